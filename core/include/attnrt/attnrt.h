@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * attnrt/attnrt.h: the C API of libattnrt.so, for inference engines.
+ *
+ *   open -> select -> op (once a layer shape) -> kv_layout, workspace -> plan (one a batch in flight)
+ *        -> each step: plan_update -> each layer: write_kv, run
+ *
+ * Every call that can fail returns an attnrt_status; the sentence that belongs to it is attnrt_last_error() on the same
+ * thread. The library never prints, throws, aborts or exits. Structs shared with plugins come from plugin.h; set their
+ * struct_size. Functions are [thread-safe] unless they say otherwise.
+ */
+#ifndef ATTNRT_H
+#define ATTNRT_H
+#include "attnrt/plugin.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ATTNRT_VERSION "0.1.0"
+
+typedef struct attnrt_runtime attnrt_runtime; /* plugins, table and overrides of one engine */
+typedef struct attnrt_choice attnrt_choice;   /* the result of a selection, with all its reasons; immutable */
+typedef struct attnrt_op attnrt_op;           /* a variant created for one problem */
+typedef struct attnrt_plan attnrt_plan;       /* persistent state of one batch in flight */
+typedef struct attnrt_text attnrt_text;       /* a text that the caller frees */
+
+/* The sentence of the last failure on this thread, "" if there was none; valid until this thread's next call. */
+ATTNRT_EXPORT const char* attnrt_last_error(void);
+
+/* "0.1.0" */
+ATTNRT_EXPORT const char* attnrt_version(void);
+
+/* ---- runtime ---------------------------------------------------------------------------------------------- */
+
+#define ATTNRT_OPTION_IGNORE_ENVIRONMENT (1u << 0) /* no variable is read, ever */
+#define ATTNRT_OPTION_TRUST_ANY (1u << 1)          /* load plugins whatever their owner and mode; logged */
+
+/* All fields may be 0 or NULL. Strings are copied. Where a field is NULL the environment is asked, then the default holds. */
+typedef struct attnrt_options {
+  uint32_t struct_size;
+  uint32_t flags;                /* ATTNRT_OPTION_* */
+  const char* plugin_path;       /* colon list of folders, an empty element is the default one; else ATTNRT_PLUGIN_PATH */
+  const char* priority_file;     /* else ATTNRT_PRIORITY, else the shipped configs/priority.json */
+  const char* attention_backend; /* explicit choice: "CPU_ATTN", "FLASH_ATTN/FA2", "auto" */
+  const char* attention_config;  /* a JSON object: {"backend": "...", "mla_prefill_backend": "...", ...} */
+  void* log_self;
+  void (*log)(void* self, int32_t level, const char* text); /* ATTNRT_LOG_*, from any thread; NULL = silent */
+} attnrt_options;
+
+/* Scans the plugin folders and reads the priority table. INVALID: broken options, table or configuration. A folder without
+ * plugins is not an error. */
+ATTNRT_EXPORT attnrt_status attnrt_open(const attnrt_options* options, attnrt_runtime** runtime);
+/* [one thread] Ops, plans and choices may outlive it. */
+ATTNRT_EXPORT void attnrt_close(attnrt_runtime* runtime);
+
+/* Looks at the folders again; selections and ops in other threads go on undisturbed. Loaded plugins stay loaded. */
+ATTNRT_EXPORT attnrt_status attnrt_rescan(attnrt_runtime* runtime);
+
+/* Forces a backend for all threads of this runtime, or for the calling thread until the matching pop (scopes nest and
+ * come before the global force). NULL, "" and "auto" return to automatic. UNSUPPORTED: no backend of that name. */
+ATTNRT_EXPORT attnrt_status attnrt_force_backend(attnrt_runtime* runtime, const char* backend);
+ATTNRT_EXPORT attnrt_status attnrt_push_force(attnrt_runtime* runtime, const char* backend);
+ATTNRT_EXPORT attnrt_status attnrt_pop_force(attnrt_runtime* runtime);
+
+/* JSON documents: what lies in the plugin folders; one backend's capability sheet; paths, environment, devices and
+ * what is wrong with them. INVALID: no backend of that name. */
+ATTNRT_EXPORT attnrt_status attnrt_list(attnrt_runtime* runtime, attnrt_text** json);
+ATTNRT_EXPORT attnrt_status attnrt_show(attnrt_runtime* runtime, const char* backend, attnrt_text** json);
+ATTNRT_EXPORT attnrt_status attnrt_doctor(attnrt_runtime* runtime, attnrt_text** json);
+ATTNRT_EXPORT const char* attnrt_text_data(const attnrt_text* text);
+ATTNRT_EXPORT void attnrt_text_free(attnrt_text* text);
+
+/* A pool of num_workers threads (0 = one for each CPU of the process) to pass as stream; made on first use, owned by the
+ * runtime, one parallel loop at a time. NULL on failure. */
+ATTNRT_EXPORT const attnrt_executor* attnrt_default_executor(attnrt_runtime* runtime, uint32_t num_workers);
+
+/* ---- selection -------------------------------------------------------------------------------------------- */
+
+/* Fills a problem with defaults for a device: a causal decoder on a paged cache, mixed phase, bf16, 32 query and 8 KV
+ * heads of 128, no limit on layout or block size, exact host lengths provided. `device` is "cpu", "cpu:avx2", "cuda:0"
+ * (that real device), "cuda:9.0" or "rocm:gfx942" (hardware that need not be here); NULL = this machine's. */
+ATTNRT_EXPORT attnrt_status attnrt_problem_init(attnrt_runtime* runtime, const char* device, attnrt_problem* problem);
+
+/* Chooses a backend. Bits in problem.features that follow from other fields (window, softcap, causal, ...) are added;
+ * kv_layouts 0 means any, block_size 0 not fixed. MLA with phase mixed chooses decode and prefill together.
+ * UNSUPPORTED: nothing valid; *choice is then a choice without a winner that can be explained. INVALID: a broken
+ * problem or override, *choice is NULL. */
+ATTNRT_EXPORT attnrt_status attnrt_select(attnrt_runtime* runtime, const attnrt_problem* problem, attnrt_choice** choice);
+ATTNRT_EXPORT void attnrt_choice_free(attnrt_choice* choice);
+
+/* "CPU_ATTN", "portable"; "NO_ATTENTION" and "" where there is nothing to run; NULL without a winner. Owned by the choice. */
+ATTNRT_EXPORT const char* attnrt_choice_backend(const attnrt_choice* choice);
+ATTNRT_EXPORT const char* attnrt_choice_variant(const attnrt_choice* choice);
+/* The problem with everything settled: one KV layout, the kernel's block size. */
+ATTNRT_EXPORT const attnrt_problem* attnrt_choice_problem(const attnrt_choice* choice);
+/* The prefill half of an MLA choice, NULL where there is none. Owned by the choice. */
+ATTNRT_EXPORT const attnrt_choice* attnrt_choice_prefill(const attnrt_choice* choice);
+/* Why: a table for people (80 columns), and the same as JSON. Built on first use, owned by the choice. */
+ATTNRT_EXPORT const char* attnrt_choice_explain(const attnrt_choice* choice);
+ATTNRT_EXPORT const char* attnrt_choice_json(const attnrt_choice* choice);
+
+/* ---- op: once a layer shape -------------------------------------------------------------------------------- */
+
+/* May take long (modules, JIT, tuning). UNSUPPORTED and UNAVAILABLE: another backend may be forced and selected. */
+ATTNRT_EXPORT attnrt_status attnrt_op_create(attnrt_runtime* runtime, const attnrt_choice* choice, attnrt_op** op);
+/* [one thread per op] Plans must be freed first. */
+ATTNRT_EXPORT void attnrt_op_free(attnrt_op* op);
+/* INVALID where the op has no cache. */
+ATTNRT_EXPORT attnrt_status attnrt_op_kv_layout(const attnrt_op* op, attnrt_kv_layout* layout);
+ATTNRT_EXPORT attnrt_status attnrt_op_workspace(const attnrt_op* op, const attnrt_limits* limits, attnrt_workspace* sizes);
+
+/* ---- plan: one a batch in flight ---------------------------------------------------------------------------- */
+
+/* `memory` as `workspace` told; NULL on the CPU: the runtime allocates it. */
+ATTNRT_EXPORT attnrt_status attnrt_plan_create(const attnrt_op* op, const attnrt_limits* limits,
+                                               const attnrt_memory* memory, attnrt_plan** plan);
+ATTNRT_EXPORT void attnrt_plan_free(attnrt_plan* plan); /* [one thread per plan] */
+/* [one thread per plan] Each step. INVALID leaves the plan without a batch. */
+ATTNRT_EXPORT attnrt_status attnrt_plan_update(attnrt_plan* plan, const attnrt_batch* batch, attnrt_stream stream);
+/* [one thread per plan] Each layer. */
+ATTNRT_EXPORT attnrt_status attnrt_run(attnrt_plan* plan, const attnrt_run_args* args, attnrt_stream stream);
+
+/* Each layer, before run. */
+ATTNRT_EXPORT attnrt_status attnrt_write_kv(const attnrt_op* op, const attnrt_write_args* args, attnrt_stream stream);
+/* UNSUPPORTED where the kernel has no such entry. */
+ATTNRT_EXPORT attnrt_status attnrt_gather_kv(const attnrt_op* op, const attnrt_gather_args* args, attnrt_stream stream);
+ATTNRT_EXPORT attnrt_status attnrt_merge_states(const attnrt_op* op, const attnrt_merge_args* args, attnrt_stream stream);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
