@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# attnrt_add_test(NAME SOURCES file... [LINK library...] [TIMEOUT seconds] [WHOLE])
+#
+# A Catch2 program; each of its test cases becomes a CTest test "NAME: case". WHOLE makes one test of the whole program,
+# for grids whose cases are many. Under a sanitizer names start with it, so that two trees may be tested in one run.
+find_package(Catch2 REQUIRED)
+include(Catch)
+
+if(ATTNRT_SANITIZE)
+  string(REGEX REPLACE ",.*" "" ATTNRT_TEST_PREFIX "${ATTNRT_SANITIZE}")
+  string(APPEND ATTNRT_TEST_PREFIX "/")
+endif()
+
+if(NOT TARGET Catch2::Catch2WithMain)
+  add_library(attnrt_catch_main STATIC ${CMAKE_CURRENT_LIST_DIR}/catch_main.cpp)
+  target_link_libraries(attnrt_catch_main PUBLIC Catch2::Catch2)
+  add_library(Catch2::Catch2WithMain ALIAS attnrt_catch_main)
+endif()
+
+function(attnrt_add_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "WHOLE" "TIMEOUT" "SOURCES;LINK")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE Catch2::Catch2WithMain ${arg_LINK})
+  target_compile_definitions(${name} PRIVATE ATTNRT_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data"
+                                             ATTNRT_TEST_PLUGINS="${ATTNRT_PLUGIN_OUTPUT_DIRECTORY}")
+  if(arg_WHOLE)
+    add_test(NAME ${ATTNRT_TEST_PREFIX}${name} COMMAND ${name})
+    set_tests_properties(${ATTNRT_TEST_PREFIX}${name} PROPERTIES TIMEOUT ${arg_TIMEOUT})
+  else()
+    catch_discover_tests(${name} TEST_PREFIX "${ATTNRT_TEST_PREFIX}${name}: " PROPERTIES TIMEOUT ${arg_TIMEOUT})
+  endif()
+endfunction()

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+# Installs the SDK (component sdk): headers, the package attnrt_plugin_sdk, the template.
+include(CMakePackageConfigHelpers)
+
+set(sdk_package ${CMAKE_INSTALL_DATADIR}/attnrt_plugin_sdk)
+write_basic_package_version_file(
+  ${CMAKE_CURRENT_BINARY_DIR}/attnrt_plugin_sdkConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+
+install(DIRECTORY include/attnrt DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk)
+install(TARGETS attnrt_plugin_sdk EXPORT attnrt_plugin_sdkTargets COMPONENT sdk)
+install(EXPORT attnrt_plugin_sdkTargets NAMESPACE attnrt:: DESTINATION ${sdk_package} COMPONENT sdk)
+install(FILES cmake/attnrt_plugin_sdkConfig.cmake cmake/AttnrtPlugin.cmake cmake/plugin.map cmake/check_plugin.cmake
+              ${CMAKE_CURRENT_BINARY_DIR}/attnrt_plugin_sdkConfigVersion.cmake
+        DESTINATION ${sdk_package} COMPONENT sdk)
+install(DIRECTORY template DESTINATION ${CMAKE_INSTALL_DATADIR}/attnrt COMPONENT sdk)
+install(FILES README.md DESTINATION ${sdk_package} COMPONENT sdk)
