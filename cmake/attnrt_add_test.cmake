@@ -3,14 +3,10 @@
 # attnrt_add_test(NAME SOURCES file... [LINK library...] [TIMEOUT seconds] [WHOLE])
 #
 # A Catch2 program; each of its test cases becomes a CTest test "NAME: case". WHOLE makes one test of the whole program,
-# for grids whose cases are many. Under a sanitizer names start with it, so that two trees may be tested in one run.
+# for grids whose cases are many. Names start with the preset's ATTNRT_TEST_PREFIX, so that several trees may be tested in
+# one run.
 find_package(Catch2 REQUIRED)
 include(Catch)
-
-if(ATTNRT_SANITIZE)
-  string(REGEX REPLACE ",.*" "" ATTNRT_TEST_PREFIX "${ATTNRT_SANITIZE}")
-  string(APPEND ATTNRT_TEST_PREFIX "/")
-endif()
 
 if(NOT TARGET Catch2::Catch2WithMain)
   add_library(attnrt_catch_main STATIC ${CMAKE_CURRENT_LIST_DIR}/catch_main.cpp)

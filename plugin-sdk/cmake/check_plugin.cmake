@@ -3,6 +3,7 @@
 # cmake -DPLUGIN=file.so [-DNM=nm] [-DREADELF=readelf] -P check_plugin.cmake
 #
 # Fails with one sentence unless the plugin exports attnrt_plugin_query alone and carries the attnrt note and a build id.
+cmake_minimum_required(VERSION 3.22)
 if(NOT NM)
   set(NM nm)
 endif()
