@@ -49,6 +49,7 @@ git clone -q --no-local "$repo" "$root/root/attnrt"
 
 # Mounts live in a namespace of their own and vanish with it.
 inside() {
+  # shellcheck disable=SC2016 # $root and $@ are those of the inner shell
   unshare --mount bash -euc '
     root=$1; shift
     mount --rbind /proc "$root/proc"; mount --rbind /sys "$root/sys"; mount --rbind /dev "$root/dev"
