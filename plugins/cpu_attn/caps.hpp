@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// caps.hpp: the capability sheets of cpu_attn.
+#ifndef ATTNRT_CPU_ATTN_CAPS_HPP
+#define ATTNRT_CPU_ATTN_CAPS_HPP
+#include <cstdint>
+
+#include "attnrt/plugin.h"
+
+namespace attnrt::cpu {
+
+constexpr uint32_t kFloats = 1u << ATTNRT_FP32 | 1u << ATTNRT_FP16 | 1u << ATTNRT_BF16;
+
+constexpr attnrt_sizes kAnyBlock{sizeof(attnrt_sizes), 0, nullptr, 1, 1, 0, 64};
+constexpr attnrt_sizes kHeads{sizeof(attnrt_sizes), 0, nullptr, 8, 32, 256, 0};
+
+constexpr uint32_t kLatentQk[] = {576}, kLatentV[] = {512}, kPrefillQk[] = {192}, kPrefillV[] = {128};
+constexpr attnrt_sizes kLatentHeads{sizeof(attnrt_sizes), 1, kLatentQk, 0, 0, 0, 0};
+constexpr attnrt_sizes kLatentHeadsV{sizeof(attnrt_sizes), 1, kLatentV, 0, 0, 0, 0};
+constexpr attnrt_sizes kPrefillHeads{sizeof(attnrt_sizes), 1, kPrefillQk, 0, 0, 0, 0};
+constexpr attnrt_sizes kPrefillHeadsV{sizeof(attnrt_sizes), 1, kPrefillV, 0, 0, 0, 0};
+
+/// What holds for every variant here: dtypes of q, cache and out are equal (supports() says so), lengths are read where
+/// they lie, no query length or GQA group is special.
+constexpr attnrt_caps sheet() {
+  attnrt_caps c{};
+  c.struct_size = sizeof c;
+  c.device_type = ATTNRT_DEVICE_CPU;
+  c.q_dtypes = c.kv_dtypes = c.out_dtypes = kFloats;
+  c.phases = ATTNRT_PHASE_PREFILL | ATTNRT_PHASE_DECODE | ATTNRT_PHASE_MIXED;
+  c.block_sizes = &kAnyBlock;
+  c.determinism = ATTNRT_DETERMINISM_SCHEDULE_INVARIANT;
+  c.graph_level = ATTNRT_GRAPH_NEVER;
+  c.impl = "own";
+  return c;
+}
+
+constexpr attnrt_caps standard_sheet(uint64_t isa) {
+  attnrt_caps c = sheet();
+  c.isa = isa;
+  c.families = ATTNRT_FAMILY_STANDARD;
+  c.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_CAUSAL_PER_REQUEST |
+               ATTNRT_FEATURE_SLIDING_WINDOW | ATTNRT_FEATURE_SOFTCAP | ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_SINKS |
+               ATTNRT_FEATURE_LSE;
+  c.attn_types = ATTNRT_ATTN_DECODER | ATTNRT_ATTN_ENCODER | ATTNRT_ATTN_ENCODER_ONLY | ATTNRT_ATTN_ENCODER_DECODER;
+  c.kv_layouts = ATTNRT_KV_CONTIGUOUS | ATTNRT_KV_NHD | ATTNRT_KV_HND;
+  c.head_sizes = &kHeads;
+  return c;
+}
+
+constexpr attnrt_caps latent_sheet(uint64_t isa) {
+  attnrt_caps c = sheet();
+  c.isa = isa;
+  c.families = ATTNRT_FAMILY_MLA;
+  c.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_LSE;
+  c.attn_types = ATTNRT_ATTN_DECODER;
+  c.kv_layouts = ATTNRT_KV_MLA_LATENT;
+  c.head_sizes = &kLatentHeads;
+  c.head_sizes_v = &kLatentHeadsV;
+  return c;
+}
+
+constexpr attnrt_caps prefill_sheet(uint64_t isa) {
+  attnrt_caps c = sheet();
+  c.isa = isa;
+  c.families = ATTNRT_FAMILY_STANDARD;
+  c.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_LSE | ATTNRT_FEATURE_DIFF_KV;
+  c.attn_types = ATTNRT_ATTN_DECODER;
+  c.phases = ATTNRT_PHASE_PREFILL;
+  c.kv_layouts = ATTNRT_KV_CONTIGUOUS;
+  c.head_sizes = &kPrefillHeads;
+  c.head_sizes_v = &kPrefillHeadsV;
+  return c;
+}
+
+constexpr attnrt_caps kStandardPortable = standard_sheet(0);
+constexpr attnrt_caps kLatentPortable = latent_sheet(0);
+constexpr attnrt_caps kPrefillPortable = prefill_sheet(0);
+
+}  // namespace attnrt::cpu
+#endif

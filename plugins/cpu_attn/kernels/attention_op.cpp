@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attention_op.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "merge.hpp"
+#include "partition.hpp"
+
+namespace attnrt::cpu {
+
+View view_of(const attnrt_tensor* tensor) {
+  View view;
+  if (!tensor) return view;
+  view.data = static_cast<std::byte*>(tensor->data) + tensor->byte_offset;
+  for (int32_t i = 0; i < std::min(tensor->ndim, 3); ++i) view.stride[i] = tensor->strides[i];
+  return view;
+}
+
+void want_absent(const char* call, const char* name, const attnrt_tensor* tensor) {
+  if (tensor)
+    throw sdk::Error(ATTNRT_INVALID, sdk::say(call, ": ", name, " is given, wanted NULL: this kernel reads no scales"));
+}
+
+AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& kernels)
+    : problem_(info.problem), attend_(kernels.attend[info.problem.q_dtype]) {
+  const attnrt_problem& p = problem_;
+  shape_.num_heads = static_cast<int32_t>(p.num_heads);
+  shape_.num_kv_heads = static_cast<int32_t>(p.num_kv_heads);
+  shape_.group = shape_.num_heads / shape_.num_kv_heads;
+  shape_.head_size_qk = static_cast<int32_t>(p.head_size_qk);
+  shape_.head_size_v = static_cast<int32_t>(p.head_size_v);
+  shape_.block_size = sdk::is_paged(p.kv_layouts) ? static_cast<int32_t>(p.block_size) : 0;
+  shape_.causal = p.causal;
+  shape_.window_left = p.window_left;
+  shape_.window_right = p.window_right;
+  shape_.softcap = p.softcap;
+  worker_bytes_ = kernels.scratch_bytes(shape_.head_size_qk, shape_.head_size_v);
+}
+
+attnrt_workspace AttentionOp::workspace(const attnrt_limits& limits) const {
+  attnrt_workspace w{};
+  w.struct_size = sizeof w;
+  w.plan_bytes = std::max<uint64_t>(max_items(shape_, limits), 1) * sizeof(AttentionItem);
+  w.plan_alignment = 64;
+  w.pinned_alignment = 1;
+  w.scratch_bytes = uint64_t{limits.num_workers} * worker_bytes_;
+  w.scratch_alignment = 64;
+  return w;
+}
+
+AttentionOp::Plan::Plan(const AttentionOp& op, const attnrt_limits& limits, const attnrt_memory& memory)
+    : op_(op),
+      num_workers_(limits.num_workers),
+      items_(static_cast<AttentionItem*>(memory.plan)),
+      scratch_(static_cast<std::byte*>(memory.scratch)) {}
+
+void AttentionOp::Plan::update(const attnrt_batch& batch, attnrt_stream) {
+  batch_ = batch;
+  num_items_ = partition(op_.shape_, batch_, items_);
+}
+
+void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const {
+  want_absent("run", "q_scale", args.q_scale);
+  want_absent("run", "k_scale", args.k_scale);
+  want_absent("run", "v_scale", args.v_scale);
+  want_absent("run", "out_scale", args.out_scale);
+  want_absent("run", "out_block_scale", args.out_block_scale);
+  const sdk::Executor executor(stream);
+  if (executor.num_workers() > plan.num_workers_)
+    throw sdk::Error(ATTNRT_INVALID, sdk::say("run: the executor has ", executor.num_workers(),
+                                              " workers, wanted at most limits.num_workers ", plan.num_workers_));
+  AttentionCall call{};
+  call.shape = shape_;
+  call.batch = &plan.batch_;
+  call.q = view_of(args.q);
+  call.out = view_of(args.out);
+  call.lse = view_of(args.lse);
+  call.sinks = view_of(args.sinks);
+  call.sinks_fp32 = args.sinks && sdk::dtype_of(args.sinks->dtype) == ATTNRT_FP32;
+  call.alibi_slopes = view_of(args.alibi_slopes);
+  call.scale = args.scale;
+  if (shape_.block_size > 0) {
+    call.k = view_of(args.k_cache);
+    call.v = problem_.family == ATTNRT_FAMILY_MLA ? call.k : view_of(args.v_cache);
+  } else {
+    for (const auto& [from, to] : {std::pair{args.k, &call.k}, {args.v, &call.v}}) {
+      const View rows = view_of(from);
+      *to = {rows.data, {0, rows.stride[0], rows.stride[1]}};
+    }
+  }
+  const AttentionItem* items = plan.items_;
+  std::byte* scratch = plan.scratch_;
+  const int64_t heads = shape_.num_kv_heads;
+  executor.parallel_for(plan.num_items_ * heads, 1, [&](int64_t begin, int64_t end, uint32_t worker) noexcept {
+    for (int64_t i = begin; i < end; ++i)
+      attend_(call, items[i / heads], static_cast<int32_t>(i % heads), scratch + worker * worker_bytes_);
+  });
+}
+
+void AttentionOp::merge_states(const attnrt_merge_args& args, attnrt_stream stream) const {
+  want_absent("merge_states", "out_scale", args.out_scale);
+  merge_partials(args, stream);
+}
+
+void AttentionOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
+  if (p.out_dtype != p.q_dtype)
+    diag.add(ATTNRT_WHY_DTYPE, sdk::say("out_dtype is ", sdk::dtype_name(p.out_dtype), ", wanted the q_dtype ",
+                                        sdk::dtype_name(p.q_dtype)));
+  if (p.kv_dtype != p.q_dtype)
+    diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted the q_dtype ",
+                                                 sdk::dtype_name(p.q_dtype)));
+  if (p.num_kv_heads == 0 || p.num_heads % p.num_kv_heads != 0)
+    diag.add(ATTNRT_WHY_GQA_GROUP, sdk::say("num_heads is ", p.num_heads, ", wanted a multiple of num_kv_heads ",
+                                            p.num_kv_heads));
+}
+
+}  // namespace attnrt::cpu

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// attention_op.hpp: the life of an attention kernel (plugin.hpp) around tile kernels of some instruction set. What the
+// families add to it stands in standard.hpp and mla.hpp.
+#ifndef ATTNRT_CPU_ATTN_ATTENTION_OP_HPP
+#define ATTNRT_CPU_ATTN_ATTENTION_OP_HPP
+#include <cstddef>
+#include <cstdint>
+
+#include "attention.hpp"
+#include "attnrt/plugin.hpp"
+
+namespace attnrt::cpu {
+
+class AttentionOp {
+ public:
+  AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& kernels);
+
+  /// The plan's memory holds its items, scratch one tile's buffers for each worker. [thread-safe]
+  attnrt_workspace workspace(const attnrt_limits& limits) const;
+
+  class Plan {
+   public:
+    Plan(const AttentionOp& op, const attnrt_limits& limits, const attnrt_memory& memory);
+    void update(const attnrt_batch& batch, attnrt_stream stream);
+
+   private:
+    friend class AttentionOp;
+    const AttentionOp& op_;
+    uint32_t num_workers_;
+    AttentionItem* items_;
+    int64_t num_items_ = 0;
+    std::byte* scratch_;
+    attnrt_batch batch_{};
+  };
+
+  /// Items are shared out over the executor's workers, which may be at most limits.num_workers. [one thread per plan]
+  void run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const;
+  void merge_states(const attnrt_merge_args& args, attnrt_stream stream) const;
+
+  /// Refuses dtypes of q, cache and out that differ, and head counts that do not divide.
+  static void supports(const attnrt_problem& problem, const sdk::Diag& diag);
+
+ protected:
+  attnrt_problem problem_;
+
+ private:
+  AttentionShape shape_;
+  AttendFn attend_;
+  std::size_t worker_bytes_;
+};
+
+/// A tensor's memory at its byte offset.
+View view_of(const attnrt_tensor* tensor);
+
+/// Throws INVALID where an operand is given that no feature of this plugin reads.
+void want_absent(const char* call, const char* name, const attnrt_tensor* tensor);
+
+}  // namespace attnrt::cpu
+#endif

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// attention_portable.cpp: attention_tile.hpp for the baseline of the architecture (x86-64: SSE2, register tile 4 x 8).
+#define ATTNRT_KERNEL_ISA portable
+#include "attention_tile.hpp"
+
+namespace attnrt::cpu {
+
+const AttentionKernels& portable_attention() noexcept {
+  namespace isa = kernel::portable;
+  static constexpr AttentionKernels kernels{
+      {&isa::attend_item<float>, &isa::attend_item<isa::Fp16>, &isa::attend_item<isa::Bf16>}, &isa::attention_scratch_bytes};
+  return kernels;
+}
+
+}  // namespace attnrt::cpu

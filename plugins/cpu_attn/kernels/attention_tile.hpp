@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// attention_tile.hpp: fused attention of one item (data sheet)
+//   ISA           that of the file which includes this; vectors by plugins/kernel/isa.hpp
+//   storage       fp32, fp16, bf16; everything is computed and accumulated in fp32
+//   shapes        head sizes in multiples of 8, K and V of different width, any GQA group, any block size
+//   tiles         64 rows of (query, head of the group) x 64 keys; K packed as [d][key], V as [key][d] in fp32;
+//                 register tile kTileRows x kTileVectors
+//   determinism   schedule-invariant: key tiles stand at absolute positions, a row sums over d and over its own keys in
+//                 ascending order, a tile outside its span does not touch it, no split of a row's keys
+//   algorithm     online softmax as in FlashAttention-2 (arXiv:2307.08691), GQA heads folded into rows
+#ifndef ATTNRT_CPU_ATTN_ATTENTION_TILE_HPP
+#define ATTNRT_CPU_ATTN_ATTENTION_TILE_HPP
+#include <cstddef>
+#include <cstdint>
+
+#include "../../kernel/dtype.hpp"
+#include "../../kernel/kv_walk.hpp"
+#include "../../kernel/mask.hpp"
+#include "../../kernel/online_softmax.hpp"
+#include "../../kernel/register_tile.hpp"
+#include "../../kernel/transpose.hpp"
+#include "attention.hpp"
+
+namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
+
+using cpu::AttentionCall;
+using cpu::AttentionItem;
+using cpu::kItemRows;
+using cpu::kTileKeys;
+
+/// Widths of the packed tiles: V and the accumulator are padded to whole vectors.
+ATTNRT_KERNEL_INLINE int64_t padded(int64_t head_size_v) { return (head_size_v + kLanes - 1) / kLanes * kLanes; }
+
+/// One worker's scratch, cut out of the bytes that the plan was given.
+struct Scratch {
+  float* q;       ///< [kItemRows][head_size_qk]
+  float* acc;     ///< [kItemRows][padded]
+  float* k;       ///< [head_size_qk][kTileKeys]
+  float* v;       ///< [kTileKeys][padded]
+  float* scores;  ///< [kTileRows][kTileKeys]
+  float* part;    ///< [kTileRows][padded]
+  float* stage;   ///< [5][head_size_qk], the last row zero
+
+  Scratch(std::byte* bytes, int64_t head_size_qk, int64_t head_size_v) {
+    float* at = reinterpret_cast<float*>(bytes);
+    const auto take = [&at](int64_t n) {
+      float* piece = at;
+      at += (n + 15) / 16 * 16;
+      return piece;
+    };
+    const int64_t width = padded(head_size_v);
+    q = take(kItemRows * head_size_qk);
+    acc = take(kItemRows * width);
+    k = take(head_size_qk * kTileKeys);
+    v = take(kTileKeys * width);
+    scores = take(kTileRows * kTileKeys);
+    part = take(kTileRows * width);
+    stage = take(5 * head_size_qk);
+    floats = at - reinterpret_cast<float*>(bytes);
+  }
+  int64_t floats;
+};
+
+inline std::size_t attention_scratch_bytes(int32_t head_size_qk, int32_t head_size_v) {
+  const auto up = [](int64_t n) { return (n + 15) / 16 * 16; };
+  const int64_t qk = head_size_qk, width = padded(head_size_v);
+  const int64_t floats = up(kItemRows * qk) + up(kItemRows * width) + up(qk * kTileKeys) + up(kTileKeys * width) +
+                         up(kTileRows * kTileKeys) + up(kTileRows * width) + up(5 * qk);
+  return static_cast<std::size_t>(floats) * sizeof(float);
+}
+
+/// Attention of one item: loads its queries, walks the key tiles, writes its rows of out and lse.
+template <class T>
+class ItemAttention {
+ public:
+  ItemAttention(const AttentionCall& call, const AttentionItem& item, int32_t kv_head, std::byte* scratch)
+      : call_(call),
+        item_(item),
+        kv_head_(kv_head),
+        qk_(call.shape.head_size_qk),
+        v_(call.shape.head_size_v),
+        width_(padded(call.shape.head_size_v)),
+        at_(scratch, call.shape.head_size_qk, call.shape.head_size_v) {
+    const attnrt_batch& b = *call.batch;
+    const int32_t r = item.request;
+    first_token_ = b.query_start_loc[r];
+    const int64_t queries = b.query_start_loc[r + 1] - first_token_;
+    const bool paged = call.shape.block_size > 0;
+    mask_.num_keys = b.kv_lens ? b.kv_lens[r] : paged ? b.seq_lens[r] : b.kv_start_loc[r + 1] - b.kv_start_loc[r];
+    mask_.first_position = b.seq_lens[r] - queries;
+    mask_.window_left = call.shape.window_left;
+    mask_.window_right = call.shape.window_right;
+    mask_.causal = call.shape.causal == ATTNRT_CAUSAL_PER_REQUEST ? b.causal[r] != 0
+                                                                  : call.shape.causal == ATTNRT_CAUSAL_ALWAYS;
+    keys_ = walk(call.k);
+    values_ = walk(call.v);
+    for (int64_t d = 0; d < qk_; ++d) at_.stage[4 * qk_ + d] = 0.0f;
+  }
+
+  void run() {
+    load_queries();
+    const KeySpan first = span(0), last = span(item_.rows - 1);
+    for (int64_t tile = first.begin / kTileKeys * kTileKeys; tile < last.end; tile += kTileKeys) {
+      const int64_t begin = first.begin > tile ? first.begin : tile;
+      const int64_t end = last.end < tile + kTileKeys ? last.end : tile + kTileKeys;
+      if (begin >= end) continue;
+      pack(tile, static_cast<int>(begin - tile), static_cast<int>(end - tile));
+      for (int32_t row = 0; row < item_.rows; row += kTileRows)
+        attend(tile, row, item_.rows - row < kTileRows ? item_.rows - row : kTileRows);
+    }
+    store_rows();
+  }
+
+ private:
+  int64_t query(int32_t row) const { return (item_.first_row + row) / call_.shape.group; }
+  int64_t head(int32_t row) const {
+    return int64_t{kv_head_} * call_.shape.group + (item_.first_row + row) % call_.shape.group;
+  }
+  KeySpan span(int32_t row) const { return mask_.span(query(row)); }
+
+  KvWalk<T> walk(const cpu::View& view) const {
+    const attnrt_batch& b = *call_.batch;
+    const T* base = static_cast<const T*>(view.data) + kv_head_ * view.stride[2];
+    if (call_.shape.block_size > 0)
+      return {base, b.block_table + item_.request * b.block_table_stride, view.stride[0], view.stride[1],
+              call_.shape.block_size};
+    return {base + b.kv_start_loc[item_.request] * view.stride[1], nullptr, 0, view.stride[1], 1};
+  }
+
+  void load_queries() {
+    for (int32_t row = 0; row < item_.rows; ++row) {
+      const T* from = static_cast<const T*>(call_.q.data) + (first_token_ + query(row)) * call_.q.stride[0] +
+                      head(row) * call_.q.stride[1];
+      widen_row(from, at_.q + row * qk_, qk_);
+      state_[row] = RowState{};
+    }
+    for (int64_t i = 0; i < item_.rows * width_; ++i) at_.acc[i] = 0.0f;
+  }
+
+  /// Columns [begin, end) of the tile at `tile`, as fp32. Columns that complete a vector are zero and belong to no key.
+  void pack(int64_t tile, int begin, int end) {
+    const T* rows[kTileKeys];
+    keys_.rows(tile + begin, tile + end, rows + begin);
+    constexpr int kPiece = kTileVectors * kLanes;
+    const int from = begin / kPiece * kPiece, to = (end + kPiece - 1) / kPiece * kPiece;
+    for (int c = from; c < to; c += 4) {
+      const float* four[4];
+      for (int i = 0; i < 4; ++i) {
+        four[i] = at_.stage + 4 * qk_;
+        if (c + i < begin || c + i >= end) continue;
+        if constexpr (sizeof(T) == sizeof(float)) {
+          four[i] = rows[c + i];
+        } else {
+          widen_row(rows[c + i], at_.stage + i * qk_, qk_);
+          four[i] = at_.stage + i * qk_;
+        }
+      }
+      transpose_four(four, at_.k + c, kTileKeys, qk_);
+    }
+    values_.rows(tile + begin, tile + end, rows + begin);
+    for (int c = begin; c < end; ++c) {
+      float* to_row = at_.v + c * width_;
+      widen_row(rows[c], to_row, v_);
+      for (int64_t d = v_; d < width_; ++d) to_row[d] = 0.0f;
+    }
+  }
+
+  /// Rows [row, row + count) against the packed tile.
+  void attend(int64_t tile, int32_t row, int count) {
+    int begin[kTileRows], end[kTileRows];
+    int union_begin = kTileKeys, union_end = 0, common_begin = 0, common_end = kTileKeys;
+    for (int i = 0; i < count; ++i) {
+      const KeySpan s = span(row + i);
+      begin[i] = s.begin > tile ? clamp(s.begin - tile) : 0;
+      end[i] = s.end > tile ? clamp(s.end - tile) : 0;
+      if (begin[i] >= end[i]) continue;
+      union_begin = begin[i] < union_begin ? begin[i] : union_begin;
+      union_end = end[i] > union_end ? end[i] : union_end;
+    }
+    if (union_begin >= union_end) return;
+    constexpr int kPiece = kTileVectors * kLanes;
+    const int from = union_begin / kPiece * kPiece, to = (union_end + kPiece - 1) / kPiece * kPiece;
+    multiply<TileEnd::kStore>({at_.q + row * qk_, qk_, at_.k + from, kTileKeys, at_.scores + from, kTileKeys, qk_},
+                              count, to - from);
+
+    float factors[kTileRows];
+    const ScoreMap map{call_.scale, call_.shape.softcap, call_.alibi_slopes.data != nullptr};
+    for (int i = 0; i < count; ++i) {
+      factors[i] = -1.0f;
+      if (begin[i] < end[i]) {
+        const int64_t away = tile - (mask_.first_position + query(row + i));
+        factors[i] = softmax_tile(at_.scores + i * kTileKeys, begin[i], end[i], map, slope(row + i), away, state_[row + i]);
+      }
+      if (factors[i] < 0.0f) begin[i] = end[i] = 0;
+      common_begin = begin[i] > common_begin ? begin[i] : common_begin;
+      common_end = end[i] < common_end ? end[i] : common_end;
+    }
+    accumulate(row, count, begin, end, common_begin, common_end, factors);
+  }
+
+  static int clamp(int64_t column) { return column < kTileKeys ? static_cast<int>(column) : kTileKeys; }
+
+  float slope(int32_t row) const {
+    const cpu::View& slopes = call_.alibi_slopes;
+    return slopes.data ? static_cast<const float*>(slopes.data)[head(row) * slopes.stride[0]] : 0.0f;
+  }
+
+  /// acc = acc * factor + P V, each row over its own keys alone: a hidden value never meets a probability of 0, which
+  /// matters where it is NaN. Rows with one span take the first way; the others sum their parts in the same order.
+  void accumulate(int32_t row, int count, const int* begin, const int* end, int common_begin, int common_end,
+                  const float* factors) {
+    bool same = true;
+    for (int i = 0; i < count; ++i) same = same && begin[i] == common_begin && end[i] == common_end;
+    float* acc = at_.acc + row * width_;
+    if (same) {
+      if (common_begin < common_end)
+        multiply<TileEnd::kScaleAdd>(values(0, common_begin, common_end, acc), count, width_, factors);
+      return;
+    }
+    for (int64_t i = 0; i < count * width_; ++i) at_.part[i] = 0.0f;
+    const bool shared = common_begin < common_end;
+    for (int i = 0; i < count; ++i)
+      add_part(i, begin[i], shared ? common_begin : end[i]);
+    if (shared) {
+      multiply<TileEnd::kContinue>(values(0, common_begin, common_end, at_.part), count, width_);
+      for (int i = 0; i < count; ++i) add_part(i, common_end, end[i]);
+    }
+    for (int i = 0; i < count; ++i) {
+      if (begin[i] >= end[i]) continue;
+      const Vec factor = broadcast(factors[i]);
+      for (int64_t d = 0; d < width_; d += kLanes)
+        store(acc + i * width_ + d, madd(load(acc + i * width_ + d), factor, load(at_.part + i * width_ + d)));
+    }
+  }
+
+  TileOperands values(int i, int begin, int end, float* to) const {
+    return {at_.scores + i * kTileKeys + begin, kTileKeys, at_.v + begin * width_, width_, to, width_, end - begin};
+  }
+  void add_part(int i, int begin, int end) {
+    if (begin < end) multiply<TileEnd::kContinue>(values(i, begin, end, at_.part + i * width_), 1, width_);
+  }
+
+  float sink(int32_t row) const {
+    const cpu::View& sinks = call_.sinks;
+    if (!sinks.data) return kMinusInfinity;
+    const int64_t i = head(row) * sinks.stride[0];
+    return call_.sinks_fp32 ? static_cast<const float*>(sinks.data)[i] : widen(static_cast<const T*>(sinks.data)[i]);
+  }
+
+  void store_rows() {
+    for (int32_t row = 0; row < item_.rows; ++row) {
+      const int64_t token = first_token_ + query(row), h = head(row);
+      const RowEnd end = finish_row(state_[row], sink(row));
+      float* acc = at_.acc + row * width_;
+      for (int64_t d = 0; d < v_; ++d) acc[d] *= end.factor;
+      narrow_row(acc, static_cast<T*>(call_.out.data) + token * call_.out.stride[0] + h * call_.out.stride[1], v_);
+      if (call_.lse.data)
+        static_cast<float*>(call_.lse.data)[token * call_.lse.stride[0] + h * call_.lse.stride[1]] = end.lse;
+    }
+  }
+
+  const AttentionCall& call_;
+  const AttentionItem& item_;
+  const int32_t kv_head_;
+  const int64_t qk_, v_, width_;
+  Scratch at_;
+  int64_t first_token_;
+  Mask mask_;
+  KvWalk<T> keys_, values_;
+  RowState state_[kItemRows];
+};
+
+template <class T>
+void attend_item(const AttentionCall& call, const AttentionItem& item, int32_t kv_head, std::byte* scratch) {
+  ItemAttention<T>(call, item, kv_head, scratch).run();
+}
+
+}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
+#endif

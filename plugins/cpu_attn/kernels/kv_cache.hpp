@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// kv_cache.hpp: rows into a paged cache and out of it (data sheet)
+//   storage  any element type, copied as it is; NHD, HND and MLA latent through strides
+//   shapes   any; rows are split over the executor's workers
+#ifndef ATTNRT_CPU_ATTN_KV_CACHE_HPP
+#define ATTNRT_CPU_ATTN_KV_CACHE_HPP
+#include <cstdint>
+
+#include "attnrt/plugin.h"
+
+namespace attnrt::cpu {
+
+/// One side of a copy: the columns [column, column + the rows' width) of a cache belong to the rows of `rows`.
+struct CachePart {
+  const attnrt_tensor* rows;   ///< [N, Hkv, D]
+  const attnrt_tensor* cache;  ///< [num_blocks, block_size, Hkv, at least column + D]
+  int64_t column;
+};
+
+/// Rows to their slots, -1 skipped; of two rows with one slot the later wins only with one worker. [thread-safe]
+void write_slots(const CachePart (&parts)[2], const attnrt_tensor& slot_mapping, attnrt_stream stream);
+
+/// The rows of each request, packed at kv_start_loc. [thread-safe]
+void gather_rows(const CachePart (&parts)[2], const attnrt_gather_args& args, attnrt_stream stream);
+
+/// The cache that NHD, HND or MLA latent describes for a problem whose layout and block size are settled. Each block
+/// holds its keys, then its values. A problem without a cache has a layout of 0 bytes. [thread-safe]
+attnrt_kv_layout cache_layout(const attnrt_problem& problem);
+
+}  // namespace attnrt::cpu
+#endif

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// isa.hpp: one vector type and the few operations that the portable vector extension of GCC and clang lacks. Everything in
+// plugins/kernel lives in a namespace named by ATTNRT_KERNEL_ISA, so that one header compiled for two instruction sets
+// in one library gives two sets of symbols: a file compiled with -mavx2 defines the macro to another word first.
+#ifndef ATTNRT_KERNEL_ISA_HPP
+#define ATTNRT_KERNEL_ISA_HPP
+#include <cstdint>
+#include <cstring>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#ifndef ATTNRT_KERNEL_ISA
+#define ATTNRT_KERNEL_ISA portable
+#endif
+
+#define ATTNRT_KERNEL_INLINE [[gnu::always_inline]] inline
+
+namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
+
+/// fp32 lanes of one register, and the register tile that its register file holds: rows x vectors.
+#if defined(__AVX512F__)
+constexpr int kLanes = 16, kTileRows = 6, kTileVectors = 4;
+#elif defined(__AVX2__)
+constexpr int kLanes = 8, kTileRows = 6, kTileVectors = 2;
+#else
+constexpr int kLanes = 4, kTileRows = 4, kTileVectors = 2;
+#endif
+
+using Vec = float __attribute__((vector_size(sizeof(float) * kLanes)));
+using VecInt = int32_t __attribute__((vector_size(sizeof(int32_t) * kLanes)));
+
+ATTNRT_KERNEL_INLINE Vec load(const float* from) {
+  Vec v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+ATTNRT_KERNEL_INLINE void store(float* to, Vec v) { std::memcpy(to, &v, sizeof v); }
+ATTNRT_KERNEL_INLINE Vec broadcast(float x) { return Vec{} + x; }
+
+/// a * b + c, fused exactly where the instruction set has it: the compiler is told never to choose (-ffp-contract=off).
+ATTNRT_KERNEL_INLINE Vec madd(Vec a, Vec b, Vec c) {
+#if defined(__AVX512F__)
+  return _mm512_fmadd_ps(a, b, c);
+#elif defined(__AVX2__) && defined(__FMA__)
+  return _mm256_fmadd_ps(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+/// The larger of each lane; b where a lane of either is NaN.
+ATTNRT_KERNEL_INLINE Vec larger(Vec a, Vec b) {
+#if defined(__AVX512F__)
+  return _mm512_max_ps(a, b);
+#elif defined(__AVX2__)
+  return _mm256_max_ps(a, b);
+#elif defined(__SSE2__)
+  return _mm_max_ps(a, b);
+#else
+  return a > b ? a : b;
+#endif
+}
+
+ATTNRT_KERNEL_INLINE VecInt bits_of(Vec v) {
+  VecInt i;
+  std::memcpy(&i, &v, sizeof i);
+  return i;
+}
+ATTNRT_KERNEL_INLINE Vec from_bits(VecInt i) {
+  Vec v;
+  std::memcpy(&v, &i, sizeof v);
+  return v;
+}
+
+/// 0, 1, 2, ... in the lanes.
+ATTNRT_KERNEL_INLINE Vec iota() {
+  Vec v{};
+  for (int i = 0; i < kLanes; ++i) v[i] = static_cast<float>(i);
+  return v;
+}
+
+/// Sums and maxima over the lanes, in a fixed order.
+ATTNRT_KERNEL_INLINE float sum_lanes(Vec v) {
+  float part[kLanes];
+  store(part, v);
+  for (int step = kLanes / 2; step > 0; step /= 2)
+    for (int i = 0; i < step; ++i) part[i] += part[i + step];
+  return part[0];
+}
+ATTNRT_KERNEL_INLINE float max_lanes(Vec v) {
+  float part[kLanes];
+  store(part, v);
+  for (int step = kLanes / 2; step > 0; step /= 2)
+    for (int i = 0; i < step; ++i) part[i] = part[i] > part[i + step] ? part[i] : part[i + step];
+  return part[0];
+}
+
+}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
+#endif

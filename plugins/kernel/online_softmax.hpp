@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// online_softmax.hpp: the running maximum and sum of a row of scores that arrives in tiles (Milakov and Gimelshein,
+// arXiv:1805.02867; FlashAttention-2, arXiv:2307.08691). A tile's columns stand at fixed places, columns outside the row's
+// span count as -infinity, so what a row computes depends on its own span alone.
+#ifndef ATTNRT_KERNEL_ONLINE_SOFTMAX_HPP
+#define ATTNRT_KERNEL_ONLINE_SOFTMAX_HPP
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "exp.hpp"
+#include "isa.hpp"
+
+namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+/// Maximum and sum of exp(score - maximum) of the columns seen so far.
+struct RowState {
+  float max = kMinusInfinity;
+  float sum = 0.0f;
+};
+
+/// From dot products to scores: s = scale * qk; s = softcap * tanh(s / softcap); s += slope * (key - query position).
+struct ScoreMap {
+  float scale;
+  float softcap;  ///< 0 = off
+  bool alibi;
+};
+
+/// Turns the dot products in columns [begin, end) of a tile into exp(score - new maximum) and updates the row; reads and
+/// writes whole vectors around the span. `distance` is the position of column 0 minus the query's. Returns the factor for
+/// what was accumulated before, exp(old maximum - new maximum), or a negative number where the span holds no finite
+/// score: the tile then is no part of the row.
+ATTNRT_KERNEL_INLINE float softmax_tile(float* s, int begin, int end, const ScoreMap& map, float slope, int64_t distance,
+                                        RowState& row) {
+  const int from = begin / kLanes * kLanes, to = (end + kLanes - 1) / kLanes * kLanes;
+  for (int c = from; c < begin; ++c) s[c] = 0.0f;
+  for (int c = end; c < to; ++c) s[c] = 0.0f;
+  const Vec scale = broadcast(map.scale);
+  for (int c = from; c < to; c += kLanes) store(s + c, load(s + c) * scale);
+  if (map.softcap > 0.0f) {
+    const Vec cap = broadcast(map.softcap);
+    for (int c = from; c < to; c += kLanes) store(s + c, cap * tanh_of(load(s + c) / cap));
+  }
+  if (map.alibi)
+    for (int c = from; c < to; c += kLanes) {
+      const Vec away = broadcast(static_cast<float>(distance + c)) + iota();
+      store(s + c, madd(broadcast(slope), away, load(s + c)));
+    }
+  for (int c = from; c < begin; ++c) s[c] = kMinusInfinity;
+  for (int c = end; c < to; ++c) s[c] = kMinusInfinity;
+
+  Vec highest = broadcast(kMinusInfinity);
+  for (int c = from; c < to; c += kLanes) highest = larger(highest, load(s + c));
+  const float tile_max = max_lanes(highest);
+  const float new_max = row.max > tile_max ? row.max : tile_max;
+  if (new_max == kMinusInfinity) return -1.0f;
+  const Vec max = broadcast(new_max);
+  Vec total{};
+  for (int c = from; c < to; c += kLanes) {
+    const Vec p = exp_nonpositive(load(s + c) - max);
+    store(s + c, p);
+    total += p;
+  }
+  const float factor = exp_nonpositive(row.max - new_max);
+  row.sum = row.sum * factor + sum_lanes(total);
+  row.max = new_max;
+  return factor;
+}
+
+/// What remains when the last tile is in: the factor for the accumulated values and the log-sum-exp (natural log). The sink is
+/// one more score without a value; -infinity = none. Nothing seen: factor 0, and the sink itself as the log-sum-exp.
+struct RowEnd {
+  float factor, lse;
+};
+inline RowEnd finish_row(const RowState& row, float sink) {
+  const float max = row.max > sink ? row.max : sink;
+  if (row.max == kMinusInfinity) return {0.0f, sink};
+  const float shrink = exp_nonpositive(row.max - max);
+  const float sum = row.sum * shrink + exp_nonpositive(sink - max);
+  return {shrink / sum, max + std::log(sum)};
+}
+
+}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
+#endif
