@@ -14,8 +14,6 @@
 # ATTNRT_PLUGIN_OUTPUT_DIRECTORY is set the .so is built there, else in the current binary folder.
 include_guard(GLOBAL)
 
-set(ATTNRT_PLUGIN_SDK_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
-
 function(attnrt_add_plugin name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "NO_INSTALL" "VERSION" "SOURCES;LINK;COMPILE_OPTIONS")
   if(arg_UNPARSED_ARGUMENTS)
@@ -48,13 +46,13 @@ function(attnrt_add_plugin name)
     C_VISIBILITY_PRESET hidden
     CXX_VISIBILITY_PRESET hidden
     VISIBILITY_INLINES_HIDDEN ON
-    LINK_DEPENDS ${ATTNRT_PLUGIN_SDK_CMAKE_DIR}/plugin.map)
+    LINK_DEPENDS ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/plugin.map)
   if(ATTNRT_PLUGIN_OUTPUT_DIRECTORY)
     set_target_properties(${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${ATTNRT_PLUGIN_OUTPUT_DIRECTORY})
   endif()
 
   target_link_options(${name} PRIVATE
-    LINKER:--version-script=${ATTNRT_PLUGIN_SDK_CMAKE_DIR}/plugin.map LINKER:--build-id=sha1 LINKER:-z,relro LINKER:-z,now)
+    LINKER:--version-script=${CMAKE_CURRENT_FUNCTION_LIST_DIR}/plugin.map LINKER:--build-id=sha1 LINKER:-z,relro LINKER:-z,now)
   # A sanitizer's functions may be the program's to give, so nothing can be demanded there.
   get_directory_property(directory_options COMPILE_OPTIONS)
   if(NOT "${CMAKE_CXX_FLAGS} ${directory_options} ${arg_COMPILE_OPTIONS}" MATCHES "-fsanitize=")
@@ -63,7 +61,7 @@ function(attnrt_add_plugin name)
 
   add_custom_command(TARGET ${name} POST_BUILD
     COMMAND ${CMAKE_COMMAND} -DPLUGIN=$<TARGET_FILE:${name}> -DNM=${CMAKE_NM} -DREADELF=${CMAKE_READELF}
-            -P ${ATTNRT_PLUGIN_SDK_CMAKE_DIR}/check_plugin.cmake
+            -P ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/check_plugin.cmake
     VERBATIM)
 
   if(NOT arg_NO_INSTALL)
