@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 bash tools/setup.sh
-cmake --preset release --log-level=WARNING
+cmake --preset release >/dev/null
 cmake --build --preset release
 
 show() {

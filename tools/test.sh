@@ -22,7 +22,7 @@ bash tools/setup.sh
 mkdir -p build/all
 : >build/all/CTestTestfile.cmake
 for preset in "${presets[@]}"; do
-  cmake --preset "$preset" --log-level=WARNING
+  cmake --preset "$preset" >/dev/null
   cmake --build --preset "$preset"
   echo "subdirs(\"$PWD/build/$preset\")" >>build/all/CTestTestfile.cmake
 done
