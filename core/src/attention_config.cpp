@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attention_config.hpp"
+
+#include <set>
+
+#include "json_reader.hpp"
+#include "words.hpp"
+
+namespace attnrt::core {
+
+Result<AttentionConfig> parse_attention_config(std::string_view text, const PriorityTable& table) {
+  const auto value = parse_json(text, "attention-config");
+  if (!value) return value.error();
+  std::set<std::string> known;
+  for (const Switch& s : table.switches)
+    if (!s.config.empty()) known.insert(s.config);
+  AttentionConfig config;
+  std::string error;
+  const JsonReader root(*value, "attention-config", error);
+  for (const auto& member : root.object()) {
+    const std::string key(member.key().data(), member.key().size());
+    const JsonReader at = root.at(key.c_str());
+    if (key == "backend") {
+      config.backend = at.text();
+    } else if (key == "mla_prefill_backend") {
+      config.mla_prefill_backend = at.text();
+    } else if (known.contains(key)) {
+      config.values[key] = at.scalar();
+    } else {
+      std::vector<std::string> wanted(known.begin(), known.end());
+      wanted.insert(wanted.begin(), {"backend", "mla_prefill_backend"});
+      root.fail("unknown key '" + key + "', wanted one of " + join(wanted));
+    }
+  }
+  if (!error.empty()) return invalid(error);
+  return config;
+}
+
+}  // namespace attnrt::core

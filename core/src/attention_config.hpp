@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "priority.hpp"
+#include "result.hpp"
+
+namespace attnrt::core {
+
+/// The JSON object behind --attention-config: a backend for decode (or all), one for MLA prefill, and the keys that the
+/// priority table's switches listen to.
+struct AttentionConfig {
+  std::optional<std::string> backend, mla_prefill_backend;
+  std::map<std::string, std::string> values;
+};
+
+/// Error: no JSON object, a key that neither attnrt nor the table knows, a value of the wrong type.
+Result<AttentionConfig> parse_attention_config(std::string_view text, const PriorityTable& table);
+
+}  // namespace attnrt::core

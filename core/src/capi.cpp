@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// attnrt.h over the core: handles, the last error of each thread, and a wall that no exception passes.
+#include "attnrt/attnrt.h"
+
+#include <mutex>
+#include <string>
+
+#include "explain.hpp"
+#include "report.hpp"
+#include "runtime.hpp"
+
+using namespace attnrt::core;
+
+struct attnrt_runtime {
+  std::unique_ptr<Runtime> runtime;
+};
+struct attnrt_choice {
+  std::shared_ptr<const Choice> choice;
+  std::unique_ptr<attnrt_choice> prefill;
+  mutable std::once_flag explained, made_json;
+  mutable std::string text, json;
+};
+struct attnrt_op {
+  std::unique_ptr<Op> op;
+};
+struct attnrt_plan {
+  std::unique_ptr<Plan> plan;
+};
+struct attnrt_text {
+  std::string text;
+};
+
+namespace {
+
+thread_local std::string last_error;
+
+attnrt_status fail(const Error& error) {
+  last_error = error.text;
+  return error.status;
+}
+
+/// Runs a call that answers an Outcome; whatever is thrown becomes a status.
+template <class Call>
+attnrt_status guarded(Call&& call) noexcept {
+  try {
+    const Outcome result = call();
+    return result.status == ATTNRT_OK ? ATTNRT_OK : fail(result);
+  } catch (const std::bad_alloc&) {
+    last_error = "out of host memory";  // fits the string's own buffer or its capacity
+    return ATTNRT_NO_MEMORY;
+  } catch (const std::exception& e) {
+    try {
+      last_error = e.what();
+    } catch (...) {
+      last_error.clear();
+    }
+    return ATTNRT_FAILED;
+  } catch (...) {
+    last_error.clear();
+    return ATTNRT_FAILED;
+  }
+}
+
+const Outcome kDone{ATTNRT_OK, ""};
+
+Error null_argument(const char* what) { return {ATTNRT_INVALID, std::string(what) + " is NULL, wanted a pointer"}; }
+
+/// Puts a result's value behind a handle.
+template <class Handle, class T>
+Outcome give(Result<T> result, Handle** out) {
+  if (!result) return result.error();
+  *out = new Handle{std::move(*result)};
+  return kDone;
+}
+
+std::unique_ptr<attnrt_choice> wrap(std::shared_ptr<const Choice> choice) {
+  auto handle = std::make_unique<attnrt_choice>();
+  if (choice->prefill) handle->prefill = wrap(choice->prefill);
+  handle->choice = std::move(choice);
+  return handle;
+}
+
+Outcome give_json(const boost::json::object& document, attnrt_text** out) {
+  *out = new attnrt_text{boost::json::serialize(document)};
+  return kDone;
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* attnrt_last_error(void) { return last_error.c_str(); }
+const char* attnrt_version(void) { return ATTNRT_VERSION; }
+
+attnrt_status attnrt_open(const attnrt_options* options, attnrt_runtime** runtime) {
+  return guarded([&]() -> Outcome {
+    if (!runtime) return null_argument("open: runtime");
+    *runtime = nullptr;
+    auto own = Options::from(options);
+    if (!own) return own.error();
+    auto host = std::make_shared<const Host>(options ? options->log : nullptr, options ? options->log_self : nullptr);
+    return give(Runtime::open(std::move(*own), std::move(host)), runtime);
+  });
+}
+
+void attnrt_close(attnrt_runtime* runtime) { delete runtime; }
+
+attnrt_status attnrt_rescan(attnrt_runtime* runtime) {
+  return guarded([&] { return runtime ? runtime->runtime->rescan() : null_argument("rescan: runtime"); });
+}
+attnrt_status attnrt_force_backend(attnrt_runtime* runtime, const char* backend) {
+  return guarded([&] { return runtime ? runtime->runtime->force(backend ? backend : "") : null_argument("force_backend: runtime"); });
+}
+attnrt_status attnrt_push_force(attnrt_runtime* runtime, const char* backend) {
+  return guarded([&] { return runtime ? runtime->runtime->push_force(backend ? backend : "") : null_argument("push_force: runtime"); });
+}
+attnrt_status attnrt_pop_force(attnrt_runtime* runtime) {
+  return guarded([&] { return runtime ? runtime->runtime->pop_force() : null_argument("pop_force: runtime"); });
+}
+
+attnrt_status attnrt_list(attnrt_runtime* runtime, attnrt_text** json) {
+  return guarded([&] {
+    if (!runtime || !json) return null_argument("list: runtime or json");
+    return give_json(list_json(*runtime->runtime->catalog()->registry), json);
+  });
+}
+
+attnrt_status attnrt_show(attnrt_runtime* runtime, const char* backend, attnrt_text** json) {
+  return guarded([&]() -> Outcome {
+    if (!runtime || !backend || !json) return null_argument("show: runtime, backend or json");
+    const auto catalog = runtime->runtime->catalog();
+    const BackendEntry* entry = catalog->registry->find(backend);
+    if (entry) return give_json(show_json(*catalog->registry, *entry, runtime->runtime->machine()), json);
+    std::string names;
+    for (const BackendEntry& b : catalog->registry->backends) names += (names.empty() ? "" : ", ") + b.name;
+    return invalid("Unknown attention backend: '" + std::string(backend) + "'. Valid options are: " + names);
+  });
+}
+
+attnrt_status attnrt_doctor(attnrt_runtime* runtime, attnrt_text** json) {
+  return guarded([&] {
+    if (!runtime || !json) return null_argument("doctor: runtime or json");
+    const Runtime& rt = *runtime->runtime;
+    return give_json(doctor_json(*rt.catalog(), rt.options(), rt.machine()), json);
+  });
+}
+
+const char* attnrt_text_data(const attnrt_text* text) { return text ? text->text.c_str() : ""; }
+void attnrt_text_free(attnrt_text* text) { delete text; }
+
+const attnrt_executor* attnrt_default_executor(attnrt_runtime* runtime, uint32_t num_workers) {
+  const attnrt_executor* pool = nullptr;
+  guarded([&]() -> Outcome {
+    if (!runtime) return null_argument("default_executor: runtime");
+    if (num_workers > 4096) return invalid("default_executor: num_workers is " + std::to_string(num_workers) + ", wanted 0 to 4096");
+    pool = runtime->runtime->executor(num_workers);
+    return kDone;
+  });
+  return pool;
+}
+
+attnrt_status attnrt_problem_init(attnrt_runtime* runtime, const char* device, attnrt_problem* problem) {
+  return guarded([&]() -> Outcome {
+    if (!runtime || !problem) return null_argument("problem_init: runtime or problem");
+    auto made = runtime->runtime->problem_for(device);
+    if (!made) return made.error();
+    *problem = *made;
+    return kDone;
+  });
+}
+
+attnrt_status attnrt_select(attnrt_runtime* runtime, const attnrt_problem* problem, attnrt_choice** choice) {
+  return guarded([&]() -> Outcome {
+    if (!runtime || !problem || !choice) return null_argument("select: runtime, problem or choice");
+    *choice = nullptr;
+    if (problem->struct_size < sizeof(attnrt_problem))
+      return invalid("problem.struct_size is " + std::to_string(problem->struct_size) + ", wanted at least " + std::to_string(sizeof(attnrt_problem)));
+    auto made = runtime->runtime->select(*problem);
+    if (!made) return made.error();
+    const Error error = (*made)->error;
+    if (error.status != ATTNRT_INVALID) *choice = wrap(std::move(*made)).release();
+    return error;
+  });
+}
+
+void attnrt_choice_free(attnrt_choice* choice) { delete choice; }
+
+const char* attnrt_choice_backend(const attnrt_choice* choice) {
+  const Choice& c = *choice->choice;
+  if (c.attention_free) return "NO_ATTENTION";
+  return c.backend && !c.error.status ? c.backend->name.c_str() : nullptr;
+}
+const char* attnrt_choice_variant(const attnrt_choice* choice) {
+  const Choice& c = *choice->choice;
+  if (c.attention_free) return "";
+  return c.variant && !c.error.status ? c.variant->name : nullptr;
+}
+const attnrt_problem* attnrt_choice_problem(const attnrt_choice* choice) { return &choice->choice->problem; }
+const attnrt_choice* attnrt_choice_prefill(const attnrt_choice* choice) { return choice->prefill.get(); }
+
+const char* attnrt_choice_explain(const attnrt_choice* choice) {
+  guarded([&] {
+    std::call_once(choice->explained, [&] { choice->text = explain_text(*choice->choice); });
+    return kDone;
+  });
+  return choice->text.c_str();
+}
+const char* attnrt_choice_json(const attnrt_choice* choice) {
+  guarded([&] {
+    std::call_once(choice->made_json, [&] { choice->json = boost::json::serialize(choice_json(*choice->choice)); });
+    return kDone;
+  });
+  return choice->json.c_str();
+}
+
+attnrt_status attnrt_op_create(attnrt_runtime* runtime, const attnrt_choice* choice, attnrt_op** op) {
+  return guarded([&]() -> Outcome {
+    if (!runtime || !choice || !op) return null_argument("op_create: runtime, choice or op");
+    *op = nullptr;
+    return give(Op::create(runtime->runtime->host(), choice->choice), op);
+  });
+}
+void attnrt_op_free(attnrt_op* op) { delete op; }
+
+attnrt_status attnrt_op_kv_layout(const attnrt_op* op, attnrt_kv_layout* layout) {
+  return guarded([&] { return op ? op->op->kv_layout(layout) : null_argument("kv_layout: op"); });
+}
+attnrt_status attnrt_op_workspace(const attnrt_op* op, const attnrt_limits* limits, attnrt_workspace* sizes) {
+  return guarded([&] { return op ? op->op->workspace(limits, sizes) : null_argument("workspace: op"); });
+}
+
+attnrt_status attnrt_plan_create(const attnrt_op* op, const attnrt_limits* limits, const attnrt_memory* memory, attnrt_plan** plan) {
+  return guarded([&]() -> Outcome {
+    if (!op || !plan) return null_argument("plan_create: op or plan");
+    *plan = nullptr;
+    return give(Plan::create(*op->op, limits, memory), plan);
+  });
+}
+void attnrt_plan_free(attnrt_plan* plan) { delete plan; }
+
+attnrt_status attnrt_plan_update(attnrt_plan* plan, const attnrt_batch* batch, attnrt_stream stream) {
+  return guarded([&] { return plan ? plan->plan->update(batch, stream) : null_argument("plan_update: plan"); });
+}
+attnrt_status attnrt_run(attnrt_plan* plan, const attnrt_run_args* args, attnrt_stream stream) {
+  return guarded([&] { return plan ? plan->plan->run(args, stream) : null_argument("run: plan"); });
+}
+attnrt_status attnrt_write_kv(const attnrt_op* op, const attnrt_write_args* args, attnrt_stream stream) {
+  return guarded([&] { return op ? op->op->write_kv(args, stream) : null_argument("write_kv: op"); });
+}
+attnrt_status attnrt_gather_kv(const attnrt_op* op, const attnrt_gather_args* args, attnrt_stream stream) {
+  return guarded([&] { return op ? op->op->gather_kv(args, stream) : null_argument("gather_kv: op"); });
+}
+attnrt_status attnrt_merge_states(const attnrt_op* op, const attnrt_merge_args* args, attnrt_stream stream) {
+  return guarded([&] { return op ? op->op->merge_states(args, stream) : null_argument("merge_states: op"); });
+}
+
+}  // extern "C"

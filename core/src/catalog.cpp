@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "catalog.hpp"
+
+#include <algorithm>
+
+#include "words.hpp"
+
+namespace attnrt::core {
+namespace {
+
+std::vector<Slot> rank(const std::vector<std::string>& listed, const Registry& registry) {
+  std::vector<Slot> out;
+  for (const std::string& name : listed) out.push_back({name, registry.find(name)});
+  for (const BackendEntry& b : registry.backends)
+    if (std::none_of(out.begin(), out.end(), [&b](const Slot& s) { return s.backend == &b; })) out.push_back({b.name, &b});
+  return out;
+}
+
+ResolvedSwitch resolve(const Switch& s, const Registry& registry) {
+  ResolvedSwitch out;
+  out.source = &s;
+  for (const BackendEntry& b : registry.backends)
+    if (std::any_of(s.exclude.begin(), s.exclude.end(), [&b](const std::string& pattern) { return fits(pattern, b.name); }))
+      out.exclude.push_back(&b);
+  if (s.before) {
+    out.first = registry.find(s.before->first);
+    out.second = registry.find(s.before->second);
+  }
+  for (const auto& [name, variants] : s.only) {
+    const BackendEntry* backend = registry.find(name);
+    if (!backend) continue;
+    ResolvedSwitch::Only only{backend, {}};
+    for (uint32_t v = 0; v < backend->table->num_variants; ++v)
+      for (const std::string& pattern : variants)
+        if (fits(pattern, backend->table->variants[v]->name)) only.variants.push_back(backend->table->variants[v]);
+    out.only.push_back(std::move(only));
+  }
+  return out;
+}
+
+}  // namespace
+
+bool ResolvedSwitch::touches(const BackendEntry* backend) const {
+  return std::find(exclude.begin(), exclude.end(), backend) != exclude.end() || (first && second && first == backend) ||
+         std::any_of(only.begin(), only.end(), [backend](const Only& o) { return o.backend == backend; });
+}
+
+const std::vector<Slot>& Catalog::ranking_for(const attnrt_problem& problem, const Rule*& rule) const {
+  rule = table->rule_for(problem);
+  return rule ? rankings[static_cast<std::size_t>(rule - table->rules.data())] : rankings.back();
+}
+
+std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> registry, std::shared_ptr<const PriorityTable> table) {
+  auto catalog = std::make_shared<Catalog>();
+  for (const Rule& rule : table->rules) catalog->rankings.push_back(rank(rule.order, *registry));
+  catalog->rankings.push_back(rank({}, *registry));
+  for (const Switch& s : table->switches) catalog->switches.push_back(resolve(s, *registry));
+  catalog->registry = std::move(registry);
+  catalog->table = std::move(table);
+  return catalog;
+}
+
+}  // namespace attnrt::core

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "priority.hpp"
+#include "registry.hpp"
+
+namespace attnrt::core {
+
+/// A place in a ranking: a name, and the backend behind it where one is loaded.
+struct Slot {
+  std::string name;
+  const BackendEntry* backend = nullptr;
+};
+
+/// A switch with its names looked up.
+struct ResolvedSwitch {
+  const Switch* source = nullptr;
+  std::vector<const BackendEntry*> exclude;
+  const BackendEntry *first = nullptr, *second = nullptr;  ///< `before`
+  struct Only {
+    const BackendEntry* backend;
+    std::vector<const attnrt_variant*> variants;
+  };
+  std::vector<Only> only;
+  bool touches(const BackendEntry* backend) const;
+};
+
+/// Registry and table as one immutable snapshot, names resolved, so that a selection compares no strings.
+struct Catalog {
+  std::shared_ptr<const Registry> registry;
+  std::shared_ptr<const PriorityTable> table;
+  /// For each rule of the table, and one more for "no rule": listed names in order, then all other backends by name.
+  std::vector<std::vector<Slot>> rankings;
+  std::vector<ResolvedSwitch> switches;
+
+  /// The ranking for a problem and the rule behind it (NULL = none fits).
+  const std::vector<Slot>& ranking_for(const attnrt_problem& problem, const Rule*& rule) const;
+};
+
+std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> registry, std::shared_ptr<const PriorityTable> table);
+
+}  // namespace attnrt::core

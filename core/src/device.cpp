@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device.hpp"
+
+#include <dlfcn.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+
+#include "words.hpp"
+
+namespace attnrt::core {
+namespace {
+
+#if defined(__x86_64__)
+struct Leaf {
+  uint32_t a = 0, b = 0, c = 0, d = 0;
+  Leaf(uint32_t leaf, uint32_t sub) {
+    if (!__get_cpuid_count(leaf, sub, &a, &b, &c, &d)) a = b = c = d = 0;
+  }
+};
+
+uint64_t enabled_state() {
+  uint32_t low = 0, high = 0;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return uint64_t{high} << 32 | low;
+}
+
+bool amx_permission() {
+  constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+}
+#endif
+
+std::string cpu_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("model name")) return line.substr(std::min(line.size(), line.find(':') + 2));
+  return "CPU";
+}
+
+/// NVML tells names and compute capabilities without creating a CUDA context, which would break a later fork.
+void detect_cuda(std::vector<DeviceReport>& out) {
+  const auto absent = [&out](std::string why) {
+    DeviceReport r;
+    r.device.type = ATTNRT_DEVICE_CUDA;
+    r.sentence = std::move(why);
+    out.push_back(std::move(r));
+  };
+  void* nvml = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (!nvml) return absent("no CUDA device: libnvidia-ml.so.1 (part of the NVIDIA driver) not found");
+  const auto find = [nvml](auto*& function, const char* name) {
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(nvml, name));
+    return function != nullptr;
+  };
+  int (*init)();
+  int (*get_count)(unsigned*);
+  int (*get_handle)(unsigned, void**);
+  int (*get_name)(void*, char*, unsigned);
+  int (*get_capability)(void*, int*, int*);
+  if (!find(init, "nvmlInit_v2") || !find(get_count, "nvmlDeviceGetCount_v2") ||
+      !find(get_handle, "nvmlDeviceGetHandleByIndex_v2") || !find(get_name, "nvmlDeviceGetName") ||
+      !find(get_capability, "nvmlDeviceGetCudaComputeCapability"))
+    return absent("no CUDA device: libnvidia-ml.so.1 lacks a function of NVML's version 2");
+  unsigned count = 0;
+  if (const int error = init()) return absent("no CUDA device: nvmlInit_v2 answered " + std::to_string(error) + ", wanted 0");
+  if (get_count(&count) != 0 || count == 0) return absent("no CUDA device: the driver counts none");
+  for (unsigned i = 0; i < count; ++i) {
+    void* handle = nullptr;
+    char name[96] = "";
+    int major = 0, minor = 0;
+    if (get_handle(i, &handle) || get_name(handle, name, sizeof name) || get_capability(handle, &major, &minor)) {
+      absent("CUDA device " + std::to_string(i) + " gives no name or compute capability");
+      continue;
+    }
+    out.push_back({{ATTNRT_DEVICE_CUDA, static_cast<int32_t>(i), static_cast<uint32_t>(major * 10 + minor), 0},
+                   true, name, "compute capability " + std::to_string(major) + "." + std::to_string(minor)});
+  }
+}
+
+/// The amdgpu kernel driver publishes each GPU's target version, 90402 for gfx942.
+void detect_rocm(std::vector<DeviceReport>& out) {
+  DeviceReport none;
+  none.device.type = ATTNRT_DEVICE_ROCM;
+  std::error_code error;
+  const std::filesystem::path nodes = "/sys/class/kfd/kfd/topology/nodes";
+  std::vector<std::filesystem::path> paths;
+  for (std::filesystem::directory_iterator it(nodes, error), end; !error && it != end; it.increment(error))
+    paths.push_back(it->path());
+  std::sort(paths.begin(), paths.end());
+  int32_t id = 0;
+  for (const auto& path : paths) {
+    std::ifstream file(path / "properties");
+    uint64_t value = 0;
+    for (std::string key; file >> key >> value;) {
+      if (key != "gfx_target_version" || value == 0) continue;
+      const auto arch = static_cast<uint32_t>((value / 10000) << 8 | (value / 100 % 100) << 4 | value % 100);
+      out.push_back({{ATTNRT_DEVICE_ROCM, id++, arch, 0}, true, "AMD GPU", arch_name(ATTNRT_DEVICE_ROCM, arch)});
+    }
+  }
+  if (id) return;
+  none.sentence = error ? "no ROCm device: /sys/class/kfd (the amdgpu driver) not found" : "no ROCm device: the driver lists none";
+  out.push_back(std::move(none));
+}
+
+Error unknown_device(std::string_view text, const char* wanted) {
+  return invalid("device is '" + std::string(text) + "', wanted " + wanted);
+}
+
+}  // namespace
+
+uint64_t detect_cpu_isa() {
+  uint64_t isa = 0;
+#if defined(__x86_64__)
+  const Leaf one(1, 0), seven(7, 0), seven1(7, 1);
+  if (!(one.c >> 27 & 1)) return 0;  // no OSXSAVE: the system saves no wide registers
+  const uint64_t state = enabled_state();
+  const bool ymm = (state & 0x6) == 0x6, zmm = (state & 0xe6) == 0xe6, tiles = (state & 0x60000) == 0x60000;
+  const auto add = [&isa](bool have, uint64_t bit) { isa |= have ? bit : 0; };
+  add(ymm && (seven.b >> 5 & 1) && (one.c >> 12 & 1) && (one.c >> 29 & 1), ATTNRT_ISA_AVX2);
+  constexpr uint32_t base512 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;  // F, DQ, CD, BW, VL
+  const bool avx512 = zmm && (isa & ATTNRT_ISA_AVX2) && (seven.b & base512) == base512;
+  add(avx512, ATTNRT_ISA_AVX512);
+  add(avx512 && (seven1.a >> 5 & 1), ATTNRT_ISA_AVX512_BF16);
+  add(avx512 && (seven.c >> 11 & 1), ATTNRT_ISA_AVX512_VNNI);
+  add(avx512 && (seven.d >> 23 & 1), ATTNRT_ISA_AVX512_FP16);
+  if (tiles && (seven.d >> 24 & 1)) {
+    static const bool permitted = amx_permission();
+    add(permitted, ATTNRT_ISA_AMX_TILE);
+    add(permitted && (seven.d >> 22 & 1), ATTNRT_ISA_AMX_BF16);
+    add(permitted && (seven.d >> 25 & 1), ATTNRT_ISA_AMX_INT8);
+    add(permitted && (seven1.a >> 21 & 1), ATTNRT_ISA_AMX_FP16);
+  }
+#elif defined(__aarch64__)
+  isa |= ATTNRT_ISA_NEON;
+#endif
+  return isa;
+}
+
+std::vector<DeviceReport> detect_devices() {
+  std::vector<DeviceReport> out;
+  const uint64_t isa = detect_cpu_isa();
+  const std::string sets = join(names_of(words::isa, isa));
+  out.push_back({{ATTNRT_DEVICE_CPU, 0, 0, isa}, true, cpu_name(), sets.empty() ? "baseline instructions only" : sets});
+  detect_cuda(out);
+  detect_rocm(out);
+  return out;
+}
+
+Result<Device> parse_device(std::string_view text, const std::vector<DeviceReport>& machine) {
+  const auto real = [&machine](int32_t type, int32_t id) -> const DeviceReport* {
+    for (const DeviceReport& r : machine)
+      if (r.present && r.device.type == type && r.device.id == id) return &r;
+    return nullptr;
+  };
+  if (text.empty()) {
+    for (const int32_t type : {ATTNRT_DEVICE_CUDA, ATTNRT_DEVICE_ROCM})
+      if (const DeviceReport* r = real(type, 0)) return r->device;
+    return real(ATTNRT_DEVICE_CPU, 0)->device;
+  }
+  const std::string_view kind = text.substr(0, text.find(':'));
+  const std::string_view rest = kind.size() < text.size() ? text.substr(kind.size() + 1) : std::string_view{};
+  constexpr const char* wanted = "cpu, cpu:avx2, cuda:0, cuda:9.0, rocm:0 or rocm:gfx942";
+  const auto type = value_of(words::devices, kind);
+  if (!type) return unknown_device(text, wanted);
+  Device d;
+  d.type = static_cast<int32_t>(*type);
+  if (d.type == ATTNRT_DEVICE_CPU) {
+    d = real(ATTNRT_DEVICE_CPU, 0)->device;
+    if (rest.empty()) return d;
+    // Named levels mean "a CPU with all up to this one", so that the question reads as people ask it.
+    constexpr uint64_t avx2 = ATTNRT_ISA_AVX2, avx512 = avx2 | ATTNRT_ISA_AVX512,
+                       bf16 = avx512 | ATTNRT_ISA_AVX512_BF16 | ATTNRT_ISA_AVX512_VNNI,
+                       amx = bf16 | ATTNRT_ISA_AMX_TILE | ATTNRT_ISA_AMX_BF16 | ATTNRT_ISA_AMX_INT8;
+    constexpr struct { const char* name; uint64_t isa; } levels[] = {
+        {"baseline", 0}, {"avx2", avx2}, {"avx512", avx512}, {"avx512_bf16", bf16}, {"amx", amx}};
+    for (const auto& level : levels)
+      if (equal_ignoring_case(rest, level.name)) {
+        if (level.isa & ~d.isa) d.id = -1;
+        d.isa = level.isa;
+        return d;
+      }
+    return unknown_device(text, "cpu:baseline, cpu:avx2, cpu:avx512, cpu:avx512_bf16 or cpu:amx");
+  }
+  const char* const begin = rest.data();
+  const char* const end = begin + rest.size();
+  if (d.type == ATTNRT_DEVICE_ROCM && rest.size() >= 6 && equal_ignoring_case(rest.substr(0, 3), "gfx")) {
+    const auto [at, error] = std::from_chars(begin + 3, end, d.arch, 16);
+    if (error != std::errc{} || at != end || d.arch < 0x600 || d.arch > 0xfffff) return unknown_device(text, wanted);
+    d.id = -1;
+    return d;
+  }
+  if (d.type == ATTNRT_DEVICE_CUDA && rest.find('.') != std::string_view::npos) {
+    uint32_t major = 0, minor = 0;
+    const auto [dot, error] = std::from_chars(begin, end, major);
+    if (error != std::errc{} || dot == end || *dot != '.') return unknown_device(text, wanted);
+    const auto [at, error2] = std::from_chars(dot + 1, end, minor);
+    if (error2 != std::errc{} || at != end || minor > 9 || major < 1 || major > 99) return unknown_device(text, wanted);
+    d.arch = major * 10 + minor;
+    d.id = -1;
+    return d;
+  }
+  int32_t id = 0;
+  if (!rest.empty()) {
+    const auto [at, error] = std::from_chars(begin, end, id);
+    if (error != std::errc{} || at != end || id < 0) return unknown_device(text, wanted);
+  }
+  if (const DeviceReport* r = real(d.type, id)) return r->device;
+  for (const DeviceReport& r : machine)
+    if (!r.present && r.device.type == d.type)
+      return Error{ATTNRT_UNAVAILABLE, "device '" + std::string(text) + "' is not in this machine (" + r.sentence +
+                                           "); to ask about such hardware name its architecture, as in " +
+                                           (d.type == ATTNRT_DEVICE_CUDA ? "cuda:9.0" : "rocm:gfx942")};
+  return Error{ATTNRT_UNAVAILABLE, "device '" + std::string(text) + "' is not in this machine"};
+}
+
+}  // namespace attnrt::core

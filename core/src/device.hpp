@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "attnrt/plugin.h"
+#include "result.hpp"
+
+namespace attnrt::core {
+
+/// One device, real (id >= 0) or only asked about (id -1).
+struct Device {
+  int32_t type = ATTNRT_DEVICE_CPU;
+  int32_t id = 0;
+  uint32_t arch = 0; ///< as attnrt_problem.arch
+  uint64_t isa = 0;  ///< ATTNRT_ISA_*, CPU only
+};
+
+/// What looking for devices of one kind told.
+struct DeviceReport {
+  Device device;
+  bool present = false;
+  std::string name;     ///< "AMD EPYC", "NVIDIA H200"
+  std::string sentence; ///< why absent, or what was found
+};
+
+/// Instruction sets of this CPU whose registers the operating system saves. Asks Linux for AMX tile permission once.
+uint64_t detect_cpu_isa();
+
+/// The CPU and every GPU that the drivers' management libraries and the kernel tell of; kinds without a device report
+/// one absent entry with the reason. Initialises no compute driver, so a process may still fork afterwards.
+std::vector<DeviceReport> detect_devices();
+
+/// "cpu", "cpu:avx2", "cuda:0" (real), "cuda:9.0", "rocm:0", "rocm:gfx942"; "" = the first real GPU, else the CPU.
+Result<Device> parse_device(std::string_view text, const std::vector<DeviceReport>& machine);
+
+}  // namespace attnrt::core

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A choice as text: built when somebody reads it, never while choosing.
+#pragma once
+#include <boost/json.hpp>
+#include <string>
+#include <vector>
+
+#include "select.hpp"
+
+namespace attnrt::core {
+
+/// The short texts that speak against a variant, in the order of the checks.
+std::vector<std::string> short_reasons(const Choice& choice, const Verdict& verdict);
+/// "Using FLASH_ATTN attention backend out of potential backends: ['FLASH_ATTN', 'TRITON_ATTN']."
+std::string log_line(const Choice& choice);
+/// "No valid attention backend found for ... Reasons: {...}"
+std::string no_valid_backend(const Choice& choice);
+/// A report for people: winner, why, the table of the others, the rule and the override that decided. 80 columns.
+std::string explain_text(const Choice& choice);
+/// The same as JSON.
+boost::json::object choice_json(const Choice& choice);
+
+}  // namespace attnrt::core

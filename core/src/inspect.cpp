@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect.hpp"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstring>
+#include <vector>
+
+#include "attnrt/plugin.h"
+#include "words.hpp"
+
+namespace attnrt::core {
+namespace {
+
+#if defined(__x86_64__)
+constexpr uint16_t kMachine = EM_X86_64;
+#elif defined(__aarch64__)
+constexpr uint16_t kMachine = EM_AARCH64;
+#else
+constexpr uint16_t kMachine = EM_NONE;
+#endif
+
+/// A note segment larger than this is not read: plugins carry a few hundred bytes of notes.
+constexpr uint64_t kMaxNotes = 1 << 20;
+
+Inspection verdict(State state, std::string sentence) {
+  Inspection out;
+  out.state = state;
+  out.sentence = std::move(sentence);
+  return out;
+}
+
+/// offset + size <= limit, without overflow.
+bool inside(uint64_t offset, uint64_t size, uint64_t limit) { return offset <= limit && size <= limit - offset; }
+
+std::string hex(const unsigned char* bytes, std::size_t n) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string out;
+  for (std::size_t i = 0; i < n; ++i) {
+    out += digits[bytes[i] >> 4];
+    out += digits[bytes[i] & 15];
+  }
+  return out;
+}
+
+template <std::size_t N>
+std::string text_field(const char (&field)[N]) {
+  return {field, strnlen(field, N)};
+}
+
+/// Walks one PT_NOTE segment: the attnrt note and the GNU build id.
+void read_notes(const std::vector<unsigned char>& bytes, uint64_t alignment, Inspection& out, bool& found) {
+  const auto aligned = [align = alignment == 8 ? uint64_t{8} : uint64_t{4}](uint64_t n) { return (n + align - 1) / align * align; };
+  for (uint64_t at = 0; inside(at, sizeof(Elf64_Nhdr), bytes.size());) {
+    Elf64_Nhdr header;
+    std::memcpy(&header, bytes.data() + at, sizeof header);
+    const uint64_t name = at + sizeof header, desc = name + aligned(header.n_namesz);
+    if (!inside(name, header.n_namesz, bytes.size()) || !inside(desc, header.n_descsz, bytes.size())) return;
+    const std::string owner(reinterpret_cast<const char*>(bytes.data() + name), header.n_namesz ? header.n_namesz - 1 : 0);
+    if (owner == "GNU" && header.n_type == NT_GNU_BUILD_ID && header.n_descsz <= 64)
+      out.build_id = hex(bytes.data() + desc, header.n_descsz);
+    // Our note is written as one C struct, so its owner field is 8 bytes whatever the alignment says.
+    constexpr std::size_t body = offsetof(attnrt_note, struct_size);
+    if (owner == "attnrt" && header.n_type == ATTNRT_NOTE_TYPE && inside(at, sizeof(attnrt_note), bytes.size()) &&
+        header.n_descsz >= sizeof(attnrt_note) - body) {
+      attnrt_note note;
+      std::memcpy(&note, bytes.data() + at, sizeof note);
+      out.name = text_field(note.name);
+      out.version = text_field(note.version);
+      out.abi_major = note.abi_major;
+      out.abi_minor = note.abi_minor;
+      out.sanitizers = note.sanitizers;
+      found = true;
+    }
+    at = desc + aligned(header.n_descsz);
+  }
+}
+
+std::string abi_text(uint32_t major, uint32_t minor) { return std::to_string(major) + "." + std::to_string(minor); }
+
+}  // namespace
+
+const char* state_name(State state) {
+  constexpr const char* names[] = {"loaded",  "untrusted", "foreign",    "damaged", "incompatible", "quarantined", "crashed",
+                                   "timeout", "unresolved", "invalid",    "unavailable", "shadowed", "replaced"};
+  return names[static_cast<int>(state)];
+}
+
+Inspection inspect_bytes(const ReadAt& read, uint64_t size) {
+  Elf64_Ehdr e{};
+  if (size == 0) return verdict(State::foreign, "the file is empty, wanted an ELF shared object");
+  unsigned char magic[SELFMAG] = {};
+  if (size < SELFMAG || !read(0, magic, SELFMAG) || std::memcmp(magic, ELFMAG, SELFMAG) != 0)
+    return verdict(State::foreign, "not an ELF file, wanted a shared object");
+  if (size < sizeof e || !read(0, &e, sizeof e))
+    return verdict(State::damaged, "cut inside the ELF header: " + std::to_string(size) + " bytes");
+  if (e.e_ident[EI_CLASS] != ELFCLASS64) return verdict(State::foreign, "a 32-bit file, wanted 64 bits");
+  if (e.e_ident[EI_DATA] != ELFDATA2LSB) return verdict(State::foreign, "a big-endian file, wanted little-endian");
+  if (e.e_machine != kMachine)
+    return verdict(State::foreign, "built for ELF machine " + std::to_string(e.e_machine) + ", wanted " + std::to_string(kMachine));
+  if (e.e_type != ET_DYN)
+    return verdict(State::foreign, "ELF type " + std::to_string(e.e_type) + ", wanted 3 (shared object)");
+  if (e.e_phentsize != sizeof(Elf64_Phdr) || e.e_phnum == 0)
+    return verdict(State::damaged, "no program headers of the usual size");
+  if (!inside(e.e_phoff, uint64_t{e.e_phnum} * sizeof(Elf64_Phdr), size))
+    return verdict(State::damaged, "cut inside the program headers: " + std::to_string(size) + " bytes");
+  if (e.e_shoff && !inside(e.e_shoff, uint64_t{e.e_shnum} * e.e_shentsize, size))
+    return verdict(State::damaged, "cut: the section headers end at byte " +
+                                       std::to_string(e.e_shoff + uint64_t{e.e_shnum} * e.e_shentsize) + " of " + std::to_string(size));
+
+  Inspection out;
+  bool found = false, dynamic = false, load = false;
+  for (uint64_t i = 0; i < e.e_phnum; ++i) {
+    Elf64_Phdr p{};
+    if (!read(e.e_phoff + i * sizeof p, &p, sizeof p)) return verdict(State::damaged, "the program headers cannot be read");
+    if (p.p_type != PT_LOAD && p.p_type != PT_DYNAMIC && p.p_type != PT_NOTE) continue;
+    if (!inside(p.p_offset, p.p_filesz, size))
+      return verdict(State::damaged, "cut: segment " + std::to_string(i) + " wants " + std::to_string(p.p_filesz) +
+                                         " bytes at " + std::to_string(p.p_offset) + " of " + std::to_string(size));
+    load |= p.p_type == PT_LOAD;
+    dynamic |= p.p_type == PT_DYNAMIC;
+    if (p.p_type != PT_NOTE || p.p_filesz > kMaxNotes) continue;
+    std::vector<unsigned char> bytes(p.p_filesz);
+    if (!read(p.p_offset, bytes.data(), bytes.size())) return verdict(State::damaged, "the notes cannot be read");
+    read_notes(bytes, p.p_align, out, found);
+  }
+  if (!load || !dynamic) return verdict(State::damaged, "no loadable or no dynamic segment");
+  if (!found) return verdict(State::foreign, "no attnrt note, wanted a library made with attnrt_add_plugin");
+  const auto incompatible = [&out](std::string sentence) {
+    out.state = State::incompatible;
+    out.sentence = std::move(sentence);
+    return out;
+  };
+  const bool minor_matters = ATTNRT_ABI_MAJOR == 0 && out.abi_minor != ATTNRT_ABI_MINOR;
+  if (out.abi_major != ATTNRT_ABI_MAJOR || minor_matters)
+    return incompatible("built for plugin ABI " + abi_text(out.abi_major, out.abi_minor) + ", wanted " +
+                        abi_text(ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR) + ": rebuild it with this version's SDK");
+  constexpr uint32_t ours = ATTNRT_SANITIZERS;
+  if (const uint32_t foreign = out.sanitizers & ~ours)
+    return incompatible("built with the " + join(names_of(words::sanitizers, foreign)) +
+                        " sanitizer, this process runs without it: rebuild the plugin without, or the host with it");
+  return out;
+}
+
+Inspection inspect(const std::filesystem::path& file) {
+  // O_NONBLOCK: opening a FIFO must not wait for a writer.
+  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return verdict(State::damaged, std::string("cannot be opened: ") + std::strerror(errno));
+  struct stat info {};
+  Inspection out;
+  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    out = verdict(State::foreign, S_ISDIR(info.st_mode) ? "a folder, wanted a file" : "not a regular file");
+  } else {
+    out = inspect_bytes(
+        [fd](uint64_t offset, void* to, uint64_t size) {
+          auto* at = static_cast<char*>(to);
+          while (size) {
+            const ssize_t got = pread(fd, at, size, static_cast<off_t>(offset));
+            if (got <= 0) return false;
+            at += got;
+            offset += static_cast<uint64_t>(got);
+            size -= static_cast<uint64_t>(got);
+          }
+          return true;
+        },
+        static_cast<uint64_t>(info.st_size));
+    if (out.build_id.empty())
+      out.build_id = std::to_string(info.st_size) + ":" + std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec);
+  }
+  close(fd);
+  return out;
+}
+
+}  // namespace attnrt::core

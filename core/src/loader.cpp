@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "loader.hpp"
+
+#define BOOST_DLL_USE_STD_FS
+#include <boost/dll/shared_library.hpp>
+
+#include <map>
+#include <mutex>
+#include <stdexcept>
+
+#include "tables.hpp"
+
+namespace attnrt::core {
+namespace {
+
+struct Resident {
+  std::string build_id;
+  boost::dll::shared_library library;
+  const attnrt_plugin* plugin = nullptr;
+  State state = State::loaded;
+  std::string sentence;
+};
+
+/// Never destroyed: closing a library while an engine's static objects still use it ends in a crash at exit.
+struct Residents {
+  std::mutex mutex;
+  std::map<std::string, Resident> by_path;
+};
+Residents& residents() {
+  static auto* const all = new Residents;
+  return *all;
+}
+
+/// dlerror's text names the file first; the user wants the library or symbol that is missing.
+std::string missing_part(const std::string& text, const std::string& path) {
+  std::string out = text;
+  if (const auto at = out.find(path + ": "); at != std::string::npos) out = out.substr(at + path.size() + 2);
+  if (const auto at = out.find("boost::dll::shared_library::load() failed: "); at == 0) out = out.substr(43);
+  return out;
+}
+
+Resident open_and_query(const std::filesystem::path& file, const Inspection& inspection) {
+  Resident r;
+  r.build_id = inspection.build_id;
+  const auto fail = [&r](State state, std::string sentence) -> Resident& {
+    r.state = state;
+    r.sentence = std::move(sentence);
+    return r;
+  };
+  try {  // only Boost.DLL's throwing overloads carry dlerror's text
+    r.library.load(file, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+  } catch (const std::exception& e) {
+    return fail(State::unresolved, missing_part(e.what(), file.string()));
+  }
+  if (!r.library.has(ATTNRT_PLUGIN_QUERY))
+    return fail(State::invalid, std::string("no symbol ") + ATTNRT_PLUGIN_QUERY + ", wanted the plugin's one export");
+  const auto query = &r.library.get<const attnrt_plugin*(uint32_t, uint32_t)>(ATTNRT_PLUGIN_QUERY);
+  r.plugin = query(ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR);
+  if (!r.plugin)
+    return fail(State::incompatible, "attnrt_plugin_query answered NULL to ABI " + std::to_string(ATTNRT_ABI_MAJOR) + "." +
+                                         std::to_string(ATTNRT_ABI_MINOR));
+  if (std::string wrong = check_tables(r.plugin, inspection); !wrong.empty()) return fail(State::invalid, std::move(wrong));
+  return r;
+}
+
+}  // namespace
+
+Loaded load(const std::filesystem::path& file, const Inspection& inspection) {
+  Residents& all = residents();
+  const std::lock_guard lock(all.mutex);
+  auto it = all.by_path.find(file.string());
+  if (it != all.by_path.end() && it->second.library.is_loaded()) {
+    if (it->second.build_id != inspection.build_id)
+      return {State::replaced, "restart to load: the file changed after it was loaded, the old code goes on", it->second.plugin};
+  } else {
+    // A failed dlopen left nothing behind, so it is tried again each time: the missing library may have come.
+    it = all.by_path.insert_or_assign(file.string(), open_and_query(file, inspection)).first;
+  }
+  const Resident& r = it->second;
+  return {r.state, r.sentence, r.state == State::loaded ? r.plugin : nullptr};
+}
+
+}  // namespace attnrt::core

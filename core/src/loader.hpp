@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "attnrt/plugin.h"
+#include "inspect.hpp"
+
+namespace attnrt::core {
+
+/// A library in this process, or why it is not.
+struct Loaded {
+  State state = State::loaded;
+  std::string sentence;
+  const attnrt_plugin* plugin = nullptr;
+};
+
+/// Loads an inspected file (absolute path, all symbols bound, nothing shared with other libraries), asks for its tables and
+/// checks them. A library stays for the life of the process: the second call for a path answers from memory, and says
+/// `replaced`, with the tables of the old code, where the file's build id is no longer the one loaded. [thread-safe]
+Loaded load(const std::filesystem::path& file, const Inspection& inspection);
+
+}  // namespace attnrt::core

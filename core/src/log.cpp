@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "log.hpp"
+
+namespace attnrt::core {
+
+void Log::write(int32_t level, const std::string& text) const {
+  if (callback_) callback_(self_, level, text.c_str());
+}
+
+void Log::once(int32_t level, const std::string& text) const {
+  if (!callback_) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!seen_.insert(text).second) return;
+  }
+  write(level, text);
+}
+
+}  // namespace attnrt::core

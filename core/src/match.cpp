@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "match.hpp"
+
+#include "words.hpp"
+
+namespace attnrt::core {
+namespace {
+
+struct Check {
+  const char* code;
+  const char* text;
+  uint64_t features;  ///< the bits this check is about, 0 = none
+};
+
+/// In the order of attnrt_why.
+constexpr Check kChecks[ATTNRT_WHY_COUNT_] = {
+    {"OTHER", "not supported", 0},
+    {"NOT_INSTALLED", "not installed", 0},
+    {"UNAVAILABLE", "device not available", 0},
+    {"DISABLED", "disabled", 0},
+    {"HEAD_SIZE", "head_size not supported", 0},
+    {"DTYPE", "dtype not supported", 0},
+    {"KV_CACHE_DTYPE", "kv_cache_dtype not supported", ATTNRT_FEATURE_KV_SCALES},
+    {"BLOCK_SIZE", "block_size not supported", 0},
+    {"MM_PREFIX", "partial multimodal token full attention not supported", ATTNRT_FEATURE_MM_PREFIX},
+    {"FAMILY", "MLA not supported", 0},
+    {"SINKS", "attention sinks not supported", ATTNRT_FEATURE_SINKS},
+    {"SPARSE", "sparse not supported", ATTNRT_FEATURE_SPARSE_TOPK},
+    {"PER_HEAD_SCALES", "per-head quant scales not supported",
+     ATTNRT_FEATURE_PER_HEAD_SCALES | ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES},
+    {"ARCH", "compute capability not supported", 0},
+    {"ISA", "instruction set not supported", 0},
+    {"ATTN_TYPE", "attention type not supported", 0},
+    {"SLIDING_WINDOW", "sliding window not supported", ATTNRT_FEATURE_SLIDING_WINDOW | ATTNRT_FEATURE_WINDOW_PREFIX},
+    {"NON_CAUSAL", "non-causal attention not supported", ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_CAUSAL_PER_REQUEST},
+    {"BATCH_INVARIANCE", "batch invariance not supported", 0},
+    {"CONTEXT_PARALLEL", "DCP not supported", ATTNRT_FEATURE_CONTEXT_PARALLEL},
+    {"SOFTCAP", "softcap not supported", ATTNRT_FEATURE_SOFTCAP},
+    {"ALIBI", "ALiBi not supported", ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_ALIBI_SQRT},
+    {"LSE", "LSE output not supported", ATTNRT_FEATURE_LSE},
+    {"DENSE_MASK", "dense mask not supported", ATTNRT_FEATURE_DENSE_MASK},
+    {"TREE_MASK", "tree mask not supported", ATTNRT_FEATURE_TREE_MASK},
+    {"BLOCK_SPARSE", "block-sparse not supported", ATTNRT_FEATURE_BLOCK_SPARSE},
+    {"DIFF_KV", "different K and V head sizes not supported", ATTNRT_FEATURE_DIFF_KV},
+    {"OUTPUT_QUANT", "output quantisation not supported", ATTNRT_FEATURE_OUTPUT_QUANT},
+    {"PHASE", "phase not supported", 0},
+    {"DECODE_QUERY_LEN", "decode query length not supported", 0},
+    {"KV_LAYOUT", "KV layout not supported", 0},
+    {"GQA_GROUP", "GQA group not supported", 0},
+    {"GRAPH_LEVEL", "graph level not supported", 0},
+    {"HOST_LENGTHS", "host lengths not provided", 0},
+    {"FEATURE", "feature not supported", ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_FLEX | ATTNRT_FEATURE_SPLIT_Q},
+};
+
+bool known(attnrt_why why) { return why >= 0 && why < ATTNRT_WHY_COUNT_; }
+
+std::string offers(const std::string& asked, const std::string& offered) {
+  return asked + ": offers " + (offered.empty() ? "none" : offered);
+}
+
+std::string arch_ranges(const attnrt_caps& caps) {
+  std::vector<std::string> parts;
+  for (uint32_t i = 0; i < caps.num_arch_ranges; ++i) {
+    const uint32_t low = caps.arch_ranges[2 * i], high = caps.arch_ranges[2 * i + 1];
+    const std::string first = arch_name(caps.device_type, low);
+    if (low == high) parts.push_back(first);
+    else if (high == UINT32_MAX) parts.push_back(first + " and above");
+    else parts.push_back(first + " to " + arch_name(caps.device_type, high));
+  }
+  const std::string device = name_of(words::devices, static_cast<uint64_t>(caps.device_type));
+  return parts.empty() ? device : device + " " + join(parts);
+}
+
+/// supports() answers into a sink: nothing is kept while matching, the sentences while explaining.
+struct Sentences {
+  std::vector<Refusal>* out;
+  static void ignore(void*, attnrt_why, const char*) {}
+  static void keep(void* self, attnrt_why why, const char* text) {
+    auto& all = *static_cast<Sentences*>(self)->out;
+    if (all.size() < 64) all.push_back({why, text ? text : "", ""});
+  }
+};
+
+}  // namespace
+
+Match match(const attnrt_variant& variant, const attnrt_problem& problem) {
+  Match m{sdk::refusals(*variant.caps, problem), false};
+  // No check stops another, so that a user sees every reason at once; other hardware's kernels have nothing to add.
+  if (variant.supports && variant.caps->device_type == problem.device_type) {
+    const attnrt_diag diag{sizeof(attnrt_diag), 0, nullptr, &Sentences::ignore};
+    m.refused_by_plugin = variant.supports(&variant, &problem, &diag) != ATTNRT_OK;
+  }
+  return m;
+}
+
+const char* why_code(attnrt_why why) { return kChecks[known(why) ? why : ATTNRT_WHY_OTHER].code; }
+
+std::string why_text(attnrt_why why, const attnrt_problem& p) {
+  switch (why) {
+    case ATTNRT_WHY_FAMILY: return p.family == ATTNRT_FAMILY_MLA ? "MLA not supported" : "non-MLA not supported";
+    case ATTNRT_WHY_SPARSE:
+      return p.features & ATTNRT_FEATURE_SPARSE_TOPK ? "sparse not supported" : "non-sparse not supported";
+    case ATTNRT_WHY_ATTN_TYPE:
+      return std::string("attention type ") + name_of(words::attn_types, p.attn_type) + " not supported";
+    default: return kChecks[known(why) ? why : ATTNRT_WHY_OTHER].text;
+  }
+}
+
+std::string why_detail(attnrt_why why, const attnrt_caps& caps, const attnrt_problem& p) {
+  const auto number = [](uint64_t n) { return std::to_string(n); };
+  switch (why) {
+    case ATTNRT_WHY_HEAD_SIZE: {
+      if (!sdk::admits(*caps.head_sizes, p.head_size_qk)) return offers(number(p.head_size_qk), sizes_text(*caps.head_sizes));
+      return offers("v " + number(p.head_size_v), sizes_text(caps.head_sizes_v ? *caps.head_sizes_v : *caps.head_sizes));
+    }
+    case ATTNRT_WHY_DTYPE:
+      if (caps.q_dtypes >> p.q_dtype & 1)
+        return offers(std::string("output ") + name_of(words::dtypes, p.out_dtype), join(dtype_names(caps.out_dtypes)));
+      return offers(name_of(words::dtypes, p.q_dtype), join(dtype_names(caps.q_dtypes)));
+    case ATTNRT_WHY_KV_CACHE_DTYPE:
+      if (caps.kv_dtypes >> p.kv_dtype & 1) return "kv_scales: offers " + join(names_of(words::features, caps.features));
+      return offers(name_of(words::dtypes, p.kv_dtype), join(dtype_names(caps.kv_dtypes)));
+    case ATTNRT_WHY_BLOCK_SIZE: return offers(number(p.block_size), sizes_text(*caps.block_sizes));
+    case ATTNRT_WHY_FAMILY: return offers(name_of(words::families, p.family), join(names_of(words::families, caps.families)));
+    case ATTNRT_WHY_ARCH: {
+      const std::string arch = arch_name(p.device_type, p.arch);
+      const std::string device = name_of(words::devices, static_cast<uint64_t>(p.device_type));
+      return offers(arch.empty() ? device : device + " " + arch, arch_ranges(caps));
+    }
+    case ATTNRT_WHY_ISA:
+      return offers(join(names_of(words::isa, p.isa)).empty() ? "baseline" : join(names_of(words::isa, p.isa)),
+                    "code that needs " + join(names_of(words::isa, caps.isa)));
+    case ATTNRT_WHY_ATTN_TYPE: return offers(name_of(words::attn_types, p.attn_type), join(names_of(words::attn_types, caps.attn_types)));
+    case ATTNRT_WHY_BATCH_INVARIANCE:
+      return offers(name_of(words::determinism, p.determinism), name_of(words::determinism, caps.determinism));
+    case ATTNRT_WHY_PHASE: return offers(name_of(words::phases, p.phase), join(names_of(words::phases, caps.phases)));
+    case ATTNRT_WHY_DECODE_QUERY_LEN: return offers(number(p.decode_query_len), "at most " + number(caps.decode_query_max));
+    case ATTNRT_WHY_KV_LAYOUT:
+      return offers(join(names_of(words::kv_layouts, p.kv_layouts)), join(names_of(words::kv_layouts, caps.kv_layouts)));
+    case ATTNRT_WHY_GQA_GROUP: return offers(number(p.num_heads / p.num_kv_heads), "at most " + number(caps.gqa_group_max));
+    case ATTNRT_WHY_GRAPH_LEVEL:
+      return offers(name_of(words::graph_levels, p.graph_level), name_of(words::graph_levels, caps.graph_level));
+    case ATTNRT_WHY_HOST_LENGTHS: {
+      const std::string provided = join(names_of(words::provides, p.provides));
+      return "provided: " + (provided.empty() ? "nothing" : provided) + "; needs " + join(names_of(words::provides, caps.needs));
+    }
+    default: {
+      const uint64_t missing = p.features & ~caps.features & (known(why) ? kChecks[why].features : 0);
+      if (why == ATTNRT_WHY_SPARSE && !missing) return "dense: offers sparse_topk alone";
+      return missing ? offers(join(names_of(words::features, missing)), join(names_of(words::features, caps.features))) : "";
+    }
+  }
+}
+
+std::vector<Refusal> refusal_texts(const Match& m, const attnrt_variant& variant, const attnrt_problem& problem) {
+  std::vector<Refusal> out;
+  for (attnrt_why why = 0; why < ATTNRT_WHY_COUNT_; ++why)
+    if (m.sheet & sdk::why_bit(why)) out.push_back({why, why_text(why, problem), why_detail(why, *variant.caps, problem)});
+  if (m.refused_by_plugin) {
+    const std::size_t before = out.size();
+    Sentences sentences{&out};
+    const attnrt_diag diag{sizeof(attnrt_diag), 0, &sentences, &Sentences::keep};
+    variant.supports(&variant, &problem, &diag);
+    if (out.size() == before) out.push_back({ATTNRT_WHY_OTHER, "refused by the plugin without a reason", ""});
+  }
+  return out;
+}
+
+}  // namespace attnrt::core

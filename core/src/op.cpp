@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "op.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+namespace attnrt::core {
+namespace {
+
+const Outcome kDone{ATTNRT_OK, ""};
+
+/// Counts forks, in the child: threads, locks and device contexts of the parent do not come along.
+std::atomic<uint64_t> fork_count{0};
+uint64_t fork_generation() {
+  static const int registered = pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1, std::memory_order_relaxed); });
+  (void)registered;
+  return fork_count.load(std::memory_order_relaxed);
+}
+
+/// Collects the sentences of one call.
+class Said {
+ public:
+  Said() : face_{sizeof(attnrt_diag), 0, this, &Said::add} {}
+  Said(const Said&) = delete;
+  Said& operator=(const Said&) = delete;
+  const attnrt_diag* sink() const noexcept { return &face_; }
+  sdk::Diag diag() const noexcept { return sdk::Diag(&face_); }
+  Error error(attnrt_status status) const {
+    return {status, text_.empty() ? "the kernel failed with status " + std::to_string(status) + " and gave no reason" : text_};
+  }
+
+ private:
+  static void add(void* self, attnrt_why, const char* text) {
+    std::string& all = static_cast<Said*>(self)->text_;
+    if (all.size() > 4096 || !text) return;
+    if (!all.empty()) all += "; ";
+    all += text;
+  }
+  std::string text_;
+  attnrt_diag face_;
+};
+
+Outcome outcome(attnrt_status status, const Said& said) { return status == ATTNRT_OK ? kDone : said.error(status); }
+
+Error missing_entry(const Op& op, const char* entry) {
+  return {ATTNRT_UNSUPPORTED, std::string(op.variant().name) + " has no " + entry + ", wanted a variant that offers it"};
+}
+
+}  // namespace
+
+Host::Host(Log::Callback callback, void* self) : log_(callback, self) {
+  face_.struct_size = sizeof face_;
+  face_.abi_major = ATTNRT_ABI_MAJOR;
+  face_.abi_minor = ATTNRT_ABI_MINOR;
+  face_.self = this;
+  face_.log = [](void* host, int32_t level, const char* text) { static_cast<Host*>(host)->log_.write(level, text ? text : ""); };
+}
+
+Op::Op(std::shared_ptr<const Host> host, std::shared_ptr<const Choice> choice)
+    : host_(std::move(host)), choice_(std::move(choice)), generation_(fork_generation()) {}
+
+Op::~Op() {
+  if (kernel_ && fork_generation() == generation_) variant().destroy(kernel_);
+}
+
+Result<std::unique_ptr<Op>> Op::create(std::shared_ptr<const Host> host, std::shared_ptr<const Choice> choice) {
+  if (choice->attention_free) return invalid("op: the model has no attention layers, there is nothing to create");
+  if (!choice->variant) return invalid("op: the choice has no winner: " + choice->error.text);
+  const attnrt_problem& p = choice->problem;
+  if (p.device_id < 0)
+    return Error{ATTNRT_UNAVAILABLE, "op: the choice was made for hardware that is not in this machine, wanted a real device"};
+  std::unique_ptr<Op> op(new Op(std::move(host), std::move(choice)));
+  Said said;
+  const attnrt_variant& v = op->variant();
+  const attnrt_status status = v.create(&v, &op->host_->face(), &p, {p.device_type, p.device_id}, &op->kernel_, said.sink());
+  if (status != ATTNRT_OK) {
+    op->kernel_ = nullptr;
+    return said.error(status);
+  }
+  if (!op->kernel_) return Error{ATTNRT_FAILED, std::string(v.name) + " created no op and told no error"};
+  return op;
+}
+
+Outcome Op::alive() const {
+  if (fork_generation() == generation_) return kDone;
+  return {ATTNRT_FAILED, "op: this process was forked after the op was created, wanted an op created after the fork"};
+}
+
+Outcome Op::kv_layout(attnrt_kv_layout* layout) const {
+  if (!layout || layout->struct_size < sizeof *layout) return invalid("kv_layout: wanted a struct with struct_size set");
+  if (!choice_->block_size) return invalid("kv_layout: the op has no cache, K and V are given to run");
+  *layout = choice_->kv_layout;
+  layout->struct_size = sizeof *layout;
+  return kDone;
+}
+
+Outcome Op::workspace(const attnrt_limits* limits, attnrt_workspace* sizes) const {
+  if (Outcome dead = alive(); dead.status) return dead;
+  Said said;
+  attnrt_limits own;
+  attnrt_workspace answer;
+  if (!sdk::accept(said.diag(), "limits", limits, own) || !sdk::accept(said.diag(), "workspace", sizes, answer) ||
+      !sdk::check_limits(said.diag(), problem(), own))
+    return said.error(ATTNRT_INVALID);
+  return outcome(variant().workspace(kernel_, &own, sizes, said.sink()), said);
+}
+
+Outcome Op::write_kv(const attnrt_write_args* args, attnrt_stream stream) const {
+  if (Outcome dead = alive(); dead.status) return dead;
+  if (!variant().write_kv) return missing_entry(*this, "write_kv");
+  Said said;
+  attnrt_write_args own;
+  if (!sdk::accept(said.diag(), "write_args", args, own) || !sdk::check_write(said.diag(), problem(), own))
+    return said.error(ATTNRT_INVALID);
+  return outcome(variant().write_kv(kernel_, &own, stream, said.sink()), said);
+}
+
+Outcome Op::gather_kv(const attnrt_gather_args* args, attnrt_stream stream) const {
+  if (Outcome dead = alive(); dead.status) return dead;
+  if (!variant().gather_kv) return missing_entry(*this, "gather_kv");
+  Said said;
+  attnrt_gather_args own;
+  if (!sdk::accept(said.diag(), "gather_args", args, own) || !sdk::check_gather(said.diag(), problem(), own))
+    return said.error(ATTNRT_INVALID);
+  return outcome(variant().gather_kv(kernel_, &own, stream, said.sink()), said);
+}
+
+Outcome Op::merge_states(const attnrt_merge_args* args, attnrt_stream stream) const {
+  if (Outcome dead = alive(); dead.status) return dead;
+  if (!variant().merge_states) return missing_entry(*this, "merge_states");
+  Said said;
+  attnrt_merge_args own;
+  if (!sdk::accept(said.diag(), "merge_args", args, own) || !sdk::check_merge(said.diag(), problem(), own))
+    return said.error(ATTNRT_INVALID);
+  return outcome(variant().merge_states(kernel_, &own, stream, said.sink()), said);
+}
+
+Outcome Plan::allocate(const attnrt_workspace& w) {
+  const struct { uint64_t bytes, alignment; void** pointer; uint64_t* size; } pieces[] = {
+      {w.plan_bytes, w.plan_alignment, &memory_.plan, &memory_.plan_bytes},
+      {w.pinned_bytes, w.pinned_alignment, &memory_.pinned, &memory_.pinned_bytes},
+      {w.scratch_bytes, w.scratch_alignment, &memory_.scratch, &memory_.scratch_bytes}};
+  for (std::size_t i = 0; i < std::size(pieces); ++i) {
+    if (pieces[i].bytes == 0) continue;
+    const uint64_t alignment = std::max<uint64_t>(64, pieces[i].alignment);
+    void* p = nullptr;
+    if (pieces[i].bytes > (uint64_t{1} << 46) || posix_memalign(&p, alignment, pieces[i].bytes) != 0)
+      return {ATTNRT_NO_MEMORY, "plan: the workspace wants " + std::to_string(pieces[i].bytes) + " bytes, which cannot be had"};
+    own_[i].reset(p);
+    if (w.zero_init) std::memset(p, 0, pieces[i].bytes);
+    *pieces[i].pointer = p;
+    *pieces[i].size = pieces[i].bytes;
+  }
+  memory_.struct_size = sizeof memory_;
+  return kDone;
+}
+
+Result<std::unique_ptr<Plan>> Plan::create(const Op& op, const attnrt_limits* limits, const attnrt_memory* memory) {
+  if (Outcome dead = op.alive(); dead.status) return dead;
+  std::unique_ptr<Plan> plan(new Plan(op));
+  Said said;
+  attnrt_workspace sizes{};
+  sizes.struct_size = sizeof sizes;
+  if (!sdk::accept(said.diag(), "limits", limits, plan->limits_)) return said.error(ATTNRT_INVALID);
+  if (Outcome failed = op.workspace(&plan->limits_, &sizes); failed.status) return failed;
+  if (memory) {
+    if (!sdk::accept(said.diag(), "memory", memory, plan->memory_) || !sdk::check_memory(said.diag(), sizes, plan->memory_))
+      return said.error(ATTNRT_INVALID);
+  } else if (op.problem().device_type != ATTNRT_DEVICE_CPU) {
+    return invalid("plan: memory is NULL, wanted device memory of the sizes that workspace tells");
+  } else if (Outcome failed = plan->allocate(sizes); failed.status) {
+    return failed;
+  }
+  const attnrt_status status = op.variant().plan_create(op.kernel(), &plan->limits_, &plan->memory_, &plan->kernel_, said.sink());
+  if (status != ATTNRT_OK || !plan->kernel_) {
+    plan->kernel_ = nullptr;
+    return said.error(status == ATTNRT_OK ? ATTNRT_FAILED : status);
+  }
+  return plan;
+}
+
+Plan::~Plan() {
+  if (kernel_ && op_->alive().status == ATTNRT_OK) op_->variant().plan_destroy(kernel_);
+}
+
+Outcome Plan::update(const attnrt_batch* batch, attnrt_stream stream) {
+  if (Outcome dead = op_->alive(); dead.status) return dead;
+  updated_ = false;
+  Said said;
+  attnrt_batch own;
+  if (!sdk::accept(said.diag(), "batch", batch, own) || !sdk::check_batch(said.diag(), op_->problem(), limits_, own, shape_))
+    return said.error(ATTNRT_INVALID);
+  const attnrt_status status = op_->variant().plan_update(kernel_, &own, stream, said.sink());
+  updated_ = status == ATTNRT_OK;
+  return outcome(status, said);
+}
+
+Outcome Plan::run(const attnrt_run_args* args, attnrt_stream stream) const {
+  if (Outcome dead = op_->alive(); dead.status) return dead;
+  if (!updated_) return invalid("run: the plan holds no batch, wanted a plan_update that succeeded");
+  Said said;
+  attnrt_run_args own;
+  if (!sdk::accept(said.diag(), "run_args", args, own) || !sdk::check_run(said.diag(), op_->problem(), limits_, shape_, own))
+    return said.error(ATTNRT_INVALID);
+  return outcome(op_->variant().run(kernel_, &own, stream, said.sink()), said);
+}
+
+}  // namespace attnrt::core

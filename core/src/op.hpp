@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdlib>
+#include <memory>
+
+#include "attnrt/check.hpp"
+#include "log.hpp"
+#include "result.hpp"
+#include "select.hpp"
+
+namespace attnrt::core {
+
+/// The host as plugins see it; shared by the runtime and its ops, so an op may outlive the runtime.
+class Host {
+ public:
+  explicit Host(Log::Callback callback, void* self);
+  const Log& log() const noexcept { return log_; }
+  const attnrt_host& face() const noexcept { return face_; }
+
+ private:
+  Log log_;
+  attnrt_host face_{};
+};
+
+/// Success, or the Error behind a status that is not OK.
+using Outcome = Error;  // status ATTNRT_OK = success
+
+/// A variant created for one problem. Every call is checked against the contract before the plugin is entered; after a fork
+/// every call answers FAILED.
+class Op {
+ public:
+  static Result<std::unique_ptr<Op>> create(std::shared_ptr<const Host> host, std::shared_ptr<const Choice> choice);
+  ~Op();
+  Op(const Op&) = delete;
+  Op& operator=(const Op&) = delete;
+
+  const attnrt_problem& problem() const noexcept { return choice_->problem; }
+  const attnrt_variant& variant() const noexcept { return *choice_->variant; }
+  attnrt_kernel_op* kernel() const noexcept { return kernel_; }
+
+  Outcome kv_layout(attnrt_kv_layout* layout) const;
+  Outcome workspace(const attnrt_limits* limits, attnrt_workspace* sizes) const;
+  Outcome write_kv(const attnrt_write_args* args, attnrt_stream stream) const;
+  Outcome gather_kv(const attnrt_gather_args* args, attnrt_stream stream) const;
+  Outcome merge_states(const attnrt_merge_args* args, attnrt_stream stream) const;
+  /// FAILED where this process is a fork of the one that created the op.
+  Outcome alive() const;
+
+ private:
+  Op(std::shared_ptr<const Host> host, std::shared_ptr<const Choice> choice);
+  std::shared_ptr<const Host> host_;
+  std::shared_ptr<const Choice> choice_;
+  attnrt_kernel_op* kernel_ = nullptr;
+  uint64_t generation_;
+};
+
+/// Persistent state of one batch in flight.
+class Plan {
+ public:
+  /// memory NULL: allocated here (CPU).
+  static Result<std::unique_ptr<Plan>> create(const Op& op, const attnrt_limits* limits, const attnrt_memory* memory);
+  ~Plan();
+  Plan(const Plan&) = delete;
+  Plan& operator=(const Plan&) = delete;
+
+  Outcome update(const attnrt_batch* batch, attnrt_stream stream);
+  Outcome run(const attnrt_run_args* args, attnrt_stream stream) const;
+
+ private:
+  struct Release {
+    void operator()(void* p) const noexcept { std::free(p); }
+  };
+  explicit Plan(const Op& op) : op_(&op) {}
+  Outcome allocate(const attnrt_workspace& sizes);
+
+  const Op* op_;
+  attnrt_limits limits_{};
+  attnrt_memory memory_{};
+  std::unique_ptr<void, Release> own_[3];
+  attnrt_kernel_plan* kernel_ = nullptr;
+  sdk::BatchShape shape_{};
+  bool updated_ = false;
+};
+
+}  // namespace attnrt::core

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "options.hpp"
+
+#include <sys/auxv.h>
+
+#include <cstdlib>
+
+namespace attnrt::core {
+
+const std::vector<Variable> known_variables = {
+    {"ATTNRT_PLUGIN_PATH", "folders searched for plugins, a colon list; an empty element is the default folder"},
+    {"ATTNRT_PRIORITY", "a priority table in place of the shipped one"},
+    {"VLLM_ATTENTION_BACKEND", "the backend to use, read at each selection"},
+    {"ATTNRT_OVERRIDE", "strict: a VLLM_ATTENTION_BACKEND that cannot be honoured is an error"},
+    {"VLLM_BATCH_INVARIANT", "1: only batch-invariant variants"},
+};
+
+Result<Options> Options::from(const attnrt_options* in) {
+  Options out;
+  if (!in) return out;
+  if (in->struct_size < sizeof(attnrt_options))
+    return invalid("options.struct_size is " + std::to_string(in->struct_size) + ", wanted at least " +
+                   std::to_string(sizeof(attnrt_options)));
+  constexpr uint32_t known = ATTNRT_OPTION_IGNORE_ENVIRONMENT | ATTNRT_OPTION_TRUST_ANY;
+  if (in->flags & ~known) return invalid("options.flags holds unknown bits: " + std::to_string(in->flags & ~known));
+  out.read_environment = !(in->flags & ATTNRT_OPTION_IGNORE_ENVIRONMENT);
+  out.trust_any = (in->flags & ATTNRT_OPTION_TRUST_ANY) != 0;
+  const auto copy = [](const char* from, std::optional<std::string>& to) {
+    if (from) to = from;
+  };
+  copy(in->plugin_path, out.plugin_path);
+  copy(in->priority_file, out.priority_file);
+  copy(in->attention_backend, out.attention_backend);
+  copy(in->attention_config, out.attention_config);
+  return out;
+}
+
+std::optional<std::string> Options::env(const char* name) const {
+  if (!read_environment) return std::nullopt;
+  const char* value = std::getenv(name);
+  return value ? std::optional<std::string>(value) : std::nullopt;
+}
+
+std::optional<std::string> Options::trusted_env(const char* name) const {
+  return getauxval(AT_SECURE) ? std::nullopt : env(name);
+}
+
+}  // namespace attnrt::core

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attnrt/attnrt.h"
+#include "result.hpp"
+
+namespace attnrt::core {
+
+/// What an engine passed to attnrt_open, as values.
+struct Options {
+  bool read_environment = true;
+  bool trust_any = false;
+  std::optional<std::string> plugin_path, priority_file, attention_backend, attention_config;
+
+  /// Error: a struct too short, unknown flags.
+  static Result<Options> from(const attnrt_options* options);
+
+  /// The environment variable as it is now; nothing where the engine forbade reading or it is not set. The one place
+  /// that reads the environment. [thread-safe while nobody calls setenv]
+  std::optional<std::string> env(const char* name) const;
+  /// The same, but nothing in a set-user-ID program (AT_SECURE): for variables that name code to load.
+  std::optional<std::string> trusted_env(const char* name) const;
+};
+
+/// A variable that attnrt listens to, for `doctor`.
+struct Variable {
+  const char* name;
+  const char* meaning;
+};
+extern const std::vector<Variable> known_variables;
+
+}  // namespace attnrt::core

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "attnrt/plugin.h"
+#include "result.hpp"
+
+namespace attnrt::core {
+
+/// When a rule's list holds; what is not given matches everything.
+struct When {
+  enum class Family { any, standard, mla, mla_prefill };
+  std::optional<int32_t> device_type;
+  uint32_t arch_min = 0, arch_max = UINT32_MAX;
+  Family family = Family::any;
+  std::optional<uint32_t> phase;
+  std::optional<bool> causal;
+  uint32_t kv_dtypes = 0;  ///< mask of (1 << dtype), 0 = any
+  uint32_t heads_min = 0, heads_max = UINT32_MAX;
+  uint64_t features = 0;  ///< all of these are required by the problem
+
+  bool operator==(const When&) const = default;
+  bool holds(const attnrt_problem& problem) const;
+};
+
+/// An ordered list of backend names for the problems that `when` fits.
+struct Rule {
+  std::string name;
+  When when;
+  std::vector<std::string> order;
+};
+
+/// A variable or an attention-config key that speaks of certain backends. Active when the value is `is`.
+struct Switch {
+  std::string env, config;            ///< at least one; the environment wins
+  std::optional<std::string> preset;  ///< the value where nobody set one
+  std::string is;
+  std::vector<std::string> exclude;   ///< patterns with `*`
+  std::optional<std::pair<std::string, std::string>> before;       ///< the first ranks right before the second
+  std::vector<std::pair<std::string, std::vector<std::string>>> only; ///< backend -> variants left
+
+  /// "VLLM_ROCM_USE_AITER=0", for reasons.
+  std::string text() const { return (env.empty() ? config : env) + "=" + is; }
+};
+
+/// configs/priority.json: rules in order, first match wins. Lists only, no scores.
+struct PriorityTable {
+  std::string file;
+  std::vector<Rule> rules;
+  std::vector<Switch> switches;
+
+  /// The first rule that fits, NULL where none does.
+  const Rule* rule_for(const attnrt_problem& problem) const;
+};
+
+/// Error: syntax by line and column, unknown keys, wrong types, unknown values and rules that stand twice by JSON Pointer.
+Result<PriorityTable> parse_priority(std::string_view text, const std::string& file);
+Result<PriorityTable> read_priority(const std::filesystem::path& file);
+
+/// Does a name fit a pattern in which `*` stands for anything? Case-insensitive.
+bool fits(std::string_view pattern, std::string_view name);
+
+}  // namespace attnrt::core

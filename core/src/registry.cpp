@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "loader.hpp"
+#include "trust.hpp"
+#include "words.hpp"
+
+namespace attnrt::core {
+namespace {
+
+struct Sentences {
+  std::string text;
+  static void add(void* self, attnrt_why, const char* text) {
+    std::string& all = static_cast<Sentences*>(self)->text;
+    if (!all.empty()) all += "; ";
+    all += text;
+  }
+};
+
+/// Asks the plugin about this machine's devices of each type that its variants are for.
+void ask_available(PluginFile& file, const std::vector<DeviceReport>& machine) {
+  std::set<int32_t> types;
+  for (uint32_t b = 0; b < file.plugin->num_backends; ++b)
+    for (uint32_t v = 0; v < file.plugin->backends[b]->num_variants; ++v)
+      types.insert(file.plugin->backends[b]->variants[v]->caps->device_type);
+  for (const int32_t type : types) {
+    const auto report = std::find_if(machine.begin(), machine.end(), [type](const DeviceReport& r) { return r.device.type == type; });
+    Sentences said;
+    const attnrt_diag diag{sizeof(attnrt_diag), 0, &said, &Sentences::add};
+    const attnrt_device device{type, 0};
+    if (file.plugin->available && file.plugin->available(device, &diag) != ATTNRT_OK)
+      file.unavailable.emplace_back(type, said.text.empty() ? "the plugin cannot use this device and gave no reason" : said.text);
+    else if (report == machine.end() || !report->present)
+      file.unavailable.emplace_back(type, report == machine.end() ? "no such device in this machine" : report->sentence);
+  }
+  if (file.unavailable.size() == types.size()) {
+    file.state = State::unavailable;
+    file.sentence = file.unavailable.front().second;
+  }
+}
+
+PluginFile examine(const std::filesystem::path& path, const Options& options, const std::vector<DeviceReport>& machine,
+                   const Log& log, const Probe& probe) {
+  PluginFile file;
+  file.path = path;
+  const auto settle = [&file](State state, std::string sentence) {
+    file.state = state;
+    file.sentence = std::move(sentence);
+    return file;
+  };
+  if (std::string why = distrust(path); !why.empty()) {
+    if (!options.trust_any) return settle(State::untrusted, std::move(why));
+    log.write(ATTNRT_LOG_WARNING, "loading " + path.string() + " although " + why + " (trust: any)");
+  }
+  file.inspection = inspect(path);
+  if (file.inspection.state != State::loaded) return settle(file.inspection.state, file.inspection.sentence);
+  if (probe)
+    if (const Loaded verdict = probe(path, file.inspection); verdict.state != State::loaded)
+      return settle(verdict.state, verdict.sentence);
+  const Loaded loaded = load(path, file.inspection);
+  settle(loaded.state, loaded.sentence);
+  if (!loaded.plugin) return file;
+  file.plugin = loaded.plugin;
+  ask_available(file, machine);
+  return file;
+}
+
+}  // namespace
+
+const std::string* PluginFile::unavailable_on(int32_t device_type) const {
+  for (const auto& [type, why] : unavailable)
+    if (type == device_type) return &why;
+  return nullptr;
+}
+
+const BackendEntry* Registry::find(std::string_view name) const {
+  for (const BackendEntry& b : backends)
+    if (equal_ignoring_case(b.name, name)) return &b;
+  return nullptr;
+}
+
+std::shared_ptr<const Registry> scan(const Options& options, const std::vector<DeviceReport>& machine, const Log& log,
+                                     const Probe& probe) {
+  auto registry = std::make_shared<Registry>();
+  SearchResult found = search(options);
+  registry->folders = std::move(found.folders);
+  for (const auto& path : found.files) {
+    PluginFile file = examine(path, options, machine, log, probe);
+    if (file.plugin) {
+      // All or nothing: a plugin half shadowed would be a puzzle.
+      for (uint32_t b = 0; b < file.plugin->num_backends && file.plugin; ++b)
+        if (const BackendEntry* taken = registry->find(file.plugin->backends[b]->name)) {
+          file.state = State::shadowed;
+          file.sentence = "shadowed by " + registry->file_of(*taken).path.string() + ", which offers " + taken->name + " too";
+          file.plugin = nullptr;
+        }
+    }
+    if (file.plugin)
+      for (uint32_t b = 0; b < file.plugin->num_backends; ++b)
+        registry->backends.push_back({file.plugin->backends[b]->name, file.plugin->backends[b], registry->files.size()});
+    log.write(ATTNRT_LOG_DEBUG, path.string() + ": " + state_name(file.state) + (file.sentence.empty() ? "" : ": " + file.sentence));
+    registry->files.push_back(std::move(file));
+  }
+  std::sort(registry->backends.begin(), registry->backends.end(),
+            [](const BackendEntry& a, const BackendEntry& b) { return a.name < b.name; });
+  return registry;
+}
+
+}  // namespace attnrt::core

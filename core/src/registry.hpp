@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "attnrt/plugin.h"
+#include "device.hpp"
+#include "inspect.hpp"
+#include "loader.hpp"
+#include "log.hpp"
+#include "search.hpp"
+
+namespace attnrt::core {
+
+/// One file of a plugin folder: exactly one state and one sentence.
+struct PluginFile {
+  std::filesystem::path path;
+  State state = State::loaded;
+  std::string sentence;
+  Inspection inspection;
+  const attnrt_plugin* plugin = nullptr;
+  /// Device types whose real devices `available` refused, with its sentence.
+  std::vector<std::pair<int32_t, std::string>> unavailable;
+
+  /// Why real devices of this type cannot be used; NULL = they can.
+  const std::string* unavailable_on(int32_t device_type) const;
+};
+
+/// A backend that may be chosen.
+struct BackendEntry {
+  std::string name;  ///< as the plugin spells it
+  const attnrt_backend* table = nullptr;
+  std::size_t file = 0;  ///< index in Registry::files
+};
+
+/// What lies in the plugin folders and was loaded: immutable once built.
+struct Registry {
+  std::vector<Folder> folders;
+  std::vector<PluginFile> files;
+  std::vector<BackendEntry> backends;  ///< in name order
+
+  /// Case-insensitive; NULL where there is none.
+  const BackendEntry* find(std::string_view name) const;
+  const PluginFile& file_of(const BackendEntry& backend) const { return files[backend.file]; }
+};
+
+/// Takes an inspected file before it is loaded; answers `loaded` to go on. The place of the out-of-process probe.
+using Probe = std::function<Loaded(const std::filesystem::path&, const Inspection&)>;
+
+/// search, trust, inspect, probe, load, available: all folders, every file one state.
+std::shared_ptr<const Registry> scan(const Options& options, const std::vector<DeviceReport>& machine, const Log& log,
+                                     const Probe& probe = {});
+
+}  // namespace attnrt::core

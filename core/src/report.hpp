@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The documents behind `attnrt list`, `show` and `doctor`.
+#pragma once
+#include <boost/json.hpp>
+
+#include "catalog.hpp"
+#include "device.hpp"
+#include "options.hpp"
+
+namespace attnrt::core {
+
+/// Every file in the plugin folders with its state and sentence.
+boost::json::object list_json(const Registry& registry);
+/// The capability sheet of one backend, judged for these devices.
+boost::json::object show_json(const Registry& registry, const BackendEntry& backend, const std::vector<DeviceReport>& machine);
+/// Paths, environment, devices, plugins, and what is wrong with them and what to do.
+boost::json::object doctor_json(const Catalog& catalog, const Options& options, const std::vector<DeviceReport>& machine);
+
+}  // namespace attnrt::core

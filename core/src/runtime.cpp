@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime.hpp"
+
+#include <atomic>
+
+#include "explain.hpp"
+#include "problem.hpp"
+#include "words.hpp"
+
+namespace attnrt::core {
+namespace {
+
+bool is_auto(const std::string& name) { return name.empty() || equal_ignoring_case(name, "auto"); }
+
+/// Scoped forces of this thread, by runtime.
+std::map<uint64_t, std::vector<std::string>>& scopes() {
+  thread_local std::map<uint64_t, std::vector<std::string>> of_thread;
+  return of_thread;
+}
+
+std::string normal_flag(const std::string& value) {
+  if (equal_ignoring_case(value, "true")) return "1";
+  if (equal_ignoring_case(value, "false")) return "0";
+  return value;
+}
+
+}  // namespace
+
+Runtime::Runtime(Options options, std::shared_ptr<const Host> host) : options_(std::move(options)), host_(std::move(host)) {
+  static std::atomic<uint64_t> next{1};
+  id_ = next.fetch_add(1);
+}
+
+Result<std::unique_ptr<Runtime>> Runtime::open(Options options, std::shared_ptr<const Host> host) {
+  std::unique_ptr<Runtime> rt(new Runtime(std::move(options), std::move(host)));
+  rt->machine_ = detect_devices();
+  if (Outcome failed = rt->rescan(); failed.status) return failed;
+  if (rt->options_.attention_config) {
+    auto config = parse_attention_config(*rt->options_.attention_config, *rt->catalog_->table);
+    if (!config) return config.error();
+    rt->config_ = std::move(*config);
+  }
+  if (rt->options_.attention_backend && rt->config_.backend)
+    return invalid("attention_backend is '" + *rt->options_.attention_backend + "' and attention-config.backend is '" +
+                   *rt->config_.backend + "', wanted only one of them");
+  return rt;
+}
+
+Outcome Runtime::rescan() {
+  std::filesystem::path file = default_config_folder() / "priority.json";
+  if (options_.priority_file) file = *options_.priority_file;
+  else if (const auto env = options_.trusted_env("ATTNRT_PRIORITY"); env && !env->empty()) file = *env;
+  auto table = read_priority(file);
+  if (!table) return table.error();
+  auto registry = scan(options_, machine_, host_->log());
+  auto catalog = make_catalog(std::move(registry), std::make_shared<PriorityTable>(std::move(*table)));
+  const std::lock_guard lock(mutex_);
+  catalog_ = std::move(catalog);
+  return {ATTNRT_OK, ""};
+}
+
+std::shared_ptr<const Catalog> Runtime::catalog() const {
+  const std::lock_guard lock(mutex_);
+  return catalog_;
+}
+
+Outcome Runtime::known(const std::string& backend) const {
+  const std::string name = backend.substr(0, backend.find('/'));
+  const auto snapshot = catalog();
+  if (is_auto(backend) || snapshot->registry->find(name)) return {ATTNRT_OK, ""};
+  std::vector<std::string> names;
+  for (const BackendEntry& b : snapshot->registry->backends) names.push_back(b.name);
+  return {ATTNRT_UNSUPPORTED, "Unknown attention backend: '" + name + "'. Valid options are: " + join(names)};
+}
+
+Outcome Runtime::force(const std::string& backend) {
+  if (Outcome unknown = known(backend); unknown.status) return unknown;
+  const std::lock_guard lock(mutex_);
+  global_force_ = is_auto(backend) ? "" : backend;
+  return {ATTNRT_OK, ""};
+}
+
+Outcome Runtime::push_force(const std::string& backend) {
+  if (Outcome unknown = known(backend); unknown.status) return unknown;
+  scopes()[id_].push_back(is_auto(backend) ? "" : backend);
+  return {ATTNRT_OK, ""};
+}
+
+Outcome Runtime::pop_force() {
+  const auto it = scopes().find(id_);
+  if (it == scopes().end()) return invalid("pop_force: this thread forces nothing, wanted a push_force before");
+  it->second.pop_back();
+  if (it->second.empty()) scopes().erase(it);
+  return {ATTNRT_OK, ""};
+}
+
+Override Runtime::wish_for_decode() const {
+  if (const auto it = scopes().find(id_); it != scopes().end() && !it->second.back().empty())
+    return {Source::scoped_force, it->second.back(), "a scoped force", true};
+  {
+    const std::lock_guard lock(mutex_);
+    if (!global_force_.empty()) return {Source::global_force, global_force_, "a global force", true};
+  }
+  if (options_.attention_backend && !is_auto(*options_.attention_backend))
+    return {Source::argument, *options_.attention_backend, "--attention-backend", true};
+  if (config_.backend && !is_auto(*config_.backend)) return {Source::argument, *config_.backend, "--attention-config.backend", true};
+  if (const auto env = options_.env("VLLM_ATTENTION_BACKEND"); env && !is_auto(*env))
+    return {Source::environment, *env, "VLLM_ATTENTION_BACKEND", options_.env("ATTNRT_OVERRIDE") == "strict"};
+  return {};
+}
+
+std::vector<SwitchValue> Runtime::switch_values(const Catalog& catalog) const {
+  std::vector<SwitchValue> out;
+  out.reserve(catalog.switches.size());
+  for (const ResolvedSwitch& s : catalog.switches) {
+    SwitchValue value{s.source->preset.value_or(""), ""};
+    if (const auto env = s.source->env.empty() ? std::nullopt : options_.env(s.source->env.c_str())) {
+      value = {normal_flag(*env), s.source->env};
+    } else if (const auto it = config_.values.find(s.source->config); it != config_.values.end()) {
+      value = {it->second, s.source->config};
+    }
+    out.push_back(std::move(value));
+  }
+  return out;
+}
+
+Result<attnrt_problem> Runtime::problem_for(const char* device) const {
+  const auto found = parse_device(device ? device : "", machine_);
+  if (!found) return found.error();
+  return default_problem(*found);
+}
+
+Result<std::shared_ptr<const Choice>> Runtime::select(const attnrt_problem& asked) const {
+  const auto snapshot = catalog();
+  const std::vector<SwitchValue> switches = switch_values(*snapshot);
+  attnrt_problem problem = asked;
+  if (options_.env("VLLM_BATCH_INVARIANT") == "1")
+    problem.determinism = std::max<uint32_t>(problem.determinism, ATTNRT_DETERMINISM_BATCH_INVARIANT);
+
+  const bool mla = problem.family == ATTNRT_FAMILY_MLA && !is_attention_free(problem);
+  const bool both = mla && problem.phase == ATTNRT_PHASE_MIXED;
+  if (mla && problem.phase == ATTNRT_PHASE_PREFILL) problem = mla_prefill_half(problem);
+  if (!is_attention_free(problem)) {
+    const auto complete_problem = complete(problem);
+    if (!complete_problem) return complete_problem.error();
+    problem = *complete_problem;
+  }
+  Override prefill_wish;
+  if (config_.mla_prefill_backend && !is_auto(*config_.mla_prefill_backend))
+    prefill_wish = {Source::argument, *config_.mla_prefill_backend, "--attention-config.mla_prefill_backend", true};
+
+  auto choice = std::make_shared<Choice>(core::select(snapshot, problem, is_mla_prefill(problem) ? prefill_wish : wish_for_decode(), switches));
+  if (both && choice->backend) {
+    const auto half = complete(mla_prefill_half(asked));
+    if (!half) return half.error();
+    auto prefill = std::make_shared<Choice>(core::select(snapshot, *half, prefill_wish, switches));
+    if (!prefill->backend) choice->error = {prefill->error.status, "MLA prefill: " + prefill->error.text};
+    choice->prefill = std::move(prefill);
+  }
+  log_choice(*choice);
+  return std::shared_ptr<const Choice>(std::move(choice));
+}
+
+void Runtime::log_choice(const Choice& choice) const {
+  const Log& log = host_->log();
+  if (log.silent()) return;
+  for (const std::string& warning : choice.warnings) log.once(ATTNRT_LOG_WARNING, warning);
+  if (choice.error.status) return;
+  // Once for each distinct problem and answer: the bytes of a problem are its identity, it holds no padding.
+  std::string key(reinterpret_cast<const char*>(&choice.problem), sizeof choice.problem);
+  key += log_line(choice);
+  {
+    const std::lock_guard lock(mutex_);
+    if (!logged_.insert(std::move(key)).second) return;
+  }
+  log.write(ATTNRT_LOG_INFO, log_line(choice));
+  if (choice.prefill) log.write(ATTNRT_LOG_INFO, "MLA prefill: " + log_line(*choice.prefill));
+}
+
+const attnrt_executor* Runtime::executor(uint32_t num_workers) {
+  if (num_workers == 0) num_workers = usable_cpus();
+  const std::lock_guard lock(executors_mutex_);
+  auto& pool = executors_[num_workers];
+  if (!pool) pool = std::make_unique<Executor>(num_workers);
+  return pool->face();
+}
+
+}  // namespace attnrt::core

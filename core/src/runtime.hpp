@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "attention_config.hpp"
+#include "catalog.hpp"
+#include "device.hpp"
+#include "executor.hpp"
+#include "op.hpp"
+#include "options.hpp"
+#include "select.hpp"
+
+namespace attnrt::core {
+
+/// One engine's view: plugins, priority table, overrides. [thread-safe]
+class Runtime {
+ public:
+  static Result<std::unique_ptr<Runtime>> open(Options options, std::shared_ptr<const Host> host);
+
+  Outcome rescan();
+  Outcome force(const std::string& backend);
+  Outcome push_force(const std::string& backend);
+  Outcome pop_force();
+
+  Result<attnrt_problem> problem_for(const char* device) const;
+  /// A choice, also without a winner; Error: the problem is broken.
+  Result<std::shared_ptr<const Choice>> select(const attnrt_problem& problem) const;
+
+  std::shared_ptr<const Catalog> catalog() const;
+  const std::shared_ptr<const Host>& host() const noexcept { return host_; }
+  const Options& options() const noexcept { return options_; }
+  const std::vector<DeviceReport>& machine() const noexcept { return machine_; }
+  const attnrt_executor* executor(uint32_t num_workers);
+
+ private:
+  Runtime(Options options, std::shared_ptr<const Host> host);
+  Outcome known(const std::string& backend) const;
+  Override wish_for_decode() const;
+  std::vector<SwitchValue> switch_values(const Catalog& catalog) const;
+  void log_choice(const Choice& choice) const;
+
+  Options options_;
+  std::shared_ptr<const Host> host_;
+  std::vector<DeviceReport> machine_;
+  AttentionConfig config_;
+  uint64_t id_;  ///< for the scoped forces of each thread; never used again
+  mutable std::mutex mutex_;  ///< held for copying a pointer or a name, never while working
+  std::shared_ptr<const Catalog> catalog_;
+  std::string global_force_;
+  mutable std::set<std::string> logged_;
+  std::mutex executors_mutex_;
+  std::map<uint32_t, std::unique_ptr<Executor>> executors_;
+};
+
+}  // namespace attnrt::core

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "search.hpp"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+
+namespace attnrt::core {
+namespace fs = std::filesystem;
+
+fs::path core_folder() {
+  Dl_info info{};
+  if (!dladdr(reinterpret_cast<const void*>(&core_folder), &info) || !info.dli_fname) return {};
+  std::error_code error;
+  const fs::path file = fs::canonical(info.dli_fname, error);
+  return error ? fs::path{} : file.parent_path();
+}
+
+// A statically linked core (tests) lies in bin/, the shared one in lib/.
+static fs::path library_folder() {
+  fs::path folder = core_folder();
+  std::error_code error;
+  if (!fs::exists(folder / "attnrt", error) && fs::exists(folder.parent_path() / "lib" / "attnrt", error))
+    folder = folder.parent_path() / "lib";
+  return folder;
+}
+
+fs::path default_plugin_folder() { return library_folder() / "attnrt" / "plugins"; }
+
+fs::path default_config_folder() {
+  std::error_code error;
+  for (fs::path up = library_folder(); up.has_relative_path(); up = up.parent_path()) {
+    const fs::path installed = up / "share" / "attnrt" / "configs";
+    if (fs::exists(installed / "priority.json", error)) return installed;
+  }
+  return library_folder() / "attnrt" / "configs";
+}
+
+SearchResult search(const Options& options) {
+  std::string list, origin = "default";
+  if (options.plugin_path) {
+    list = *options.plugin_path;
+    origin = "option";
+  } else if (auto env = options.trusted_env("ATTNRT_PLUGIN_PATH"); env && !env->empty()) {
+    list = std::move(*env);
+    origin = "ATTNRT_PLUGIN_PATH";
+  }
+
+  SearchResult out;
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(':', begin), list.size());
+    const std::string element = list.substr(begin, end - begin);
+    begin = end + 1;
+    Folder folder{element.empty() ? default_plugin_folder() : fs::path(element), element.empty() ? "default" : origin, ""};
+    std::error_code error;
+    if (!folder.path.is_absolute()) {
+      folder.sentence = "the folder '" + element + "' is relative, wanted an absolute path";
+    } else {
+      if (fs::path real = fs::canonical(folder.path, error); !error) folder.path = std::move(real);
+      std::vector<fs::path> files;
+      fs::directory_iterator it(folder.path, error);
+      for (; !error && it != fs::directory_iterator(); it.increment(error))
+        if (it->path().extension() == ".so") files.push_back(it->path());
+      if (error) folder.sentence = "the folder cannot be read: " + error.message();
+      std::sort(files.begin(), files.end());
+      const bool again = std::any_of(out.folders.begin(), out.folders.end(), [&](const Folder& f) { return f.path == folder.path; });
+      if (!again) out.files.insert(out.files.end(), files.begin(), files.end());
+    }
+    out.folders.push_back(std::move(folder));
+  }
+  return out;
+}
+
+}  // namespace attnrt::core

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "select.hpp"
+
+#include <algorithm>
+
+#include "explain.hpp"
+#include "problem.hpp"
+#include "words.hpp"
+
+namespace attnrt::core {
+namespace {
+
+
+std::vector<const ResolvedSwitch*> active_switches(const Catalog& catalog, const std::vector<SwitchValue>& values) {
+  std::vector<const ResolvedSwitch*> out;
+  for (std::size_t i = 0; i < catalog.switches.size(); ++i)
+    if (i < values.size() && values[i].value == catalog.switches[i].source->is) out.push_back(&catalog.switches[i]);
+  return out;
+}
+
+const Switch* disabled_by(const std::vector<const ResolvedSwitch*>& active, const BackendEntry* backend, const attnrt_variant* variant) {
+  for (const ResolvedSwitch* s : active) {
+    if (std::find(s->exclude.begin(), s->exclude.end(), backend) != s->exclude.end()) return s->source;
+    for (const auto& only : s->only)
+      if (only.backend == backend && std::find(only.variants.begin(), only.variants.end(), variant) == only.variants.end())
+        return s->source;
+  }
+  return nullptr;
+}
+
+/// A backend none of whose variants is for this kind of device is no candidate, unless a list or a user names it.
+bool for_device(const BackendEntry& backend, int32_t device_type) {
+  for (uint32_t v = 0; v < backend.table->num_variants; ++v)
+    if (backend.table->variants[v]->caps->device_type == device_type) return true;
+  return false;
+}
+
+/// Judges all variants of a candidate and adds it to the choice.
+void add_candidate(Choice& choice, const Slot& slot, const std::vector<const ResolvedSwitch*>& active) {
+  Candidate candidate{&slot, choice.verdicts.size(), 0};
+  if (slot.backend) {
+    const PluginFile& file = choice.catalog->registry->file_of(*slot.backend);
+    for (uint32_t v = 0; v < slot.backend->table->num_variants; ++v) {
+      Verdict verdict;
+      verdict.variant = slot.backend->table->variants[v];
+      verdict.match = match(*verdict.variant, choice.problem);
+      // Only real devices are asked about; hardware that is elsewhere is judged by the sheet alone.
+      if (choice.problem.device_id >= 0 && verdict.variant->caps->device_type == choice.problem.device_type)
+        verdict.unavailable = file.unavailable_on(choice.problem.device_type);
+      verdict.disabled = disabled_by(active, slot.backend, verdict.variant);
+      choice.verdicts.push_back(verdict);
+    }
+    candidate.count = slot.backend->table->num_variants;
+  }
+  choice.candidates.push_back(candidate);
+}
+
+void rank_candidates(Choice& choice, const std::vector<const ResolvedSwitch*>& active) {
+  const std::vector<Slot>& ranking = choice.catalog->ranking_for(choice.problem, choice.rule);
+  std::vector<const Slot*> order;
+  order.reserve(ranking.size());
+  const std::size_t listed = choice.rule ? choice.rule->order.size() : 0;
+  for (std::size_t i = 0; i < ranking.size(); ++i)
+    if (i < listed || for_device(*ranking[i].backend, choice.problem.device_type)) order.push_back(&ranking[i]);
+  for (const ResolvedSwitch* s : active) {
+    if (!s->first || !s->second) continue;
+    const auto place = [&order](const BackendEntry* b) {
+      return std::find_if(order.begin(), order.end(), [b](const Slot* slot) { return slot->backend == b; });
+    };
+    const auto first = place(s->first), second = place(s->second);
+    if (first != order.end() && second != order.end() && first > second) std::rotate(second, first, first + 1);
+  }
+  choice.verdicts.reserve(order.size() * 2);
+  choice.candidates.reserve(order.size());
+  for (const Slot* slot : order) add_candidate(choice, *slot, active);
+}
+
+/// The cache that the winner uses: one layout, a kernel block, a manager's block. False where the variant cannot say.
+bool settle(Choice& choice) {
+  attnrt_problem& p = choice.problem;
+  const attnrt_caps& caps = *choice.variant->caps;
+  constexpr uint32_t preference[] = {ATTNRT_KV_NATIVE, ATTNRT_KV_NHD, ATTNRT_KV_HND, ATTNRT_KV_PACKED, ATTNRT_KV_XPACKED,
+                                     ATTNRT_KV_MLA_LATENT, ATTNRT_KV_FP8_DS_MLA, ATTNRT_KV_CONTIGUOUS};
+  for (const uint32_t layout : preference)
+    if (p.kv_layouts & caps.kv_layouts & layout) {
+      p.kv_layouts = layout;
+      break;
+    }
+  choice.kv_layout = {};
+  choice.block_size = 0;
+  if (!sdk::is_paged(p.kv_layouts)) {
+    p.block_size = 0;
+    return true;
+  }
+  const attnrt_sizes& sizes = *caps.block_sizes;
+  if (p.block_size == 0) {
+    uint32_t block = sizes.preferred && sdk::admits(sizes, sizes.preferred) ? sizes.preferred : 0;
+    for (uint32_t size : {16u, 32u, 64u, 128u, 256u})
+      if (!block && sdk::admits(sizes, size)) block = size;
+    if (!block) block = sizes.list_count ? sizes.list[0] : std::max(sizes.multiple, sizes.min);
+    p.block_size = block;
+  }
+  choice.block_size = p.block_size;
+  p.block_size = sdk::kernel_block(sizes, p.block_size);
+  choice.kv_layout.struct_size = sizeof(attnrt_kv_layout);
+  const attnrt_diag ignore{sizeof(attnrt_diag), 0, nullptr, [](void*, attnrt_why, const char*) {}};
+  return choice.variant->kv_layout(choice.variant, &p, &choice.kv_layout, &ignore) == ATTNRT_OK;
+}
+
+/// Takes the candidate's first valid variant; `only` narrows to a variant's name. False where none is valid.
+bool take(Choice& choice, const Candidate& candidate, std::string_view only = {}) {
+  for (std::size_t i = candidate.first; i < candidate.first + candidate.count; ++i) {
+    const Verdict& v = choice.verdicts[i];
+    if (!v.ok() || (!only.empty() && !equal_ignoring_case(only, v.variant->name))) continue;
+    const attnrt_problem asked = choice.problem;
+    choice.backend = candidate.slot->backend;
+    choice.variant = v.variant;
+    if (settle(choice)) return true;
+    choice.warnings.push_back(choice.backend->name + "/" + v.variant->name + " gives no KV layout for this problem: left out");
+    choice.problem = asked;
+    choice.backend = nullptr;
+    choice.variant = nullptr;
+  }
+  return false;
+}
+
+void warn_of_block_size(Choice& choice, std::size_t winner) {
+  if (choice.block_size == 0) return;
+  for (std::size_t i = 0; i < winner; ++i) {
+    const Verdict* best = best_verdict(choice, choice.candidates[i]);
+    if (best && !best->ok() && best->count() == 1 && best->match.sheet == sdk::why_bit(ATTNRT_WHY_BLOCK_SIZE))
+      choice.warnings.push_back("--block-size " + std::to_string(choice.block_size) + " is what precluded " + choice.candidates[i].slot->name);
+  }
+}
+
+std::string names_of_all(const Registry& registry) {
+  std::vector<std::string> names;
+  for (const BackendEntry& b : registry.backends) names.push_back(b.name);
+  return join(names);
+}
+
+/// Tries to do what was wished. Returns the sentence that says why not, "" = done.
+Error honour(Choice& choice, const Override& wish, const std::vector<const ResolvedSwitch*>& active) {
+  const std::size_t slash = wish.value.find('/');
+  const std::string name = wish.value.substr(0, slash);
+  const std::string variant = slash == std::string::npos ? "" : wish.value.substr(slash + 1);
+  const Registry& registry = *choice.catalog->registry;
+  const BackendEntry* backend = registry.find(name);
+  if (!backend) return invalid("Unknown attention backend: '" + name + "'. Valid options are: " + names_of_all(registry));
+  const auto named = [&](const attnrt_variant* v) { return variant.empty() || equal_ignoring_case(variant, v->name); };
+  std::vector<std::string> variants;
+  bool known = false;
+  for (uint32_t v = 0; v < backend->table->num_variants; ++v) {
+    variants.emplace_back(backend->table->variants[v]->name);
+    known |= named(backend->table->variants[v]);
+  }
+  if (!known)
+    return invalid("Unknown variant '" + variant + "' of attention backend " + backend->name + ". Valid options are: " + join(variants));
+
+  const auto same = [backend](const Candidate& c) { return c.slot->backend == backend; };
+  if (std::none_of(choice.candidates.begin(), choice.candidates.end(), same)) {
+    // Named by nobody but the user: judged all the same, last in rank.
+    const std::vector<Slot>& all = choice.catalog->rankings.back();
+    const auto slot = std::find_if(all.begin(), all.end(), [backend](const Slot& s) { return s.backend == backend; });
+    add_candidate(choice, *slot, active);
+  }
+  const auto candidate = std::find_if(choice.candidates.begin(), choice.candidates.end(), same);
+  if (take(choice, *candidate, variant)) return {ATTNRT_OK, ""};
+
+  const Verdict* reason = nullptr;
+  for (std::size_t i = candidate->first; i < candidate->first + candidate->count; ++i) {
+    const Verdict& v = choice.verdicts[i];
+    if (named(v.variant) && (!reason || v.count() < reason->count())) reason = &v;
+  }
+  std::string text = "Selected backend " + (variant.empty() ? backend->name : backend->name + "/" + reason->variant->name) +
+                     " is not valid for this configuration. Reason: [" + join(short_reasons(choice, *reason), ", ", "'") + "]";
+  if (reason->match.sheet & sdk::why_bit(ATTNRT_WHY_BATCH_INVARIANCE)) {
+    std::vector<std::string> capable;
+    for (const Candidate& c : choice.candidates)
+      if (const Verdict* best = best_verdict(choice, c); best && best->ok()) capable.push_back(c.slot->name);
+    text += " Backends that are batch-invariant here: [" + join(capable, ", ", "'") + "].";
+  }
+  return {ATTNRT_UNSUPPORTED, std::move(text)};
+}
+
+/// A switch that somebody set and that changes nothing here is said, never silent.
+void report_idle_switches(Choice& choice, const std::vector<const ResolvedSwitch*>& active, const std::vector<SwitchValue>& values) {
+  const Catalog& catalog = *choice.catalog;
+  for (std::size_t i = 0; i < catalog.switches.size() && i < values.size(); ++i) {
+    if (values[i].set_by.empty()) continue;
+    bool effect = false;
+    for (std::size_t j = 0; j < catalog.switches.size(); ++j) {
+      if (values[j].set_by != values[i].set_by) continue;
+      const bool on = std::find(active.begin(), active.end(), &catalog.switches[j]) != active.end();
+      // A value that turns a preset off has an effect as well.
+      const bool preset_off = !on && catalog.switches[j].source->preset == catalog.switches[j].source->is;
+      if (!on && !preset_off) continue;
+      effect |= std::any_of(choice.candidates.begin(), choice.candidates.end(),
+                            [&](const Candidate& c) { return c.slot->backend && catalog.switches[j].touches(c.slot->backend); });
+    }
+    const std::string text = values[i].set_by + "=" + values[i].value + " is set and changes nothing here";
+    if (!effect && std::find(choice.warnings.begin(), choice.warnings.end(), text) == choice.warnings.end())
+      choice.warnings.push_back(text);
+  }
+}
+
+}  // namespace
+
+const char* source_name(Source source) {
+  constexpr const char* names[] = {"scoped force", "global force", "argument", "environment", "automatic"};
+  return names[static_cast<int>(source)];
+}
+
+const Verdict* best_verdict(const Choice& choice, const Candidate& candidate) {
+  const Verdict* best = nullptr;
+  for (std::size_t i = candidate.first; i < candidate.first + candidate.count; ++i)
+    if (const Verdict& v = choice.verdicts[i]; !best || v.count() < best->count()) best = &v;
+  return best;
+}
+
+Choice select(std::shared_ptr<const Catalog> catalog, const attnrt_problem& problem, const Override& wish,
+              const std::vector<SwitchValue>& values) {
+  Choice choice;
+  choice.catalog = std::move(catalog);
+  choice.problem = problem;
+  choice.wish = wish;
+  if (is_attention_free(problem)) {
+    choice.attention_free = true;
+    return choice;
+  }
+  const auto active = active_switches(*choice.catalog, values);
+  rank_candidates(choice, active);
+  report_idle_switches(choice, active, values);
+
+  if (wish.source != Source::automatic) {
+    Error refused = honour(choice, wish, active);
+    choice.honoured = refused.status == ATTNRT_OK;
+    if (choice.honoured) {
+      choice.source = wish.source;
+      return choice;
+    }
+    choice.wish_reasons = refused.text;
+    if (wish.strict) {
+      choice.source = wish.source;
+      choice.error = std::move(refused);
+      return choice;
+    }
+  }
+  for (std::size_t i = 0; i < choice.candidates.size(); ++i)
+    if (take(choice, choice.candidates[i])) {
+      warn_of_block_size(choice, i);
+      break;
+    }
+  if (!choice.backend) choice.error = {ATTNRT_UNSUPPORTED, no_valid_backend(choice)};
+  if (wish.source != Source::automatic)
+    choice.warnings.push_back(wish.origin + "=" + wish.value + " cannot be honoured: " + choice.wish_reasons + "; using " +
+                              (choice.backend ? choice.backend->name : std::string("no backend")) + " instead");
+  return choice;
+}
+
+}  // namespace attnrt::core
