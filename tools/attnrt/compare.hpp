@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef ATTNRT_CLI_COMPARE_HPP
+#define ATTNRT_CLI_COMPARE_HPP
+#include <optional>
+
+#include "compute.hpp"
+
+namespace attnrt::cli {
+
+/// How far a tensor is from the expected one.
+struct Comparison {
+  double max_error = 0;
+  double rms_error = 0;
+  double bound = 0;                 ///< the error allowed where it came nearest to it
+  std::optional<double> rms_bound;  ///< only where rounding dominates: F32 expected, F16 or BF16 out
+  Shape worst;                      ///< index of that element: token, head, column
+  double seen = 0, wanted = 0;      ///< its values
+  bool passed = true;
+};
+
+/// Output against expected.out. Allowed for an element is 4 u max|v| over the keys of its request and KV head: u is the
+/// unit roundoff of the output's dtype (F32: 64 times it, for an exp of a few ulp), and since a row of probabilities sums to
+/// at most 1, max|v| bounds sum(p |v|). An expected output in F16 or BF16 adds its own. The RMS error may be 1.75 times
+/// that of rounding the expected output to the output's dtype. `tolerance` multiplies what is allowed.
+Comparison compare_out(const RunFile& run, const Array& out, double tolerance);
+
+/// LSE against expected.lse: 1e-4 + 1e-5 |lse|; -inf equals -inf.
+Comparison compare_lse(const Array& expected, const Array& lse, double tolerance);
+
+}  // namespace attnrt::cli
+#endif

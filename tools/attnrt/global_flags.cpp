@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "global_flags.hpp"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <optional>
+
+#include "failure.hpp"
+#include "json_keys.hpp"
+
+namespace attnrt::cli {
+namespace {
+
+namespace json = boost::json;
+
+/// "-ac.backend" -> ".backend", "-ac" -> "", anything else nothing.
+std::optional<std::string> config_key(const std::string& argument) {
+  for (const std::string name : {"--attention-config", "-ac"})
+    if (argument.rfind(name, 0) == 0 && (argument.size() == name.size() || argument[name.size()] == '.'))
+      return argument.substr(name.size());
+  return std::nullopt;
+}
+
+/// What a shell word means: JSON where it is JSON (2, true, null, "x"), else the word itself.
+json::value config_value(const std::string& text) {
+  json::error_code error;
+  json::value value = json::parse(text, error);
+  return error ? json::value(text) : value;
+}
+
+void add_object(json::object& config, const std::string& name, const std::string& text) {
+  json::error_code error;
+  const json::value value = json::parse(text, error);
+  if (error || !value.is_object())
+    throw Failure(fmt::format("{} is '{}'{}, wanted a JSON object such as '{{\"backend\": \"CPU_ATTN\"}}'", name, text,
+                              error ? " (" + error.message() + ")" : ""));
+  if (const auto twice = duplicate_key(text))
+    throw Failure(fmt::format("{} names '{}' twice, wanted each key once", name, *twice));
+  for (const auto& [key, item] : value.get_object()) config[key] = item;
+}
+
+}  // namespace
+
+std::string take_attention_config(std::vector<std::string>& arguments) {
+  json::object config;
+  std::vector<std::string> rest;
+  bool any = false;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--") {
+      rest.insert(rest.end(), arguments.begin() + static_cast<std::ptrdiff_t>(i), arguments.end());
+      break;
+    }
+    const std::size_t equals = arguments[i].find('=');
+    const std::string name = arguments[i].substr(0, equals);
+    const auto key = config_key(name);
+    if (!key) {
+      rest.push_back(arguments[i]);
+      continue;
+    }
+    if (equals == std::string::npos && i + 1 == arguments.size())
+      throw Failure(fmt::format("{} stands last, wanted {} after it", name, key->empty() ? "a JSON object" : "a value"));
+    const std::string text = equals == std::string::npos ? arguments[++i] : arguments[i].substr(equals + 1);
+    any = true;
+    if (key->empty()) {
+      add_object(config, name, text);
+      continue;
+    }
+    std::string word = key->substr(1);
+    std::replace(word.begin(), word.end(), '-', '_');
+    if (word.empty()) throw Failure(fmt::format("{} names no key, wanted one such as {}backend", name, name));
+    config[word] = config_value(text);
+  }
+  arguments = std::move(rest);
+  return any ? json::serialize(config) : "";
+}
+
+void add_global_flags(CLI::App& app, GlobalFlags& flags) {
+  app.add_option("--plugin-path", flags.plugin_path,
+                 "Folders with plugins, a colon list; an empty element is the default folder [ATTNRT_PLUGIN_PATH]")
+      ->type_name("DIRS");
+  app.add_option("--priority", flags.priority_file, "Priority table in place of the shipped one [ATTNRT_PRIORITY]")
+      ->type_name("FILE");
+  app.add_option("--attention-backend", flags.attention_backend,
+                 "The backend to use, NAME or NAME/variant; 'auto' chooses [VLLM_ATTENTION_BACKEND]")
+      ->type_name("NAME");
+  app.add_flag("--trust-any", flags.trust_any, "Load plugins whatever their owner and mode");
+  app.add_flag("-v,--verbose", flags.verbose, "Log everything on standard error");
+  app.add_flag("-q,--quiet", flags.quiet, "Log only errors")->excludes("--verbose");
+}
+
+Runtime open_runtime(const GlobalFlags& flags) {
+  if (!flags.attention_backend.empty() && !flags.attention_config.empty())
+    if (const auto config = json::parse(flags.attention_config).as_object(); const auto* backend = config.if_contains("backend"))
+      throw Failure(fmt::format("--attention-backend is '{}' and the attention config's backend {}, wanted one of the two",
+                                flags.attention_backend, json::serialize(*backend)));
+  const auto logger = spdlog::stderr_color_mt("attnrt");
+  logger->set_pattern("%n: %^%l%$: %v");
+  logger->set_level(flags.verbose ? spdlog::level::debug : flags.quiet ? spdlog::level::err : spdlog::level::warn);
+  Options options;
+  options.plugin_path = flags.plugin_path;
+  options.priority_file = flags.priority_file;
+  options.attention_backend = flags.attention_backend;
+  options.attention_config = flags.attention_config;
+  options.trust_any = flags.trust_any;
+  options.log = [logger](int32_t level, const char* text) {
+    constexpr spdlog::level::level_enum levels[] = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
+                                                    spdlog::level::err};
+    logger->log(levels[std::clamp<int32_t>(level, 0, 3)], spdlog::string_view_t(text));
+  };
+  return Runtime(std::move(options));
+}
+
+}  // namespace attnrt::cli

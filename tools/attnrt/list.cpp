@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <spdlog/fmt/fmt.h>
+
+#include <memory>
+
+#include "document.hpp"
+#include "failure.hpp"
+#include "verbs.hpp"
+
+namespace attnrt::cli {
+namespace {
+
+namespace json = boost::json;
+
+void print_plugin(const json::value& plugin) {
+  const std::string name = text_at(plugin, "name");
+  fmt::print("\n{}  {}{}\n", text_at(plugin, "file"), text_at(plugin, "state"),
+             name.empty() ? "" : fmt::format("  {} {}", name, text_at(plugin, "version")));
+  if (const std::string sentence = text_at(plugin, "sentence"); !sentence.empty()) print_wrapped("  ", 2, sentence);
+  for (const json::value& backend : array_at(plugin, "backends")) {
+    print_wrapped(fmt::format("  {:<20} ", text_at(backend, "name")), 23, text_at(backend, "summary"));
+    print_wrapped(fmt::format("  {:<20} ", ""), 33, "variants: " + list_at(backend, "variants"));
+  }
+}
+
+void print_list(const json::value& list) {
+  const json::value& core = list.at("core");
+  fmt::print("attnrt {}, plugin ABI {}\n", text_at(core, "version"), text_at(core, "abi"));
+  for (const json::value& folder : array_at(list, "folders"))
+    print_wrapped(fmt::format("{}\n  ", text_at(folder, "path")), 2,
+                  fmt::format("{}: {}", text_at(folder, "origin"), text_at(folder, "sentence")));
+  if (array_at(list, "plugins").empty()) fmt::print("\nNo plugins.\n");
+  for (const json::value& plugin : array_at(list, "plugins")) print_plugin(plugin);
+}
+
+}  // namespace
+
+void add_list(CLI::App& app, Action& action) {
+  const auto as_json = std::make_shared<bool>(false);
+  CLI::App* verb = app.add_subcommand("list", "Every file in the plugin folders: its state and why, its backends and variants");
+  verb->add_flag("--json", *as_json, "The same as JSON");
+  verb->callback([as_json, &action] {
+    action = [as_json](const GlobalFlags& flags) -> int {
+      const json::value list = json::parse(open_runtime(flags).list());
+      *as_json ? print_json(list) : print_list(list);
+      return kDone;
+    };
+  });
+}
+
+}  // namespace attnrt::cli

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef ATTNRT_CLI_RUN_FILE_HPP
+#define ATTNRT_CLI_RUN_FILE_HPP
+#include <optional>
+#include <vector>
+
+#include "run_flags.hpp"
+#include "safetensors.hpp"
+#include "sdpa.hpp"
+
+namespace attnrt::cli {
+
+/// Tensors of a run file in the form of the API, shapes and dtypes checked; docs/run-file.md tells their meaning. Lengths
+/// and block ids are as the file has them: the library checks those.
+struct RunFile {
+  std::string path;
+  Array q;                                ///< [T, Hq, Dqk]
+  std::optional<Array> k, v;              ///< [S, Hkv, Dqk], [S, Hkv, Dv]; with a cache the rows to write
+  std::optional<Array> k_cache, v_cache;  ///< as in the file; MLA: k_cache is [num_blocks, block_size, 576]
+  std::optional<Array> slot_mapping, sinks, alibi_slopes, expected_out, expected_lse;
+  std::vector<int32_t> query_start_loc, seq_lens, kv_start_loc, kv_lens, block_table;
+  std::vector<uint8_t> causal;            ///< per request, or empty
+  int64_t block_size = 0, table_width = 0;
+  int64_t num_kv_heads = 0, head_size_v = 0;
+  bool hnd = false;
+  bool latent = false;                    ///< MLA latent decode over kv_cache
+  std::optional<int64_t> batch;           ///< B where q had four dimensions
+  FourDims order = FourDims::kBhsd;
+
+  bool paged() const noexcept { return k_cache.has_value(); }
+  int64_t num_tokens() const noexcept { return q.shape[0]; }
+  int64_t num_heads() const noexcept { return q.shape[1]; }
+  int64_t head_size() const noexcept { return q.shape[2]; }
+  int64_t num_seqs() const noexcept { return static_cast<int64_t>(query_start_loc.size()) - 1; }
+  /// Keys of a request that are not hidden as a whole.
+  int64_t keys(int64_t request) const noexcept;
+};
+
+/// Throws Failure: the tensor, the dtype and shape seen, those wanted.
+RunFile read_run_file(const Safetensors& file, const RunFlags& flags);
+
+}  // namespace attnrt::cli
+#endif

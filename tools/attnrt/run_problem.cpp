@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run_problem.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "failure.hpp"
+
+namespace attnrt::cli {
+namespace {
+
+constexpr int64_t kMost = std::numeric_limits<int32_t>::max() - 1;
+
+int64_t longest_query(const RunFile& run) {
+  int64_t longest = 0;
+  for (std::size_t r = 1; r < run.query_start_loc.size(); ++r)
+    longest = std::max(longest, int64_t{run.query_start_loc[r]} - run.query_start_loc[r - 1]);
+  return std::min(longest, run.num_tokens());
+}
+
+/// A flag may repeat what the tensors say, not contradict it.
+void agree(const MaybeSetting& flag, const std::string& seen, const std::string& file, const char* what) {
+  if (flag && flag->text != seen)
+    throw Failure(fmt::format("{} is '{}', wanted {}, {} in {}", flag->from, flag->text, seen, what, file));
+}
+
+void check_flags(const RunFile& run, const RunFlags& flags) {
+  const ProblemFlags& p = flags.problem;
+  const uint32_t dtype = element_of(run.q.dtype);
+  const std::string& file = run.path;
+  if (p.dtype && element_type(*p.dtype) != dtype) agree(p.dtype, lower(name_of(run.q.dtype)), file, "the dtype of q");
+  if (p.kv_cache_dtype && lower(p.kv_cache_dtype->text) != "auto" && element_type(*p.kv_cache_dtype) != dtype)
+    agree(p.kv_cache_dtype, "auto", file, "the dtype of q");
+  agree(p.head_size, std::to_string(run.head_size()), file, "the width of q");
+  agree(p.head_size_v, std::to_string(run.head_size_v), file, "the width of v");
+  agree(p.num_heads, std::to_string(run.num_heads()), file, "the heads of q");
+  agree(p.num_kv_heads, std::to_string(run.num_kv_heads), file, "the heads of k");
+  if (run.paged()) agree(p.block_size, std::to_string(run.block_size), file, "the block size of the cache");
+  if (!run.paged() && !flags.chunk) {
+    if (p.block_size) throw Failure(fmt::format("--block-size is '{}', wanted --chunk or a file with a cache beside it", p.block_size->text));
+    if (flags.kv_layout_flag && lower(p.kv_layout->text) != "contiguous")
+      throw Failure(fmt::format("--kv-layout is '{}', wanted --chunk or a file with a cache beside it", p.kv_layout->text));
+  }
+}
+
+}  // namespace
+
+uint32_t element_of(Dtype dtype) noexcept {
+  return dtype == Dtype::F32 ? ATTNRT_FP32 : dtype == Dtype::F16 ? ATTNRT_FP16 : ATTNRT_BF16;
+}
+
+attnrt_problem to_run_problem(const Runtime& runtime, const RunFile& run, const RunFlags& flags) {
+  check_flags(run, flags);
+  ProblemFlags said = flags.problem;
+  if (!said.device) said.device = Setting{"cpu", "--device"};
+  said.dtype = Setting{lower(name_of(run.q.dtype)), "q"};
+  said.kv_cache_dtype.reset();
+  const auto size = [](int64_t n, const char* from) { return Setting{std::to_string(n), from}; };
+  said.head_size = size(run.head_size(), "the width of q");
+  said.head_size_v = size(run.head_size_v, "the width of v");
+  said.num_heads = size(run.num_heads(), "the number of heads of q");
+  said.num_kv_heads = size(run.num_kv_heads, "the number of heads of k");
+  if (!flags.kv_layout_flag) said.kv_layout.reset();
+  if (run.paged()) said.block_size = size(run.block_size, "the cache's block size");
+  if (!said.phase) {
+    const bool contiguous = !run.paged() && !flags.chunk;
+    said.phase = Setting{run.latent ? "decode" : contiguous ? "prefill" : "mixed", "--phase"};
+  }
+  attnrt_problem p = to_problem(runtime, said);
+  if (p.device_type != ATTNRT_DEVICE_CPU)
+    throw Failure(fmt::format("--device is '{}', wanted cpu: a run file's tensors lie in host memory", said.device->text));
+  if (run.latent && p.family != ATTNRT_FAMILY_MLA)
+    throw Failure("--phase is 'prefill', wanted decode or mixed for a latent cache");
+  if (run.paged()) {
+    p.kv_layouts = run.latent ? ATTNRT_KV_MLA_LATENT : run.hnd ? ATTNRT_KV_HND : ATTNRT_KV_NHD;
+  } else if (!flags.chunk) {
+    p.kv_layouts = ATTNRT_KV_CONTIGUOUS;
+  }
+  if (!run.causal.empty()) p.causal = ATTNRT_CAUSAL_PER_REQUEST;
+  if (run.sinks) p.features |= ATTNRT_FEATURE_SINKS;
+  if (run.alibi_slopes) p.features |= ATTNRT_FEATURE_ALIBI;
+  if (run.expected_lse) p.features |= ATTNRT_FEATURE_LSE;
+  if (p.phase == ATTNRT_PHASE_DECODE) p.decode_query_len = static_cast<uint32_t>(std::max<int64_t>(1, longest_query(run)));
+  return p;
+}
+
+float softmax_scale(const RunFile& run, const RunFlags& flags) {
+  if (flags.scale) return static_cast<float>(number(*flags.scale, std::numeric_limits<double>::lowest()));
+  return static_cast<float>(1.0 / std::sqrt(static_cast<double>(run.head_size())));
+}
+
+attnrt_limits limits_of(const RunFile& run, uint32_t num_workers) {
+  auto limits = sized<attnrt_limits>();
+  limits.num_workers = num_workers;
+  limits.max_seqs = static_cast<int32_t>(run.num_seqs());
+  limits.max_tokens = static_cast<int32_t>(run.num_tokens());
+  limits.max_query_len = static_cast<int32_t>(longest_query(run));
+  int64_t longest = 0;
+  for (const int32_t length : run.seq_lens) longest = std::max<int64_t>(longest, length);
+  if (run.paged()) {
+    const int64_t room = run.table_width * run.block_size;
+    // Without lengths of their own the keys are as many as the tokens, and the table bounds both.
+    longest = run.kv_lens.empty() ? room : std::max(longest, room);
+    limits.num_blocks = static_cast<int32_t>(run.k_cache->shape[0]);
+    limits.max_blocks_per_seq = static_cast<int32_t>(run.table_width);
+  } else {
+    limits.max_kv_tokens = static_cast<int32_t>(run.k->shape[0]);
+    for (int64_t r = 0; r < run.num_seqs(); ++r) longest = std::max(longest, run.keys(r));
+  }
+  limits.max_seq_len = static_cast<int32_t>(std::min(longest, kMost));
+  return limits;
+}
+
+attnrt_batch batch_of(const RunFile& run, const attnrt_limits& limits) {
+  const auto list = [](const auto& values) { return values.empty() ? nullptr : values.data(); };
+  auto batch = sized<attnrt_batch>();
+  batch.num_seqs = limits.max_seqs;
+  batch.num_tokens = limits.max_tokens;
+  batch.max_query_len = limits.max_query_len;
+  batch.max_seq_len = limits.max_seq_len;
+  batch.query_start_loc = batch.query_start_loc_host = run.query_start_loc.data();
+  batch.seq_lens = batch.seq_lens_host = list(run.seq_lens);
+  batch.kv_start_loc = batch.kv_start_loc_host = list(run.kv_start_loc);
+  batch.kv_lens = batch.kv_lens_host = list(run.kv_lens);
+  batch.causal = batch.causal_host = list(run.causal);
+  if (run.paged()) {
+    static constexpr int32_t none = 0;
+    batch.block_table = run.block_table.empty() ? &none : run.block_table.data();
+    batch.block_table_stride = run.table_width;
+    batch.block_table_width = static_cast<int32_t>(run.table_width);
+  }
+  return batch;
+}
+
+}  // namespace attnrt::cli
