@@ -53,7 +53,7 @@ ATTNRT_KERNEL_INLINE Vec madd(Vec a, Vec b, Vec c) {
 /// The larger of each lane; b where a lane of either is NaN.
 ATTNRT_KERNEL_INLINE Vec larger(Vec a, Vec b) {
 #if defined(__AVX512F__)
-  return _mm512_max_ps(a, b);
+  return _mm512_maskz_max_ps(static_cast<__mmask16>(-1), a, b);  // g++ 12 warns of its own _mm512_max_ps
 #elif defined(__AVX2__)
   return _mm256_max_ps(a, b);
 #elif defined(__SSE2__)

@@ -70,17 +70,17 @@ ATTNRT_KERNEL_INLINE float softmax_tile(float* s, int begin, int end, const Scor
   return factor;
 }
 
-/// What remains when the last tile is in: the factor for the accumulated values and the log-sum-exp (natural log). The sink is
+/// What remains when the last tile is in: out = accumulated * factor / sum, and the log-sum-exp (natural log). The sink is
 /// one more score without a value; -infinity = none. Nothing seen: factor 0, and the sink itself as the log-sum-exp.
 struct RowEnd {
-  float factor, lse;
+  float factor, sum, lse;
 };
 inline RowEnd finish_row(const RowState& row, float sink) {
   const float max = row.max > sink ? row.max : sink;
-  if (row.max == kMinusInfinity) return {0.0f, sink};
+  if (row.max == kMinusInfinity) return {0.0f, 1.0f, sink};
   const float shrink = exp_nonpositive(row.max - max);
   const float sum = row.sum * shrink + exp_nonpositive(sink - max);
-  return {shrink / sum, max + std::log(sum)};
+  return {shrink, sum, max + std::log(sum)};
 }
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA

@@ -21,8 +21,8 @@ struct TileOperands {
   int64_t k;
 };
 
-/// What happens to the sums: C = sum, C += sum (the sum starts from C), or C = C * factor of the row + sum.
-enum class TileEnd { kStore, kContinue, kScaleAdd };
+/// What happens to the sums: C = sum; the sum starts from C; C = C + sum; C = C * factor of the row + sum.
+enum class TileEnd { kStore, kContinue, kAdd, kScaleAdd };
 
 template <int Rows, int Vectors, TileEnd End>
 ATTNRT_KERNEL_INLINE void register_tile(const TileOperands& t, const float* factors) {
@@ -48,6 +48,8 @@ ATTNRT_KERNEL_INLINE void register_tile(const TileOperands& t, const float* fact
       float* c = t.c + i * t.ldc + j * kLanes;
       if constexpr (End == TileEnd::kScaleAdd)
         store(c, madd(load(c), broadcast(factors[i]), acc[i][j]));
+      else if constexpr (End == TileEnd::kAdd)
+        store(c, load(c) + acc[i][j]);
       else
         store(c, acc[i][j]);
     }

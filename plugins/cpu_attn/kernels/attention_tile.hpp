@@ -181,8 +181,7 @@ class ItemAttention {
     if (union_begin >= union_end) return;
     constexpr int kPiece = kTileVectors * kLanes;
     const int from = union_begin / kPiece * kPiece, to = (union_end + kPiece - 1) / kPiece * kPiece;
-    multiply<TileEnd::kStore>({at_.q + row * qk_, qk_, at_.k + from, kTileKeys, at_.scores + from, kTileKeys, qk_},
-                              count, to - from);
+    dot_products(row, count, from, to);
 
     float factors[kTileRows];
     const ScoreMap map{call_.scale, call_.shape.softcap, call_.alibi_slopes.data != nullptr};
@@ -197,6 +196,19 @@ class ItemAttention {
       common_end = end[i] < common_end ? end[i] : common_end;
     }
     accumulate(row, count, begin, end, common_begin, common_end, factors);
+  }
+
+  /// Columns [from, to) of q K, summed in pieces of d: short sums err less than one long sum.
+  void dot_products(int32_t row, int count, int from, int to) {
+    constexpr int64_t kPiece = 32;
+    TileOperands t{at_.q + row * qk_, qk_, at_.k + from, kTileKeys, at_.scores + from, kTileKeys, 0};
+    for (int64_t d = 0; d < qk_; d += kPiece, t.a += kPiece, t.b += kPiece * kTileKeys) {
+      t.k = qk_ - d < kPiece ? qk_ - d : kPiece;
+      if (d == 0)
+        multiply<TileEnd::kStore>(t, count, to - from);
+      else
+        multiply<TileEnd::kAdd>(t, count, to - from);
+    }
   }
 
   static int clamp(int64_t column) { return column < kTileKeys ? static_cast<int>(column) : kTileKeys; }
@@ -253,7 +265,7 @@ class ItemAttention {
       const int64_t token = first_token_ + query(row), h = head(row);
       const RowEnd end = finish_row(state_[row], sink(row));
       float* acc = at_.acc + row * width_;
-      for (int64_t d = 0; d < v_; ++d) acc[d] *= end.factor;
+      for (int64_t d = 0; d < v_; ++d) acc[d] = acc[d] * end.factor / end.sum;
       narrow_row(acc, static_cast<T*>(call_.out.data) + token * call_.out.stride[0] + h * call_.out.stride[1], v_);
       if (call_.lse.data)
         static_cast<float*>(call_.lse.data)[token * call_.lse.stride[0] + h * call_.lse.stride[1]] = end.lse;
