@@ -130,11 +130,8 @@ attnrt_status attnrt_show(attnrt_runtime* runtime, const char* backend, attnrt_t
   return guarded([&]() -> Outcome {
     if (!runtime || !backend || !json) return null_argument("show: runtime, backend or json");
     const auto catalog = runtime->runtime->catalog();
-    const BackendEntry* entry = catalog->registry->find(backend);
-    if (entry) return give_json(show_json(*catalog->registry, *entry, runtime->runtime->machine()), json);
-    std::string names;
-    for (const BackendEntry& b : catalog->registry->backends) names += (names.empty() ? "" : ", ") + b.name;
-    return invalid("Unknown attention backend: '" + std::string(backend) + "'. Valid options are: " + names);
+    if (Error unknown = catalog->known(backend); unknown.status) return unknown;
+    return give_json(show_json(*catalog->registry, *catalog->registry->find(backend), runtime->runtime->machine()), json);
   });
 }
 

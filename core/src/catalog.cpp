@@ -50,6 +50,17 @@ const std::vector<Slot>& Catalog::ranking_for(const attnrt_problem& problem, con
   return rule ? rankings[static_cast<std::size_t>(rule - table->rules.data())] : rankings.back();
 }
 
+Error Catalog::known(std::string_view name) const {
+  if (registry->find(name)) return {ATTNRT_OK, ""};
+  for (const Rule& rule : table->rules)
+    for (const std::string& listed : rule.order)
+      if (equal_ignoring_case(listed, name))
+        return {ATTNRT_UNSUPPORTED, "Selected backend " + listed + " is not valid for this configuration. Reason: ['not installed']"};
+  std::vector<std::string> names;
+  for (const BackendEntry& b : registry->backends) names.push_back(b.name);
+  return invalid("Unknown attention backend: '" + std::string(name) + "'. Valid options are: " + join(names));
+}
+
 std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> registry, std::shared_ptr<const PriorityTable> table) {
   auto catalog = std::make_shared<Catalog>();
   for (const Rule& rule : table->rules) catalog->rankings.push_back(rank(rule.order, *registry));

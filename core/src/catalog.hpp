@@ -36,6 +36,9 @@ struct Catalog {
   std::vector<std::vector<Slot>> rankings;
   std::vector<ResolvedSwitch> switches;
 
+  /// Is this backend loaded? Error: the table knows the name but no plugin offers it (UNSUPPORTED), or nobody knows it
+  /// (INVALID, with the names that are loaded).
+  Error known(std::string_view name) const;
   /// The ranking for a problem and the rule behind it (NULL = none fits).
   const std::vector<Slot>& ranking_for(const attnrt_problem& problem, const Rule*& rule) const;
 };

@@ -65,12 +65,7 @@ std::shared_ptr<const Catalog> Runtime::catalog() const {
 }
 
 Outcome Runtime::known(const std::string& backend) const {
-  const std::string name = backend.substr(0, backend.find('/'));
-  const auto snapshot = catalog();
-  if (is_auto(backend) || snapshot->registry->find(name)) return {ATTNRT_OK, ""};
-  std::vector<std::string> names;
-  for (const BackendEntry& b : snapshot->registry->backends) names.push_back(b.name);
-  return {ATTNRT_UNSUPPORTED, "Unknown attention backend: '" + name + "'. Valid options are: " + join(names)};
+  return is_auto(backend) ? Outcome{ATTNRT_OK, ""} : catalog()->known(backend.substr(0, backend.find('/')));
 }
 
 Outcome Runtime::force(const std::string& backend) {

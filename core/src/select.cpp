@@ -133,20 +133,13 @@ void warn_of_block_size(Choice& choice, std::size_t winner) {
   }
 }
 
-std::string names_of_all(const Registry& registry) {
-  std::vector<std::string> names;
-  for (const BackendEntry& b : registry.backends) names.push_back(b.name);
-  return join(names);
-}
-
 /// Tries to do what was wished. Returns the sentence that says why not, "" = done.
 Error honour(Choice& choice, const Override& wish, const std::vector<const ResolvedSwitch*>& active) {
   const std::size_t slash = wish.value.find('/');
   const std::string name = wish.value.substr(0, slash);
   const std::string variant = slash == std::string::npos ? "" : wish.value.substr(slash + 1);
-  const Registry& registry = *choice.catalog->registry;
-  const BackendEntry* backend = registry.find(name);
-  if (!backend) return invalid("Unknown attention backend: '" + name + "'. Valid options are: " + names_of_all(registry));
+  if (Error unknown = choice.catalog->known(name); unknown.status) return unknown;
+  const BackendEntry* backend = choice.catalog->registry->find(name);
   const auto named = [&](const attnrt_variant* v) { return variant.empty() || equal_ignoring_case(variant, v->name); };
   std::vector<std::string> variants;
   bool known = false;

@@ -57,13 +57,14 @@ ATTNRT_EXPORT void attnrt_close(attnrt_runtime* runtime);
 ATTNRT_EXPORT attnrt_status attnrt_rescan(attnrt_runtime* runtime);
 
 /* Forces a backend for all threads of this runtime, or for the calling thread until the matching pop (scopes nest and
- * come before the global force). NULL, "" and "auto" return to automatic. UNSUPPORTED: no backend of that name. */
+ * come before the global force). NULL, "" and "auto" name nobody: the next weaker source decides. INVALID: an unknown name,
+ * UNSUPPORTED: a known one that is not installed. */
 ATTNRT_EXPORT attnrt_status attnrt_force_backend(attnrt_runtime* runtime, const char* backend);
 ATTNRT_EXPORT attnrt_status attnrt_push_force(attnrt_runtime* runtime, const char* backend);
 ATTNRT_EXPORT attnrt_status attnrt_pop_force(attnrt_runtime* runtime);
 
 /* JSON documents: what lies in the plugin folders; one backend's capability sheet; paths, environment, devices and
- * what is wrong with them. INVALID: no backend of that name. */
+ * what is wrong with them. INVALID, UNSUPPORTED: as for force_backend. */
 ATTNRT_EXPORT attnrt_status attnrt_list(attnrt_runtime* runtime, attnrt_text** json);
 ATTNRT_EXPORT attnrt_status attnrt_show(attnrt_runtime* runtime, const char* backend, attnrt_text** json);
 ATTNRT_EXPORT attnrt_status attnrt_doctor(attnrt_runtime* runtime, attnrt_text** json);
