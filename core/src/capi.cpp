@@ -143,6 +143,16 @@ attnrt_status attnrt_doctor(attnrt_runtime* runtime, attnrt_text** json) {
   });
 }
 
+attnrt_status attnrt_priority(attnrt_runtime* runtime, attnrt_text** json) {
+  return guarded([&]() -> Outcome {
+    if (!runtime || !json) return null_argument("priority: runtime or json");
+    const auto table = runtime->runtime->catalog()->table;
+    boost::json::object document = boost::json::parse(table->json).as_object();
+    document["file"] = table->file;
+    return give_json(document, json);
+  });
+}
+
 const char* attnrt_text_data(const attnrt_text* text) { return text ? text->text.c_str() : ""; }
 void attnrt_text_free(attnrt_text* text) { delete text; }
 

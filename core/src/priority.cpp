@@ -161,6 +161,7 @@ Result<PriorityTable> parse_priority(std::string_view text, const std::string& f
     for (std::size_t i = 0, n = switches.size(); i < n && root.ok(); ++i) table.switches.push_back(read_switch(switches.at(i)));
   }
   if (!error.empty()) return invalid("priority table " + error);
+  table.json = boost::json::serialize(*value);
   return table;
 }
 

@@ -53,6 +53,7 @@ struct PriorityTable {
   std::string file;
   std::vector<Rule> rules;
   std::vector<Switch> switches;
+  std::string json;  ///< the document as it was read, for reports
 
   /// The first rule that fits, NULL where none does.
   const Rule* rule_for(const attnrt_problem& problem) const;

@@ -68,6 +68,8 @@ ATTNRT_EXPORT attnrt_status attnrt_pop_force(attnrt_runtime* runtime);
 ATTNRT_EXPORT attnrt_status attnrt_list(attnrt_runtime* runtime, attnrt_text** json);
 ATTNRT_EXPORT attnrt_status attnrt_show(attnrt_runtime* runtime, const char* backend, attnrt_text** json);
 ATTNRT_EXPORT attnrt_status attnrt_doctor(attnrt_runtime* runtime, attnrt_text** json);
+/* The priority table in force, as read, and the file it came from. */
+ATTNRT_EXPORT attnrt_status attnrt_priority(attnrt_runtime* runtime, attnrt_text** json);
 ATTNRT_EXPORT const char* attnrt_text_data(const attnrt_text* text);
 ATTNRT_EXPORT void attnrt_text_free(attnrt_text* text);
 

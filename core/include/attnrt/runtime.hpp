@@ -228,6 +228,7 @@ class Runtime {
   }
   std::string list() const { return text(&attnrt_list); }
   std::string doctor() const { return text(&attnrt_doctor); }
+  std::string priority() const { return text(&attnrt_priority); }
   std::string show(const std::string& backend) const {
     attnrt_text* json = nullptr;
     check(attnrt_show(runtime_.get(), backend.c_str(), &json));
