@@ -32,7 +32,8 @@ ATTNRT_KERNEL_INLINE float float_of(uint32_t u) {
 
 ATTNRT_KERNEL_INLINE float widen(float x) { return x; }
 ATTNRT_KERNEL_INLINE float widen(Bf16 x) { return float_of(static_cast<uint32_t>(x.bits) << 16); }
-/// The exponent is moved by a multiplication with 2^112, which makes subnormals right; infinity and NaN get theirs after.
+/// The exponent is moved by a multiplication with 2^112, which makes subnormals right; infinity and NaN get theirs
+/// after.
 ATTNRT_KERNEL_INLINE float widen(Fp16 x) {
   const uint32_t h = x.bits;
   const uint32_t magnitude = (h & 0x7fffu) << 13;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // exp.hpp: exp and tanh in fp32 vectors. Range reduction after Cody and Waite with log 2 in two parts, a polynomial of
-// degree 6 fitted to the relative error on [-log(2)/2, log(2)/2] (3e-9 before rounding): exp is good to about 1 ulp, tanh to 3.
+// degree 6 fitted to the relative error on [-log(2)/2, log(2)/2] (3e-9 before rounding): exp is good to about 1 ulp,
+// tanh to 3.
 #ifndef ATTNRT_KERNEL_EXP_HPP
 #define ATTNRT_KERNEL_EXP_HPP
 #include <cstdint>

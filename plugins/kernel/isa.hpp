@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// isa.hpp: one vector type and the few operations that the portable vector extension of GCC and clang lacks. Everything in
-// plugins/kernel lives in a namespace named by ATTNRT_KERNEL_ISA, so that one header compiled for two instruction sets
-// in one library gives two sets of symbols: a file compiled with -mavx2 defines the macro to another word first.
+// isa.hpp: one vector type and the few operations that the portable vector extension of GCC and clang lacks.
+// Everything in plugins/kernel lives in a namespace named by ATTNRT_KERNEL_ISA, so that one header compiled for two
+// instruction sets in one library gives two sets of symbols: a file compiled with -mavx2 defines the macro to another
+// word first.
 #ifndef ATTNRT_KERNEL_ISA_HPP
 #define ATTNRT_KERNEL_ISA_HPP
 #include <cstdint>
@@ -37,7 +38,8 @@ ATTNRT_KERNEL_INLINE Vec load(const float* from) {
   return v;
 }
 ATTNRT_KERNEL_INLINE void store(float* to, Vec v) { std::memcpy(to, &v, sizeof v); }
-ATTNRT_KERNEL_INLINE Vec broadcast(float x) { return Vec{} + x; }
+/// x in all lanes. Subtracting 0, unlike adding it, changes no value, -0 included, and costs nothing.
+ATTNRT_KERNEL_INLINE Vec broadcast(float x) { return x - Vec{}; }
 
 /// a * b + c, fused exactly where the instruction set has it: the compiler is told never to choose (-ffp-contract=off).
 ATTNRT_KERNEL_INLINE Vec madd(Vec a, Vec b, Vec c) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// kv_walk.hpp: where the rows of a request's keys or values lie, paged or not, as one walk over addresses. NHD, HND, MLA
-// latent and contiguous differ in their strides alone.
+// kv_walk.hpp: where the rows of a request's keys or values lie, paged or not, as one walk over addresses. NHD, HND,
+// MLA latent and contiguous differ in their strides alone.
 #ifndef ATTNRT_KERNEL_KV_WALK_HPP
 #define ATTNRT_KERNEL_KV_WALK_HPP
 #include <cstdint>

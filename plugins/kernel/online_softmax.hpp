@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // online_softmax.hpp: the running maximum and sum of a row of scores that arrives in tiles (Milakov and Gimelshein,
-// arXiv:1805.02867; FlashAttention-2, arXiv:2307.08691). A tile's columns stand at fixed places, columns outside the row's
-// span count as -infinity, so what a row computes depends on its own span alone.
+// arXiv:1805.02867; FlashAttention-2, arXiv:2307.08691). A tile's columns stand at fixed places, columns outside the
+// row's span count as -infinity, so what a row computes depends on its own span alone.
 #ifndef ATTNRT_KERNEL_ONLINE_SOFTMAX_HPP
 #define ATTNRT_KERNEL_ONLINE_SOFTMAX_HPP
 #include <cmath>
@@ -29,12 +29,12 @@ struct ScoreMap {
   bool alibi;
 };
 
-/// Turns the dot products in columns [begin, end) of a tile into exp(score - new maximum) and updates the row; reads and
-/// writes whole vectors around the span. `distance` is the position of column 0 minus the query's. Returns the factor for
-/// what was accumulated before, exp(old maximum - new maximum), or a negative number where the span holds no finite
-/// score: the tile then is no part of the row.
-ATTNRT_KERNEL_INLINE float softmax_tile(float* s, int begin, int end, const ScoreMap& map, float slope, int64_t distance,
-                                        RowState& row) {
+/// Turns the dot products in columns [begin, end) of a tile into exp(score - new maximum) and updates the row; reads
+/// and writes whole vectors around the span. `distance` is the position of column 0 minus the query's. Returns the
+/// factor for what was accumulated before, exp(old maximum - new maximum), or a negative number where the span holds
+/// no finite score: the tile then is no part of the row.
+ATTNRT_KERNEL_INLINE float softmax_tile(float* s, int begin, int end, const ScoreMap& map, float slope,
+                                        int64_t distance, RowState& row) {
   const int from = begin / kLanes * kLanes, to = (end + kLanes - 1) / kLanes * kLanes;
   for (int c = from; c < begin; ++c) s[c] = 0.0f;
   for (int c = end; c < to; ++c) s[c] = 0.0f;
@@ -70,8 +70,9 @@ ATTNRT_KERNEL_INLINE float softmax_tile(float* s, int begin, int end, const Scor
   return factor;
 }
 
-/// What remains when the last tile is in: out = accumulated * factor / sum, and the log-sum-exp (natural log). The sink is
-/// one more score without a value; -infinity = none. Nothing seen: factor 0, and the sink itself as the log-sum-exp.
+/// What remains when the last tile is in: out = accumulated * factor / sum, and the log-sum-exp (natural log). The
+/// sink is one more score without a value; -infinity = none. Nothing seen: factor 0, and the sink itself as the
+/// log-sum-exp.
 struct RowEnd {
   float factor, sum, lse;
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// register_tile.hpp: C = A B for a few rows, with C held in registers. Each element is summed over k in ascending order from
-// one accumulator, whatever the number of rows or columns of the call: how rows are grouped never changes a bit.
+// register_tile.hpp: C = A B for a few rows, with C held in registers. Each element is summed over k in ascending
+// order from one accumulator, whatever the number of rows or columns of the call: how rows are grouped never changes a
+// bit.
 #ifndef ATTNRT_KERNEL_REGISTER_TILE_HPP
 #define ATTNRT_KERNEL_REGISTER_TILE_HPP
 #include <cstdint>
@@ -10,7 +11,8 @@
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
-/// A [rows, k] with row stride lda, B [k, columns] with row stride ldb, C [rows, columns] with row stride ldc, all fp32.
+/// A [rows, k] with row stride lda, B [k, columns] with row stride ldb, C [rows, columns] with row stride ldc, all
+/// fp32.
 struct TileOperands {
   const float* a;
   int64_t lda;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// attention.hpp: what a tile kernel is given, free of instruction sets. One kernel family serves the standard family and
-// MLA: a latent cache is one KV head whose values are the first columns of its keys.
+// attention.hpp: what a tile kernel is given, free of instruction sets. One kernel family serves the standard family
+// and MLA: a latent cache is one KV head whose values are the first columns of its keys.
 #ifndef ATTNRT_CPU_ATTN_ATTENTION_HPP
 #define ATTNRT_CPU_ATTN_ATTENTION_HPP
 #include <cstddef>

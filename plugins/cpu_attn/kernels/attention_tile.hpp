@@ -189,7 +189,8 @@ class ItemAttention {
       factors[i] = -1.0f;
       if (begin[i] < end[i]) {
         const int64_t away = tile - (mask_.first_position + query(row + i));
-        factors[i] = softmax_tile(at_.scores + i * kTileKeys, begin[i], end[i], map, slope(row + i), away, state_[row + i]);
+        float* scores = at_.scores + i * kTileKeys;
+        factors[i] = softmax_tile(scores, begin[i], end[i], map, slope(row + i), away, state_[row + i]);
       }
       if (factors[i] < 0.0f) begin[i] = end[i] = 0;
       common_begin = begin[i] > common_begin ? begin[i] : common_begin;

@@ -11,7 +11,8 @@ namespace {
 
 std::byte* data_of(const attnrt_tensor& t) { return static_cast<std::byte*>(t.data) + t.byte_offset; }
 
-/// The heads of one row, between row `row` of the tensor and slot `slot` of the cache. Without a cast the types are equal.
+/// The heads of one row, between row `row` of the tensor and slot `slot` of the cache. Without a cast the types are
+/// equal.
 void copy_row(const CachePart& part, int64_t row, int64_t slot, bool to_cache) {
   const attnrt_tensor &rows = *part.rows, &cache = *part.cache;
   const int64_t bytes = rows.dtype.bits / 8, block_size = cache.shape[1];

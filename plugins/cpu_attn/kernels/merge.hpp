@@ -3,7 +3,8 @@
 // merge.hpp: partial results over disjoint keys become one (data sheet)
 //   storage      partials fp32 or the dtype of out, each its own; sums in fp32
 //   determinism  a row depends on its own partials alone, added in ascending order
-//   algorithm    out = sum_i exp(lse_i - m) out_i / sum_i exp(lse_i - m), m the largest LSE (arXiv:2501.01005, section 2.2)
+//   algorithm    out = sum_i exp(lse_i - m) out_i / sum_i exp(lse_i - m), m the largest LSE
+//                (arXiv:2501.01005, section 2.2)
 #ifndef ATTNRT_CPU_ATTN_MERGE_HPP
 #define ATTNRT_CPU_ATTN_MERGE_HPP
 #include "attnrt/plugin.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// partition.hpp: a batch becomes a list of items, longest first. Prefill, decode, ragged and mixed batches take the same
-// way. An item's rows are a choice of scheduling alone: no result depends on it.
+// partition.hpp: a batch becomes a list of items, longest first. Prefill, decode, ragged and mixed batches take the
+// same way. An item's rows are a choice of scheduling alone: no result depends on it.
 #ifndef ATTNRT_CPU_ATTN_PARTITION_HPP
 #define ATTNRT_CPU_ATTN_PARTITION_HPP
 #include <cstdint>
