@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conformance/grid.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "attnrt/check.hpp"
+#include "conformance/pairwise.hpp"
+#include "conformance/random.hpp"
+
+namespace attnrt::conformance {
+namespace {
+
+using Lengths = std::vector<Length>;
+
+const std::vector<Lengths>& standard_lengths() {
+  static const std::vector<Lengths> all = {
+      {{1, 1}},
+      {{1, 7}, {1, 213}},
+      {{1, 312}},
+      {{1, 1328}},
+      {{1, 7812}},
+      {{1, 15}, {1, 16}, {1, 17}, {1, 31}, {1, 32}, {1, 33}},
+      {{1, 63}, {1, 64}, {1, 65}, {1, 127}, {1, 128}, {1, 129}},
+      {{1, 255}, {1, 256}, {1, 257}, {1, 511}, {1, 512}, {1, 513}, {1, 1023}, {1, 1025}},
+      {{2, 2}, {2, 65}, {2, 300}},
+      {{5, 5}},
+      {{3, 16}},
+      {{134, 5131}},
+      {{463, 463}},
+      {{2345, 2345}},
+      {{1, 523}, {5, 18}, {129, 463}},
+      {{992, 2456}, {1, 77}},
+      {{15, 15}, {16, 16}, {17, 17}, {31, 47}, {33, 64}},
+      {{63, 63}, {64, 64}, {65, 129}, {127, 127}},
+      {{129, 257}, {128, 255}},
+      {{0, 0}, {1, 9}, {0, 5}, {3, 3}},
+      {},
+      {{0, 17}, {0, 0}},
+  };
+  return all;
+}
+
+const std::vector<Lengths>& latent_lengths() {
+  static const std::vector<Lengths> all = {
+      {{1, 1}}, {{1, 7}, {1, 213}}, {{1, 312}}, {{1, 1328}}, {{1, 15}, {1, 16}, {1, 17}, {1, 63}, {1, 64}, {1, 65}},
+      {{1, 127}, {1, 128}, {1, 129}, {1, 255}, {1, 257}}, {{2, 2}, {2, 65}, {2, 300}}, {{1, 523}, {2, 129}},
+      {{5, 18}, {1, 40}}, {{33, 64}}, {{0, 0}, {1, 9}, {0, 5}}, {}, {{1, 7812}},
+  };
+  return all;
+}
+
+std::vector<std::pair<uint32_t, uint32_t>> head_sizes(const attnrt_caps& caps, bool all) {
+  const attnrt_sizes& qk = *caps.head_sizes;
+  const attnrt_sizes& v = caps.head_sizes_v ? *caps.head_sizes_v : qk;
+  std::vector<uint32_t> values(qk.list, qk.list + qk.list_count);
+  for (const uint32_t size : {32u, 40u, 64u, 72u, 80u, 96u, 128u, 192u, 256u})
+    if (qk.multiple && sdk::admits(qk, size)) values.push_back(size);
+  for (uint32_t size = qk.min; all && qk.multiple && size <= std::min(qk.max ? qk.max : 256u, 256u); ++size)
+    if (sdk::admits(qk, size) && size % 8 == 0) values.push_back(size);
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  std::vector<std::pair<uint32_t, uint32_t>> out;
+  for (const uint32_t size : values) {
+    if (sdk::admits(v, size)) out.emplace_back(size, size);
+    if (!(caps.features & ATTNRT_FEATURE_DIFF_KV)) continue;
+    for (const uint32_t other : {64u, 128u, 512u})
+      if (other != size && sdk::admits(v, other)) out.emplace_back(size, other);
+  }
+  return out;
+}
+
+// What a point of the grid chooses; the values of each axis.
+struct Axes {
+  bool latent = false, mla_prefill = false;
+  std::vector<Lengths> lengths;
+  std::vector<std::pair<uint32_t, uint32_t>> heads, sizes;
+  std::vector<uint32_t> blocks;
+  struct Kinds {
+    uint32_t q, kv, out;
+  };
+  std::vector<Kinds> dtypes;
+  struct Store {
+    uint32_t layout;
+    bool strided, direct;
+  };
+  std::vector<Store> stores;
+  struct Type {
+    uint32_t attn_type, causal;
+  };
+  std::vector<Type> types;
+  std::vector<int32_t> windows = {0, 1, 64, 256};
+  std::vector<float> softcaps = {0, 5, 50};
+  std::vector<bool> sinks = {false, true}, alibi = {false, true}, lse = {false, true};
+  std::vector<uint64_t> extras = {0};
+  std::vector<uint32_t> workers = {1, 2, 4};
+  std::vector<int32_t> pads = {0, 3};
+
+  std::vector<std::size_t> counts() const {
+    return {lengths.size(), heads.size(), sizes.size(), blocks.size(), dtypes.size(), stores.size(), types.size(),
+            windows.size(), softcaps.size(), sinks.size(), alibi.size(), lse.size(), extras.size(), workers.size(),
+            pads.size()};
+  }
+};
+
+Axes make_axes(const attnrt_caps& caps, bool latent, bool mla_prefill, bool all) {
+  Axes axes;
+  axes.latent = latent;
+  axes.mla_prefill = mla_prefill;
+  axes.lengths = latent ? latent_lengths() : standard_lengths();
+  axes.heads = {{4, 4}, {8, 2}, {9, 3}, {32, 8}, {5, 1}, {2, 1}};
+  if (mla_prefill) axes.heads = {{4, 4}, {16, 16}, {1, 1}};
+  if (latent) axes.heads = {{16, 1}, {128, 1}};
+  axes.sizes = head_sizes(caps, all);
+  if (mla_prefill) axes.sizes = {{192, 128}};
+  if (latent) axes.sizes = {{576, 512}};
+  for (const uint32_t block : {1u, 8u, 16u, 24u, 32u, 64u, 128u, 544u})
+    if ((!latent || block == 16 || block == 64) && sdk::admits(*caps.block_sizes, block)) axes.blocks.push_back(block);
+  for (uint32_t i = 0; i < caps.block_sizes->list_count; ++i)
+    if (std::find(axes.blocks.begin(), axes.blocks.end(), caps.block_sizes->list[i]) == axes.blocks.end())
+      axes.blocks.push_back(caps.block_sizes->list[i]);
+  if (axes.blocks.empty()) axes.blocks.push_back(0);
+  for (const uint32_t q : {ATTNRT_FP32, ATTNRT_FP16, ATTNRT_BF16})
+    for (uint32_t kv = 0; kv <= ATTNRT_FP8_E5M2; ++kv)
+      for (const uint32_t out : {ATTNRT_FP32, ATTNRT_FP16, ATTNRT_BF16})
+        if ((caps.q_dtypes >> q & 1u) && (caps.kv_dtypes >> kv & 1u) && (caps.out_dtypes >> out & 1u) &&
+            (kv == q || kv >= ATTNRT_FP8_E4M3) && (out == q || out == ATTNRT_FP32))
+          axes.dtypes.push_back({q, kv, out});
+  for (const uint32_t layout : {ATTNRT_KV_CONTIGUOUS, ATTNRT_KV_NHD, ATTNRT_KV_HND, ATTNRT_KV_PACKED,
+                                ATTNRT_KV_MLA_LATENT, ATTNRT_KV_NATIVE}) {
+    if (!(caps.kv_layouts & layout)) continue;
+    const bool paged = layout != ATTNRT_KV_CONTIGUOUS;
+    axes.stores.push_back({layout, false, false});
+    if (layout != ATTNRT_KV_NATIVE) axes.stores.push_back({layout, true, paged});
+  }
+  for (const uint32_t causal : {ATTNRT_CAUSAL_ALWAYS, ATTNRT_CAUSAL_NEVER, ATTNRT_CAUSAL_PER_REQUEST})
+    if (caps.attn_types & ATTNRT_ATTN_DECODER) axes.types.push_back({ATTNRT_ATTN_DECODER, causal});
+  for (const uint32_t type : {ATTNRT_ATTN_ENCODER, ATTNRT_ATTN_ENCODER_ONLY, ATTNRT_ATTN_ENCODER_DECODER})
+    if (!latent && !mla_prefill && (caps.attn_types & type)) axes.types.push_back({type, ATTNRT_CAUSAL_NEVER});
+  for (const uint64_t extra :
+       {ATTNRT_FEATURE_DENSE_MASK, ATTNRT_FEATURE_TREE_MASK, ATTNRT_FEATURE_MM_PREFIX, ATTNRT_FEATURE_BLOCK_SPARSE,
+        ATTNRT_FEATURE_SPARSE_TOPK, ATTNRT_FEATURE_CONTEXT_PARALLEL, ATTNRT_FEATURE_WINDOW_PREFIX,
+        ATTNRT_FEATURE_ALIBI_SQRT, ATTNRT_FEATURE_SPLIT_Q, ATTNRT_FEATURE_PER_HEAD_SCALES})
+    if (caps.features & extra) axes.extras.push_back(extra);
+  return axes;
+}
+
+// Encoders attend to what they were given; everybody else may have context.
+Lengths fit(const Lengths& lengths, uint32_t attn_type) {
+  Lengths out = lengths;
+  if (attn_type == ATTNRT_ATTN_ENCODER || attn_type == ATTNRT_ATTN_ENCODER_ONLY)
+    for (Length& l : out) l.keys = l.query = l.query > 1 ? l.query : std::min(l.keys, 600);
+  return out;
+}
+
+void set_phase(Case& c, const attnrt_caps& caps) {
+  attnrt_problem& p = c.problem;
+  int32_t longest = 0, shortest = 1 << 30;
+  bool fresh = false;
+  for (const Length& l : c.lengths)
+    if (l.query > 0) {
+      longest = std::max(longest, l.query);
+      shortest = std::min(shortest, l.query);
+      fresh |= l.query == l.keys && l.query > 1;
+    }
+  const auto most = static_cast<int32_t>(caps.decode_query_max ? std::min(2u, caps.decode_query_max) : 2u);
+  if (longest <= most && !fresh && (caps.phases & ATTNRT_PHASE_DECODE)) {
+    p.phase = ATTNRT_PHASE_DECODE;
+    p.decode_query_len = static_cast<uint32_t>(std::max(1, longest));
+  } else if ((longest > 1 && shortest <= 1) || !(caps.phases & ATTNRT_PHASE_PREFILL)) {
+    p.phase = ATTNRT_PHASE_MIXED;
+  } else {
+    p.phase = ATTNRT_PHASE_PREFILL;
+  }
+}
+
+Case make_case(const Axes& axes, const Point& point, const attnrt_caps& caps, const GridOptions& options) {
+  Case c;
+  attnrt_problem& p = c.problem;
+  p = empty_problem(options.isa);
+  const auto [attn_type, causal] = axes.types[point[6]];
+  p.family = axes.latent ? ATTNRT_FAMILY_MLA : ATTNRT_FAMILY_STANDARD;
+  p.attn_type = attn_type;
+  p.causal = causal;
+  p.features = causal == ATTNRT_CAUSAL_ALWAYS  ? ATTNRT_FEATURE_CAUSAL
+               : causal == ATTNRT_CAUSAL_NEVER ? ATTNRT_FEATURE_NON_CAUSAL
+                                               : ATTNRT_FEATURE_CAUSAL_PER_REQUEST;
+  std::tie(p.num_heads, p.num_kv_heads) = axes.heads[point[1]];
+  std::tie(p.head_size_qk, p.head_size_v) = axes.sizes[point[2]];
+  if (axes.latent || axes.mla_prefill) {
+    p.mla_kv_lora = 512;
+    p.mla_nope = 128;
+    p.mla_rope = 64;
+    p.mla_v = 128;
+  }
+  if (!axes.latent && p.head_size_qk != p.head_size_v) p.features |= ATTNRT_FEATURE_DIFF_KV;
+  const auto [q, kv, out] = axes.dtypes[point[4]];
+  p.q_dtype = q;
+  p.kv_dtype = kv;
+  p.out_dtype = out;
+  const Axes::Store store = axes.stores[point[5]];
+  p.kv_layouts = store.layout;
+  p.block_size = sdk::is_paged(store.layout) ? axes.blocks[point[3]] : 0;
+  c.placement.strided = store.strided;
+  c.placement.direct = store.direct;
+  c.lengths = fit(axes.lengths[point[0]], attn_type);
+  if (const int32_t window = axes.windows[point[7]]) {
+    p.features |= ATTNRT_FEATURE_SLIDING_WINDOW;
+    p.window_left = window - 1;
+    p.window_right = causal == ATTNRT_CAUSAL_NEVER ? window - 1 : 0;
+  }
+  p.softcap = axes.softcaps[point[8]];
+  if (p.softcap > 0) p.features |= ATTNRT_FEATURE_SOFTCAP;
+  if (axes.sinks[point[9]]) p.features |= ATTNRT_FEATURE_SINKS;
+  if (axes.alibi[point[10]]) p.features |= ATTNRT_FEATURE_ALIBI;
+  c.lse = axes.lse[point[11]];
+  const uint64_t extra = axes.extras[point[12]];
+  p.features |= extra;
+  if (extra == ATTNRT_FEATURE_SPARSE_TOPK) p.sparse_topk = 32;
+  if (extra == ATTNRT_FEATURE_CONTEXT_PARALLEL) {
+    p.cp_size = point[0] % 2 ? 2 : 4;
+    p.cp_rank = static_cast<uint32_t>(point[1]) % p.cp_size;
+    p.cp_interleave = point[2] % 2 ? 16 : 1;
+    c.lse = true;
+  }
+  if (axes.mla_prefill) c.lse = true;
+  if (c.lse) p.features |= ATTNRT_FEATURE_LSE;
+  if (p.kv_dtype >= ATTNRT_FP8_E4M3 && !(extra & ATTNRT_FEATURE_PER_HEAD_SCALES)) p.features |= ATTNRT_FEATURE_KV_SCALES;
+  p.provides = caps.needs | (point[13] % 2 ? ATTNRT_HOST_LENGTHS : 0u);
+  c.placement.workers = axes.workers[point[13]];
+  c.placement.pad_tokens = axes.pads[point[14]];
+  c.placement.pad_seqs = axes.pads[point[14]] ? 1 : 0;
+  set_phase(c, caps);
+  c.seed = options.seed;
+  for (const std::size_t index : point) c.seed = mix(c.seed, index);
+  c.seed >>= 32;  // short enough to be read out
+  c.placement.seed = mix(c.seed, 1);
+  return c;
+}
+
+bool sensible(const attnrt_variant& variant, const Case& c, double most) {
+  const attnrt_problem& p = c.problem;
+  const bool decoder = p.attn_type == ATTNRT_ATTN_DECODER;
+  const bool cross = p.attn_type == ATTNRT_ATTN_ENCODER_DECODER;
+  constexpr uint64_t causal_only = ATTNRT_FEATURE_TREE_MASK | ATTNRT_FEATURE_MM_PREFIX | ATTNRT_FEATURE_BLOCK_SPARSE |
+                                   ATTNRT_FEATURE_WINDOW_PREFIX | ATTNRT_FEATURE_SPARSE_TOPK |
+                                   ATTNRT_FEATURE_CONTEXT_PARALLEL;
+  if ((p.features & causal_only) && (!decoder || p.causal != ATTNRT_CAUSAL_ALWAYS)) return false;
+  if ((p.features & ATTNRT_FEATURE_WINDOW_PREFIX) && p.window_left < 0) return false;
+  if ((p.features & ATTNRT_FEATURE_CONTEXT_PARALLEL) && !sdk::is_paged(p.kv_layouts)) return false;
+  if ((p.features & ATTNRT_FEATURE_ALIBI_SQRT) && ((p.features & ATTNRT_FEATURE_ALIBI) || !decoder)) return false;
+  if ((p.features & ATTNRT_FEATURE_SPLIT_Q) && p.family != ATTNRT_FAMILY_MLA) return false;
+  if ((p.features & ATTNRT_FEATURE_PER_HEAD_SCALES) && p.kv_dtype < ATTNRT_FP8_E4M3) return false;
+  if (cross && (p.window_left >= 0 || (p.features & ATTNRT_FEATURE_ALIBI))) return false;
+  if (!decoder && !cross && sdk::is_paged(p.kv_layouts)) return false;
+  if (!c.placement.direct && sdk::is_paged(p.kv_layouts) && !variant.write_kv) return false;
+  if (p.family == ATTNRT_FAMILY_STANDARD && p.kv_layouts == ATTNRT_KV_MLA_LATENT) return false;
+  if (p.family == ATTNRT_FAMILY_MLA && !(p.kv_layouts & (ATTNRT_KV_MLA_LATENT | ATTNRT_KV_NATIVE))) return false;
+  if (multiply_adds(c) > most) return false;
+  double elements = 0, masked = 0;
+  for (const Length& l : c.lengths) {
+    elements += static_cast<double>(l.keys) * p.num_kv_heads * (p.head_size_qk + p.head_size_v);
+    if (p.features & ATTNRT_FEATURE_DENSE_MASK) masked += static_cast<double>(l.query) * l.keys * p.num_heads;
+  }
+  return elements < 4e6 && masked < 4e6;
+}
+
+}  // namespace
+
+bool admitted(const attnrt_variant& variant, const attnrt_problem& problem) {
+  if (sdk::refusals(*variant.caps, problem)) return false;
+  attnrt_diag deaf{sizeof(attnrt_diag), 0, nullptr, [](void*, attnrt_why, const char*) {}};
+  if (!sdk::check_problem(sdk::Diag(&deaf), problem)) return false;
+  return !variant.supports || variant.supports(&variant, &problem, &deaf) == ATTNRT_OK;
+}
+
+std::vector<Case> make_grid(const attnrt_variant& variant, const GridOptions& options) {
+  const std::size_t limit = options.max_cases ? options.max_cases : options.all ? 2000 : 200;
+  const double most = options.max_multiply_adds > 0 ? options.max_multiply_adds : options.all ? 3e9 : 2e8;
+  const attnrt_caps& caps = *variant.caps;
+  std::vector<Axes> kinds;
+  if (caps.families & ATTNRT_FAMILY_STANDARD) {
+    kinds.push_back(make_axes(caps, false, false, options.all));
+    const attnrt_sizes& v = caps.head_sizes_v ? *caps.head_sizes_v : *caps.head_sizes;
+    if (sdk::admits(*caps.head_sizes, 192) && sdk::admits(v, 128) && (caps.features & ATTNRT_FEATURE_DIFF_KV))
+      kinds.push_back(make_axes(caps, false, true, options.all));
+  }
+  if (caps.families & ATTNRT_FAMILY_MLA) kinds.push_back(make_axes(caps, true, false, options.all));
+  std::vector<Case> out;
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    const Axes& axes = kinds[i];
+    const auto admits = [&](const Point& point) {
+      const Case c = make_case(axes, point, caps, options);
+      return sensible(variant, c, most) && admitted(variant, c.problem);
+    };
+    // The standard family takes what its corner (MLA prefill) and the other family leave.
+    std::size_t share = axes.mla_prefill ? limit / 5 : limit / 4;
+    if (i + 1 == kinds.size()) share = limit - out.size();
+    if (i == 0 && kinds.size() > 1) share = limit - (kinds.size() - 1) * (limit / 4);
+    for (const Point& point : pairwise_cover(axes.counts(), share, options.seed, admits))
+      out.push_back(make_case(axes, point, caps, options));
+  }
+  return out;
+}
+
+}  // namespace attnrt::conformance

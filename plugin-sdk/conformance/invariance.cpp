@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conformance/invariance.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <deque>
+
+#include "attnrt/check.hpp"
+#include "conformance/grid.hpp"
+#include "conformance/random.hpp"
+#include "conformance/request.hpp"
+#include "conformance/rig.hpp"
+
+namespace attnrt::conformance {
+namespace {
+
+using sdk::say;
+
+// The bytes of one request, comparable.
+struct Bits {
+  std::vector<uint8_t> out;
+  std::vector<float> lse;
+
+  bool operator==(const Bits& other) const {
+    return out == other.out && lse.size() == other.lse.size() &&
+           (lse.empty() || std::memcmp(lse.data(), other.lse.data(), lse.size() * sizeof(float)) == 0);
+  }
+};
+
+class Prover {
+ public:
+  Prover(Rig& rig, const Case& c, Findings& out) : rig_(rig), case_(c), findings_(out), operands_(make_operands(c)) {}
+
+  RequestData request(Length length, uint64_t seed) const { return make_request(case_.problem, operands_, length, seed); }
+
+  // Runs a batch and gives the bits of the request at `place`.
+  bool run(const std::vector<const RequestData*>& requests, std::size_t place, const Placement& where, bool garbage, Bits& bits) {
+    const Outcome outcome = rig_.run(operands_, requests, case_.lse, where, garbage);
+    for (const Fault& fault : outcome.faults) note(fault.check.c_str(), "", false, fault.sentence);
+    if (!outcome.done || !outcome.faults.empty()) return false;
+    bits = {outcome.bytes[place], outcome.lse[place]};
+    return true;
+  }
+
+  void note(const char* check, const std::string& more, bool pass, const std::string& sentence) {
+    findings_.push_back({check, text(case_) + more, pass, sentence});
+  }
+
+  // Plain attention over all keys, and merged from two halves, must not give the same bits.
+  void control(const RequestData& r) {
+    const attnrt_problem& p = case_.problem;
+    const int32_t row = r.query_len - 1;
+    for (int32_t h = 0; h < static_cast<int32_t>(p.num_heads); ++h) {
+      std::vector<float> whole, first, second;
+      float lse, lse_first, lse_second;
+      plain_row(p, operands_, r, row, h, 0, r.num_keys, whole, lse);
+      plain_row(p, operands_, r, row, h, 0, r.num_keys / 2, first, lse_first);
+      plain_row(p, operands_, r, row, h, r.num_keys / 2, r.num_keys, second, lse_second);
+      const float top = std::max(lse_first, lse_second);
+      const float a = std::exp(lse_first - top), b = std::exp(lse_second - top);
+      for (std::size_t d = 0; d < whole.size(); ++d)
+        if (whole[d] != (a * first[d] + b * second[d]) / (a + b)) return note("control", "", true, "another order gives other bits");
+    }
+    note("control", "", false, "another order of summation gives the same bits, so that equal bits prove nothing here");
+  }
+
+  void repeatable(const RequestData& r, const Placement& where) {
+    Bits once, again;
+    if (!run({&r}, 0, where, false, once) || !run({&r}, 0, where, false, again)) return;
+    const bool same = once == again;
+    note("repeatable", "", same, same ? "the same call gives the same bits" : "the same call gave other bits the second time");
+  }
+
+  void batch_invariant(const RequestData& r, uint32_t rounds, Random& random) {
+    Bits alone;
+    Placement where;
+    where.direct = case_.placement.direct;
+    if (!run({&r}, 0, where, false, alone)) return;
+    const int64_t crowds[] = {1, 3, 17, 5, 64, 2, 255};
+    for (uint32_t round = 0; round < rounds; ++round) {
+      const bool decode_only = case_.problem.phase == ATTNRT_PHASE_DECODE;
+      const int64_t crowd = crowds[round % 7];
+      std::deque<RequestData> others;
+      std::vector<const RequestData*> batch;
+      double work = 1e8 / (case_.problem.num_heads * (case_.problem.head_size_qk + case_.problem.head_size_v));
+      for (int64_t i = 0; i < crowd; ++i) {
+        const int64_t longest = i == 0 ? 4096 : crowd > 32 ? 48 : 700;
+        auto keys = static_cast<int32_t>(1 + random.below(longest));
+        int32_t query = random.chance(0.5) || i == 0 ? 1 : static_cast<int32_t>(1 + random.below(std::min(keys, 96)));
+        if (decode_only) query = std::min(keys, static_cast<int32_t>(case_.problem.decode_query_len));
+        if (case_.problem.phase == ATTNRT_PHASE_PREFILL && !sdk::is_paged(case_.problem.kv_layouts)) query = std::min(keys, 96);
+        if (case_.problem.attn_type & (ATTNRT_ATTN_ENCODER | ATTNRT_ATTN_ENCODER_ONLY)) keys = query;
+        if ((work -= static_cast<double>(query) * keys) < 0) break;
+        others.push_back(request({query, keys}, random.next()));
+        batch.push_back(&others.back());
+      }
+      const auto place = static_cast<std::size_t>(random.below(static_cast<int64_t>(batch.size()) + 1));
+      batch.insert(batch.begin() + static_cast<std::ptrdiff_t>(place), &r);
+      where.seed = random.next();
+      where.workers = static_cast<uint32_t>(1 + random.below(4));
+      where.pad_tokens = static_cast<int32_t>(random.below(9));
+      where.pad_seqs = static_cast<int32_t>(random.below(3));
+      where.strided = random.chance(0.5);
+      Bits among;
+      if (!run(batch, place, where, random.chance(0.5), among)) return;
+      const std::string more = say(", request ", place, " of ", batch.size(), ", ", where.workers, " workers, padded ",
+                                   where.pad_tokens, "+", where.pad_seqs, where.strided ? ", strided" : "");
+      const bool same = among == alone;
+      note("batch_invariant", more, same, same ? "the same bits as alone" : "other bits than alone");
+      if (!same) return;
+    }
+  }
+
+  // Rows [first, last) of a prompt as a step of their own: keys up to the last row.
+  RequestData chunk(const RequestData& whole, int32_t first, int32_t last) const {
+    const attnrt_problem& p = case_.problem;
+    RequestData r = whole;
+    const auto cut = [](const std::vector<float>& rows, int64_t step, int64_t begin, int64_t end) {
+      return rows.empty() ? rows : std::vector<float>(rows.begin() + begin * step, rows.begin() + end * step);
+    };
+    r.query_len = last - first;
+    r.seq_len = r.num_keys = last;
+    r.q = cut(whole.q, int64_t{p.num_heads} * p.head_size_qk, first, last);
+    r.k = cut(whole.k, int64_t{p.num_kv_heads} * p.head_size_qk, 0, last);
+    r.v = cut(whole.v, int64_t{p.num_kv_heads} * p.head_size_v, 0, last);
+    return r;
+  }
+
+  void schedule_invariant(const RequestData& whole, Random& random) {
+    Bits expected;
+    if (!run({&whole}, 0, case_.placement, false, expected)) return;
+    const int32_t steps[] = {64, 17, 1, static_cast<int32_t>(2 + random.below(90))};
+    for (const int32_t step : steps) {
+      Bits got;
+      for (int32_t first = 0; first < whole.query_len;) {
+        // Random chunks around the step; token by token skips most of the prompt's start to save time.
+        const int32_t size = step == 1 ? 1 : static_cast<int32_t>(1 + random.below(2 * step));
+        const int32_t last = std::min(whole.query_len, step == 1 && first == 0 ? std::max(1, whole.query_len - 48) : first + size);
+        const RequestData r = chunk(whole, first, last);
+        Placement where = case_.placement;
+        where.seed = random.next();
+        where.workers = static_cast<uint32_t>(1 + random.below(4));
+        Bits part;
+        if (!run({&r}, 0, where, false, part)) return;
+        got.out.insert(got.out.end(), part.out.begin(), part.out.end());
+        got.lse.insert(got.lse.end(), part.lse.begin(), part.lse.end());
+        first = last;
+      }
+      const bool same = got == expected;
+      const std::string more = step == 1 ? ", its end token by token" : say(", in chunks around ", step);
+      note("schedule_invariant", more, same, same ? "the same bits as whole" : "other bits than whole");
+      if (!same) return;
+    }
+  }
+
+ private:
+  Rig& rig_;
+  const Case& case_;
+  Findings& findings_;
+  Operands operands_;
+};
+
+constexpr uint64_t per_request = ATTNRT_FEATURE_DENSE_MASK | ATTNRT_FEATURE_TREE_MASK | ATTNRT_FEATURE_MM_PREFIX |
+                                 ATTNRT_FEATURE_SPARSE_TOPK | ATTNRT_FEATURE_CONTEXT_PARALLEL |
+                                 ATTNRT_FEATURE_CAUSAL_PER_REQUEST | ATTNRT_FEATURE_WINDOW_PREFIX;
+
+}  // namespace
+
+Findings check_invariance(const attnrt_variant& variant, Memory& memory, const InvarianceOptions& options) {
+  Findings out;
+  const uint32_t claim = variant.caps->determinism;
+  if (claim < ATTNRT_DETERMINISM_REPEATABLE) return out;
+  GridOptions grid;
+  grid.isa = options.isa;
+  grid.seed = mix(options.seed, 0x1417);
+  uint32_t count[8][2] = {};
+  Random random(options.seed);
+  for (Case c : make_grid(variant, grid)) {
+    attnrt_problem& p = c.problem;
+    if (!(options.q_dtypes >> p.q_dtype & 1u) || (p.features & per_request) || p.attn_type == ATTNRT_ATTN_ENCODER_DECODER) continue;
+    // Enough heads for the work to be split in different ways, few enough to be quick.
+    if (p.num_heads > 16 || p.head_size_qk < 64) continue;
+    if (p.window_left >= 0 && p.window_left < 32) continue;  // a handful of keys leaves no order to choose
+    const bool decoder = p.attn_type == ATTNRT_ATTN_DECODER && p.causal == ATTNRT_CAUSAL_ALWAYS;
+    uint32_t& done = count[p.q_dtype][decoder];
+    if (done >= (decoder ? options.problems : 1) || (decoder && done % 2 == 0 && !sdk::is_paged(p.kv_layouts) &&
+                                                     (variant.caps->kv_layouts & ~ATTNRT_KV_CONTIGUOUS)))
+      continue;
+    const uint32_t wide = variant.caps->phases & ATTNRT_PHASE_MIXED ? ATTNRT_PHASE_MIXED : p.phase;
+    p.phase = wide;
+    if (c.placement.strided) c.placement.strided = false;
+    p.determinism = claim;
+    if (!admitted(variant, p)) continue;
+    ++done;
+    c.lengths = {{1, 417}};
+    Rig rig(variant, memory, p);
+    for (const Fault& fault : rig.faults()) out.push_back({fault.check, text(c), false, fault.sentence});
+    if (!rig.op()) continue;
+    Prover prover(rig, c, out);
+    const bool prompts = wide != ATTNRT_PHASE_DECODE;
+    const RequestData decode = prover.request(decoder ? Length{1, 417} : Length{61, 61}, random.next());
+    prover.control(decode);
+    prover.repeatable(decode, c.placement);
+    if (claim >= ATTNRT_DETERMINISM_BATCH_INVARIANT) {
+      prover.batch_invariant(decode, options.rounds, random);
+      if (decoder && prompts) prover.batch_invariant(prover.request({37, 150}, random.next()), options.rounds / 2, random);
+    }
+    if (claim >= ATTNRT_DETERMINISM_SCHEDULE_INVARIANT && decoder && prompts)
+      prover.schedule_invariant(prover.request({307, 307}, random.next()), random);
+  }
+  return out;
+}
+
+}  // namespace attnrt::conformance

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A result against the reference.
+#ifndef ATTNRT_CONFORMANCE_JUDGE_HPP
+#define ATTNRT_CONFORMANCE_JUDGE_HPP
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "conformance/reference.hpp"
+#include "conformance/rig.hpp"
+
+namespace attnrt::conformance {
+
+/// Largest distance from the truth that an element may have: 4 u `bound`, where bound is sum(p |v|) of its row; fp32: 64
+/// times that, and more where scores are above 16, for a score of size s is only good to a few u s in fp32 and its error
+/// goes into p whole; fp16: at least a step between subnormals. [thread-safe]
+double tolerance(uint32_t out_dtype, double bound, double top_score = 0);
+
+/// Largest ratio of a kernel's RMS error to that of plain fp32 attention. [thread-safe]
+double rms_ratio(uint32_t out_dtype);
+
+/// Is this LSE the right one? [thread-safe]
+bool lse_agrees(double got, double wanted);
+
+struct JudgeOptions {
+  double pairs = 1e6;
+  uint32_t threads = 2;
+  uint64_t seed = 1;
+};
+
+/// What is wrong with the results of a batch: faults of the checks "finite", "out", "rms" and "lse". [thread-safe]
+std::vector<Fault> judge(const attnrt_problem& problem, const Operands& operands,
+                         const std::vector<RequestData>& requests, const Outcome& outcome, const JudgeOptions& options);
+
+}  // namespace attnrt::conformance
+#endif

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where tensors, tables and workspaces of a case live. One small interface, so that a device can take the CPU's place.
+#ifndef ATTNRT_CONFORMANCE_MEMORY_HPP
+#define ATTNRT_CONFORMANCE_MEMORY_HPP
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "attnrt/plugin.h"
+
+namespace attnrt::conformance {
+
+/// Memory of one device. [one thread per object]
+class Memory {
+ public:
+  virtual ~Memory() = default;
+  virtual attnrt_device device() const = 0;
+  /// NULL where there is no more. `alignment` is a power of two of at most 4096.
+  virtual void* allocate(std::size_t bytes, std::size_t alignment) = 0;
+  virtual void release(void* data) = 0;
+  virtual void copy_in(void* to, const void* from, std::size_t bytes) = 0;
+  virtual void copy_out(void* to, const void* from, std::size_t bytes) = 0;
+  virtual void fill(void* to, uint8_t byte, std::size_t bytes) = 0;
+  /// Waits for all that was enqueued on `stream`.
+  virtual void finish(attnrt_stream stream) = 0;
+};
+
+/// Host memory.
+class HostMemory final : public Memory {
+ public:
+  attnrt_device device() const override { return {ATTNRT_DEVICE_CPU, 0}; }
+  void* allocate(std::size_t bytes, std::size_t alignment) override;
+  void release(void* data) override;
+  void copy_in(void* to, const void* from, std::size_t bytes) override;
+  void copy_out(void* to, const void* from, std::size_t bytes) override;
+  void fill(void* to, uint8_t byte, std::size_t bytes) override;
+  void finish(attnrt_stream) override {}
+};
+
+/// A piece of device memory between guard bytes, all of it filled with `poison` at first. 0xFF bytes read as NaN in every
+/// floating type of plugin.h but e4m3fnuz (whose NaN is 0x80), and as -1 in tables.
+class Buffer {
+ public:
+  Buffer(Memory& memory, std::size_t bytes, uint8_t poison = 0xff, std::size_t alignment = 64);
+  ~Buffer();
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  char* data() const noexcept { return data_; }
+  std::size_t size() const noexcept { return bytes_; }
+  bool ok() const noexcept { return base_ != nullptr; }
+  void write(std::size_t offset, const void* from, std::size_t bytes) const;
+  std::vector<uint8_t> read() const;
+  /// How many of the guard bytes before and behind the buffer have changed.
+  std::size_t guard_damage() const;
+
+ private:
+  Memory& memory_;
+  std::size_t bytes_, guard_;
+  char* base_ = nullptr;
+  char* data_ = nullptr;
+};
+
+}  // namespace attnrt::conformance
+#endif

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conformance/number.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "attnrt/check.hpp"
+#include "attnrt/plugin.h"
+
+namespace attnrt::conformance {
+namespace {
+
+// A binary float of at most 16 bits. `finite` formats have no infinity; `unsigned_zero` ones keep NaN at minus zero
+// (e4m3fnuz: 8 exponents more at the top are ordinary numbers).
+struct Format {
+  int exponent_bits, mantissa_bits, bias;
+  bool finite, unsigned_zero;
+};
+
+constexpr Format format_of(uint32_t dtype) {
+  switch (dtype) {
+    case ATTNRT_FP16: return {5, 10, 15, false, false};
+    case ATTNRT_BF16: return {8, 7, 127, false, false};
+    case ATTNRT_FP8_E4M3: return {4, 3, 7, true, false};
+    case ATTNRT_FP8_E4M3FNUZ: return {4, 3, 8, true, true};
+    default: return {5, 2, 15, false, false};  // e5m2
+  }
+}
+
+float decode_small(const Format& f, uint32_t bits) {
+  const uint32_t sign = bits >> (f.exponent_bits + f.mantissa_bits) & 1u;
+  const uint32_t top = (1u << f.exponent_bits) - 1, ones = (1u << f.mantissa_bits) - 1;
+  const uint32_t exponent = bits >> f.mantissa_bits & top, mantissa = bits & ones;
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  if (f.unsigned_zero) {
+    if (sign && !exponent && !mantissa) return nan;
+  } else if (f.finite) {
+    if (exponent == top && mantissa == ones) return nan;
+  } else if (exponent == top) {
+    return mantissa ? nan : sign ? -std::numeric_limits<float>::infinity() : std::numeric_limits<float>::infinity();
+  }
+  const int e = exponent ? static_cast<int>(exponent) - f.bias : 1 - f.bias;
+  const uint32_t digits = mantissa | (exponent ? ones + 1 : 0);
+  const float value = std::ldexp(static_cast<float>(digits), e - f.mantissa_bits);
+  return sign ? -value : value;
+}
+
+uint32_t encode_small(const Format& f, float value) {
+  const uint32_t top = (1u << f.exponent_bits) - 1, ones = (1u << f.mantissa_bits) - 1;
+  const uint32_t sign = std::signbit(value) ? 1u << (f.exponent_bits + f.mantissa_bits) : 0;
+  const uint32_t nan = f.unsigned_zero ? 1u << (f.exponent_bits + f.mantissa_bits)
+                                       : (top << f.mantissa_bits | ones);
+  if (std::isnan(value)) return nan;
+  const uint32_t overflow = f.finite ? nan : (top << f.mantissa_bits | sign);
+  if (std::isinf(value)) return overflow;
+  const double size = std::fabs(static_cast<double>(value));
+  if (size == 0) return f.unsigned_zero ? 0 : sign;
+  int e = std::ilogb(size);
+  if (e < 1 - f.bias) e = 1 - f.bias;
+  double digits = std::nearbyint(std::ldexp(size, f.mantissa_bits - e));
+  if (digits > ones + 1.0 + ones) {
+    digits /= 2;
+    ++e;
+  }
+  const auto whole = static_cast<uint32_t>(digits);
+  if (whole == 0) return f.unsigned_zero ? 0 : sign;
+  if (whole <= ones) return whole | sign;  // subnormal
+  const auto exponent = static_cast<uint32_t>(e + f.bias);
+  const uint32_t last = f.finite ? top : top - 1;
+  if (exponent > last) return overflow;
+  const uint32_t bits = exponent << f.mantissa_bits | (whole - (ones + 1));
+  return !f.unsigned_zero && f.finite && bits == nan ? nan : bits | sign;
+}
+
+}  // namespace
+
+float decode(uint32_t dtype, const void* from) {
+  if (dtype == ATTNRT_FP32) {
+    float value;
+    std::memcpy(&value, from, 4);
+    return value;
+  }
+  if (dtype == ATTNRT_BF16) {
+    uint16_t half;
+    std::memcpy(&half, from, 2);
+    const uint32_t bits = static_cast<uint32_t>(half) << 16;
+    float value;
+    std::memcpy(&value, &bits, 4);
+    return value;
+  }
+  if (dtype == ATTNRT_FP16) {
+    uint16_t half;
+    std::memcpy(&half, from, 2);
+    return decode_small(format_of(dtype), half);
+  }
+  uint8_t byte;
+  std::memcpy(&byte, from, 1);
+  if (dtype == ATTNRT_INT8) return static_cast<float>(static_cast<int8_t>(byte));
+  return decode_small(format_of(dtype), byte);
+}
+
+void encode(uint32_t dtype, float value, void* to) {
+  if (dtype == ATTNRT_FP32) {
+    std::memcpy(to, &value, 4);
+  } else if (dtype == ATTNRT_BF16 && std::isfinite(value)) {  // the common one, by bits
+    uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    bits += 0x7fffu + (bits >> 16 & 1u);
+    const auto half = static_cast<uint16_t>(bits >> 16);
+    std::memcpy(to, &half, 2);
+  } else if (dtype == ATTNRT_FP16 || dtype == ATTNRT_BF16) {
+    const auto half = static_cast<uint16_t>(encode_small(format_of(dtype), value));
+    std::memcpy(to, &half, 2);
+  } else if (dtype == ATTNRT_INT8) {
+    const float bounded = std::fmin(127.0f, std::fmax(-128.0f, std::nearbyint(value)));
+    const auto byte = static_cast<int8_t>(bounded);
+    std::memcpy(to, &byte, 1);
+  } else {
+    const auto byte = static_cast<uint8_t>(encode_small(format_of(dtype), value));
+    std::memcpy(to, &byte, 1);
+  }
+}
+
+void decode_row(uint32_t dtype, const void* from, std::size_t count, float* to) {
+  const std::size_t step = sdk::dtype_bytes(dtype);
+  for (std::size_t i = 0; i < count; ++i) to[i] = decode(dtype, static_cast<const char*>(from) + i * step);
+}
+
+void encode_row(uint32_t dtype, const float* from, std::size_t count, void* to) {
+  const std::size_t step = sdk::dtype_bytes(dtype);
+  if (dtype == ATTNRT_FP32) {
+    if (count) std::memcpy(to, from, count * step);
+    return;
+  }
+  for (std::size_t i = 0; i < count; ++i) encode(dtype, from[i], static_cast<char*>(to) + i * step);
+}
+
+float rounded(uint32_t dtype, float value) {
+  char stored[4];
+  encode(dtype, value, stored);
+  return decode(dtype, stored);
+}
+
+double unit_roundoff(uint32_t dtype) {
+  if (dtype == ATTNRT_FP32) return 0x1p-24;
+  if (dtype == ATTNRT_INT8) return 0.5;
+  return std::ldexp(1.0, -format_of(dtype).mantissa_bits - 1);
+}
+
+}  // namespace attnrt::conformance

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conformance/numerics.hpp"
+
+#include <utility>
+
+#include "conformance/judge.hpp"
+#include "conformance/random.hpp"
+#include "conformance/request.hpp"
+#include "conformance/rig.hpp"
+
+namespace attnrt::conformance {
+
+Findings check_case(const attnrt_variant& variant, Memory& memory, const Case& c, const NumericsOptions& options) {
+  const Operands operands = make_operands(c);
+  const std::vector<RequestData> requests = make_requests(c, operands);
+  std::vector<const RequestData*> pointers;
+  for (const RequestData& r : requests) pointers.push_back(&r);
+  Rig rig(variant, memory, c.problem);
+  const Outcome outcome = rig.run(operands, pointers, c.lse, c.placement);
+  std::vector<Fault> faults = outcome.faults;
+  if (outcome.done)
+    for (Fault& fault : judge(c.problem, operands, requests, outcome, {options.reference_pairs, options.reference_threads, c.seed}))
+      faults.push_back(std::move(fault));
+  Findings out;
+  for (Fault& fault : faults) out.push_back({fault.check, text(c), false, std::move(fault.sentence)});
+  if (out.empty()) out.push_back({"numerics", text(c), true, "as the reference"});
+  return out;
+}
+
+Findings check_numerics(const attnrt_variant& variant, Memory& memory, const NumericsOptions& options) {
+  std::vector<Case> cases;
+  for (Case& c : make_grid(variant, options.grid))
+    if (options.q_dtypes >> c.problem.q_dtype & 1u) cases.push_back(std::move(c));
+  Findings out;
+  if (cases.empty()) out.push_back({"numerics", variant.name, false, "the sheet admits no case of the grid, wanted at least one"});
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const Findings last = check_case(variant, memory, cases[i], options);
+    out.insert(out.end(), last.begin(), last.end());
+    if (options.progress && !options.progress(i + 1, cases.size(), last)) break;
+  }
+  return out;
+}
+
+}  // namespace attnrt::conformance

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conformance/reference.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace attnrt::conformance {
+namespace {
+
+std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
+
+float scale_of(const std::vector<float>& scales, int64_t head) {
+  return scales.empty() ? 1.0f : scales[scales.size() == 1 ? 0 : at(head)];
+}
+
+// What is added to a score, after scale and softcap.
+template <class T>
+T bias(const attnrt_problem& p, const Operands& o, const RequestData& r, int32_t h, int32_t i, int32_t j) {
+  T sum = 0;
+  if (!o.alibi_slopes.empty()) {
+    const int64_t distance = key_position(p, j) - (r.seq_len - r.query_len + i);
+    const T slope = static_cast<T>(o.alibi_slopes[at(h)]);
+    if (p.features & ATTNRT_FEATURE_ALIBI_SQRT)
+      sum += distance < 0 ? -slope * std::sqrt(static_cast<T>(-distance)) : T(0);
+    else
+      sum += slope * static_cast<T>(distance);
+  }
+  if (!r.dense_mask.empty())
+    sum += static_cast<T>(r.dense_mask[(at(h) * at(r.query_len) + at(i)) * at(r.num_keys) + at(j)]);
+  if (!r.tree_mask.empty() && j >= r.num_keys - r.query_len)
+    sum += static_cast<T>(r.tree_mask[at(i) * at(r.query_len) + at(j - (r.num_keys - r.query_len))]);
+  return sum;
+}
+
+template <class T>
+T dot(const float* a, const float* b, int64_t n) {
+  T sum[4] = {0, 0, 0, 0};  // four chains, or the adder's latency is all that is measured
+  int64_t d = 0;
+  for (; d + 4 <= n; d += 4)
+    for (int64_t c = 0; c < 4; ++c) sum[c] += static_cast<T>(a[d + c]) * static_cast<T>(b[d + c]);
+  for (; d < n; ++d) sum[0] += static_cast<T>(a[d]) * static_cast<T>(b[d]);
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+template <class T>
+T attend(const attnrt_problem& p, const Operands& o, const RequestData& r, int32_t i, int32_t h, int32_t first,
+         int32_t last, std::vector<T>& out, std::vector<T>* bound, T& top_score) {
+  const int64_t dqk = p.head_size_qk, dv = p.head_size_v, heads = p.num_kv_heads;
+  const int64_t kvh = h / static_cast<int32_t>(p.num_heads / p.num_kv_heads);
+  const float* q = r.q.data() + (int64_t{i} * p.num_heads + h) * dqk;
+  const T scale = static_cast<T>(o.scale) * static_cast<T>(scale_of(o.k_scale, kvh));
+  const T hidden = -std::numeric_limits<T>::infinity();
+  std::vector<T> score(at(last - first), hidden);
+  T top = o.sinks.empty() ? hidden : static_cast<T>(o.sinks[at(h)]);
+  for (int32_t j = first; j < last; ++j) {
+    if (!visible(p, o, r, h, i, j)) continue;
+    T s = dot<T>(q, r.k.data() + (int64_t{j} * heads + kvh) * dqk, dqk) * scale;
+    top_score = std::max(top_score, std::fabs(s));
+    if (p.softcap > 0) s = static_cast<T>(p.softcap) * std::tanh(s / static_cast<T>(p.softcap));
+    s += bias<T>(p, o, r, h, i, j);
+    score[at(j - first)] = s;
+    top = std::max(top, s);
+  }
+  out.assign(at(dv), 0);
+  if (bound) bound->assign(at(dv), 0);
+  if (top == hidden) return hidden;
+  T sum = o.sinks.empty() ? T(0) : std::exp(static_cast<T>(o.sinks[at(h)]) - top);
+  for (int32_t j = first; j < last; ++j) {
+    if (score[at(j - first)] == hidden) continue;
+    const T weight = std::exp(score[at(j - first)] - top);
+    sum += weight;
+    const float* v = r.v.empty() ? r.k.data() + (int64_t{j} * heads + kvh) * dqk
+                                 : r.v.data() + (int64_t{j} * heads + kvh) * dv;
+    for (int64_t d = 0; d < dv; ++d) out[at(d)] += weight * static_cast<T>(v[d]);
+    if (bound)
+      for (int64_t d = 0; d < dv; ++d) (*bound)[at(d)] += weight * std::fabs(static_cast<T>(v[d]));
+  }
+  const T last_scale = static_cast<T>(scale_of(r.v.empty() && o.v_scale.empty() ? o.k_scale : o.v_scale, kvh));
+  for (T& x : out) x = x / sum * last_scale;
+  if (bound)
+    for (T& x : *bound) x = x / sum * last_scale;
+  return top + std::log(sum);
+}
+
+}  // namespace
+
+int64_t key_position(const attnrt_problem& p, int64_t j) {
+  if (p.cp_size <= 1) return j;
+  const int64_t interleave = p.cp_interleave;
+  return ((j / interleave) * p.cp_size + p.cp_rank) * interleave + j % interleave;
+}
+
+bool visible(const attnrt_problem& p, const Operands& o, const RequestData& r, int32_t h, int32_t i, int32_t j) {
+  const int64_t pos_q = int64_t{r.seq_len} - r.query_len + i, pos_k = key_position(p, j);
+  const bool causal = p.causal == ATTNRT_CAUSAL_ALWAYS || (p.causal == ATTNRT_CAUSAL_PER_REQUEST && r.causal);
+  const bool in_tree = !r.tree_mask.empty() && j >= r.num_keys - r.query_len;
+  bool seen = true;
+  if (causal && !in_tree) seen = pos_k <= pos_q;
+  if (p.window_left >= 0 && pos_k < pos_q - p.window_left && j >= r.window_prefix) seen = false;
+  if (p.window_right >= 0 && pos_k > pos_q + p.window_right) seen = false;
+  if (!r.prefix_ranges.empty()) {
+    const int32_t low = r.prefix_ranges[at(i) * 2], high = r.prefix_ranges[at(i) * 2 + 1];
+    seen |= low >= 0 && pos_k >= low && pos_k <= high;
+  }
+  if (o.block_sparse.block) {
+    const int64_t block = o.block_sparse.block, query_block = pos_q / block, key_block = pos_k / block;
+    const bool local = query_block - key_block < o.block_sparse.local_blocks;
+    const int64_t shifted = key_block + int64_t{h} * o.block_sparse.head_step + 1;
+    seen &= local || shifted % o.block_sparse.vertical_stride == 0;
+  }
+  if (p.sparse_topk && !r.sparse_indices.empty()) {
+    const auto row = r.sparse_indices.begin() + static_cast<std::ptrdiff_t>(int64_t{i} * p.sparse_topk);
+    seen &= std::find(row, row + static_cast<std::ptrdiff_t>(p.sparse_topk), j) !=
+            row + static_cast<std::ptrdiff_t>(p.sparse_topk);
+  }
+  if (seen && (in_tree || !r.dense_mask.empty())) seen = bias<float>(p, o, r, h, i, j) > -INFINITY;
+  return seen;
+}
+
+void reference_row(const attnrt_problem& p, const Operands& o, const RequestData& r, int32_t i, int32_t h, Row& row) {
+  // Even where the score is small its terms are as large as q, and so are their rounding errors.
+  const float* q = r.q.data() + (int64_t{i} * p.num_heads + h) * p.head_size_qk;
+  const float k_scale = scale_of(o.k_scale, h / static_cast<int32_t>(p.num_heads / p.num_kv_heads));
+  row.top_score = 0.5 * o.scale * k_scale * std::sqrt(dot<double>(q, q, p.head_size_qk) * p.head_size_qk);
+  row.lse = attend<double>(p, o, r, i, h, 0, r.num_keys, row.out, &row.bound, row.top_score);
+}
+
+void plain_row(const attnrt_problem& p, const Operands& o, const RequestData& r, int32_t i, int32_t h, int32_t first,
+               int32_t last, std::vector<float>& out, float& lse) {
+  float top_score = 0;
+  lse = attend<float>(p, o, r, i, h, first, last, out, nullptr, top_score);
+}
+
+}  // namespace attnrt::conformance

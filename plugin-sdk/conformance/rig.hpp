@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One op of a variant, driven through the C tables as an engine drives it, in memory that shows what was touched.
+#ifndef ATTNRT_CONFORMANCE_RIG_HPP
+#define ATTNRT_CONFORMANCE_RIG_HPP
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "attnrt/plugin.h"
+#include "conformance/case.hpp"
+#include "conformance/memory.hpp"
+#include "conformance/reference.hpp"
+
+namespace attnrt::conformance {
+
+/// A contract that was broken, or a call that failed.
+struct Fault {
+  std::string check;  ///< "create", "write_kv", "cache_write", "gather_kv", "workspace", "run", "guard", "canary" ...
+  std::string sentence;
+};
+
+/// What a batch gave, one entry a request.
+struct Outcome {
+  std::vector<Fault> faults;
+  std::vector<std::vector<uint8_t>> bytes;  ///< out as stored, [query_len, Hq, Dv]
+  std::vector<std::vector<float>> out;      ///< the same, decoded
+  std::vector<std::vector<float>> lse;      ///< [query_len, Hq], empty where not asked for
+  bool done = false;                        ///< the calls succeeded; the results may still be wrong
+};
+
+/// [one thread per object]
+class Rig {
+ public:
+  Rig(const attnrt_variant& variant, Memory& memory, const attnrt_problem& problem);
+  ~Rig();
+  Rig(const Rig&) = delete;
+  Rig& operator=(const Rig&) = delete;
+
+  /// Empty where create succeeded.
+  const std::vector<Fault>& faults() const noexcept { return faults_; }
+  const attnrt_kernel_op* op() const noexcept { return op_; }
+  const attnrt_problem& problem() const noexcept { return problem_; }
+  const attnrt_variant& variant() const noexcept { return variant_; }
+  Memory& memory() const noexcept { return memory_; }
+
+  /// Fills a cache where the problem has one, plans and runs one batch. `garbage` puts loud numbers instead of NaN where
+  /// nothing may be read.
+  Outcome run(const Operands& operands, const std::vector<const RequestData*>& requests, bool lse,
+              const Placement& placement, bool garbage = false);
+
+ private:
+  const attnrt_variant& variant_;
+  Memory& memory_;
+  attnrt_problem problem_;
+  attnrt_kernel_op* op_ = nullptr;
+  std::vector<Fault> faults_;
+};
+
+/// Collects the sentences of one call.
+class Sink {
+ public:
+  Sink();
+  Sink(const Sink&) = delete;
+  Sink& operator=(const Sink&) = delete;
+  const attnrt_diag* get() const noexcept { return &diag_; }
+  /// "run answered 1: <sentences>".
+  std::string text(const char* call, attnrt_status status) const;
+
+ private:
+  std::string words_;
+  attnrt_diag diag_{};
+};
+
+}  // namespace attnrt::conformance
+#endif

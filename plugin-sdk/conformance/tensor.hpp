@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An attnrt_tensor that owns its shape and strides.
+#ifndef ATTNRT_CONFORMANCE_TENSOR_HPP
+#define ATTNRT_CONFORMANCE_TENSOR_HPP
+#include <cstdint>
+#include <initializer_list>
+
+#include "attnrt/plugin.h"
+
+namespace attnrt::conformance {
+
+class Tensor {
+ public:
+  /// Strides in elements; none = dense.
+  Tensor(void* data, attnrt_device device, attnrt_dtype dtype, std::initializer_list<int64_t> shape,
+         std::initializer_list<int64_t> strides = {}) {
+    int32_t n = 0;
+    for (const int64_t size : shape) shape_[n++] = size;
+    tensor_ = {data, device, n, dtype, shape_, strides_, 0};
+    int64_t step = 1;
+    for (int32_t i = n - 1; i >= 0; --i) {
+      strides_[i] = step;
+      step *= shape_[i];
+    }
+    n = 0;
+    for (const int64_t stride : strides) strides_[n++] = stride;
+  }
+  Tensor(const Tensor&) = delete;
+  Tensor& operator=(const Tensor&) = delete;
+
+  const attnrt_tensor* get() const noexcept { return &tensor_; }
+
+ private:
+  int64_t shape_[4]{}, strides_[4]{};
+  attnrt_tensor tensor_{};
+};
+
+}  // namespace attnrt::conformance
+#endif

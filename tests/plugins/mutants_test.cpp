@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The kit passes a correct plugin and catches each planted fault, by the check that is meant for it.
+#include <catch2/catch.hpp>
+#include <set>
+#include <string>
+
+#include "conformance/merge.hpp"
+#include "conformance/numerics.hpp"
+#include "naive_plugin.hpp"
+
+using namespace attnrt::conformance;
+
+namespace {
+
+NumericsOptions quick() {
+  NumericsOptions options;
+  options.grid.max_multiply_adds = 3e7;
+  options.grid.max_cases = 120;
+  options.reference_pairs = 2e5;
+  return options;
+}
+
+// The checks that fail in the first faulty case.
+std::set<std::string> first_failure(const attnrt_variant& variant) {
+  std::set<std::string> checks;
+  NumericsOptions options = quick();
+  options.progress = [&](std::size_t, std::size_t, const Findings& last) {
+    for (const Finding& finding : failures(last)) checks.insert(finding.check);
+    return checks.empty();
+  };
+  HostMemory memory;
+  check_numerics(variant, memory, options);
+  return checks;
+}
+
+std::set<std::string> merge_failures(const attnrt_variant& variant) {
+  HostMemory memory;
+  std::set<std::string> checks;
+  for (const Finding& finding : failures(check_merge_states(variant, memory, quick()))) checks.insert(finding.check);
+  return checks;
+}
+
+const attnrt_variant& variant_of(const attnrt_plugin* plugin, uint32_t backend) {
+  return *plugin->backends[backend]->variants[0];
+}
+
+}  // namespace
+
+TEST_CASE("a correct plugin passes the grid and the merge") {
+  for (const uint32_t backend : {0u, 1u}) {
+    HostMemory memory;
+    const attnrt_variant& variant = variant_of(naive_correct(), backend);
+    const Findings grid = check_numerics(variant, memory, quick());
+    CHECK(grid.size() > 50);
+    for (const Finding& finding : failures(grid)) FAIL_CHECK(finding.check << ": " << finding.sentence << "\n" << finding.where);
+    const Findings merge = check_merge_states(variant, memory, quick());
+    CHECK(merge.size() >= 9);
+    for (const Finding& finding : failures(merge)) FAIL_CHECK(finding.check << ": " << finding.sentence << "\n" << finding.where);
+  }
+}
+
+TEST_CASE("each planted fault is caught by its check") {
+  const struct {
+    const attnrt_plugin* (*plugin)();
+    const char* check;
+  } mutants[] = {
+      {naive_causal_off_by_one, "out"}, {naive_softcap_ignored, "lse"},      {naive_block_too_far, "finite"},
+      {naive_lse_base, "lse"},          {naive_window_off_by_one, "out"},    {naive_sink_twice, "out"},
+      {naive_alibi_sign, "out"},        {naive_slot_minus_one, "cache_write"}, {naive_scale_twice, "lse"},
+      {naive_reads_tail, "finite"},
+  };
+  for (std::size_t i = 0; i < std::size(mutants); ++i) {
+    const std::set<std::string> checks = first_failure(variant_of(mutants[i].plugin(), 0));
+    CAPTURE(i, mutants[i].check, checks);
+    CHECK(checks.count(mutants[i].check) == 1);
+    CHECK_FALSE(first_failure(variant_of(mutants[i].plugin(), 1)).empty());
+  }
+}
+
+TEST_CASE("one element too many is seen behind the last row or between rows") {
+  const std::set<std::string> checks = first_failure(variant_of(naive_writes_past(), 0));
+  CAPTURE(checks);
+  CHECK((checks.count("canary") || checks.count("guard")));
+}
+
+TEST_CASE("a merge that believes a NaN is caught") {
+  CHECK(first_failure(variant_of(naive_merge_nan(), 0)).empty());
+  const std::set<std::string> checks = merge_failures(variant_of(naive_merge_nan(), 0));
+  CHECK((checks.count("merge_lse") || checks.count("merge_rules")));
+}
+
+TEST_CASE("a wrong base of the LSE spoils the merge too") {
+  CHECK(merge_failures(variant_of(naive_lse_base(), 0)).count("merge_out") == 1);
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conformance/number.hpp"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstring>
+
+#include "attnrt/plugin.h"
+
+using namespace attnrt::conformance;
+
+namespace {
+float of8(uint32_t dtype, uint8_t byte) { return decode(dtype, &byte); }
+float of16(uint32_t dtype, uint16_t bits) { return decode(dtype, &bits); }
+}  // namespace
+
+TEST_CASE("known bit patterns decode to known values") {
+  CHECK(of16(ATTNRT_FP16, 0x3c00) == 1.0f);
+  CHECK(of16(ATTNRT_FP16, 0x7bff) == 65504.0f);
+  CHECK(of16(ATTNRT_FP16, 0x0001) == 0x1p-24f);
+  CHECK(std::isinf(of16(ATTNRT_FP16, 0xfc00)));
+  CHECK(of16(ATTNRT_BF16, 0x3f80) == 1.0f);
+  CHECK(of16(ATTNRT_BF16, 0xc049) == -3.140625f);
+  CHECK(of8(ATTNRT_FP8_E4M3, 0x38) == 1.0f);
+  CHECK(of8(ATTNRT_FP8_E4M3, 0x7e) == 448.0f);
+  CHECK(of8(ATTNRT_FP8_E4M3, 0x01) == 0x1p-9f);
+  CHECK(std::isnan(of8(ATTNRT_FP8_E4M3, 0x7f)));
+  CHECK(std::isnan(of8(ATTNRT_FP8_E4M3, 0xff)));
+  CHECK(of8(ATTNRT_FP8_E4M3FNUZ, 0x40) == 1.0f);
+  CHECK(of8(ATTNRT_FP8_E4M3FNUZ, 0x7f) == 240.0f);
+  CHECK(std::isnan(of8(ATTNRT_FP8_E4M3FNUZ, 0x80)));
+  CHECK(of8(ATTNRT_FP8_E5M2, 0x3c) == 1.0f);
+  CHECK(of8(ATTNRT_FP8_E5M2, 0x7b) == 57344.0f);
+  CHECK(std::isinf(of8(ATTNRT_FP8_E5M2, 0x7c)));
+}
+
+TEST_CASE("every stored value comes back") {
+  const struct {
+    uint32_t dtype, count;
+    int bytes;
+  } types[] = {{ATTNRT_FP16, 65536, 2},          {ATTNRT_BF16, 65536, 2},   {ATTNRT_FP8_E4M3, 256, 1},
+               {ATTNRT_FP8_E4M3FNUZ, 256, 1}, {ATTNRT_FP8_E5M2, 256, 1}, {ATTNRT_INT8, 256, 1}};
+  for (const auto& type : types)
+    for (uint32_t bits = 0; bits < type.count; ++bits) {
+      uint32_t back = 0;
+      const float value = decode(type.dtype, &bits);
+      encode(type.dtype, value, &back);
+      if (std::isnan(value)) {
+        if (!std::isnan(decode(type.dtype, &back))) FAIL("NaN lost by type " << type.dtype << ": " << bits);
+      } else if (back != bits) {
+        FAIL("type " << type.dtype << ": " << bits << " came back as " << back);
+      }
+    }
+}
+
+TEST_CASE("rounding is to nearest, ties to even") {
+  CHECK(rounded(ATTNRT_BF16, 1.0f + 0x1p-8f) == 1.0f);
+  CHECK(rounded(ATTNRT_BF16, 1.0f + 3 * 0x1p-8f) == 1.0f + 0x1p-6f);
+  CHECK(rounded(ATTNRT_FP16, 1.0f + 0x1p-11f) == 1.0f);
+  CHECK(rounded(ATTNRT_FP16, 2049.0f) == 2048.0f);
+  CHECK(rounded(ATTNRT_FP8_E4M3, 17.0f) == 16.0f);
+  CHECK(rounded(ATTNRT_FP8_E4M3, 19.0f) == 20.0f);
+  CHECK(std::isnan(rounded(ATTNRT_FP8_E4M3, 1000.0f)));
+  CHECK(std::isinf(rounded(ATTNRT_FP16, 65520.0f)));
+}
