@@ -109,6 +109,9 @@ void attnrt_close(attnrt_runtime* runtime) { delete runtime; }
 attnrt_status attnrt_rescan(attnrt_runtime* runtime) {
   return guarded([&] { return runtime ? runtime->runtime->rescan() : null_argument("rescan: runtime"); });
 }
+attnrt_status attnrt_forgive(attnrt_runtime* runtime, const char* plugin) {
+  return guarded([&] { return runtime && plugin ? runtime->runtime->forgive(plugin) : null_argument("forgive: runtime or plugin"); });
+}
 attnrt_status attnrt_force_backend(attnrt_runtime* runtime, const char* backend) {
   return guarded([&] { return runtime ? runtime->runtime->force(backend ? backend : "") : null_argument("force_backend: runtime"); });
 }

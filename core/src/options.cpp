@@ -25,6 +25,9 @@ Result<Options> Options::from(const attnrt_options* in) {
   if (in->flags & ~known) return invalid("options.flags holds unknown bits: " + std::to_string(in->flags & ~known));
   out.read_environment = !(in->flags & ATTNRT_OPTION_IGNORE_ENVIRONMENT);
   out.trust_any = (in->flags & ATTNRT_OPTION_TRUST_ANY) != 0;
+  if (in->probe > ATTNRT_PROBE_ALWAYS)
+    return invalid("options.probe is " + std::to_string(in->probe) + ", wanted 0 (auto), 1 (never) or 2 (always)");
+  out.probe = in->probe;
   const auto copy = [](const char* from, std::optional<std::string>& to) {
     if (from) to = from;
   };
@@ -32,6 +35,7 @@ Result<Options> Options::from(const attnrt_options* in) {
   copy(in->priority_file, out.priority_file);
   copy(in->attention_backend, out.attention_backend);
   copy(in->attention_config, out.attention_config);
+  copy(in->cache_folder, out.cache_folder);
   return out;
 }
 

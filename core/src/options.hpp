@@ -13,7 +13,8 @@ namespace attnrt::core {
 struct Options {
   bool read_environment = true;
   bool trust_any = false;
-  std::optional<std::string> plugin_path, priority_file, attention_backend, attention_config;
+  uint32_t probe = ATTNRT_PROBE_AUTO;
+  std::optional<std::string> plugin_path, priority_file, attention_backend, attention_config, cache_folder;
 
   /// Error: a struct too short, unknown flags.
   static Result<Options> from(const attnrt_options* options);

@@ -4,7 +4,9 @@
 #include <atomic>
 
 #include "explain.hpp"
+#include "probe.hpp"
 #include "problem.hpp"
+#include "verdicts.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
@@ -52,11 +54,36 @@ Outcome Runtime::rescan() {
   else if (const auto env = options_.trusted_env("ATTNRT_PRIORITY"); env && !env->empty()) file = *env;
   auto table = read_priority(file);
   if (!table) return table.error();
-  auto registry = scan(options_, machine_, host_->log());
+  auto registry = scan(options_, machine_, host_->log(), prober());
   auto catalog = make_catalog(std::move(registry), std::make_shared<PriorityTable>(std::move(*table)));
   const std::lock_guard lock(mutex_);
   catalog_ = std::move(catalog);
   return {ATTNRT_OK, ""};
+}
+
+/// The step between inspect and load: the remembered verdict, else a helper process; without the helper program only the
+/// folder that was installed with this library is believed.
+Probe Runtime::prober() const {
+  if (options_.probe == ATTNRT_PROBE_NEVER) return {};
+  return [program = probe_program(), verdicts = Verdicts(Verdicts::folder_for(options_)), always = options_.probe == ATTNRT_PROBE_ALWAYS,
+          home = default_plugin_folder()](const std::filesystem::path& file, const Inspection& inspection) -> Loaded {
+    if (!always)
+      if (auto known = verdicts.recall(file, inspection)) return *known;
+    std::error_code error;
+    if (program.empty())
+      return std::filesystem::equivalent(file.parent_path(), home, error)
+                 ? Loaded{}
+                 : Loaded{State::untrusted, "attnrt-probe is not installed, so only plugins in " + home.string() + " are loaded", nullptr};
+    const Loaded verdict = core::probe(program, file);
+    verdicts.remember(file, inspection, verdict);
+    return verdict;
+  };
+}
+
+Outcome Runtime::forgive(const std::string& plugin) {
+  if (Verdicts(Verdicts::folder_for(options_)).forgive(plugin) == 0)
+    return invalid("forgive: no crash or timeout of '" + plugin + "' is remembered");
+  return rescan();
 }
 
 std::shared_ptr<const Catalog> Runtime::catalog() const {

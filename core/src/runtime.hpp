@@ -23,6 +23,7 @@ class Runtime {
   static Result<std::unique_ptr<Runtime>> open(Options options, std::shared_ptr<const Host> host);
 
   Outcome rescan();
+  Outcome forgive(const std::string& plugin);
   Outcome force(const std::string& backend);
   Outcome push_force(const std::string& backend);
   Outcome pop_force();
@@ -40,6 +41,7 @@ class Runtime {
  private:
   Runtime(Options options, std::shared_ptr<const Host> host);
   Outcome known(const std::string& backend) const;
+  Probe prober() const;
   Override wish_for_decode() const;
   std::vector<SwitchValue> switch_values(const Catalog& catalog) const;
   void log_choice(const Choice& choice) const;

@@ -8,13 +8,15 @@
 namespace attnrt::core {
 namespace fs = std::filesystem;
 
-fs::path core_folder() {
+fs::path core_file() {
   Dl_info info{};
-  if (!dladdr(reinterpret_cast<const void*>(&core_folder), &info) || !info.dli_fname) return {};
+  if (!dladdr(reinterpret_cast<const void*>(&core_file), &info) || !info.dli_fname) return {};
   std::error_code error;
-  const fs::path file = fs::canonical(info.dli_fname, error);
-  return error ? fs::path{} : file.parent_path();
+  fs::path file = fs::canonical(info.dli_fname, error);
+  return error ? fs::path{} : file;
 }
+
+fs::path core_folder() { return core_file().parent_path(); }
 
 // A statically linked core (tests) lies in bin/, the shared one in lib/.
 static fs::path library_folder() {

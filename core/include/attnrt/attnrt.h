@@ -35,6 +35,12 @@ ATTNRT_EXPORT const char* attnrt_version(void);
 #define ATTNRT_OPTION_IGNORE_ENVIRONMENT (1u << 0) /* no variable is read, ever */
 #define ATTNRT_OPTION_TRUST_ANY (1u << 1)          /* load plugins whatever their owner and mode; logged */
 
+/* Unknown plugins are loaded in a helper process first. Auto: unless its verdict is remembered; without the helper program
+ * only plugins of the default folder are loaded. Always: whatever is remembered. */
+#define ATTNRT_PROBE_AUTO 0u
+#define ATTNRT_PROBE_NEVER 1u
+#define ATTNRT_PROBE_ALWAYS 2u
+
 /* All fields may be 0 or NULL. Strings are copied. Where a field is NULL the environment is asked, then the default holds. */
 typedef struct attnrt_options {
   uint32_t struct_size;
@@ -45,6 +51,9 @@ typedef struct attnrt_options {
   const char* attention_config;  /* a JSON object: {"backend": "...", "mla_prefill_backend": "...", ...} */
   void* log_self;
   void (*log)(void* self, int32_t level, const char* text); /* ATTNRT_LOG_*, from any thread; NULL = silent */
+  const char* cache_folder;      /* where verdicts are remembered, "" = nowhere; else XDG_CACHE_HOME or HOME/.cache, /attnrt */
+  uint32_t probe;                /* ATTNRT_PROBE_* */
+  uint32_t reserved;             /* 0 */
 } attnrt_options;
 
 /* Scans the plugin folders and reads the priority table. INVALID: broken options, table or configuration. A folder without
@@ -55,6 +64,10 @@ ATTNRT_EXPORT void attnrt_close(attnrt_runtime* runtime);
 
 /* Looks at the folders again; selections and ops in other threads go on undisturbed. Loaded plugins stay loaded. */
 ATTNRT_EXPORT attnrt_status attnrt_rescan(attnrt_runtime* runtime);
+
+/* Forgets that a plugin (by name or file name) crashed or hung when it was probed, and rescans. INVALID: nothing was
+ * remembered of it. */
+ATTNRT_EXPORT attnrt_status attnrt_forgive(attnrt_runtime* runtime, const char* plugin);
 
 /* Forces a backend for all threads of this runtime, or for the calling thread until the matching pop (scopes nest and
  * come before the global force). NULL, "" and "auto" name nobody: the next weaker source decides. INVALID: an unknown name,

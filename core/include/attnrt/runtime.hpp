@@ -10,6 +10,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -100,6 +101,8 @@ using Handle = std::unique_ptr<T, Free>;
 /// attnrt_options with strings and a callable.
 struct Options {
   std::string plugin_path, priority_file, attention_backend, attention_config;
+  std::optional<std::string> cache_folder;  ///< "" = nothing is remembered
+  uint32_t probe = ATTNRT_PROBE_AUTO;
   bool read_environment = true;
   bool trust_any = false;
   std::function<void(int32_t level, const char* text)> log;
@@ -181,6 +184,8 @@ class Runtime {
     o.priority_file = text(options.priority_file);
     o.attention_backend = text(options.attention_backend);
     o.attention_config = text(options.attention_config);
+    o.cache_folder = options.cache_folder ? options.cache_folder->c_str() : nullptr;
+    o.probe = options.probe;
     if (*log_) {
       o.log_self = log_.get();
       o.log = [](void* self, int32_t level, const char* line) noexcept { (*static_cast<Log*>(self))(level, line); };
@@ -217,6 +222,7 @@ class Runtime {
     check(attnrt_op_create(runtime_.get(), choice, &op));
     return Op(op);
   }
+  void forgive(const std::string& plugin) { check(attnrt_forgive(runtime_.get(), plugin.c_str())); }
   void rescan() { check(attnrt_rescan(runtime_.get())); }
   /// "" returns to automatic.
   void force_backend(const std::string& name) { check(attnrt_force_backend(runtime_.get(), name.c_str())); }

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "verdicts.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <ctime>
+#include <fstream>
+#include <sstream>
+
+#include "search.hpp"
+
+namespace attnrt::core {
+namespace fs = std::filesystem;
+namespace json = boost::json;
+namespace {
+
+std::string key_of(const fs::path& file, const Inspection& inspection) {
+  static const std::string host = inspect(core_file()).build_id;
+  std::error_code error;
+  return inspection.build_id + "/" + std::to_string(fs::file_size(file, error)) + "/" + host;
+}
+
+json::object read(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  if (!in || !(text << in.rdbuf())) return {};
+  json::error_code error;
+  json::value value = json::parse(text.str(), error);
+  return !error && value.is_object() ? std::move(value.get_object()) : json::object{};  // a broken cache is an empty one
+}
+
+std::string text_of(const json::object& entry, const char* key) {
+  const json::value* value = entry.if_contains(key);
+  return value && value->is_string() ? std::string(value->get_string().data(), value->get_string().size()) : "";
+}
+
+/// Changes the file under a lock that other processes respect, by rename, so that a reader never sees half of it.
+template <class Change>
+void update(const fs::path& path, Change&& change) {
+  std::error_code error;
+  fs::create_directories(path.parent_path(), error);
+  const int lock = open((path.string() + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock < 0) return;  // an unwritable cache costs a probe each time, nothing else
+  flock(lock, LOCK_EX);
+  json::object all = read(path);
+  change(all);
+  const fs::path fresh = path.string() + "." + std::to_string(getpid());
+  std::ofstream(fresh, std::ios::binary) << json::serialize(all) << '\n';
+  fs::rename(fresh, path, error);
+  close(lock);
+}
+
+}  // namespace
+
+Verdicts::Verdicts(fs::path folder) : path_(folder.empty() ? fs::path{} : folder / "verdicts.json") {}
+
+fs::path Verdicts::folder_for(const Options& options) {
+  if (options.cache_folder) return *options.cache_folder;
+  if (const auto xdg = options.trusted_env("XDG_CACHE_HOME"); xdg && xdg->starts_with('/')) return fs::path(*xdg) / "attnrt";
+  if (const auto home = options.trusted_env("HOME"); home && home->starts_with('/')) return fs::path(*home) / ".cache" / "attnrt";
+  return {};
+}
+
+std::optional<Loaded> Verdicts::recall(const fs::path& file, const Inspection& inspection) const {
+  if (path_.empty()) return std::nullopt;
+  const json::object all = read(path_);
+  const json::value* entry = all.if_contains(key_of(file, inspection));
+  if (!entry || !entry->is_object()) return std::nullopt;
+  const std::string state = text_of(entry->get_object(), "state");
+  if (state == state_name(State::loaded)) return Loaded{};
+  return Loaded{State::quarantined,
+                text_of(entry->get_object(), "sentence") + " on " + text_of(entry->get_object(), "date") + " (" + state +
+                    "); once it is mended: attnrt forgive " + inspection.name,
+                nullptr};
+}
+
+void Verdicts::remember(const fs::path& file, const Inspection& inspection, const Loaded& verdict) const {
+  if (path_.empty() || (verdict.state != State::loaded && verdict.state != State::crashed && verdict.state != State::timeout)) return;
+  char date[16] = "";
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  std::strftime(date, sizeof date, "%Y-%m-%d", gmtime_r(&now, &parts));
+  update(path_, [&](json::object& all) {
+    all[key_of(file, inspection)] = {{"name", inspection.name}, {"file", file.filename().string()}, {"state", state_name(verdict.state)},
+                                     {"sentence", verdict.sentence}, {"date", date}};
+  });
+}
+
+std::size_t Verdicts::forgive(const std::string& name) const {
+  std::size_t forgiven = 0;
+  if (path_.empty()) return forgiven;
+  update(path_, [&](json::object& all) {
+    json::object kept;
+    for (auto& member : all) {
+      const json::object entry = member.value().is_object() ? member.value().get_object() : json::object{};
+      const bool named = text_of(entry, "name") == name || text_of(entry, "file") == name;
+      if (named && text_of(entry, "state") != state_name(State::loaded)) ++forgiven;
+      else kept.emplace(member.key(), member.value());
+    }
+    all = std::move(kept);
+  });
+  return forgiven;
+}
+
+}  // namespace attnrt::core
