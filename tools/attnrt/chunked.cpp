@@ -23,8 +23,9 @@ class Cache {
     num_blocks_ += 1;  // block 0 stays free
     const uint64_t limit = std::max<uint64_t>(uint64_t{1} << 30, 8 * (run.k->data.size() + run.v->data.size()));
     if (layout.block_bytes == 0 || static_cast<uint64_t>(num_blocks_) > limit / layout.block_bytes)
-      throw Failure(fmt::format("--block-size {} makes a cache of {} blocks of {} bytes, wanted at most {} bytes in all",
-                                block_size, num_blocks_, layout.block_bytes, limit));
+      throw Failure(
+          fmt::format("--block-size {} makes a cache of {} blocks of {} bytes, wanted at most {} bytes in all",
+                      block_size, num_blocks_, layout.block_bytes, limit));
     data_.assign(static_cast<std::size_t>(num_blocks_) * layout.block_bytes, std::byte{0xFF});
     make_views(layout, run);
     hand_out(run);
@@ -51,7 +52,8 @@ class Cache {
     }
     const attnrt_dtype dtype = dlpack_of(run.q.dtype);
     const auto view = [&](uint64_t offset, const int64_t* s, int64_t size) {
-      return Tensor(data_.data() + offset, dtype, {num_blocks_, block_size_, run.num_kv_heads, size}, {s[0], s[1], s[2], 1});
+      return Tensor(data_.data() + offset, dtype, {num_blocks_, block_size_, run.num_kv_heads, size},
+                    {s[0], s[1], s[2], 1});
     };
     k_ = view(0, layout.k_strides, run.head_size());
     v_ = view(layout.v_offset, layout.v_strides, run.head_size_v);
@@ -116,7 +118,9 @@ struct Piece {
 class Step {
  public:
   Step(const RunFile& run, const Computed& result, int64_t capacity, const Cache& cache)
-      : run_(run), cache_(cache), q_(make_array(run.q.dtype, {capacity, run.num_heads(), run.head_size()}, 0)),
+      : run_(run),
+        cache_(cache),
+        q_(make_array(run.q.dtype, {capacity, run.num_heads(), run.head_size()}, 0)),
         out_(make_array(run.q.dtype, {capacity, run.num_heads(), run.head_size_v}, 0xFF)) {
     if (result.lse) lse_ = make_array(Dtype::F32, {capacity, run.num_heads()}, 0xFF);
   }
@@ -191,15 +195,18 @@ void check_chunked(const RunFile& run, const attnrt_problem& problem) {
   for (int64_t r = 0; r < requests; ++r) {
     const auto i = static_cast<std::size_t>(r);
     const int64_t queries = int64_t{run.query_start_loc[i + 1]} - run.query_start_loc[i], keys = run.keys(r);
-    if (run.query_start_loc[i] != query || run.kv_start_loc[i] != key || queries < 0 || keys < queries || run.seq_lens[i] != keys)
-      throw Failure(fmt::format("{}: request {} has {} queries, {} keys and seq_len {}, wanted offsets that ascend from 0, as "
-                                "many tokens as keys, and no more queries, for --chunk",
-                                run.path, r, queries, keys, run.seq_lens[i]));
+    if (run.query_start_loc[i] != query || run.kv_start_loc[i] != key || queries < 0 || keys < queries ||
+        run.seq_lens[i] != keys)
+      throw Failure(
+          fmt::format("{}: request {} has {} queries, {} keys and seq_len {}, wanted offsets that ascend from 0, as "
+                      "many tokens as keys, and no more queries, for --chunk",
+                      run.path, r, queries, keys, run.seq_lens[i]));
     query += queries;
     key += keys;
   }
   if (query != run.num_tokens())
-    throw Failure(fmt::format("{}: query_start_loc ends at {}, wanted {}, the rows of q", run.path, query, run.num_tokens()));
+    throw Failure(
+        fmt::format("{}: query_start_loc ends at {}, wanted {}, the rows of q", run.path, query, run.num_tokens()));
 }
 
 Computed compute_chunked(const Op& op, const Choice& choice, const RunFile& run, float scale, int64_t chunk,

@@ -19,9 +19,9 @@ struct Comparison {
 };
 
 /// Output against expected.out. Allowed for an element is 4 u max|v| over the keys of its request and KV head: u is the
-/// unit roundoff of the output's dtype (F32: 64 times it, for an exp of a few ulp), and since a row of probabilities sums to
-/// at most 1, max|v| bounds sum(p |v|). An expected output in F16 or BF16 adds its own. The RMS error may be 1.75 times
-/// that of rounding the expected output to the output's dtype. `tolerance` multiplies what is allowed.
+/// unit roundoff of the output's dtype (F32: 64 times it, for an exp of a few ulp), and since a row of probabilities
+/// sums to at most 1, max|v| bounds sum(p |v|). An expected output in F16 or BF16 adds its own. The RMS error may
+/// be 1.75 times that of rounding the expected output to the output's dtype. `tolerance` multiplies what is allowed.
 Comparison compare_out(const RunFile& run, const Array& out, double tolerance);
 
 /// LSE against expected.lse: 1e-4 + 1e-5 |lse|; -inf equals -inf.

@@ -62,13 +62,16 @@ Tensor rows(const Array& array) {
 }  // namespace
 
 attnrt_dtype dlpack_of(Dtype dtype) noexcept {
-  return dtype == Dtype::F32 ? attnrt_dtype{2, 32, 1} : dtype == Dtype::F16 ? attnrt_dtype{2, 16, 1} : attnrt_dtype{4, 16, 1};
+  return dtype == Dtype::F32   ? attnrt_dtype{2, 32, 1}
+         : dtype == Dtype::F16 ? attnrt_dtype{2, 16, 1}
+                               : attnrt_dtype{4, 16, 1};
 }
 
 Computed unwritten(const RunFile& run, const attnrt_problem& problem) {
   Computed result;
   result.out = make_array(run.q.dtype, {run.num_tokens(), run.num_heads(), run.head_size_v}, 0xFF);
-  if (problem.features & ATTNRT_FEATURE_LSE) result.lse = make_array(Dtype::F32, {run.num_tokens(), run.num_heads()}, 0xFF);
+  if (problem.features & ATTNRT_FEATURE_LSE)
+    result.lse = make_array(Dtype::F32, {run.num_tokens(), run.num_heads()}, 0xFF);
   return result;
 }
 

@@ -7,9 +7,9 @@ namespace attnrt::cli {
 
 /// What a run gave.
 struct Computed {
-  Array out;                ///< [T, Hq, Dv] of q's dtype
-  std::optional<Array> lse; ///< [T, Hq] F32
-  double milliseconds = 0;  ///< median over the repetitions
+  Array out;                 ///< [T, Hq, Dv] of q's dtype
+  std::optional<Array> lse;  ///< [T, Hq] F32
+  double milliseconds = 0;   ///< median over the repetitions
 };
 
 /// How often and with how many threads.

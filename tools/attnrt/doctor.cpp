@@ -13,10 +13,11 @@ namespace {
 namespace json = boost::json;
 
 void print_report(const json::value& report) {
-  fmt::print("attnrt {}, plugin ABI {}\n\nFolders\n", text_at(report.at("core"), "version"), text_at(report.at("core"), "abi"));
+  fmt::print("attnrt {}, plugin ABI {}\n\nFolders\n", text_at(report.at("core"), "version"),
+             text_at(report.at("core"), "abi"));
   for (const json::value& folder : array_at(report, "folders"))
     print_wrapped(fmt::format("  {}\n    ", text_at(folder, "path")), 4,
-                  fmt::format("{}: {}", text_at(folder, "origin"), text_at(folder, "sentence")));
+                  join_said(text_at(folder, "origin"), text_at(folder, "sentence")));
   fmt::print("\nEnvironment\n");
   for (const json::value& variable : array_at(report, "environment"))
     print_wrapped(fmt::format("  {} {}\n    ", text_at(variable, "name"),
@@ -25,12 +26,14 @@ void print_report(const json::value& report) {
   fmt::print("\nDevices\n");
   for (const json::value& device : array_at(report, "devices")) {
     print_wrapped(fmt::format("  {}  {}  ", text_at(device, "device"), text_at(device, "state")), 4,
-                  fmt::format("{} {}", text_at(device, "name"), text_at(device, "sentence")));
-    if (const std::string isa = list_at(device, "isa"); !isa.empty()) print_wrapped("    ", 4, isa);
+                  join_said(text_at(device, "name"), text_at(device, "sentence")));
+    const std::string isa = list_at(device, "isa");
+    if (text_at(device, "sentence").find(isa) == std::string::npos) print_wrapped("    ", 4, isa);
   }
   fmt::print("\nPlugins\n");
   for (const json::value& plugin : array_at(report, "plugins"))
-    print_wrapped(fmt::format("  {}  {}  ", text_at(plugin, "file"), text_at(plugin, "state")), 4, text_at(plugin, "sentence"));
+    print_wrapped(fmt::format("  {}  {}  ", text_at(plugin, "file"), text_at(plugin, "state")), 4,
+                  text_at(plugin, "sentence"));
   fmt::print("\nFindings\n");
   if (array_at(report, "findings").empty()) fmt::print("  Nothing is wrong.\n");
   for (const json::value& finding : array_at(report, "findings")) {

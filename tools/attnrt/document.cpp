@@ -21,7 +21,7 @@ bool is_short(const json::value& value) {
 
 void write(std::string& out, const json::value& value, std::size_t indent) {
   if (is_short(value) && !value.is_array()) {
-    out += json::serialize(value);
+    out += value.is_double() ? fmt::format("{}", value.get_double()) : json::serialize(value);
     return;
   }
   const bool object = value.is_object(), flat = is_short(value);
@@ -62,7 +62,9 @@ std::string pretty(const json::value& value) {
   return out + "\n";
 }
 
-void print_json(const json::value& value) { fmt::print("{}", pretty(value)); }
+void print_json(const json::value& value) {
+  fmt::print("{}", pretty(value));
+}
 
 std::string text_at(const json::value& object, const char* key) {
   const json::value* value = find(object, key);
@@ -71,7 +73,8 @@ std::string text_at(const json::value& object, const char* key) {
 
 std::string list_at(const json::value& object, const char* key) {
   std::string out;
-  for (const json::value& item : array_at(object, key)) out += fmt::format("{}{}", out.empty() ? "" : ", ", text_of(item));
+  for (const json::value& item : array_at(object, key))
+    out += fmt::format("{}{}", out.empty() ? "" : ", ", text_of(item));
   return out;
 }
 
@@ -79,6 +82,10 @@ const json::array& array_at(const json::value& object, const char* key) {
   static const json::array empty;
   const json::value* value = find(object, key);
   return value && value->is_array() ? value->get_array() : empty;
+}
+
+std::string join_said(const std::string& first, const std::string& second) {
+  return first + (first.empty() || second.empty() ? "" : ": ") + second;
 }
 
 void print_wrapped(const std::string& first, std::size_t indent, const std::string& text) {

@@ -18,6 +18,9 @@ std::string list_at(const boost::json::value& object, const char* key);
 /// A list to walk over, empty where there is none.
 const boost::json::array& array_at(const boost::json::value& object, const char* key);
 
+/// "first: second", without the colon where one is empty.
+std::string join_said(const std::string& first, const std::string& second);
+
 /// Prints words in lines of at most 80 columns, the first indented by `first`, the others by `indent` spaces.
 void print_wrapped(const std::string& first, std::size_t indent, const std::string& text);
 

@@ -26,7 +26,9 @@ double element(const Array& array, int64_t i) {
   return static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(bits) << 16));
 }
 
-double roundoff(Dtype dtype) { return std::ldexp(1.0, dtype == Dtype::F32 ? -24 : dtype == Dtype::F16 ? -11 : -8); }
+double roundoff(Dtype dtype) {
+  return std::ldexp(1.0, dtype == Dtype::F32 ? -24 : dtype == Dtype::F16 ? -11 : -8);
+}
 
 double rounded(double value, Dtype dtype) {
   if (!std::isfinite(value) || value == 0) return value;

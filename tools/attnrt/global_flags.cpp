@@ -62,7 +62,8 @@ std::string take_attention_config(std::vector<std::string>& arguments) {
       continue;
     }
     if (equals == std::string::npos && i + 1 == arguments.size())
-      throw Failure(fmt::format("{} stands last, wanted {} after it", name, key->empty() ? "a JSON object" : "a value"));
+      throw Failure(
+          fmt::format("{} stands last, wanted {} after it", name, key->empty() ? "a JSON object" : "a value"));
     const std::string text = equals == std::string::npos ? arguments[++i] : arguments[i].substr(equals + 1);
     any = true;
     if (key->empty()) {
@@ -94,9 +95,11 @@ void add_global_flags(CLI::App& app, GlobalFlags& flags) {
 
 Runtime open_runtime(const GlobalFlags& flags) {
   if (!flags.attention_backend.empty() && !flags.attention_config.empty())
-    if (const auto config = json::parse(flags.attention_config).as_object(); const auto* backend = config.if_contains("backend"))
-      throw Failure(fmt::format("--attention-backend is '{}' and the attention config's backend {}, wanted one of the two",
-                                flags.attention_backend, json::serialize(*backend)));
+    if (const auto config = json::parse(flags.attention_config).as_object();
+        const auto* backend = config.if_contains("backend"))
+      throw Failure(
+          fmt::format("--attention-backend is '{}' and the attention config's backend {}, wanted one of the two",
+                      flags.attention_backend, json::serialize(*backend)));
   const auto logger = spdlog::stderr_color_mt("attnrt");
   logger->set_pattern("%n: %^%l%$: %v");
   logger->set_level(flags.verbose ? spdlog::level::debug : flags.quiet ? spdlog::level::err : spdlog::level::warn);

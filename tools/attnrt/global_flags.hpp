@@ -12,7 +12,7 @@ namespace attnrt::cli {
 /// What holds for every verb.
 struct GlobalFlags {
   std::string plugin_path, priority_file, attention_backend;
-  std::string attention_config; ///< a JSON object, "" = none
+  std::string attention_config;  ///< a JSON object, "" = none
   bool trust_any = false, verbose = false, quiet = false;
 };
 

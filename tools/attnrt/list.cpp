@@ -28,7 +28,7 @@ void print_list(const json::value& list) {
   fmt::print("attnrt {}, plugin ABI {}\n", text_at(core, "version"), text_at(core, "abi"));
   for (const json::value& folder : array_at(list, "folders"))
     print_wrapped(fmt::format("{}\n  ", text_at(folder, "path")), 2,
-                  fmt::format("{}: {}", text_at(folder, "origin"), text_at(folder, "sentence")));
+                  join_said(text_at(folder, "origin"), text_at(folder, "sentence")));
   if (array_at(list, "plugins").empty()) fmt::print("\nNo plugins.\n");
   for (const json::value& plugin : array_at(list, "plugins")) print_plugin(plugin);
 }
@@ -37,7 +37,8 @@ void print_list(const json::value& list) {
 
 void add_list(CLI::App& app, Action& action) {
   const auto as_json = std::make_shared<bool>(false);
-  CLI::App* verb = app.add_subcommand("list", "Every file in the plugin folders: its state and why, its backends and variants");
+  CLI::App* verb =
+      app.add_subcommand("list", "Every file in the plugin folders: its state and why, its backends and variants");
   verb->add_flag("--json", *as_json, "The same as JSON");
   verb->callback([as_json, &action] {
     action = [as_json](const GlobalFlags& flags) -> int {

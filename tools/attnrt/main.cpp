@@ -3,11 +3,14 @@
 // attnrt: the command line of libattnrt.so.
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <memory>
 #include <new>
 #include <stdexcept>
 
 #include "failure.hpp"
+#include "help_text.hpp"
 #include "verbs.hpp"
 
 namespace attnrt::cli {
@@ -33,7 +36,9 @@ Examples:
 int interpret(std::vector<std::string> arguments) {
   GlobalFlags flags;
   flags.attention_config = take_attention_config(arguments);
-  CLI::App app("The attention runtime: which backends are here, which one serves a model, and what it computes.", "attnrt");
+  CLI::App app("The attention runtime: which backends are here, which one serves a model, and what it computes.",
+               "attnrt");
+  app.formatter(std::make_shared<HelpText>());
   app.footer(kFooter);
   app.set_version_flag("--version", std::string("attnrt ") + attnrt_version());
   app.require_subcommand(1);
@@ -63,7 +68,9 @@ int interpret(std::vector<std::string> arguments) {
 }
 
 /// The library's statuses as the program's: what the caller got wrong is usage.
-int exit_status(const Error& error) { return error.status() == ATTNRT_INVALID ? kUsage : kCheckFailed; }
+int exit_status(const Error& error) {
+  return error.status() == ATTNRT_INVALID ? kUsage : kCheckFailed;
+}
 
 int complain(int status, const char* sentence) {
   fmt::print(stderr, "attnrt: {}\n", sentence);

@@ -4,8 +4,8 @@
 namespace attnrt::cli {
 namespace {
 
-constexpr uint32_t kLatentRope = 64;   // of the MLA models there are: DeepSeek V2, V3 and their kin
-constexpr uint32_t kSparseTopk = 2048; // of DeepSeek V3.2
+constexpr uint32_t kLatentRope = 64;    // of the MLA models there are: DeepSeek V2, V3 and their kin
+constexpr uint32_t kSparseTopk = 2048;  // of DeepSeek V3.2
 
 uint32_t size(const MaybeSetting& setting, int64_t high, uint32_t otherwise) {
   return setting ? static_cast<uint32_t>(whole(*setting, 1, high)) : otherwise;
@@ -56,7 +56,11 @@ void set_window(attnrt_problem& p, const Setting& setting) {
 void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
   const auto value = [&verb](const char* name, const char* type, MaybeSetting& to, const char* help) {
     verb.add_option_function<std::string>(
-            name, [name, &to](const std::string& text) { to = Setting{text, name}; }, help)
+            name,
+            [name, &to](const std::string& text) {
+              to = Setting{text, name};
+            },
+            help)
         ->type_name(type)
         ->group("The problem");
   };
@@ -64,7 +68,13 @@ void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
     verb.add_flag(name, to, help)->group("The problem");
   };
   const auto truth_flag = [&verb](const char* name, MaybeSetting& to, const char* said, const char* help) {
-    verb.add_flag_function(name, [name, said, &to](int64_t) { to = Setting{said, name}; }, help)->group("The problem");
+    verb.add_flag_function(
+            name,
+            [name, said, &to](int64_t) {
+              to = Setting{said, name};
+            },
+            help)
+        ->group("The problem");
   };
   value("--device", "DEV", flags.device,
         "cpu, cpu:avx2, cuda:0 (a real one), cuda:9.0 or rocm:gfx942 (need not be here); default: this machine's");
@@ -75,7 +85,8 @@ void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
   value("--num-heads", "N", flags.num_heads, "query heads: 32");
   value("--num-kv-heads", "N", flags.num_kv_heads, "KV heads: 8; with --num-heads alone, as many");
   value("--block-size", "N", flags.block_size, "tokens in a block of the cache; default: what the backend likes best");
-  value("--kv-layout", "NAME", flags.kv_layout, "of the cache: nhd, hnd, native or contiguous (no cache); default: any");
+  value("--kv-layout", "NAME", flags.kv_layout,
+        "of the cache: nhd, hnd, native or contiguous (no cache); default: any");
   value("--attn-type", "NAME", flags.attn_type, "decoder (default), encoder, encoder_only, encoder_decoder");
   value("--phase", "NAME", flags.phase, "prefill, decode or mixed (default; encoders: prefill)");
   value("--sliding-window", "N", flags.sliding_window, "keys a query sees at most, its own included");
@@ -102,7 +113,8 @@ attnrt_problem to_problem(const Runtime& runtime, const ProblemFlags& flags) {
     p.q_dtype = p.kv_dtype = p.out_dtype = element_type(*flags.dtype);
     if (p.q_dtype > ATTNRT_BF16) p.out_dtype = ATTNRT_BF16;
   }
-  if (flags.kv_cache_dtype && lower(flags.kv_cache_dtype->text) != "auto") p.kv_dtype = element_type(*flags.kv_cache_dtype);
+  if (flags.kv_cache_dtype && lower(flags.kv_cache_dtype->text) != "auto")
+    p.kv_dtype = element_type(*flags.kv_cache_dtype);
   if (flags.attn_type)
     p.attn_type = word(*flags.attn_type, {{"decoder", ATTNRT_ATTN_DECODER},
                                           {"encoder", ATTNRT_ATTN_ENCODER},
@@ -113,9 +125,8 @@ attnrt_problem to_problem(const Runtime& runtime, const ProblemFlags& flags) {
   p.causal = causal ? ATTNRT_CAUSAL_ALWAYS : ATTNRT_CAUSAL_NEVER;
   p.phase = encoder ? ATTNRT_PHASE_PREFILL : ATTNRT_PHASE_MIXED;
   if (flags.phase)
-    p.phase = word(*flags.phase, {{"prefill", ATTNRT_PHASE_PREFILL},
-                                  {"decode", ATTNRT_PHASE_DECODE},
-                                  {"mixed", ATTNRT_PHASE_MIXED}});
+    p.phase = word(*flags.phase,
+                   {{"prefill", ATTNRT_PHASE_PREFILL}, {"decode", ATTNRT_PHASE_DECODE}, {"mixed", ATTNRT_PHASE_MIXED}});
   p.kv_layouts = encoder ? ATTNRT_KV_CONTIGUOUS : 0;
   p.features = 0;
   if (flags.mla && truth(*flags.mla)) {
@@ -135,11 +146,13 @@ attnrt_problem to_problem(const Runtime& runtime, const ProblemFlags& flags) {
   if (p.cp_size > 1) p.cp_interleave = 1;
   if (flags.sparse) p.sparse_topk = kSparseTopk;
   if (flags.batch_invariant) p.determinism = ATTNRT_DETERMINISM_BATCH_INVARIANT;
-  const std::pair<bool, uint64_t> bits[] = {
-      {flags.sink, ATTNRT_FEATURE_SINKS},           {flags.mm_prefix, ATTNRT_FEATURE_MM_PREFIX},
-      {flags.alibi, ATTNRT_FEATURE_ALIBI},          {flags.tree_mask, ATTNRT_FEATURE_TREE_MASK},
-      {flags.dense_mask, ATTNRT_FEATURE_DENSE_MASK}, {flags.block_sparse, ATTNRT_FEATURE_BLOCK_SPARSE},
-      {flags.lse, ATTNRT_FEATURE_LSE}};
+  const std::pair<bool, uint64_t> bits[] = {{flags.sink, ATTNRT_FEATURE_SINKS},
+                                            {flags.mm_prefix, ATTNRT_FEATURE_MM_PREFIX},
+                                            {flags.alibi, ATTNRT_FEATURE_ALIBI},
+                                            {flags.tree_mask, ATTNRT_FEATURE_TREE_MASK},
+                                            {flags.dense_mask, ATTNRT_FEATURE_DENSE_MASK},
+                                            {flags.block_sparse, ATTNRT_FEATURE_BLOCK_SPARSE},
+                                            {flags.lse, ATTNRT_FEATURE_LSE}};
   for (const auto& [given, bit] : bits)
     if (given) p.features |= bit;
   return p;

@@ -31,14 +31,19 @@ struct Report {
 };
 
 /// JSON has no infinity: an error that is none is null.
-json::value finite(double value) { return std::isfinite(value) ? json::value(value) : json::value(nullptr); }
+json::value finite(double value) {
+  return std::isfinite(value) ? json::value(value) : json::value(nullptr);
+}
 
 json::value comparison_json(const std::optional<Comparison>& c) {
   if (!c) return nullptr;
-  json::object o{{"passed", c->passed}, {"max_error", finite(c->max_error)}, {"rms_error", finite(c->rms_error)},
+  json::object o{{"passed", c->passed},
+                 {"max_error", finite(c->max_error)},
+                 {"rms_error", finite(c->rms_error)},
                  {"bound", finite(c->bound)}};
   o["rms_bound"] = c->rms_bound ? finite(*c->rms_bound) : nullptr;
-  o["worst"] = json::object{{"index", json::array(c->worst.begin(), c->worst.end())}, {"seen", finite(c->seen)},
+  o["worst"] = json::object{{"index", json::array(c->worst.begin(), c->worst.end())},
+                            {"seen", finite(c->seen)},
                             {"wanted", finite(c->wanted)}};
   return o;
 }
@@ -50,9 +55,9 @@ json::value report_json(const Report& r, const json::value& choice) {
   o["backend"] = r.choice.backend();
   o["variant"] = r.choice.variant();
   o["plugin"] = text_at(choice, "plugin");
-  o["device"] = text_at(choice, "device");
+  o["device"] = text_at(choice.at("problem"), "device");
   o["source"] = text_at(choice, "source");
-  o["dtype"] = lower(name_of(r.run.q.dtype));
+  o["dtype"] = word_of(r.run.q.dtype);
   o["num_requests"] = r.run.num_seqs();
   o["num_tokens"] = r.run.num_tokens();
   o["num_heads"] = r.run.num_heads();
@@ -60,7 +65,7 @@ json::value report_json(const Report& r, const json::value& choice) {
   o["head_size"] = r.run.head_size();
   o["head_size_v"] = r.run.head_size_v;
   o["kv_layout"] = choice.at("kv_layout");
-  o["block_size"] = r.choice.problem().block_size;
+  o["block_size"] = text(r.choice.problem().block_size != 0, r.choice.problem().block_size);
   o["chunk"] = text(r.chunk.has_value(), r.chunk.value_or(0));
   o["threads"] = r.threads;
   o["repeat"] = r.repeat;
@@ -74,11 +79,9 @@ json::value report_json(const Report& r, const json::value& choice) {
 }
 
 void print_comparison(const char* name, const Comparison& c) {
-  std::string rms = fmt::format("rms {:.2g}", c.rms_error);
-  if (c.rms_bound) rms += fmt::format(" of {:.2g}", *c.rms_bound);
-  print_wrapped(fmt::format("{:<8} ", name), 9,
-                fmt::format("{}: error at most {:.2g}; nearest to its bound {:.2g} at {}; {}", c.passed ? "as expected" : "WRONG",
-                            c.max_error, c.bound, text_of(c.worst), rms));
+  const std::string rms_bound = c.rms_bound ? fmt::format(" (bound {:.2g})", *c.rms_bound) : "";
+  fmt::print("{:<8} {}: max error {:.2g} (bound {:.2g}), rms {:.2g}{}\n", name, c.passed ? "as expected" : "WRONG",
+             c.max_error, c.bound, c.rms_error, rms_bound);
 }
 
 void print_report(const Report& r, const json::value& choice) {
@@ -88,13 +91,14 @@ void print_report(const Report& r, const json::value& choice) {
   const std::string width = run.head_size() == run.head_size_v ? std::to_string(run.head_size())
                                                                : fmt::format("{}/{}", run.head_size(), run.head_size_v);
   print_wrapped(fmt::format("{:<8} ", "problem"), 9,
-                fmt::format("{}, {} requests, {} query tokens, {} heads over {} of {}", lower(name_of(run.q.dtype)),
+                fmt::format("{}, {} requests, {} query tokens, {} heads over {} of {}", word_of(run.q.dtype),
                             run.num_seqs(), run.num_tokens(), run.num_heads(), run.num_kv_heads, width));
   if (p.block_size)
     print_wrapped(fmt::format("{:<8} ", "cache"), 9,
                   fmt::format("{}, blocks of {}{}", text_at(choice.at("kv_layout"), "id"), p.block_size,
                               r.chunk ? fmt::format(", chunks of {}", *r.chunk) : ""));
-  fmt::print("{:<8} {}/{} on {}\n", "backend", r.choice.backend(), r.choice.variant(), text_at(choice, "device"));
+  fmt::print("{:<8} {}/{} on {}\n", "backend", r.choice.backend(), r.choice.variant(),
+             text_at(choice.at("problem"), "device"));
   fmt::print("{:<8} {:.3f} ms with {} threads{}\n", "time", r.computed.milliseconds, r.threads,
              r.repeat > 1 ? fmt::format(", median of {}", r.repeat) : "");
   if (r.out) print_comparison("out", *r.out);
@@ -113,8 +117,9 @@ void write_output(const RunFlags& flags, const RunFile& run, const Computed& com
 
 /// The sentence of a comparison that failed.
 std::string complaint(const char* name, const Comparison& c) {
-  return fmt::format("{}{} is {:g}, wanted {:g} within {:.2g}; its RMS error is {:.2g}{}", name, text_of(c.worst), c.seen, c.wanted,
-                     c.bound, c.rms_error, c.rms_bound ? fmt::format(", wanted at most {:.2g}", *c.rms_bound) : "");
+  return fmt::format("{}{} is {:g}, wanted {:g} within {:.2g}; its RMS error is {:.2g}{}", name, text_of(c.worst),
+                     c.seen, c.wanted, c.bound, c.rms_error,
+                     c.rms_bound ? fmt::format(", wanted at most {:.2g}", *c.rms_bound) : "");
 }
 
 int run_verb(const GlobalFlags& global, RunFlags flags) {
@@ -137,8 +142,8 @@ int run_verb(const GlobalFlags& global, RunFlags flags) {
   const Choice choice = runtime.select(problem);
   const Op op = runtime.op(choice);
   const Effort effort{runtime.executor(threads), repeat};
-  const Computed computed = chunk ? compute_chunked(op, choice, run, scale, *chunk, effort)
-                                  : compute(op, choice, run, scale, effort);
+  const Computed computed =
+      chunk ? compute_chunked(op, choice, run, scale, *chunk, effort) : compute(op, choice, run, scale, effort);
   write_output(flags, run, computed, choice);
 
   Report report{run, flags, choice, computed, chunk, repeat, effort.pool->num_workers, tolerance, {}, {}};
@@ -155,11 +160,11 @@ int run_verb(const GlobalFlags& global, RunFlags flags) {
 
 void add_run(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<RunFlags>();
-  CLI::App* verb = app.add_subcommand("run", "Attention over the tensors in a safetensors file, compared where it holds expected.out");
+  CLI::App* verb = app.add_subcommand(
+      "run", "Attention over the tensors in a safetensors file, compared where it holds expected.out");
   add_run_flags(*verb, *flags);
-  verb->callback([flags, &action] {
-    action = [flags](const GlobalFlags& global) { return run_verb(global, *flags); };
-  });
+  verb->callback(
+      [flags, &action] { action = [flags](const GlobalFlags& global) { return run_verb(global, *flags); }; });
 }
 
 }  // namespace attnrt::cli

@@ -24,9 +24,11 @@ class Reader {
 
   /// A tensor of one of the dtypes and of this shape, kAny where a size is free; `words` is the shape for the sentence.
   Array take(const char* name, std::initializer_list<Dtype> dtypes, const Shape& want, const char* words) const {
-    if (!has(name)) throw Failure(fmt::format("{} has no tensor '{}', wanted {}", file_.path(), name, wanted(dtypes, want, words)));
+    if (!has(name))
+      throw Failure(fmt::format("{} has no tensor '{}', wanted {}", file_.path(), name, wanted(dtypes, want, words)));
     const Entry& found = entry(name);
-    bool fits = std::find(dtypes.begin(), dtypes.end(), found.dtype) != dtypes.end() && found.shape.size() == want.size();
+    bool fits =
+        std::find(dtypes.begin(), dtypes.end(), found.dtype) != dtypes.end() && found.shape.size() == want.size();
     for (std::size_t i = 0; fits && i < want.size(); ++i)
       fits = (want[i] == kAny || want[i] == found.shape[i]) && found.shape[i] <= kMost;
     if (!fits)
@@ -35,7 +37,8 @@ class Reader {
     return file_.read(name);
   }
 
-  std::optional<Array> maybe(const char* name, std::initializer_list<Dtype> dtypes, const Shape& want, const char* words) const {
+  std::optional<Array> maybe(const char* name, std::initializer_list<Dtype> dtypes, const Shape& want,
+                             const char* words) const {
     return has(name) ? std::optional<Array>(take(name, dtypes, want, words)) : std::nullopt;
   }
 
@@ -61,16 +64,19 @@ void read_q(const Reader& reader, const RunFlags& flags, RunFile& run) {
   if (flags.layout) run.order = static_cast<FourDims>(word(*flags.layout, {{"bhsd", 0}, {"bshd", 1}}));
   const bool four = reader.has("q") && reader.entry("q").shape.size() == 4;
   if (four) {
-    run.q = reader.take("q", floats, {kAny, kAny, kAny, kAny}, run.order == FourDims::kBhsd ? "[B, H, S, D]" : "[B, S, H, D]");
+    run.q = reader.take("q", floats, {kAny, kAny, kAny, kAny},
+                        run.order == FourDims::kBhsd ? "[B, H, S, D]" : "[B, S, H, D]");
     run.batch = run.q.shape[0];
-    if (*run.batch > 1 << 20) throw Failure(fmt::format("{}: q has a batch of {}, wanted at most {}", run.path, *run.batch, 1 << 20));
+    if (*run.batch > 1 << 20)
+      throw Failure(fmt::format("{}: q has a batch of {}, wanted at most {}", run.path, *run.batch, 1 << 20));
     run.q = pack(std::move(run.q), run.order);
   } else {
     run.q = reader.take("q", floats, {kAny, kAny, kAny}, "[T, Hq, Dqk]");
   }
   if (run.num_heads() < 1 || run.head_size() < 1 || run.num_tokens() > kMost)
-    throw Failure(fmt::format("{}: q has {} tokens, {} heads of {}, wanted at most {} tokens, and at least one head and column",
-                              run.path, run.num_tokens(), run.num_heads(), run.head_size(), kMost));
+    throw Failure(
+        fmt::format("{}: q has {} tokens, {} heads of {}, wanted at most {} tokens, and at least one head and column",
+                    run.path, run.num_tokens(), run.num_heads(), run.head_size(), kMost));
 }
 
 /// Contiguous keys and values, or the rows that slot_mapping sends into the cache.
@@ -89,9 +95,11 @@ void read_kv(const Reader& reader, RunFile& run) {
     run.v = reader.take("v", {dtype}, {run.k->shape[0], 1, run.head_size() - run.head_size_v}, "[N, 1, rope]");
   } else {
     run.k = reader.take("k", {dtype}, {kAny, run.paged() ? run.num_kv_heads : kAny, run.head_size()}, "[S, Hkv, Dqk]");
-    run.v = reader.take("v", {dtype}, {run.k->shape[0], run.k->shape[1], run.paged() ? run.head_size_v : kAny}, "[S, Hkv, Dv]");
+    run.v = reader.take("v", {dtype}, {run.k->shape[0], run.k->shape[1], run.paged() ? run.head_size_v : kAny},
+                        "[S, Hkv, Dv]");
   }
-  if (run.k->shape[0] > kMost) throw Failure(fmt::format("{}: k has {} rows, wanted at most {}", run.path, run.k->shape[0], kMost));
+  if (run.k->shape[0] > kMost)
+    throw Failure(fmt::format("{}: k has {} rows, wanted at most {}", run.path, run.k->shape[0], kMost));
   if (run.paged()) {
     run.slot_mapping = reader.take("slot_mapping", {Dtype::I64}, {run.k->shape[0]}, "[N]");
     return;
@@ -106,7 +114,8 @@ void read_cache(const Reader& reader, const RunFlags& flags, RunFile& run) {
   const bool mla = p.mla && truth(*p.mla);
   const bool standard = reader.has("k_cache") || reader.has("v_cache");
   if (standard ? mla || reader.has("kv_cache") : !mla && reader.has("kv_cache"))
-    throw Failure(fmt::format("{}: mla is {}, wanted kv_cache alone with mla, k_cache and v_cache without", run.path, mla));
+    throw Failure(
+        fmt::format("{}: mla is {}, wanted kv_cache alone with mla, k_cache and v_cache without", run.path, mla));
   if (reader.has("kv_cache")) {
     run.latent = true;
     run.k_cache = reader.take("kv_cache", {dtype}, {kAny, kAny, run.head_size()}, "[num_blocks, block_size, Dqk]");
@@ -126,8 +135,8 @@ void read_cache(const Reader& reader, const RunFlags& flags, RunFile& run) {
   if (!run.paged()) return;
   if (run.batch) throw Failure(fmt::format("{}: q has four dimensions, wanted [T, Hq, Dqk] with a cache", run.path));
   if (run.block_size < 1 || run.head_size_v < 1)
-    throw Failure(fmt::format("{}: the cache has blocks of {} tokens and values of {}, wanted at least 1 of each", run.path,
-                              run.block_size, run.head_size_v));
+    throw Failure(fmt::format("{}: the cache has blocks of {} tokens and values of {}, wanted at least 1 of each",
+                              run.path, run.block_size, run.head_size_v));
 }
 
 std::vector<int32_t> evenly(int64_t parts, int64_t rows) {
@@ -139,10 +148,12 @@ std::vector<int32_t> evenly(int64_t parts, int64_t rows) {
 
 void read_lengths(const Reader& reader, bool causal, RunFile& run) {
   if (run.batch && (reader.has("query_start_loc") || reader.has("kv_start_loc")))
-    throw Failure(fmt::format("{}: query_start_loc or kv_start_loc is there, wanted neither with a q of four dimensions", run.path));
+    throw Failure(fmt::format(
+        "{}: query_start_loc or kv_start_loc is there, wanted neither with a q of four dimensions", run.path));
   run.query_start_loc = reader.has("query_start_loc") ? reader.lengths("query_start_loc", kAny, "[R + 1]")
                                                       : evenly(run.batch.value_or(1), run.num_tokens());
-  if (run.query_start_loc.empty()) throw Failure(fmt::format("{}: query_start_loc is empty, wanted R + 1 offsets", run.path));
+  if (run.query_start_loc.empty())
+    throw Failure(fmt::format("{}: query_start_loc is empty, wanted R + 1 offsets", run.path));
   const int64_t requests = run.num_seqs();
   if (!run.paged()) {
     const int64_t rows = run.k->shape[0];
@@ -153,10 +164,12 @@ void read_lengths(const Reader& reader, bool causal, RunFile& run) {
     } else if (rows == run.num_tokens()) {
       run.kv_start_loc = run.query_start_loc;
     } else {
-      throw Failure(fmt::format("{} has no tensor 'kv_start_loc', wanted it: k has {} rows, q {}", run.path, rows, run.num_tokens()));
+      throw Failure(fmt::format("{} has no tensor 'kv_start_loc', wanted it: k has {} rows, q {}", run.path, rows,
+                                run.num_tokens()));
     }
     if (run.kv_start_loc.back() != rows)
-      throw Failure(fmt::format("{}: kv_start_loc ends at {}, wanted {}, the rows of k", run.path, run.kv_start_loc.back(), rows));
+      throw Failure(fmt::format("{}: kv_start_loc ends at {}, wanted {}, the rows of k", run.path,
+                                run.kv_start_loc.back(), rows));
   }
   if (reader.has("kv_lens")) run.kv_lens = reader.lengths("kv_lens", requests, "[R]");
   if (run.paged() || reader.has("seq_lens")) {
@@ -166,7 +179,8 @@ void read_lengths(const Reader& reader, bool causal, RunFile& run) {
     for (std::size_t r = 0; r < static_cast<std::size_t>(requests); ++r) {
       const int64_t keys = int64_t{run.kv_start_loc[r + 1]} - run.kv_start_loc[r];
       const int64_t queries = int64_t{run.query_start_loc[r + 1]} - run.query_start_loc[r];
-      run.seq_lens.push_back(static_cast<int32_t>(std::clamp<int64_t>(causal ? keys : std::max(keys, queries), INT32_MIN, INT32_MAX)));
+      run.seq_lens.push_back(
+          static_cast<int32_t>(std::clamp<int64_t>(causal ? keys : std::max(keys, queries), INT32_MIN, INT32_MAX)));
     }
   }
   if (!run.paged()) return;

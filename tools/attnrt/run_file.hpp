@@ -10,8 +10,8 @@
 
 namespace attnrt::cli {
 
-/// Tensors of a run file in the form of the API, shapes and dtypes checked; docs/run-file.md tells their meaning. Lengths
-/// and block ids are as the file has them: the library checks those.
+/// Tensors of a run file in the form of the API, shapes and dtypes checked; docs/run-file.md tells their meaning.
+/// Lengths and block ids are as the file has them: the library checks those.
 struct RunFile {
   std::string path;
   Array q;                                ///< [T, Hq, Dqk]
@@ -19,12 +19,12 @@ struct RunFile {
   std::optional<Array> k_cache, v_cache;  ///< as in the file; MLA: k_cache is [num_blocks, block_size, 576]
   std::optional<Array> slot_mapping, sinks, alibi_slopes, expected_out, expected_lse;
   std::vector<int32_t> query_start_loc, seq_lens, kv_start_loc, kv_lens, block_table;
-  std::vector<uint8_t> causal;            ///< per request, or empty
+  std::vector<uint8_t> causal;  ///< per request, or empty
   int64_t block_size = 0, table_width = 0;
   int64_t num_kv_heads = 0, head_size_v = 0;
   bool hnd = false;
-  bool latent = false;                    ///< MLA latent decode over kv_cache
-  std::optional<int64_t> batch;           ///< B where q had four dimensions
+  bool latent = false;           ///< MLA latent decode over kv_cache
+  std::optional<int64_t> batch;  ///< B where q had four dimensions
   FourDims order = FourDims::kBhsd;
 
   bool paged() const noexcept { return k_cache.has_value(); }

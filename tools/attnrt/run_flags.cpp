@@ -10,7 +10,11 @@ namespace attnrt::cli {
 void add_run_flags(CLI::App& verb, RunFlags& flags) {
   const auto value = [&verb](const char* name, const char* type, MaybeSetting& to, const char* help) {
     verb.add_option_function<std::string>(
-            name, [name, &to](const std::string& text) { to = Setting{text, name}; }, help)
+            name,
+            [name, &to](const std::string& text) {
+              to = Setting{text, name};
+            },
+            help)
         ->type_name(type);
   };
   verb.add_option("FILE", flags.file, "Tensors in a safetensors file; docs/run-file.md describes it")->required();
@@ -32,22 +36,26 @@ void add_metadata(RunFlags& flags, const Safetensors& file) {
   ProblemFlags& p = flags.problem;
   flags.kv_layout_flag = p.kv_layout.has_value();
   const std::pair<const char*, MaybeSetting*> words[] = {
-      {"attn_type", &p.attn_type}, {"causal", &p.causal},       {"scale", &flags.scale},   {"sliding_window", &p.sliding_window},
-      {"softcap", &p.softcap},     {"kv_layout", &p.kv_layout}, {"layout", &flags.layout}, {"mla", &p.mla}};
+      {"attn_type", &p.attn_type}, {"causal", &p.causal},
+      {"scale", &flags.scale},     {"sliding_window", &p.sliding_window},
+      {"softcap", &p.softcap},     {"kv_layout", &p.kv_layout},
+      {"layout", &flags.layout},   {"mla", &p.mla}};
   for (const auto& [key, setting] : words) {
     const auto found = file.header().metadata.find(key);
     if (!*setting && found != file.header().metadata.end())
       *setting = Setting{found->second, fmt::format("{}: metadata {}", file.path(), key)};
   }
-  const std::pair<bool, const char*> operands[] = {{p.sparse, "--sparse"},         {p.mm_prefix, "--mm-prefix"},
-                                                   {p.tree_mask, "--tree-mask"},   {p.dense_mask, "--dense-mask"},
-                                                   {p.block_sparse, "--block-sparse"}, {p.dcp_size.has_value(), "--dcp-size"}};
+  const std::pair<bool, const char*> operands[] = {
+      {p.sparse, "--sparse"},         {p.mm_prefix, "--mm-prefix"},       {p.tree_mask, "--tree-mask"},
+      {p.dense_mask, "--dense-mask"}, {p.block_sparse, "--block-sparse"}, {p.dcp_size.has_value(), "--dcp-size"}};
   for (const auto& [given, name] : operands)
-    if (given) throw Failure(fmt::format("{} is given, wanted it with select only: a run file has no operand for it", name));
+    if (given)
+      throw Failure(fmt::format("{} is given, wanted it with select only: a run file has no operand for it", name));
   const std::pair<bool, const char*> tensors[] = {{p.sink, "sinks"}, {p.alibi, "alibi_slopes"}};
   for (const auto& [given, name] : tensors)
     if (given && !file.has(name))
-      throw Failure(fmt::format("{} has no tensor '{}', wanted it for --{}", file.path(), name, p.sink && !file.has("sinks") ? "sink" : "alibi"));
+      throw Failure(fmt::format("{} has no tensor '{}', wanted it for --{}", file.path(), name,
+                                p.sink && !file.has("sinks") ? "sink" : "alibi"));
 }
 
 }  // namespace attnrt::cli

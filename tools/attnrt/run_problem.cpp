@@ -31,7 +31,7 @@ void check_flags(const RunFile& run, const RunFlags& flags) {
   const ProblemFlags& p = flags.problem;
   const uint32_t dtype = element_of(run.q.dtype);
   const std::string& file = run.path;
-  if (p.dtype && element_type(*p.dtype) != dtype) agree(p.dtype, lower(name_of(run.q.dtype)), file, "the dtype of q");
+  if (p.dtype && element_type(*p.dtype) != dtype) agree(p.dtype, word_of(run.q.dtype), file, "the dtype of q");
   if (p.kv_cache_dtype && lower(p.kv_cache_dtype->text) != "auto" && element_type(*p.kv_cache_dtype) != dtype)
     agree(p.kv_cache_dtype, "auto", file, "the dtype of q");
   agree(p.head_size, std::to_string(run.head_size()), file, "the width of q");
@@ -40,9 +40,12 @@ void check_flags(const RunFile& run, const RunFlags& flags) {
   agree(p.num_kv_heads, std::to_string(run.num_kv_heads), file, "the heads of k");
   if (run.paged()) agree(p.block_size, std::to_string(run.block_size), file, "the block size of the cache");
   if (!run.paged() && !flags.chunk) {
-    if (p.block_size) throw Failure(fmt::format("--block-size is '{}', wanted --chunk or a file with a cache beside it", p.block_size->text));
+    if (p.block_size)
+      throw Failure(
+          fmt::format("--block-size is '{}', wanted --chunk or a file with a cache beside it", p.block_size->text));
     if (flags.kv_layout_flag && lower(p.kv_layout->text) != "contiguous")
-      throw Failure(fmt::format("--kv-layout is '{}', wanted --chunk or a file with a cache beside it", p.kv_layout->text));
+      throw Failure(
+          fmt::format("--kv-layout is '{}', wanted --chunk or a file with a cache beside it", p.kv_layout->text));
   }
 }
 
@@ -52,11 +55,15 @@ uint32_t element_of(Dtype dtype) noexcept {
   return dtype == Dtype::F32 ? ATTNRT_FP32 : dtype == Dtype::F16 ? ATTNRT_FP16 : ATTNRT_BF16;
 }
 
+const char* word_of(Dtype dtype) noexcept {
+  return dtype == Dtype::F32 ? "fp32" : dtype == Dtype::F16 ? "fp16" : "bf16";
+}
+
 attnrt_problem to_run_problem(const Runtime& runtime, const RunFile& run, const RunFlags& flags) {
   check_flags(run, flags);
   ProblemFlags said = flags.problem;
   if (!said.device) said.device = Setting{"cpu", "--device"};
-  said.dtype = Setting{lower(name_of(run.q.dtype)), "q"};
+  said.dtype = Setting{word_of(run.q.dtype), "q"};
   said.kv_cache_dtype.reset();
   const auto size = [](int64_t n, const char* from) { return Setting{std::to_string(n), from}; };
   said.head_size = size(run.head_size(), "the width of q");
@@ -71,7 +78,8 @@ attnrt_problem to_run_problem(const Runtime& runtime, const RunFile& run, const 
   }
   attnrt_problem p = to_problem(runtime, said);
   if (p.device_type != ATTNRT_DEVICE_CPU)
-    throw Failure(fmt::format("--device is '{}', wanted cpu: a run file's tensors lie in host memory", said.device->text));
+    throw Failure(
+        fmt::format("--device is '{}', wanted cpu: a run file's tensors lie in host memory", said.device->text));
   if (run.latent && p.family != ATTNRT_FAMILY_MLA)
     throw Failure("--phase is 'prefill', wanted decode or mixed for a latent cache");
   if (run.paged()) {
@@ -83,7 +91,8 @@ attnrt_problem to_run_problem(const Runtime& runtime, const RunFile& run, const 
   if (run.sinks) p.features |= ATTNRT_FEATURE_SINKS;
   if (run.alibi_slopes) p.features |= ATTNRT_FEATURE_ALIBI;
   if (run.expected_lse) p.features |= ATTNRT_FEATURE_LSE;
-  if (p.phase == ATTNRT_PHASE_DECODE) p.decode_query_len = static_cast<uint32_t>(std::max<int64_t>(1, longest_query(run)));
+  if (p.phase == ATTNRT_PHASE_DECODE)
+    p.decode_query_len = static_cast<uint32_t>(std::max<int64_t>(1, longest_query(run)));
   return p;
 }
 

@@ -7,6 +7,8 @@ namespace attnrt::cli {
 
 /// The element type of plugin.h for F32, F16 and BF16, the only dtypes that q may have.
 uint32_t element_of(Dtype dtype) noexcept;
+/// The same as --dtype says it: "fp32", "fp16", "bf16".
+const char* word_of(Dtype dtype) noexcept;
 
 /// The problem that a run file poses under these flags; with --chunk the one of an engine that feeds it through a paged
 /// cache. Throws Failure where a flag contradicts the file's tensors.

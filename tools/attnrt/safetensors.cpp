@@ -25,9 +25,21 @@ struct DtypeRow {
   const char* name;
   std::size_t bytes;
 };
-constexpr std::array<DtypeRow, 15> kDtypes{{{"BOOL", 1}, {"U8", 1}, {"I8", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1},
-                                            {"U16", 2}, {"I16", 2}, {"F16", 2}, {"BF16", 2}, {"U32", 4},
-                                            {"I32", 4}, {"F32", 4}, {"U64", 8}, {"I64", 8}, {"F64", 8}}};
+constexpr std::array<DtypeRow, 15> kDtypes{{{"BOOL", 1},
+                                            {"U8", 1},
+                                            {"I8", 1},
+                                            {"F8_E4M3", 1},
+                                            {"F8_E5M2", 1},
+                                            {"U16", 2},
+                                            {"I16", 2},
+                                            {"F16", 2},
+                                            {"BF16", 2},
+                                            {"U32", 4},
+                                            {"I32", 4},
+                                            {"F32", 4},
+                                            {"U64", 8},
+                                            {"I64", 8},
+                                            {"F64", 8}}};
 
 /// A piece of a file in a sentence: short, on one line.
 std::string quoted(std::string_view text) {
@@ -36,7 +48,9 @@ std::string quoted(std::string_view text) {
   return out + (text.size() > 60 ? "...'" : "'");
 }
 
-std::string quoted(const json::value& value) { return quoted(json::serialize(value)); }
+std::string quoted(const json::value& value) {
+  return quoted(json::serialize(value));
+}
 
 Dtype parse_dtype(const std::string& name, const json::value& value) {
   if (value.is_string())
@@ -62,7 +76,8 @@ const json::value& field_of(const std::string& name, const json::object& tensor,
 
 Entry parse_entry(const std::string& name, const json::value& value, uint64_t data_bytes) {
   if (!value.is_object())
-    throw Failure(fmt::format("tensor {} is {}, wanted an object with dtype, shape and data_offsets", name, quoted(value)));
+    throw Failure(
+        fmt::format("tensor {} is {}, wanted an object with dtype, shape and data_offsets", name, quoted(value)));
   const json::object& tensor = value.get_object();
   Entry entry;
   entry.dtype = parse_dtype(name, field_of(name, tensor, "dtype"));
@@ -108,7 +123,8 @@ void check_coverage(const std::map<std::string, Entry>& tensors, uint64_t data_b
   for (const auto& [entry, name] : order) {
     if (entry->begin != at)
       throw Failure(fmt::format("tensor {} begins at byte {} of the data, wanted {}, where the one before it ends ({})",
-                                quoted(*name), entry->begin, at, entry->begin < at ? "they overlap" : "there is a hole"));
+                                quoted(*name), entry->begin, at,
+                                entry->begin < at ? "they overlap" : "there is a hole"));
     at = entry->end;
   }
   if (at != data_bytes)
@@ -117,9 +133,15 @@ void check_coverage(const std::map<std::string, Entry>& tensors, uint64_t data_b
 
 }  // namespace
 
-const char* name_of(Dtype dtype) { return kDtypes[static_cast<std::size_t>(dtype)].name; }
-std::size_t bytes_of(Dtype dtype) { return kDtypes[static_cast<std::size_t>(dtype)].bytes; }
-std::string text_of(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+const char* name_of(Dtype dtype) {
+  return kDtypes[static_cast<std::size_t>(dtype)].name;
+}
+std::size_t bytes_of(Dtype dtype) {
+  return kDtypes[static_cast<std::size_t>(dtype)].bytes;
+}
+std::string text_of(const Shape& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 Array make_array(Dtype dtype, Shape shape, unsigned char fill) {
   Array array{dtype, std::move(shape), {}};
@@ -132,7 +154,8 @@ Header parse_header(std::string_view text, uint64_t data_bytes) {
   json::parser parser;
   const std::size_t read = parser.write_some(text.data(), text.size(), error);
   if (!error && read < text.size()) error = json::error::extra_data;
-  if (error) throw Failure(fmt::format("the header is not JSON at byte {}: {}, wanted an object", read, error.message()));
+  if (error)
+    throw Failure(fmt::format("the header is not JSON at byte {}: {}, wanted an object", read, error.message()));
   const json::value root = parser.release();
   if (!root.is_object()) throw Failure(fmt::format("the header is {}, wanted a JSON object", quoted(root)));
   if (const auto twice = duplicate_key(text))
@@ -149,8 +172,8 @@ Header parse_header(std::string_view text, uint64_t data_bytes) {
       throw Failure(fmt::format("__metadata__ is {}, wanted an object of strings", quoted(value)));
     for (const auto& [word, said] : value.get_object()) {
       if (!said.is_string())
-        throw Failure(fmt::format("__metadata__ {} is {}, wanted a string", quoted(std::string_view(word.data(), word.size())),
-                                  quoted(said)));
+        throw Failure(fmt::format("__metadata__ {} is {}, wanted a string",
+                                  quoted(std::string_view(word.data(), word.size())), quoted(said)));
       header.metadata.emplace(std::string(word.data(), word.size()),
                               std::string(said.get_string().data(), said.get_string().size()));
     }
@@ -178,7 +201,8 @@ bool read_at(int file, uint64_t offset, void* to, uint64_t bytes) {
 }  // namespace
 
 Safetensors::Safetensors(const std::string& path) : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-  if (file_ < 0) throw Failure(fmt::format("{} cannot be read: {}, wanted a safetensors file", path, std::strerror(errno)));
+  if (file_ < 0)
+    throw Failure(fmt::format("{} cannot be read: {}, wanted a safetensors file", path, std::strerror(errno)));
   try {
     struct stat info {};
     if (::fstat(file_, &info) != 0 || !S_ISREG(info.st_mode))
@@ -186,7 +210,8 @@ Safetensors::Safetensors(const std::string& path) : path_(path), file_(::open(pa
     const auto size = static_cast<uint64_t>(info.st_size);
     if (size < 8) throw Failure(fmt::format("the file has {} bytes, wanted 8 for the length of the header", size));
     std::array<unsigned char, 8> raw{};
-    if (!read_at(file_, 0, raw.data(), raw.size())) throw Failure("the length of the header cannot be read, wanted 8 bytes");
+    if (!read_at(file_, 0, raw.data(), raw.size()))
+      throw Failure("the length of the header cannot be read, wanted 8 bytes");
     uint64_t length = 0;
     for (std::size_t i = raw.size(); i-- > 0;) length = length << 8 | raw[i];
     if (length > kMaxHeaderBytes)
@@ -208,7 +233,9 @@ Safetensors::Safetensors(const std::string& path) : path_(path), file_(::open(pa
   }
 }
 
-Safetensors::~Safetensors() { ::close(file_); }
+Safetensors::~Safetensors() {
+  ::close(file_);
+}
 
 Array Safetensors::read(const std::string& name) const {
   const auto found = header_.tensors.find(name);
@@ -224,9 +251,8 @@ void write_safetensors(const std::string& path, const std::map<std::string, cons
                        const std::map<std::string, std::string>& metadata) {
   std::vector<std::pair<const std::string*, const Array*>> order;
   for (const auto& [name, array] : tensors) order.emplace_back(&name, array);
-  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
-    return bytes_of(a.second->dtype) > bytes_of(b.second->dtype);
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto& a, const auto& b) { return bytes_of(a.second->dtype) > bytes_of(b.second->dtype); });
   json::object root;
   if (!metadata.empty()) {
     json::object words;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The safetensors format (huggingface.co/docs/safetensors): 8 bytes of little-endian header length, a JSON header of
-// names, dtypes, shapes and offsets, then the data. Every malformation is a Failure of one sentence; no byte outside the
-// file is ever read.
+// names, dtypes, shapes and offsets, then the data. Every malformation is a Failure of one sentence; no byte outside
+// the file is ever read.
 #ifndef ATTNRT_CLI_SAFETENSORS_HPP
 #define ATTNRT_CLI_SAFETENSORS_HPP
 #include <cstddef>
@@ -35,8 +35,8 @@ struct Aligned {
   Aligned() = default;
   template <class U>
   Aligned(const Aligned<U>&) noexcept {}
-  T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{64})); }
-  void deallocate(T* p, std::size_t) noexcept { ::operator delete(p, std::align_val_t{64}); }
+  T* allocate(std::size_t n) { return static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{64})); }
+  void deallocate(T* p, std::size_t) noexcept { ::operator delete (p, std::align_val_t{64}); }
   bool operator==(const Aligned&) const noexcept { return true; }
 };
 using Bytes = std::vector<std::byte, Aligned<std::byte>>;
@@ -81,8 +81,8 @@ struct Header {
 /// Longest header that is read, the format's own limit.
 inline constexpr uint64_t kMaxHeaderBytes = 100'000'000;
 
-/// Reads a JSON header over `data_bytes` bytes of data. Throws Failure where it is not JSON, names a tensor twice, has a
-/// field of the wrong type, a size that overflows or does not match its offsets, or data that overlap, leave holes or
+/// Reads a JSON header over `data_bytes` bytes of data. Throws Failure where it is not JSON, names a tensor twice, has
+/// a field of the wrong type, a size that overflows or does not match its offsets, or data that overlap, leave holes or
 /// lie outside.
 Header parse_header(std::string_view json, uint64_t data_bytes);
 

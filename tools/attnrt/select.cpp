@@ -43,9 +43,7 @@ void add_select(CLI::App& app, Action& action) {
   verb->add_flag("--explain", flags->explain, "Every candidate, and every reason why it was refused");
   verb->add_flag("--json", flags->as_json, "All of it as JSON");
   add_problem_flags(*verb, flags->problem);
-  verb->callback([flags, &action] {
-    action = [flags](const GlobalFlags& global) { return select(global, *flags); };
-  });
+  verb->callback([flags, &action] { action = [flags](const GlobalFlags& global) { return select(global, *flags); }; });
 }
 
 }  // namespace attnrt::cli

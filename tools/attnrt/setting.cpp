@@ -43,7 +43,9 @@ double number(const Setting& setting, double low) {
                             std::isfinite(low) ? fmt::format(" of at least {}", low) : ""));
 }
 
-bool truth(const Setting& setting) { return word(setting, {{"true", 1}, {"false", 0}}) != 0; }
+bool truth(const Setting& setting) {
+  return word(setting, {{"true", 1}, {"false", 0}}) != 0;
+}
 
 uint32_t word(const Setting& setting, std::initializer_list<std::pair<const char*, uint32_t>> words) {
   const std::string said = lower(setting.text);

@@ -48,8 +48,10 @@ void print_variant(const json::value& variant) {
 void print_sheet(const json::value& sheet) {
   print_wrapped(text_at(sheet, "backend") + ": ", 2, text_at(sheet, "summary"));
   const json::value& plugin = sheet.at("plugin");
-  print_wrapped("", 2, fmt::format("{} {}, {}", text_at(plugin, "name"), text_at(plugin, "version"), text_at(plugin, "build")));
-  print_wrapped("", 2, fmt::format("{}: {} {}", text_at(plugin, "path"), text_at(plugin, "state"), text_at(plugin, "sentence")));
+  print_wrapped(
+      "", 2, fmt::format("{} {}, {}", text_at(plugin, "name"), text_at(plugin, "version"), text_at(plugin, "build")));
+  print_wrapped(
+      "", 2, fmt::format("{}: {} {}", text_at(plugin, "path"), text_at(plugin, "state"), text_at(plugin, "sentence")));
   for (const json::value& variant : array_at(sheet, "variants")) print_variant(variant);
 }
 
