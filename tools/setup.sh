@@ -7,6 +7,7 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build ccache git ca-certificates
   libboost1.81-dev # Boost.DLL and Boost.JSON, both from headers
+  nettle-dev       # digests of pinned plugins
   libspdlog-dev    # the command line's log
   libcli11-dev     # the command line
   catch2           # the tests

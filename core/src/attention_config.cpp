@@ -24,11 +24,19 @@ Result<AttentionConfig> parse_attention_config(std::string_view text, const Prio
       config.backend = at.text();
     } else if (key == "mla_prefill_backend") {
       config.mla_prefill_backend = at.text();
+    } else if (key == "pin") {
+      for (const auto& pin : at.object()) {
+        const std::string plugin(pin.key().data(), pin.key().size());
+        const std::string digest = at.at(plugin.c_str()).text();
+        if (digest.size() != 71 || !digest.starts_with("sha256:") || digest.find_first_not_of("0123456789abcdef", 7) != std::string::npos)
+          at.at(plugin.c_str()).fail("is '" + digest + "', wanted sha256: and 64 lower-case hex digits");
+        config.pins[plugin] = digest;
+      }
     } else if (known.contains(key)) {
       config.values[key] = at.scalar();
     } else {
       std::vector<std::string> wanted(known.begin(), known.end());
-      wanted.insert(wanted.begin(), {"backend", "mla_prefill_backend"});
+      wanted.insert(wanted.begin(), {"backend", "mla_prefill_backend", "pin"});
       root.fail("unknown key '" + key + "', wanted one of " + join(wanted));
     }
   }

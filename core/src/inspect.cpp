@@ -80,6 +80,25 @@ void read_notes(const std::vector<unsigned char>& bytes, uint64_t alignment, Ins
   }
 }
 
+/// The names of the dynamic symbols that the file defines for others, by its section table; empty where it has none.
+std::vector<std::string> exports(const ReadAt& read, const Elf64_Ehdr& e, uint64_t size) {
+  std::vector<Elf64_Shdr> sections(e.e_shoff && e.e_shentsize == sizeof(Elf64_Shdr) ? e.e_shnum : 0);
+  if (sections.empty() || !read(e.e_shoff, sections.data(), sections.size() * sizeof(Elf64_Shdr))) return {};
+  std::vector<std::string> out;
+  for (const Elf64_Shdr& s : sections) {
+    if (s.sh_type != SHT_DYNSYM || s.sh_link >= sections.size() || s.sh_size > kMaxNotes || !inside(s.sh_offset, s.sh_size, size)) continue;
+    const Elf64_Shdr& names = sections[s.sh_link];
+    if (names.sh_size == 0 || names.sh_size > kMaxNotes || !inside(names.sh_offset, names.sh_size, size)) continue;
+    std::vector<Elf64_Sym> symbols(s.sh_size / sizeof(Elf64_Sym));
+    std::string text(names.sh_size, '\0');
+    if (!read(s.sh_offset, symbols.data(), symbols.size() * sizeof(Elf64_Sym)) || !read(names.sh_offset, text.data(), text.size())) continue;
+    for (const Elf64_Sym& symbol : symbols)
+      if (symbol.st_shndx != SHN_UNDEF && ELF64_ST_BIND(symbol.st_info) != STB_LOCAL && symbol.st_name < text.size())
+        out.emplace_back(text.c_str() + symbol.st_name);
+  }
+  return out;
+}
+
 std::string abi_text(uint32_t major, uint32_t minor) { return std::to_string(major) + "." + std::to_string(minor); }
 
 }  // namespace
@@ -130,6 +149,12 @@ Inspection inspect_bytes(const ReadAt& read, uint64_t size) {
   }
   if (!load || !dynamic) return verdict(State::damaged, "no loadable or no dynamic segment");
   if (!found) return verdict(State::foreign, "no attnrt note, wanted a library made with attnrt_add_plugin");
+  for (const std::string& name : exports(read, e, size))
+    if (name != ATTNRT_PLUGIN_QUERY) {
+      out.state = State::invalid;
+      out.sentence = "exports " + name + ", wanted " ATTNRT_PLUGIN_QUERY " alone: build it with attnrt_add_plugin";
+      return out;
+    }
   const auto incompatible = [&out](std::string sentence) {
     out.state = State::incompatible;
     out.sentence = std::move(sentence);

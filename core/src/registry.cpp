@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "digest.hpp"
 #include "loader.hpp"
 #include "trust.hpp"
 #include "words.hpp"
@@ -43,7 +44,7 @@ void ask_available(PluginFile& file, const std::vector<DeviceReport>& machine) {
 }
 
 PluginFile examine(const std::filesystem::path& path, const Options& options, const std::vector<DeviceReport>& machine,
-                   const Log& log, const Probe& probe) {
+                   const Log& log, const Probe& probe, const Pins& pins) {
   PluginFile file;
   file.path = path;
   const auto settle = [&file](State state, std::string sentence) {
@@ -57,6 +58,9 @@ PluginFile examine(const std::filesystem::path& path, const Options& options, co
   }
   file.inspection = inspect(path);
   if (file.inspection.state != State::loaded) return settle(file.inspection.state, file.inspection.sentence);
+  if (const auto pin = pins.find(file.inspection.name); pin != pins.end())
+    if (const std::string digest = sha256_of(path); digest != pin->second)
+      return settle(State::untrusted, "its digest is " + digest + ", pinned is " + pin->second);
   if (probe)
     if (const Loaded verdict = probe(path, file.inspection); verdict.state != State::loaded)
       return settle(verdict.state, verdict.sentence);
@@ -83,12 +87,12 @@ const BackendEntry* Registry::find(std::string_view name) const {
 }
 
 std::shared_ptr<const Registry> scan(const Options& options, const std::vector<DeviceReport>& machine, const Log& log,
-                                     const Probe& probe) {
+                                     const Probe& probe, const Pins& pins) {
   auto registry = std::make_shared<Registry>();
   SearchResult found = search(options);
   registry->folders = std::move(found.folders);
   for (const auto& path : found.files) {
-    PluginFile file = examine(path, options, machine, log, probe);
+    PluginFile file = examine(path, options, machine, log, probe, pins);
     if (file.plugin) {
       // All or nothing: a plugin half shadowed would be a puzzle.
       for (uint32_t b = 0; b < file.plugin->num_backends && file.plugin; ++b)

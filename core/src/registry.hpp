@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -50,8 +52,11 @@ struct Registry {
 /// Takes an inspected file before it is loaded; answers `loaded` to go on. The place of the out-of-process probe.
 using Probe = std::function<Loaded(const std::filesystem::path&, const Inspection&)>;
 
+/// Plugin name -> the digest that its file must have.
+using Pins = std::map<std::string, std::string>;
+
 /// search, trust, inspect, probe, load, available: all folders, every file one state.
 std::shared_ptr<const Registry> scan(const Options& options, const std::vector<DeviceReport>& machine, const Log& log,
-                                     const Probe& probe = {});
+                                     const Probe& probe = {}, const Pins& pins = {});
 
 }  // namespace attnrt::core

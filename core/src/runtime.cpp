@@ -36,25 +36,30 @@ Runtime::Runtime(Options options, std::shared_ptr<const Host> host) : options_(s
 Result<std::unique_ptr<Runtime>> Runtime::open(Options options, std::shared_ptr<const Host> host) {
   std::unique_ptr<Runtime> rt(new Runtime(std::move(options), std::move(host)));
   rt->machine_ = detect_devices();
-  if (Outcome failed = rt->rescan(); failed.status) return failed;
+  const auto table = rt->read_table();
+  if (!table) return table.error();
   if (rt->options_.attention_config) {
-    auto config = parse_attention_config(*rt->options_.attention_config, *rt->catalog_->table);
+    auto config = parse_attention_config(*rt->options_.attention_config, *table);
     if (!config) return config.error();
     rt->config_ = std::move(*config);
   }
   if (rt->options_.attention_backend && rt->config_.backend)
     return invalid("attention_backend is '" + *rt->options_.attention_backend + "' and attention-config.backend is '" +
                    *rt->config_.backend + "', wanted only one of them");
+  if (Outcome failed = rt->rescan(); failed.status) return failed;
   return rt;
 }
 
+Result<PriorityTable> Runtime::read_table() const {
+  if (options_.priority_file) return read_priority(*options_.priority_file);
+  if (const auto env = options_.trusted_env("ATTNRT_PRIORITY"); env && !env->empty()) return read_priority(*env);
+  return read_priority(default_config_folder() / "priority.json");
+}
+
 Outcome Runtime::rescan() {
-  std::filesystem::path file = default_config_folder() / "priority.json";
-  if (options_.priority_file) file = *options_.priority_file;
-  else if (const auto env = options_.trusted_env("ATTNRT_PRIORITY"); env && !env->empty()) file = *env;
-  auto table = read_priority(file);
+  auto table = read_table();
   if (!table) return table.error();
-  auto registry = scan(options_, machine_, host_->log(), prober());
+  auto registry = scan(options_, machine_, host_->log(), prober(), config_.pins);
   auto catalog = make_catalog(std::move(registry), std::make_shared<PriorityTable>(std::move(*table)));
   const std::lock_guard lock(mutex_);
   catalog_ = std::move(catalog);

@@ -42,6 +42,7 @@ class Runtime {
   Runtime(Options options, std::shared_ptr<const Host> host);
   Outcome known(const std::string& backend) const;
   Probe prober() const;
+  Result<PriorityTable> read_table() const;
   Override wish_for_decode() const;
   std::vector<SwitchValue> switch_values(const Catalog& catalog) const;
   void log_choice(const Choice& choice) const;
