@@ -140,7 +140,7 @@ std::vector<Fault> judge(const attnrt_problem& p, const Operands& operands, cons
                                  " head ", worst->h, " holds ", number(worst->got), ", wanted ", number(worst->wanted),
                                  " within ", number(worst->worst_allowed))});
   // Where plain attention happens to be exact (one key owns each row) a rounding more is still no mistake.
-  const double least = (p.out_dtype == ATTNRT_FP32 ? 0.5 : 0.05) * unit_roundoff(p.out_dtype);
+  const double least = (p.out_dtype == ATTNRT_FP32 ? 1.0 : 0.05) * unit_roundoff(p.out_dtype);
   plain = std::max(plain, least * least * bound);
   const double allowed = rms_ratio(p.out_dtype) * std::sqrt(plain);
   if (!(std::sqrt(square) <= allowed) && !worst)

@@ -92,7 +92,12 @@ float decode(uint32_t dtype, const void* from) {
   if (dtype == ATTNRT_FP16) {
     uint16_t half;
     std::memcpy(&half, from, 2);
-    return decode_small(format_of(dtype), half);
+    const uint32_t exponent = half >> 10 & 31u;
+    if (exponent == 0 || exponent == 31) return decode_small(format_of(dtype), half);
+    const uint32_t bits = (half & 0x8000u) << 16 | ((half & 0x7fffu) + (112u << 10)) << 13;
+    float value;
+    std::memcpy(&value, &bits, 4);
+    return value;
   }
   uint8_t byte;
   std::memcpy(&byte, from, 1);
@@ -108,6 +113,12 @@ void encode(uint32_t dtype, float value, void* to) {
     std::memcpy(&bits, &value, 4);
     bits += 0x7fffu + (bits >> 16 & 1u);
     const auto half = static_cast<uint16_t>(bits >> 16);
+    std::memcpy(to, &half, 2);
+  } else if (dtype == ATTNRT_FP16 && std::fabs(value) >= 0x1p-14f && std::fabs(value) < 65504.0f) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    const uint32_t size = (bits & 0x7fffffffu) - (112u << 23);
+    const auto half = static_cast<uint16_t>((size + 0xfffu + (size >> 13 & 1u)) >> 13 | (bits >> 16 & 0x8000u));
     std::memcpy(to, &half, 2);
   } else if (dtype == ATTNRT_FP16 || dtype == ATTNRT_BF16) {
     const auto half = static_cast<uint16_t>(encode_small(format_of(dtype), value));

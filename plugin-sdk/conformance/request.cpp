@@ -124,7 +124,7 @@ RequestData make_request(const attnrt_problem& p, const Operands& o, Length leng
   const int64_t dqk = p.head_size_qk, dv = p.head_size_v;
   const float natural = 1.0f / std::sqrt(static_cast<float>(dqk));
   const float loud = loudness(r.num_keys);
-  const float boost = (p.softcap > 0 ? 2.5f * p.softcap / loud : 1.0f) * natural / o.scale;
+  const float boost = (p.softcap > 0 ? 2.8f * p.softcap / loud : 1.0f) * natural / o.scale;
   std::vector<float> base(at(r.query_len * kv_heads * dqk));
   for (float& x : base) x = random.normal();
   r.q.resize(at(r.query_len * heads * dqk));

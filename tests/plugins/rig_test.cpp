@@ -6,11 +6,11 @@
 #include <catch2/catch.hpp>
 #include <vector>
 
+#include "conformance/cache.hpp"
 #include "conformance/executor.hpp"
 #include "conformance/judge.hpp"
 #include "conformance/memory.hpp"
 #include "conformance/random.hpp"
-#include "conformance/cache.hpp"
 
 using namespace attnrt::conformance;
 
