@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+// `attnrt run` on files made here, against attention in plain loops: that metadata, flags and tensors reach the kernels
+// with the meaning of docs/run-file.md.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <random>
+
+#include "program.hpp"
+#include "safetensors.hpp"
+#include "scratch.hpp"
+
+using namespace attnrt::cli;
+
+namespace {
+
+std::mt19937 generator(7);
+
+Array noise(Shape shape) {
+  Array array = make_array(Dtype::F32, std::move(shape), 0);
+  std::normal_distribution<float> normal;
+  for (int64_t i = 0; i < array.elements(); ++i) array.as<float>()[i] = normal(generator);
+  return array;
+}
+
+Array ints(std::initializer_list<int32_t> values) {
+  Array array = make_array(Dtype::I32, {static_cast<int64_t>(values.size())}, 0);
+  std::copy(values.begin(), values.end(), array.as<int32_t>());
+  return array;
+}
+
+/// One request's geometry for the reference: rows of q, rows of k and v, and positions.
+struct Request {
+  int64_t q0, queries, k0, keys, seq_len;
+};
+
+struct Attention {
+  double scale = 1;
+  double softcap = 0;
+  bool causal = true;
+  int64_t left = -1, right = -1;
+  const Array* sinks = nullptr;
+  const Array* slopes = nullptr;
+};
+
+/// Adds expected.out and expected.lse; v has the width dv and may be the first columns of wider rows.
+void expect(std::map<std::string, Array>& file, const Array& q, const Array& k, const Array& v, int64_t dv,
+            const std::vector<Request>& requests, const Attention& a) {
+  const int64_t heads = q.shape[1], d = q.shape[2], kv_heads = k.shape[1], v_width = v.shape[2];
+  Array out = make_array(Dtype::F32, {q.shape[0], heads, dv}, 0), lse = make_array(Dtype::F32, {q.shape[0], heads}, 0);
+  for (const Request& r : requests)
+    for (int64_t i = 0; i < r.queries; ++i)
+      for (int64_t h = 0; h < heads; ++h) {
+        const int64_t position = r.seq_len - r.queries + i, kv_head = h / (heads / kv_heads);
+        std::vector<double> sum(static_cast<std::size_t>(dv));
+        double total = a.sinks ? std::exp(static_cast<double>(a.sinks->as<float>()[h])) : 0;
+        for (int64_t j = 0; j < r.keys; ++j) {
+          if ((a.causal && j > position) || (a.left >= 0 && j < position - a.left) ||
+              (a.right >= 0 && j > position + a.right))
+            continue;
+          double score = 0;
+          for (int64_t c = 0; c < d; ++c)
+            score += static_cast<double>(q.as<float>()[((r.q0 + i) * heads + h) * d + c]) *
+                     static_cast<double>(k.as<float>()[((r.k0 + j) * kv_heads + kv_head) * d + c]);
+          score *= a.scale;
+          if (a.softcap > 0) score = a.softcap * std::tanh(score / a.softcap);
+          if (a.slopes) score += static_cast<double>(a.slopes->as<float>()[h]) * static_cast<double>(j - position);
+          total += std::exp(score);
+          for (int64_t c = 0; c < dv; ++c)
+            sum[static_cast<std::size_t>(c)] +=
+                std::exp(score) * static_cast<double>(v.as<float>()[((r.k0 + j) * kv_heads + kv_head) * v_width + c]);
+        }
+        const int64_t row = (r.q0 + i) * heads + h;
+        lse.as<float>()[row] = static_cast<float>(std::log(total));
+        for (int64_t c = 0; c < dv; ++c)
+          out.as<float>()[row * dv + c] = total > 0 ? static_cast<float>(sum[static_cast<std::size_t>(c)] / total) : 0;
+      }
+  file["expected.out"] = std::move(out);
+  file["expected.lse"] = std::move(lse);
+}
+
+/// Writes the file, runs the program on it, and wants all as expected.
+boost::json::value check_file(const std::map<std::string, Array>& tensors,
+                              const std::map<std::string, std::string>& metadata, const std::string& flags = "",
+                              int status = 0) {
+  const Scratch scratch("made");
+  std::map<std::string, const Array*> all;
+  for (const auto& [name, array] : tensors) all[name] = &array;
+  write_safetensors(scratch.file("made.safetensors"), all, metadata);
+  return attnrt_json("run --json " + scratch.file("made.safetensors") + " " + flags, status);
+}
+
+const double kScale = 1 / std::sqrt(32.0);
+
+/// A packed batch of three requests, grouped heads.
+struct Packed {
+  std::map<std::string, Array> file;
+  std::vector<Request> requests{{0, 9, 0, 9, 9}, {9, 1, 9, 6, 6}, {10, 20, 15, 33, 33}};
+  Packed() {
+    file["q"] = noise({30, 4, 32});
+    file["k"] = noise({48, 2, 32});
+    file["v"] = noise({48, 2, 32});
+    file["query_start_loc"] = ints({0, 9, 10, 30});
+    file["kv_start_loc"] = ints({0, 9, 15, 48});
+  }
+  void expect_with(const Attention& a) { expect(file, file["q"], file["k"], file["v"], 32, requests, a); }
+};
+
+}  // namespace
+
+TEST_CASE("metadata and flags have the meaning that the document gives them") {
+  Packed p;
+  Attention a;
+  a.scale = kScale;
+  p.expect_with(a);
+  check_file(p.file, {});
+  check_file(p.file, {{"causal", "false"}}, "--causal");
+  check_file(p.file, {{"causal", "false"}}, "", 1);
+  check_file(p.file, {}, "--chunk 5 --block-size 4");
+  check_file(p.file, {}, "--chunk 5 --block-size 4 --kv-layout hnd --threads 1");
+
+  SECTION("sliding window") {
+    a.left = 4;
+    a.right = 0;
+    p.expect_with(a);
+    check_file(p.file, {{"sliding_window", "5"}});
+    check_file(p.file, {{"sliding_window", "9"}}, "--sliding-window 5");
+    check_file(p.file, {{"sliding_window", "9"}}, "", 1);
+    check_file(p.file, {}, "--sliding-window 5 --chunk 3 --block-size 2");
+  }
+  SECTION("sliding window of an encoder") {
+    a.left = a.right = 2;
+    a.causal = false;
+    p.expect_with(a);
+    check_file(p.file, {{"attn_type", "encoder_only"}, {"sliding_window", "3"}});
+  }
+  SECTION("scale and softcap") {
+    a.scale = 0.9;
+    a.softcap = 2;
+    p.expect_with(a);
+    check_file(p.file, {{"scale", "0.9"}, {"softcap", "2"}});
+    check_file(p.file, {}, "--scale 0.9 --softcap 2 --chunk 8");
+  }
+  SECTION("sinks and slopes") {
+    const Array sinks = noise({4}), slopes = noise({4});
+    p.file["sinks"] = sinks;
+    p.file["alibi_slopes"] = slopes;
+    a.sinks = &sinks;
+    a.slopes = &slopes;
+    p.expect_with(a);
+    check_file(p.file, {});
+    check_file(p.file, {}, "--sink --alibi --chunk 6 --block-size 8");
+  }
+  SECTION("causality of each request") {
+    Array flags = make_array(Dtype::U8, {3}, 1);
+    flags.as<uint8_t>()[2] = 0;
+    p.file["causal_per_request"] = flags;
+    Packed never = p;
+    a.causal = false;
+    never.expect_with(a);
+    for (const char* name : {"expected.out", "expected.lse"}) {
+      const std::size_t row = p.file[name].data.size() / 30;
+      std::copy_n(never.file[name].data.begin() + static_cast<std::ptrdiff_t>(10 * row), 20 * row,
+                  p.file[name].data.begin() + static_cast<std::ptrdiff_t>(10 * row));
+    }
+    check_file(p.file, {});
+    check_file(never.file, {}, "--non-causal");
+  }
+  SECTION("visible keys") {
+    p.file["kv_lens"] = ints({7, 6, 30});
+    p.file["seq_lens"] = ints({9, 6, 33});
+    p.requests[0].keys = 7;
+    p.requests[2].keys = 30;
+    a.causal = false;
+    p.expect_with(a);
+    check_file(p.file, {{"attn_type", "encoder_decoder"}});
+  }
+}
+
+TEST_CASE("four dimensions in both orders") {
+  std::map<std::string, Array> file;
+  file["q"] = noise({2, 7, 4, 32});
+  file["k"] = noise({2, 3, 2, 32});
+  file["v"] = noise({2, 3, 2, 32});
+  Attention a;
+  a.scale = kScale;
+  a.causal = false;
+  Array q = file["q"], k = file["k"], v = file["v"];
+  q.shape = {14, 4, 32};
+  k.shape = v.shape = {6, 2, 32};
+  expect(file, q, k, v, 32, {{0, 7, 0, 3, 7}, {7, 7, 3, 3, 7}}, a);
+  file["expected.out"].shape = {2, 7, 4, 32};
+  const Scratch scratch("four");
+  check_file(file, {{"layout", "bshd"}, {"causal", "false"}}, "-o " + scratch.file("out"));
+  CHECK(Safetensors(scratch.file("out")).read("out").shape == Shape{2, 7, 4, 32});
+  CHECK(Safetensors(scratch.file("out")).read("lse").shape == Shape{14, 4});
+}
+
+TEST_CASE("the output file holds what was computed") {
+  const Scratch scratch("output");
+  const boost::json::value report =
+      attnrt_json("run --json " + fixture("minilm_sdpa_l0") + " --repeat 3 --output " + scratch.file("out"));
+  CHECK(report.at("repeat") == 3);
+  CHECK(report.at("time_ms").as_double() > 0);
+  const Safetensors written(scratch.file("out")), source(fixture("minilm_sdpa_l0"));
+  CHECK(written.header().metadata.at("backend") == "CPU_ATTN");
+  const Array out = written.read("out"), expected = source.read("expected.out");
+  REQUIRE(out.shape == expected.shape);
+  for (int64_t i = 0; i < out.elements(); ++i)
+    REQUIRE(out.as<float>()[i] == Approx(expected.as<float>()[i]).margin(1e-5));
+}
+
+TEST_CASE("a file without expectations just runs, no tokens included") {
+  std::map<std::string, Array> file;
+  file["q"] = noise({3, 2, 32});
+  file["k"] = noise({3, 2, 32});
+  file["v"] = noise({3, 2, 32});
+  CHECK(check_file(file, {}).at("passed").is_null());
+  CHECK(check_file(file, {}, "--lse").at("lse").is_null());
+  for (const char* name : {"q", "k", "v"}) file[name] = noise({0, 2, 32});
+  CHECK(check_file(file, {}).at("num_tokens") == 0);
+  CHECK(check_file(file, {}, "--chunk 4").at("num_tokens") == 0);
+}
+
+TEST_CASE("MLA: latent decode, with the new tokens in the cache and beside it") {
+  const Array rows = noise({24, 1, 576});  // request 0: rows 0 to 13, request 1: rows 14 to 23
+  std::map<std::string, Array> file;
+  file["q"] = noise({3, 4, 576});
+  file["query_start_loc"] = ints({0, 1, 3});
+  file["seq_lens"] = ints({14, 10});
+  file["block_table"] = ints({3, 0, 1, 4});
+  file["block_table"].shape = {2, 2};
+  Array cache = make_array(Dtype::F32, {5, 8, 576}, 0xFF);
+  const auto slot = [&file](int64_t row) {
+    const int64_t request = row >= 14, token = request ? row - 14 : row;
+    return file["block_table"].as<int32_t>()[request * 2 + token / 8] * 8 + token % 8;
+  };
+  for (int64_t row = 0; row < 24; ++row)
+    std::copy_n(rows.as<float>() + row * 576, 576, cache.as<float>() + slot(row) * 576);
+  Attention a;
+  a.scale = 1 / std::sqrt(192.0);
+  expect(file, file["q"], rows, rows, 512, {{0, 1, 0, 14, 14}, {1, 2, 14, 10, 10}}, a);
+  const std::map<std::string, std::string> metadata{{"mla", "true"}, {"scale", "0.0721687836487032"}};
+
+  file["kv_cache"] = cache;
+  CHECK(check_file(file, metadata).at("backend") == "CPU_MLA");
+
+  Array k = make_array(Dtype::F32, {3, 1, 512}, 0), v = make_array(Dtype::F32, {3, 1, 64}, 0);
+  Array slots = make_array(Dtype::I64, {3}, 0);
+  const int64_t fresh[] = {13, 22, 23};
+  for (int64_t i = 0; i < 3; ++i) {
+    const float* row = rows.as<float>() + fresh[i] * 576;
+    std::copy_n(row, 512, k.as<float>() + i * 512);
+    std::copy_n(row + 512, 64, v.as<float>() + i * 64);
+    slots.as<int64_t>()[i] = slot(fresh[i]);
+    std::fill_n(cache.as<float>() + slot(fresh[i]) * 576, 576, std::numeric_limits<float>::quiet_NaN());
+  }
+  file["kv_cache"] = cache;
+  check_file(file, metadata, "", 1);  // NaN where the new tokens are missing
+  file["k"] = k;
+  file["v"] = v;
+  file["slot_mapping"] = slots;
+  check_file(file, metadata);
+}
+
+TEST_CASE("MLA: prefill") {
+  std::map<std::string, Array> file;
+  file["q"] = noise({12, 2, 192});
+  file["k"] = noise({12, 2, 192});
+  file["v"] = noise({12, 2, 128});
+  file["query_start_loc"] = ints({0, 5, 12});
+  Attention a;
+  a.scale = 1 / std::sqrt(192.0);
+  expect(file, file["q"], file["k"], file["v"], 128, {{0, 5, 0, 5, 5}, {5, 7, 5, 7, 7}}, a);
+  CHECK(check_file(file, {{"mla", "true"}}).at("backend") == "CPU_MLA");
+}
