@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "match.hpp"
 
+#include <algorithm>
+
 #include "words.hpp"
 
 namespace attnrt::core {
@@ -71,10 +73,10 @@ std::string arch_ranges(const attnrt_caps& caps) {
   return parts.empty() ? device : device + " " + join(parts);
 }
 
-/// supports() answers into a sink: nothing is kept while matching, the sentences while explaining.
+/// supports() answers into a sink: reasons are counted while matching, kept while explaining.
 struct Sentences {
   std::vector<Refusal>* out;
-  static void ignore(void*, attnrt_why, const char*) {}
+  static void count(void* self, attnrt_why, const char*) { ++*static_cast<int*>(self); }
   static void keep(void* self, attnrt_why why, const char* text) {
     auto& all = *static_cast<Sentences*>(self)->out;
     if (all.size() < 64) all.push_back({why, text ? text : "", ""});
@@ -84,11 +86,12 @@ struct Sentences {
 }  // namespace
 
 Match match(const attnrt_variant& variant, const attnrt_problem& problem) {
-  Match m{sdk::refusals(*variant.caps, problem), false};
+  Match m{sdk::refusals(*variant.caps, problem), 0};
   // No check stops another, so that a user sees every reason at once; other hardware's kernels have nothing to add.
   if (variant.supports && variant.caps->device_type == problem.device_type) {
-    const attnrt_diag diag{sizeof(attnrt_diag), 0, nullptr, &Sentences::ignore};
-    m.refused_by_plugin = variant.supports(&variant, &problem, &diag) != ATTNRT_OK;
+    int reasons = 0;
+    const attnrt_diag diag{sizeof(attnrt_diag), 0, &reasons, &Sentences::count};
+    m.by_plugin = variant.supports(&variant, &problem, &diag) == ATTNRT_OK ? 0 : std::max(1, reasons);
   }
   return m;
 }
@@ -156,7 +159,7 @@ std::vector<Refusal> refusal_texts(const Match& m, const attnrt_variant& variant
   std::vector<Refusal> out;
   for (attnrt_why why = 0; why < ATTNRT_WHY_COUNT_; ++why)
     if (m.sheet & sdk::why_bit(why)) out.push_back({why, why_text(why, problem), why_detail(why, *variant.caps, problem)});
-  if (m.refused_by_plugin) {
+  if (m.by_plugin) {
     const std::size_t before = out.size();
     Sentences sentences{&out};
     const attnrt_diag diag{sizeof(attnrt_diag), 0, &sentences, &Sentences::keep};

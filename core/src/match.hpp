@@ -18,10 +18,9 @@ struct Refusal {
 /// Everything that speaks against a variant: its sheet first, then its own supports(). Pure and [thread-safe]. Builds no text.
 struct Match {
   sdk::WhySet sheet = 0;
-  bool refused_by_plugin = false;
-  bool ok() const noexcept { return sheet == 0 && !refused_by_plugin; }
-  /// How many reasons; the plugin's own count as one.
-  int count() const noexcept { return __builtin_popcountll(sheet) + (refused_by_plugin ? 1 : 0); }
+  int by_plugin = 0;  ///< how many reasons supports() gave
+  bool ok() const noexcept { return sheet == 0 && by_plugin == 0; }
+  int count() const noexcept { return __builtin_popcountll(sheet) + by_plugin; }
 };
 Match match(const attnrt_variant& variant, const attnrt_problem& problem);
 
