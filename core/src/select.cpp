@@ -75,36 +75,37 @@ void rank_candidates(Choice& choice, const std::vector<const ResolvedSwitch*>& a
   for (const Slot* slot : order) add_candidate(choice, *slot, active);
 }
 
-/// The cache that the winner uses: one layout, a kernel block, a manager's block. False where the variant cannot say.
+/// The manager's block where the user fixed none.
+uint32_t usual_block(const attnrt_sizes& sizes) {
+  if (sizes.preferred && sdk::admits(sizes, sizes.preferred)) return sizes.preferred;
+  for (const uint32_t size : {16u, 32u, 64u, 128u, 256u})
+    if (sdk::admits(sizes, size)) return size;
+  return sizes.list_count ? sizes.list[0] : std::max(sizes.multiple, sizes.min);
+}
+
+/// The cache that the winner uses: the first layout that it can lay out, a kernel block, a manager's block. False where
+/// there is none.
 bool settle(Choice& choice) {
   attnrt_problem& p = choice.problem;
   const attnrt_caps& caps = *choice.variant->caps;
   constexpr uint32_t preference[] = {ATTNRT_KV_NATIVE, ATTNRT_KV_NHD, ATTNRT_KV_HND, ATTNRT_KV_PACKED, ATTNRT_KV_XPACKED,
                                      ATTNRT_KV_MLA_LATENT, ATTNRT_KV_FP8_DS_MLA, ATTNRT_KV_CONTIGUOUS};
-  for (const uint32_t layout : preference)
-    if (p.kv_layouts & caps.kv_layouts & layout) {
-      p.kv_layouts = layout;
-      break;
-    }
+  const attnrt_diag ignore{sizeof(attnrt_diag), 0, nullptr, [](void*, attnrt_why, const char*) {}};
+  const uint32_t acceptable = p.kv_layouts & caps.kv_layouts;
+  const uint32_t block = p.block_size ? p.block_size : usual_block(*caps.block_sizes);
+  for (const uint32_t layout : preference) {
+    if (!(acceptable & layout)) continue;
+    const bool paged = sdk::is_paged(layout);
+    p.kv_layouts = layout;
+    p.block_size = paged ? sdk::kernel_block(*caps.block_sizes, block) : 0;
+    choice.block_size = paged ? block : 0;
+    choice.kv_layout = {};
+    choice.kv_layout.struct_size = paged ? sizeof(attnrt_kv_layout) : 0;
+    if (!paged || choice.variant->kv_layout(choice.variant, &p, &choice.kv_layout, &ignore) == ATTNRT_OK) return true;
+  }
   choice.kv_layout = {};
   choice.block_size = 0;
-  if (!sdk::is_paged(p.kv_layouts)) {
-    p.block_size = 0;
-    return true;
-  }
-  const attnrt_sizes& sizes = *caps.block_sizes;
-  if (p.block_size == 0) {
-    uint32_t block = sizes.preferred && sdk::admits(sizes, sizes.preferred) ? sizes.preferred : 0;
-    for (uint32_t size : {16u, 32u, 64u, 128u, 256u})
-      if (!block && sdk::admits(sizes, size)) block = size;
-    if (!block) block = sizes.list_count ? sizes.list[0] : std::max(sizes.multiple, sizes.min);
-    p.block_size = block;
-  }
-  choice.block_size = p.block_size;
-  p.block_size = sdk::kernel_block(sizes, p.block_size);
-  choice.kv_layout.struct_size = sizeof(attnrt_kv_layout);
-  const attnrt_diag ignore{sizeof(attnrt_diag), 0, nullptr, [](void*, attnrt_why, const char*) {}};
-  return choice.variant->kv_layout(choice.variant, &p, &choice.kv_layout, &ignore) == ATTNRT_OK;
+  return false;
 }
 
 /// Takes the candidate's first valid variant; `only` narrows to a variant's name. False where none is valid.
@@ -127,9 +128,12 @@ bool take(Choice& choice, const Candidate& candidate, std::string_view only = {}
 void warn_of_block_size(Choice& choice, std::size_t winner) {
   if (choice.block_size == 0) return;
   for (std::size_t i = 0; i < winner; ++i) {
-    const Verdict* best = best_verdict(choice, choice.candidates[i]);
-    if (best && !best->ok() && best->count() == 1 && best->match.sheet == sdk::why_bit(ATTNRT_WHY_BLOCK_SIZE))
-      choice.warnings.push_back("--block-size " + std::to_string(choice.block_size) + " is what precluded " + choice.candidates[i].slot->name);
+    const Candidate& c = choice.candidates[i];
+    const auto first = choice.verdicts.begin() + static_cast<std::ptrdiff_t>(c.first);
+    if (std::any_of(first, first + static_cast<std::ptrdiff_t>(c.count), [](const Verdict& v) {
+          return v.count() == 1 && v.match.sheet == sdk::why_bit(ATTNRT_WHY_BLOCK_SIZE);
+        }))
+      choice.warnings.push_back("--block-size " + std::to_string(choice.block_size) + " is what precluded " + c.slot->name);
   }
 }
 
