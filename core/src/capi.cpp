@@ -134,7 +134,9 @@ attnrt_status attnrt_show(attnrt_runtime* runtime, const char* backend, attnrt_t
     if (!runtime || !backend || !json) return null_argument("show: runtime, backend or json");
     const auto catalog = runtime->runtime->catalog();
     if (Error unknown = catalog->known(backend); unknown.status) return unknown;
-    return give_json(show_json(*catalog->registry, *catalog->registry->find(backend), runtime->runtime->machine()), json);
+    return give_json(show_json(*catalog->registry, runtime->runtime->ledger(), *catalog->registry->find(backend),
+                               runtime->runtime->machine()),
+                     json);
   });
 }
 
@@ -143,6 +145,19 @@ attnrt_status attnrt_doctor(attnrt_runtime* runtime, attnrt_text** json) {
     if (!runtime || !json) return null_argument("doctor: runtime or json");
     const Runtime& rt = *runtime->runtime;
     return give_json(doctor_json(*rt.catalog(), rt.options(), rt.machine()), json);
+  });
+}
+
+attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const char* variant, const char* device, const char* result,
+                            int32_t passed) {
+  return guarded([&]() -> Outcome {
+    if (!runtime || !backend || !variant || !device || !result) return null_argument("record: an argument");
+    const auto catalog = runtime->runtime->catalog();
+    if (Error unknown = catalog->known(backend); unknown.status) return unknown;
+    if (!parse_device_kind(device)) return invalid("record: device is '" + std::string(device) + "', wanted cpu, cuda:9.0 or rocm:gfx942");
+    const BackendEntry& entry = *catalog->registry->find(backend);
+    const Inspection& file = catalog->registry->file_of(entry).inspection;
+    return runtime->runtime->record({{file.name, file.build_id, entry.name, variant, device, today(), result, passed != 0}});
   });
 }
 

@@ -61,11 +61,26 @@ Error Catalog::known(std::string_view name) const {
   return invalid("Unknown attention backend: '" + std::string(name) + "'. Valid options are: " + join(names));
 }
 
-std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> registry, std::shared_ptr<const PriorityTable> table) {
+bool Catalog::is_verified(const attnrt_variant* variant, const attnrt_problem& p) const {
+  return std::any_of(verified.begin(), verified.end(), [&](const Verified& v) {
+    return v.variant == variant && v.device_type == p.device_type && v.arch == p.arch;
+  });
+}
+
+std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> registry, std::shared_ptr<const PriorityTable> table,
+                                            const Ledger& ledger) {
   auto catalog = std::make_shared<Catalog>();
   for (const Rule& rule : table->rules) catalog->rankings.push_back(rank(rule.order, *registry));
   catalog->rankings.push_back(rank({}, *registry));
   for (const Switch& s : table->switches) catalog->switches.push_back(resolve(s, *registry));
+  for (const BackendEntry& b : registry->backends)
+    for (uint32_t v = 0; v < b.table->num_variants; ++v)
+      for (const LedgerEntry& e : ledger.entries()) {
+        const attnrt_variant* variant = b.table->variants[v];
+        const auto device = parse_device_kind(e.device);
+        if (device && ledger.find(registry->file_of(b).inspection.build_id, b.name, variant->name, e.device) == &e)
+          catalog->verified.push_back({variant, device->first, device->second});
+      }
   catalog->registry = std::move(registry);
   catalog->table = std::move(table);
   return catalog;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "ledger.hpp"
 #include "priority.hpp"
 #include "registry.hpp"
 
@@ -35,7 +36,15 @@ struct Catalog {
   /// For each rule of the table, and one more for "no rule": listed names in order, then all other backends by name.
   std::vector<std::vector<Slot>> rankings;
   std::vector<ResolvedSwitch> switches;
+  /// Variants that passed the conformance kit, and on which kind of device.
+  struct Verified {
+    const attnrt_variant* variant;
+    int32_t device_type;
+    uint32_t arch;
+  };
+  std::vector<Verified> verified;
 
+  bool is_verified(const attnrt_variant* variant, const attnrt_problem& problem) const;
   /// Is this backend loaded? Error: the table knows the name but no plugin offers it (UNSUPPORTED), or nobody knows it
   /// (INVALID, with the names that are loaded).
   Error known(std::string_view name) const;
@@ -43,6 +52,7 @@ struct Catalog {
   const std::vector<Slot>& ranking_for(const attnrt_problem& problem, const Rule*& rule) const;
 };
 
-std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> registry, std::shared_ptr<const PriorityTable> table);
+std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> registry, std::shared_ptr<const PriorityTable> table,
+                                            const Ledger& ledger = {});
 
 }  // namespace attnrt::core

@@ -2,6 +2,7 @@
 #include "executor.hpp"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -31,7 +32,7 @@ uint32_t usable_cpus() {
   return static_cast<uint32_t>(std::max(1, CPU_COUNT(&set)));
 }
 
-Executor::Executor(uint32_t num_workers) {
+Executor::Executor(uint32_t num_workers) : owner_(getpid()) {
   if (num_workers == 0) num_workers = usable_cpus();
   face_.struct_size = sizeof face_;
   face_.num_workers = num_workers;
@@ -39,10 +40,20 @@ Executor::Executor(uint32_t num_workers) {
   face_.parallel_for = [](void* self, int64_t n, int64_t grain, attnrt_task task, void* arg) {
     static_cast<Executor*>(self)->parallel_for(n, grain, task, arg);
   };
-  for (uint32_t worker = 1; worker < num_workers; ++worker) threads_.emplace_back([this, worker] { serve(worker); });
+  try {
+    for (uint32_t worker = 1; worker < num_workers; ++worker) threads_.emplace_back([this, worker] { serve(worker); });
+  } catch (...) {  // those that were had must end before the error may go on
+    stop();
+    throw;
+  }
 }
 
 Executor::~Executor() {
+  if (getpid() == owner_) stop();
+  else new std::vector<std::thread>(std::move(threads_));  // they run in the parent: nobody here could wait for them
+}
+
+void Executor::stop() {
   stop_ = true;
   epoch_.fetch_add(1);
   epoch_.notify_all();
@@ -63,14 +74,16 @@ void Executor::parallel_for(int64_t n, int64_t grain, attnrt_task task, void* ar
   task_ = task;
   arg_ = arg;
   n_ = n;
-  grain_ = std::max<int64_t>(1, grain);
+  grain_ = std::clamp<int64_t>(grain, 1, n);  // so that the counter cannot run over
   next_.store(0, std::memory_order_relaxed);
-  if (!threads_.empty()) {
+  const bool alone = threads_.empty() || getpid() != owner_;
+  if (!alone) {
     busy_.store(static_cast<uint32_t>(threads_.size()), std::memory_order_relaxed);
     epoch_.fetch_add(1);
     epoch_.notify_all();
   }
   work(0);
+  if (alone) return;
   const auto idle = [this] { return busy_.load(std::memory_order_acquire) == 0; };
   if (!spin(idle))
     for (uint32_t busy; (busy = busy_.load(std::memory_order_acquire)) != 0;) busy_.wait(busy);

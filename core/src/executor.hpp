@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <sys/types.h>
+
 #include <atomic>
 #include <cstdint>
 #include <mutex>
@@ -11,7 +13,7 @@
 namespace attnrt::core {
 
 /// A pool of threads behind an attnrt_executor. The caller of parallel_for works too, as worker 0; pieces are handed out by a
-/// counter. One loop at a time: a second caller waits. Threads spin briefly for the next loop, then sleep.
+/// counter. One loop at a time: a second caller waits. Threads spin briefly for the next loop, then sleep. In a fork the caller works alone.
 class Executor {
  public:
   /// num_workers 0 = one for each CPU that the process may use.
@@ -25,6 +27,7 @@ class Executor {
 
  private:
   void work(uint32_t worker);
+  void stop();
   void serve(uint32_t worker);
 
   attnrt_executor face_{};
@@ -37,6 +40,7 @@ class Executor {
   alignas(64) std::atomic<uint32_t> busy_{0};
   std::atomic<bool> stop_{false};
   std::vector<std::thread> threads_;
+  pid_t owner_;  ///< threads do not come along into a fork
 };
 
 uint32_t usable_cpus();

@@ -166,7 +166,8 @@ std::string explain_text(const Choice& choice) {
   out += wrap("  problem   ", describe(choice.problem));
   if (choice.backend) {
     out += wrap("  plugin    ", choice.catalog->registry->file_of(*choice.backend).path.string());
-    out += wrap("  impl      ", choice.variant->caps->impl);
+    out += wrap("  impl      ", choice.variant->caps->impl + std::string(choice.verified ? ", verified on this kind of device"
+                                                                                    : ", not verified on this kind of device"));
     std::string cache = name_of(words::kv_layouts, choice.problem.kv_layouts);
     if (choice.block_size)
       cache = std::string(choice.kv_layout.id ? choice.kv_layout.id : cache) + ", block size " + std::to_string(choice.block_size) +
@@ -212,6 +213,7 @@ json::object choice_json(const Choice& choice) {
           {"variant", choice.variant ? json::value(choice.variant->name) : json::value(nullptr)},
           {"plugin", choice.backend ? json::value(choice.catalog->registry->file_of(*choice.backend).path.string()) : json::value(nullptr)},
           {"impl", choice.variant ? json::value(choice.variant->caps->impl) : json::value(nullptr)},
+          {"verified", choice.verified},
           {"log", name.empty() ? json::value(nullptr) : json::value(log_line(choice))},
           {"error", text_or_null(choice.error.text)},
           {"kv_layout", std::move(layout)},

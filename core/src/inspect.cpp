@@ -26,6 +26,7 @@ constexpr uint16_t kMachine = EM_NONE;
 
 /// A note segment larger than this is not read: plugins carry a few hundred bytes of notes.
 constexpr uint64_t kMaxNotes = 1 << 20;
+constexpr uint16_t kMaxHeaders = 128;
 
 Inspection verdict(State state, std::string sentence) {
   Inspection out;
@@ -95,6 +96,7 @@ std::vector<std::string> exports(const ReadAt& read, const Elf64_Ehdr& e, uint64
     for (const Elf64_Sym& symbol : symbols)
       if (symbol.st_shndx != SHN_UNDEF && ELF64_ST_BIND(symbol.st_info) != STB_LOCAL && symbol.st_name < text.size())
         out.emplace_back(text.c_str() + symbol.st_name);
+    break;  // a library has one such table
   }
   return out;
 }
@@ -125,6 +127,7 @@ Inspection inspect_bytes(const ReadAt& read, uint64_t size) {
     return verdict(State::foreign, "ELF type " + std::to_string(e.e_type) + ", wanted 3 (shared object)");
   if (e.e_phentsize != sizeof(Elf64_Phdr) || e.e_phnum == 0)
     return verdict(State::damaged, "no program headers of the usual size");
+  if (e.e_phnum > kMaxHeaders) return verdict(State::damaged, std::to_string(e.e_phnum) + " program headers, wanted at most 128");
   if (!inside(e.e_phoff, uint64_t{e.e_phnum} * sizeof(Elf64_Phdr), size))
     return verdict(State::damaged, "cut inside the program headers: " + std::to_string(size) + " bytes");
   if (e.e_shoff && !inside(e.e_shoff, uint64_t{e.e_shnum} * e.e_shentsize, size))

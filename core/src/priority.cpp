@@ -23,10 +23,11 @@ uint64_t word(const JsonReader& at, std::span<const Word> words) {
 }
 
 /// "9.0" or "gfx942" by the device's kind.
-std::optional<uint32_t> parse_arch(std::string_view text) {
+std::optional<uint32_t> parse_arch(std::string_view text, int32_t device_type) {
   uint32_t major = 0, minor = 0;
   const char *begin = text.data(), *end = begin + text.size();
-  if (text.starts_with("gfx")) {
+  if (device_type == ATTNRT_DEVICE_ROCM) {
+    if (!text.starts_with("gfx")) return std::nullopt;
     const auto [at, error] = std::from_chars(begin + 3, end, major, 16);
     return error == std::errc{} && at == end ? std::optional(major) : std::nullopt;
   }
@@ -40,8 +41,8 @@ std::optional<uint32_t> parse_arch(std::string_view text) {
 void read_arch(const JsonReader& at, When& when) {
   const std::string text = at.text();
   const std::size_t dash = text.find('-');
-  const auto low = parse_arch(std::string_view(text).substr(0, dash));
-  const auto high = dash == std::string::npos ? low : parse_arch(std::string_view(text).substr(dash + 1));
+  const auto low = parse_arch(std::string_view(text).substr(0, dash), *when.device_type);
+  const auto high = dash == std::string::npos ? low : parse_arch(std::string_view(text).substr(dash + 1), *when.device_type);
   if (!low || !high || *low > *high) return at.fail("is '" + text + "', wanted an architecture or a range such as 8.0-9.9 or gfx900-gfx9ff");
   when.arch_min = *low;
   when.arch_max = *high;
@@ -52,8 +53,8 @@ When read_when(const JsonReader& in) {
   in.allow({"device", "arch", "family", "phase", "causal", "kv_cache_dtype", "num_heads", "features"});
   if (in.has("device")) when.device_type = static_cast<int32_t>(word(in.at("device"), words::devices));
   if (in.has("arch")) {
-    if (!when.device_type) in.at("arch").fail("needs a device beside it");
-    read_arch(in.at("arch"), when);
+    if (when.device_type) read_arch(in.at("arch"), when);
+    else in.at("arch").fail("needs a device beside it");
   }
   if (in.has("family")) {
     constexpr Word families[] = {{static_cast<uint64_t>(When::Family::standard), "standard"},

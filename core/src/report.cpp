@@ -68,7 +68,16 @@ std::vector<std::string> unusable(const PluginFile& file, const attnrt_caps& cap
   return why;
 }
 
-json::object variant_json(const PluginFile& file, const attnrt_variant& v, const std::vector<DeviceReport>& machine) {
+/// "2026-11-21 on cpu: pass 214 of 214", one for each kind of device; null = nowhere.
+json::value verified_json(const Ledger& ledger, const PluginFile& file, const std::string& backend, const std::string& variant) {
+  std::vector<std::string> out;
+  for (const LedgerEntry& e : ledger.entries())
+    if (ledger.find(file.inspection.build_id, backend, variant, e.device) == &e) out.push_back(e.date + " on " + e.device + ": " + e.result);
+  return out.empty() ? json::value(nullptr) : json::value(join(out, "; "));
+}
+
+json::object variant_json(const PluginFile& file, const Ledger& ledger, const std::string& backend, const attnrt_variant& v,
+                          const std::vector<DeviceReport>& machine) {
   const attnrt_caps& c = *v.caps;
   json::array archs;
   for (uint32_t i = 0; i < c.num_arch_ranges; ++i) {
@@ -78,7 +87,7 @@ json::object variant_json(const PluginFile& file, const attnrt_variant& v, const
   const auto why_not = unusable(file, c, machine);
   return {{"name", v.name},
           {"impl", c.impl},
-          {"verified", nullptr},
+          {"verified", verified_json(ledger, file, backend, v.name)},
           {"device", name_of(words::devices, static_cast<uint64_t>(c.device_type))},
           {"archs", std::move(archs)},
           {"isa", strings(names_of(words::isa, c.isa))},
@@ -128,10 +137,12 @@ json::object list_json(const Registry& registry) {
   return {{"core", core_json()}, {"folders", folders_json(registry)}, {"plugins", plugins_json(registry)}};
 }
 
-json::object show_json(const Registry& registry, const BackendEntry& backend, const std::vector<DeviceReport>& machine) {
+json::object show_json(const Registry& registry, const Ledger& ledger, const BackendEntry& backend,
+                       const std::vector<DeviceReport>& machine) {
   const PluginFile& file = registry.file_of(backend);
   json::array variants;
-  for (uint32_t v = 0; v < backend.table->num_variants; ++v) variants.push_back(variant_json(file, *backend.table->variants[v], machine));
+  for (uint32_t v = 0; v < backend.table->num_variants; ++v) 
+    variants.push_back(variant_json(file, ledger, backend.name, *backend.table->variants[v], machine));
   return {{"backend", backend.name}, {"summary", backend.table->summary}, {"plugin", plugin_json(file)}, {"variants", std::move(variants)}};
 }
 

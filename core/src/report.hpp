@@ -12,8 +12,9 @@ namespace attnrt::core {
 
 /// Every file in the plugin folders with its state and sentence.
 boost::json::object list_json(const Registry& registry);
-/// The capability sheet of one backend, judged for these devices.
-boost::json::object show_json(const Registry& registry, const BackendEntry& backend, const std::vector<DeviceReport>& machine);
+/// The capability sheet of one backend, judged for these devices, and where its variants were verified.
+boost::json::object show_json(const Registry& registry, const Ledger& ledger, const BackendEntry& backend,
+                              const std::vector<DeviceReport>& machine);
 /// Paths, environment, devices, plugins, and what is wrong with them and what to do.
 boost::json::object doctor_json(const Catalog& catalog, const Options& options, const std::vector<DeviceReport>& machine);
 

@@ -60,7 +60,7 @@ Outcome Runtime::rescan() {
   auto table = read_table();
   if (!table) return table.error();
   auto registry = scan(options_, machine_, host_->log(), prober(), config_.pins);
-  auto catalog = make_catalog(std::move(registry), std::make_shared<PriorityTable>(std::move(*table)));
+  auto catalog = make_catalog(std::move(registry), std::make_shared<PriorityTable>(std::move(*table)), ledger());
   const std::lock_guard lock(mutex_);
   catalog_ = std::move(catalog);
   return {ATTNRT_OK, ""};
@@ -88,6 +88,20 @@ Probe Runtime::prober() const {
 Outcome Runtime::forgive(const std::string& plugin) {
   if (Verdicts(Verdicts::folder_for(options_)).forgive(plugin) == 0)
     return invalid("forgive: no crash or timeout of '" + plugin + "' is remembered");
+  return rescan();
+}
+
+/// What was verified here, and what shipped with the library.
+Ledger Runtime::ledger() const {
+  std::vector<std::filesystem::path> files = {default_config_folder() / "ledger.json"};
+  if (const auto folder = Verdicts::folder_for(options_); !folder.empty()) files.push_back(folder / "ledger.json");
+  return Ledger::read(files);
+}
+
+Outcome Runtime::record(const std::vector<LedgerEntry>& entries) {
+  const auto folder = Verdicts::folder_for(options_);
+  if (folder.empty()) return {ATTNRT_UNAVAILABLE, "record: there is no cache folder, wanted options.cache_folder, XDG_CACHE_HOME or HOME"};
+  if (Outcome failed = Ledger::record(folder / "ledger.json", entries); failed.status) return failed;
   return rescan();
 }
 
@@ -201,6 +215,10 @@ void Runtime::log_choice(const Choice& choice) const {
     if (!logged_.insert(std::move(key)).second) return;
   }
   log.write(ATTNRT_LOG_INFO, log_line(choice));
+  if (choice.variant && !choice.verified)
+    log.write(ATTNRT_LOG_INFO, choice.backend->name + "/" + choice.variant->name + " is not verified on " +
+                                   device_kind(choice.problem.device_type, choice.problem.arch) + ": attnrt verify " + choice.backend->name +
+                                   " --record proves it");
   if (choice.prefill) log.write(ATTNRT_LOG_INFO, "MLA prefill: " + log_line(*choice.prefill));
 }
 

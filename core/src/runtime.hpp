@@ -24,6 +24,9 @@ class Runtime {
 
   Outcome rescan();
   Outcome forgive(const std::string& plugin);
+  Ledger ledger() const;
+  /// Writes into the local ledger and ranks anew. UNAVAILABLE: there is no cache folder to keep it in.
+  Outcome record(const std::vector<LedgerEntry>& entries);
   Outcome force(const std::string& backend);
   Outcome push_force(const std::string& backend);
   Outcome pop_force();

@@ -108,20 +108,23 @@ bool settle(Choice& choice) {
   return false;
 }
 
-/// Takes the candidate's first valid variant; `only` narrows to a variant's name. False where none is valid.
+/// Takes the candidate's first valid variant, verified ones first; `only` narrows to a variant's name. False where none is valid.
 bool take(Choice& choice, const Candidate& candidate, std::string_view only = {}) {
-  for (std::size_t i = candidate.first; i < candidate.first + candidate.count; ++i) {
-    const Verdict& v = choice.verdicts[i];
-    if (!v.ok() || (!only.empty() && !equal_ignoring_case(only, v.variant->name))) continue;
-    const attnrt_problem asked = choice.problem;
-    choice.backend = candidate.slot->backend;
-    choice.variant = v.variant;
-    if (settle(choice)) return true;
-    choice.warnings.push_back(choice.backend->name + "/" + v.variant->name + " gives no KV layout for this problem: left out");
-    choice.problem = asked;
-    choice.backend = nullptr;
-    choice.variant = nullptr;
-  }
+  for (const bool verified : {true, false})
+    for (std::size_t i = candidate.first; i < candidate.first + candidate.count; ++i) {
+      const Verdict& v = choice.verdicts[i];
+      if (!v.ok() || choice.catalog->is_verified(v.variant, choice.problem) != verified) continue;
+      if (!only.empty() && !equal_ignoring_case(only, v.variant->name)) continue;
+      const attnrt_problem asked = choice.problem;
+      choice.backend = candidate.slot->backend;
+      choice.variant = v.variant;
+      choice.verified = verified;
+      if (settle(choice)) return true;
+      choice.warnings.push_back(choice.backend->name + "/" + v.variant->name + " gives no KV layout for this problem: left out");
+      choice.problem = asked;
+      choice.backend = nullptr;
+      choice.variant = nullptr;
+    }
   return false;
 }
 

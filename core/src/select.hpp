@@ -51,6 +51,7 @@ struct Choice {
   bool attention_free = false;
   const BackendEntry* backend = nullptr;
   const attnrt_variant* variant = nullptr;
+  bool verified = false;  ///< the ledger knows that these kernels passed on this kind of device
   Source source = Source::automatic;  ///< who decided
   Override wish;                      ///< what was wished for, source automatic = nothing
   bool honoured = false;

@@ -63,6 +63,9 @@ class TableCheck {
         {"kv_dtypes", c->kv_dtypes, (1u << ATTNRT_DTYPE_COUNT_) - 1}, {"out_dtypes", c->out_dtypes, (1u << ATTNRT_DTYPE_COUNT_) - 1},
         {"attn_types", c->attn_types, ATTNRT_ATTN_ALL_},     {"phases", c->phases, ATTNRT_PHASES_ALL_},
         {"kv_layouts", c->kv_layouts, ATTNRT_KV_LAYOUTS_ALL_}, {"isa", c->isa, ATTNRT_ISA_ALL_}};
+    if (!require(c->determinism <= ATTNRT_DETERMINISM_SCHEDULE_INVARIANT, where + ".determinism is " + std::to_string(c->determinism) + ", wanted 0 to 3") ||
+        !require(c->graph_level <= ATTNRT_GRAPH_ALWAYS, where + ".graph_level is " + std::to_string(c->graph_level) + ", wanted 0 to 3"))
+      return false;
     for (const auto& mask : masks) {
       if (mask.value & ~mask.known) return fail(where + "." + mask.name + " holds unknown bits: " + std::to_string(mask.value & ~mask.known));
       const bool optional = mask.name == std::string_view("needs") || mask.name == std::string_view("isa");

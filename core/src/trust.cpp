@@ -28,7 +28,10 @@ std::string distrust_one(const std::filesystem::path& path, const char* what) {
 
 std::string distrust(const std::filesystem::path& file) {
   std::string why = distrust_one(file, "the file");
-  return why.empty() ? distrust_one(file.parent_path(), "the folder") : why;
+  if (why.empty()) why = distrust_one(file.parent_path(), "the folder");
+  std::error_code error;  // who may write where a link leads may change what is loaded
+  const auto target = std::filesystem::canonical(file, error);
+  return why.empty() && !error ? distrust_one(target.parent_path(), "the folder") : why;
 }
 
 }  // namespace attnrt::core

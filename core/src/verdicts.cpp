@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
-#include <ctime>
 #include <fstream>
 #include <sstream>
 
+#include "ledger.hpp"
 #include "search.hpp"
 
 namespace attnrt::core {
@@ -79,13 +79,9 @@ std::optional<Loaded> Verdicts::recall(const fs::path& file, const Inspection& i
 
 void Verdicts::remember(const fs::path& file, const Inspection& inspection, const Loaded& verdict) const {
   if (path_.empty() || (verdict.state != State::loaded && verdict.state != State::crashed && verdict.state != State::timeout)) return;
-  char date[16] = "";
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  std::strftime(date, sizeof date, "%Y-%m-%d", gmtime_r(&now, &parts));
   update(path_, [&](json::object& all) {
     all[key_of(file, inspection)] = {{"name", inspection.name}, {"file", file.filename().string()}, {"state", state_name(verdict.state)},
-                                     {"sentence", verdict.sentence}, {"date", date}};
+                                     {"sentence", verdict.sentence}, {"date", today()}};
   });
 }
 

@@ -83,6 +83,12 @@ ATTNRT_EXPORT attnrt_status attnrt_show(attnrt_runtime* runtime, const char* bac
 ATTNRT_EXPORT attnrt_status attnrt_doctor(attnrt_runtime* runtime, attnrt_text** json);
 /* The priority table in force, as read, and the file it came from. */
 ATTNRT_EXPORT attnrt_status attnrt_priority(attnrt_runtime* runtime, attnrt_text** json);
+
+/* Notes in the local ledger that a loaded variant passed the conformance kit (or did not) on a kind of device ("cpu",
+ * "cuda:9.0", "rocm:gfx942"); result is free text. Selection prefers verified variants. UNAVAILABLE: no cache folder. */
+ATTNRT_EXPORT attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const char* variant, const char* device,
+                                          const char* result, int32_t passed);
+
 ATTNRT_EXPORT const char* attnrt_text_data(const attnrt_text* text);
 ATTNRT_EXPORT void attnrt_text_free(attnrt_text* text);
 

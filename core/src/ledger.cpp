@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ledger.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <ctime>
+#include <fstream>
+#include <sstream>
+
+#include "device.hpp"
+#include "words.hpp"
+
+namespace attnrt::core {
+namespace fs = std::filesystem;
+namespace json = boost::json;
+namespace {
+
+bool same_kernel(const LedgerEntry& a, const LedgerEntry& b) {
+  return a.build_id == b.build_id && a.backend == b.backend && a.variant == b.variant && a.device == b.device;
+}
+
+void read_into(const fs::path& file, std::vector<LedgerEntry>& out) {
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  if (!in || !(text << in.rdbuf())) return;
+  json::error_code error;
+  const json::value value = json::parse(text.str(), error);
+  const json::value* list = !error && value.is_object() ? value.get_object().if_contains("verified") : nullptr;
+  if (!list || !list->is_array()) return;
+  for (const json::value& item : list->get_array()) {
+    if (!item.is_object()) continue;
+    const auto field = [&item](const char* key) {
+      const json::value* v = item.get_object().if_contains(key);
+      return v && v->is_string() ? std::string(v->get_string().data(), v->get_string().size()) : std::string();
+    };
+    const json::value* passed = item.get_object().if_contains("passed");
+    out.push_back({field("plugin"), field("build_id"), field("backend"), field("variant"), field("device"), field("date"),
+                   field("result"), passed && passed->is_bool() && passed->get_bool()});
+  }
+}
+
+}  // namespace
+
+std::string today() {
+  char date[16] = "";
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  std::strftime(date, sizeof date, "%Y-%m-%d", gmtime_r(&now, &parts));
+  return date;
+}
+
+std::string device_kind(int32_t device_type, uint32_t arch) {
+  const std::string name = arch_name(device_type, arch);
+  return std::string(name_of(words::devices, static_cast<uint64_t>(device_type))) + (name.empty() ? "" : ":" + name);
+}
+
+std::optional<std::pair<int32_t, uint32_t>> parse_device_kind(const std::string& kind) {
+  const auto device = parse_device(kind, {{{}, true, "", ""}});
+  return device ? std::optional(std::pair(device->type, device->arch)) : std::nullopt;
+}
+
+Ledger Ledger::read(const std::vector<fs::path>& files) {
+  Ledger ledger;
+  for (const fs::path& file : files) read_into(file, ledger.entries_);
+  return ledger;
+}
+
+const LedgerEntry* Ledger::find(const std::string& build_id, const std::string& backend, const std::string& variant,
+                                const std::string& device) const {
+  const LedgerEntry key{"", build_id, backend, variant, device, "", "", false};
+  const LedgerEntry* newest = nullptr;
+  for (const LedgerEntry& e : entries_)
+    if (same_kernel(e, key) && (!newest || e.date >= newest->date)) newest = &e;
+  return newest && newest->passed ? newest : nullptr;
+}
+
+Error Ledger::record(const fs::path& file, const std::vector<LedgerEntry>& entries) {
+  std::vector<LedgerEntry> all;
+  read_into(file, all);
+  for (const LedgerEntry& e : entries) {
+    std::erase_if(all, [&e](const LedgerEntry& old) { return same_kernel(old, e); });
+    all.push_back(e);
+  }
+  json::array list;
+  for (const LedgerEntry& e : all)
+    list.push_back({{"plugin", e.plugin}, {"build_id", e.build_id}, {"backend", e.backend}, {"variant", e.variant},
+                    {"device", e.device}, {"date", e.date}, {"result", e.result}, {"passed", e.passed}});
+  std::error_code error;
+  fs::create_directories(file.parent_path(), error);
+  const fs::path fresh = file.string() + "." + std::to_string(getpid());
+  std::ofstream out(fresh, std::ios::binary);
+  out << json::serialize(json::object{{"verified", std::move(list)}}) << '\n';
+  out.close();
+  if (out) fs::rename(fresh, file, error);
+  if (!out || error) return {ATTNRT_FAILED, "the ledger " + file.string() + " cannot be written"};
+  return {ATTNRT_OK, ""};
+}
+
+}  // namespace attnrt::core

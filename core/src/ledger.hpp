@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "attnrt/plugin.h"
+#include "inspect.hpp"
+#include "result.hpp"
+
+namespace attnrt::core {
+
+/// Kernels that passed the conformance kit on a kind of device.
+struct LedgerEntry {
+  std::string plugin, build_id, backend, variant;
+  std::string device;  ///< kind: "cpu", "cuda:9.0", "rocm:gfx942"
+  std::string date, result;  ///< "2026-11-21", "pass 214 of 214"
+  bool passed = false;
+};
+
+/// The date in UTC, "2026-11-21".
+std::string today();
+
+/// "cpu", "cuda:9.0", "rocm:gfx942"; and back to device type and architecture.
+std::string device_kind(int32_t device_type, uint32_t arch);
+std::optional<std::pair<int32_t, uint32_t>> parse_device_kind(const std::string& kind);
+
+/// Which kernels, by the build id of their plugin, passed on which kind of device. Several files are read as one: what was
+/// verified here and what shipped with the library. A file that is missing or broken is an empty one.
+class Ledger {
+ public:
+  static Ledger read(const std::vector<std::filesystem::path>& files);
+  /// The newest entry that says passed; NULL = not verified.
+  const LedgerEntry* find(const std::string& build_id, const std::string& backend, const std::string& variant,
+                          const std::string& device) const;
+  const std::vector<LedgerEntry>& entries() const noexcept { return entries_; }
+  /// Adds or replaces the entries for the same kernels and device in a file, by rename.
+  static Error record(const std::filesystem::path& file, const std::vector<LedgerEntry>& entries);
+
+ private:
+  std::vector<LedgerEntry> entries_;
+};
+
+}  // namespace attnrt::core
