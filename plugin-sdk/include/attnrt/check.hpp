@@ -458,8 +458,11 @@ inline bool check_gather(const Diag& diag, const attnrt_problem& p, const attnrt
   if (!check_cache(diag, p, 0, a.k_cache, a.v_cache)) return false;
   if (a.num_seqs && (!a.kv_lens || !a.kv_start_loc || !a.block_table))
     return diag.fail("gather: kv_lens, kv_start_loc or block_table is NULL, wanted all three");
+  if (a.block_table_stride < a.block_table_width)
+    return diag.fail(say("gather.block_table_stride is ", a.block_table_stride, ", wanted at least the width ", a.block_table_width));
   if (dev != ATTNRT_DEVICE_CPU) return true;
   const int64_t rows = std::min(a.k->shape[0], a.v->shape[0]);
+  const int64_t num_blocks = mla ? a.k_cache->shape[0] : std::min(a.k_cache->shape[0], a.v_cache->shape[0]);
   for (int32_t r = 0; r < a.num_seqs; ++r) {
     const int64_t start = a.kv_starts ? a.kv_starts[r] : 0, len = a.kv_lens[r], at = a.kv_start_loc[r];
     if (start < 0 || len < 0 || at < 0 || at + len > rows)
@@ -471,8 +474,8 @@ inline bool check_gather(const Diag& diag, const attnrt_problem& p, const attnrt
       return diag.fail(say("gather request ", r, " needs ", last + 1, " blocks, the block table holds ", a.block_table_width));
     for (int64_t i = start / p.block_size; i <= last; ++i) {
       const int32_t id = a.block_table[r * a.block_table_stride + i];
-      if (id < 0 || id >= a.k_cache->shape[0])
-        return diag.fail(say("block_table[", r, "][", i, "] is ", id, ", wanted 0 to ", a.k_cache->shape[0] - 1));
+      if (id < 0 || id >= num_blocks)
+        return diag.fail(say("block_table[", r, "][", i, "] is ", id, ", wanted 0 to ", num_blocks - 1));
     }
   }
   return true;
