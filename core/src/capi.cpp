@@ -66,6 +66,10 @@ const Outcome kDone{ATTNRT_OK, ""};
 
 Error null_argument(const char* what) { return {ATTNRT_INVALID, std::string(what) + " is NULL, wanted a pointer"}; }
 
+Error too_short(const attnrt_problem& p) {
+  return invalid("problem.struct_size is " + std::to_string(p.struct_size) + ", wanted at least " + std::to_string(sizeof p));
+}
+
 /// Puts a result's value behind a handle.
 template <class Handle, class T>
 Outcome give(Result<T> result, Handle** out) {
@@ -188,6 +192,7 @@ const attnrt_executor* attnrt_default_executor(attnrt_runtime* runtime, uint32_t
 attnrt_status attnrt_problem_init(attnrt_runtime* runtime, const char* device, attnrt_problem* problem) {
   return guarded([&]() -> Outcome {
     if (!runtime || !problem) return null_argument("problem_init: runtime or problem");
+    if (problem->struct_size < sizeof(attnrt_problem)) return too_short(*problem);
     auto made = runtime->runtime->problem_for(device);
     if (!made) return made.error();
     *problem = *made;
@@ -199,8 +204,7 @@ attnrt_status attnrt_select(attnrt_runtime* runtime, const attnrt_problem* probl
   return guarded([&]() -> Outcome {
     if (!runtime || !problem || !choice) return null_argument("select: runtime, problem or choice");
     *choice = nullptr;
-    if (problem->struct_size < sizeof(attnrt_problem))
-      return invalid("problem.struct_size is " + std::to_string(problem->struct_size) + ", wanted at least " + std::to_string(sizeof(attnrt_problem)));
+    if (problem->struct_size < sizeof(attnrt_problem)) return too_short(*problem);
     auto made = runtime->runtime->select(*problem);
     if (!made) return made.error();
     const Error error = (*made)->error;
@@ -212,19 +216,22 @@ attnrt_status attnrt_select(attnrt_runtime* runtime, const attnrt_problem* probl
 void attnrt_choice_free(attnrt_choice* choice) { delete choice; }
 
 const char* attnrt_choice_backend(const attnrt_choice* choice) {
+  if (!choice) return nullptr;
   const Choice& c = *choice->choice;
   if (c.attention_free) return "NO_ATTENTION";
   return c.backend && !c.error.status ? c.backend->name.c_str() : nullptr;
 }
 const char* attnrt_choice_variant(const attnrt_choice* choice) {
+  if (!choice) return nullptr;
   const Choice& c = *choice->choice;
   if (c.attention_free) return "";
   return c.variant && !c.error.status ? c.variant->name : nullptr;
 }
-const attnrt_problem* attnrt_choice_problem(const attnrt_choice* choice) { return &choice->choice->problem; }
-const attnrt_choice* attnrt_choice_prefill(const attnrt_choice* choice) { return choice->prefill.get(); }
+const attnrt_problem* attnrt_choice_problem(const attnrt_choice* choice) { return choice ? &choice->choice->problem : nullptr; }
+const attnrt_choice* attnrt_choice_prefill(const attnrt_choice* choice) { return choice ? choice->prefill.get() : nullptr; }
 
 const char* attnrt_choice_explain(const attnrt_choice* choice) {
+  if (!choice) return "";
   guarded([&] {
     std::call_once(choice->explained, [&] { choice->text = explain_text(*choice->choice); });
     return kDone;
@@ -232,6 +239,7 @@ const char* attnrt_choice_explain(const attnrt_choice* choice) {
   return choice->text.c_str();
 }
 const char* attnrt_choice_json(const attnrt_choice* choice) {
+  if (!choice) return "";
   guarded([&] {
     std::call_once(choice->made_json, [&] { choice->json = boost::json::serialize(choice_json(*choice->choice)); });
     return kDone;
