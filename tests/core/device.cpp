@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names of devices, and what a driver's management library tells.
+#include "device.hpp"
+
+#include "scratch.hpp"
+
+using namespace attnrt::core;
+using Catch::Matchers::Contains;
+
+namespace {
+
+DeviceReport report(int32_t type, int32_t id, uint32_t arch, uint64_t isa, bool present) {
+  DeviceReport r;
+  r.device = {type, id, arch, isa};
+  r.present = present;
+  r.sentence = present ? "there" : "its driver was not found";
+  return r;
+}
+
+constexpr uint64_t kAvx2 = ATTNRT_ISA_AVX2, kAvx512 = kAvx2 | ATTNRT_ISA_AVX512;
+
+/// A CPU with AVX2, a GPU of compute capability 12.0, nothing for ROCm.
+std::vector<DeviceReport> machine() {
+  return {report(ATTNRT_DEVICE_CPU, 0, 0, kAvx2, true), report(ATTNRT_DEVICE_CUDA, 0, 120, 0, true),
+          report(ATTNRT_DEVICE_ROCM, 0, 0, 0, false)};
+}
+
+}  // namespace
+
+TEST_CASE("a device's name says which hardware, and whether it is here") {
+  const struct {
+    const char* text;
+    Device wanted;
+  } table[] = {
+      {"cpu", {ATTNRT_DEVICE_CPU, 0, 0, kAvx2}},
+      {"CPU", {ATTNRT_DEVICE_CPU, 0, 0, kAvx2}},
+      {"cpu:avx2", {ATTNRT_DEVICE_CPU, 0, 0, kAvx2}},
+      {"cpu:baseline", {ATTNRT_DEVICE_CPU, 0, 0, 0}},
+      {"cpu:avx512", {ATTNRT_DEVICE_CPU, -1, 0, kAvx512}},
+      {"cpu:AVX512_BF16", {ATTNRT_DEVICE_CPU, -1, 0, kAvx512 | ATTNRT_ISA_AVX512_BF16 | ATTNRT_ISA_AVX512_VNNI}},
+      {"cuda", {ATTNRT_DEVICE_CUDA, 0, 120, 0}},
+      {"cuda:0", {ATTNRT_DEVICE_CUDA, 0, 120, 0}},
+      {"cuda:9.0", {ATTNRT_DEVICE_CUDA, -1, 90, 0}},
+      {"cuda:12.0", {ATTNRT_DEVICE_CUDA, -1, 120, 0}},
+      {"cuda:8.9", {ATTNRT_DEVICE_CUDA, -1, 89, 0}},
+      {"rocm:gfx942", {ATTNRT_DEVICE_ROCM, -1, 0x942, 0}},
+      {"rocm:gfx90a", {ATTNRT_DEVICE_ROCM, -1, 0x90a, 0}},
+      {"rocm:gfx1100", {ATTNRT_DEVICE_ROCM, -1, 0x1100, 0}},
+      {"", {ATTNRT_DEVICE_CUDA, 0, 120, 0}},
+  };
+  for (const auto& row : table) {
+    CAPTURE(row.text);
+    const auto got = parse_device(row.text, machine());
+    REQUIRE(got);
+    CHECK(got->type == row.wanted.type);
+    CHECK(got->id == row.wanted.id);
+    CHECK(got->arch == row.wanted.arch);
+    CHECK(got->isa == row.wanted.isa);
+  }
+  const std::vector<DeviceReport> plain = {report(ATTNRT_DEVICE_CPU, 0, 0, 0, true), report(ATTNRT_DEVICE_CUDA, 0, 0, 0, false)};
+  CHECK(parse_device("", plain)->type == ATTNRT_DEVICE_CPU);
+}
+
+TEST_CASE("a device that is not here or not understood has its sentence") {
+  const struct {
+    const char* text;
+    attnrt_status status;
+    const char* fragment;
+  } table[] = {
+      {"tpu", ATTNRT_INVALID, "device is 'tpu', wanted cpu, cpu:avx2, cuda:0, cuda:9.0, rocm:0 or rocm:gfx942"},
+      {":", ATTNRT_INVALID, "device is ':'"},
+      {" cpu", ATTNRT_INVALID, "device is ' cpu'"},
+      {"cpu:avx9", ATTNRT_INVALID, "wanted cpu:baseline, cpu:avx2, cpu:avx512, cpu:avx512_bf16 or cpu:amx"},
+      {"cuda:x", ATTNRT_INVALID, "device is 'cuda:x'"},
+      {"cuda:-1", ATTNRT_INVALID, "device is 'cuda:-1'"},
+      {"cuda:9.", ATTNRT_INVALID, "device is 'cuda:9.'"},
+      {"cuda:.0", ATTNRT_INVALID, "device is 'cuda:.0'"},
+      {"cuda:9.10", ATTNRT_INVALID, "device is 'cuda:9.10'"},
+      {"cuda:0.5", ATTNRT_INVALID, "device is 'cuda:0.5'"},
+      {"cuda:9.0x", ATTNRT_INVALID, "device is 'cuda:9.0x'"},
+      {"cuda:99999999999", ATTNRT_INVALID, "device is 'cuda:99999999999'"},
+      {"cuda:gfx942", ATTNRT_INVALID, "device is 'cuda:gfx942'"},
+      {"rocm:9.0", ATTNRT_INVALID, "device is 'rocm:9.0'"},
+      {"rocm:gfxyz1", ATTNRT_INVALID, "device is 'rocm:gfxyz1'"},
+      {"rocm:gfx9", ATTNRT_INVALID, "device is 'rocm:gfx9'"},
+      {"cuda:1", ATTNRT_UNAVAILABLE, "device 'cuda:1' is not in this machine"},
+      {"rocm:0", ATTNRT_UNAVAILABLE, "not in this machine (its driver was not found); to ask about such hardware name its "
+                                     "architecture, as in rocm:gfx942"},
+  };
+  for (const auto& row : table) {
+    CAPTURE(row.text);
+    const auto got = parse_device(row.text, machine());
+    REQUIRE_FALSE(got);
+    CHECK(got.error().status == row.status);
+    CHECK_THAT(got.error().text, Contains(row.fragment));
+  }
+}
+
+TEST_CASE("this machine's devices: the CPU first, every kind that is absent with its reason") {
+  const auto found = detect_devices();
+  REQUIRE(found.size() >= 3);
+  CHECK(found[0].device.type == ATTNRT_DEVICE_CPU);
+  CHECK(found[0].present);
+  CHECK(found[0].device.isa == detect_cpu_isa());
+  CHECK_FALSE(found[0].name.empty());
+  for (const int32_t type : {ATTNRT_DEVICE_CUDA, ATTNRT_DEVICE_ROCM}) {
+    int reports = 0;
+    for (const DeviceReport& r : found) {
+      if (r.device.type != type) continue;
+      ++reports;
+      CHECK_FALSE(r.sentence.empty());
+    }
+    CHECK(reports >= 1);
+  }
+}
+
+// Run with the folder of the built libnvidia-ml.so.1 in LD_LIBRARY_PATH.
+TEST_CASE("a GPU that the driver tells of is there, one that is only named stays simulated", "[.][driver]") {
+  const auto cuda = [] {
+    for (const DeviceReport& r : detect_devices())
+      if (r.device.type == ATTNRT_DEVICE_CUDA) return r;
+    return DeviceReport{};
+  };
+  const DeviceReport gpu = cuda();
+  CAPTURE(gpu.sentence);
+  REQUIRE(gpu.present);
+  CHECK(gpu.name == "Fake H100");
+  CHECK(gpu.sentence == "compute capability 9.0");
+  CHECK(gpu.device.arch == 90);
+  const auto found = detect_devices();
+  CHECK(parse_device("", found)->type == ATTNRT_DEVICE_CUDA);
+  CHECK(parse_device("cuda:0", found)->id == 0);
+  CHECK(parse_device("cuda:0", found)->arch == 90);
+  CHECK(parse_device("cuda:9.0", found)->id == -1);
+  CHECK(parse_device("cuda:1", found).error().status == ATTNRT_UNAVAILABLE);
+
+  const struct { const char *step, *fragment; } failures[] = {{"init", "no CUDA device: nvmlInit_v2 answered 9, wanted 0"},
+                                                              {"none", "no CUDA device: the driver counts none"},
+                                                              {"handle", "CUDA device 0 gives no name or compute capability"}};
+  for (const auto& failure : failures) {
+    const EnvironmentVariable step("FIXTURE_NVML", failure.step);
+    const DeviceReport absent = cuda();
+    CHECK_FALSE(absent.present);
+    CHECK(absent.sentence == failure.fragment);
+    CHECK_THAT(parse_device("cuda:0", detect_devices()).error().text, Contains(failure.fragment));
+  }
+}
