@@ -50,13 +50,14 @@ struct Tensor {
   operator const attnrt_tensor*() const { return &face; }
 };
 
-constexpr attnrt_dtype kInt32{0, 32, 1}, kInt64{0, 64, 1};
+constexpr attnrt_dtype kInt32{0, 32, 1};
 
 attnrt_problem problem(int32_t device, uint32_t layout) {
   attnrt_problem p{};
   p.struct_size = sizeof p;
   p.device_type = device;
-  p.family = layout == ATTNRT_KV_MLA_LATENT || layout == ATTNRT_KV_FP8_DS_MLA ? ATTNRT_FAMILY_MLA : ATTNRT_FAMILY_STANDARD;
+  p.family =
+      layout == ATTNRT_KV_MLA_LATENT || layout == ATTNRT_KV_FP8_DS_MLA ? ATTNRT_FAMILY_MLA : ATTNRT_FAMILY_STANDARD;
   const bool mla = p.family == ATTNRT_FAMILY_MLA;
   p.attn_type = ATTNRT_ATTN_DECODER;
   p.phase = ATTNRT_PHASE_DECODE;
@@ -109,7 +110,8 @@ TEST_CASE("a struct is accepted when it is long enough") {
   from.struct_size = sizeof from - 1;
   CHECK_THAT(said([&](const Diag& d) { return accept(d, "limits", &from, to); }),
              Contains("limits.struct_size is 39, wanted at least 40"));
-  CHECK(said([&](const Diag& d) { return accept<attnrt_limits>(d, "limits", nullptr, to); }) == "limits is NULL, wanted a struct");
+  CHECK(said([&](const Diag& d) { return accept<attnrt_limits>(d, "limits", nullptr, to); }) ==
+        "limits is NULL, wanted a struct");
 }
 
 TEST_CASE("each field of a problem that needs a feature bit says so") {
@@ -178,10 +180,12 @@ TEST_CASE("operands of rare features are given exactly with their bits, and in t
       {ATTNRT_FEATURE_TREE_MASK, [&](auto& a) { a.tree_mask = tree16; }, "tree_mask is fp16, wanted fp32"},
       {0, [&](auto& a) { a.tree_mask = tree; }, "tree_mask is given, wanted NULL"},
       {ATTNRT_FEATURE_MM_PREFIX, [&](auto& a) { a.prefix_ranges = ranges; }, ""},
-      {ATTNRT_FEATURE_MM_PREFIX, [&](auto& a) { a.prefix_ranges = few; }, "prefix_ranges.shape[0] is 4, wanted at least 5"},
+      {ATTNRT_FEATURE_MM_PREFIX, [&](auto& a) { a.prefix_ranges = few; },
+       "prefix_ranges.shape[0] is 4, wanted at least 5"},
       {0, [&](auto& a) { a.prefix_ranges = ranges; }, "prefix_ranges is given"},
       {ATTNRT_FEATURE_SPARSE_TOPK, [&](auto& a) { a.sparse_indices = indices; }, ""},
-      {ATTNRT_FEATURE_SPARSE_TOPK, [&](auto& a) { a.sparse_indices = ranges; }, "sparse_indices.shape[1] is 2, wanted 32"},
+      {ATTNRT_FEATURE_SPARSE_TOPK, [&](auto& a) { a.sparse_indices = ranges; },
+       "sparse_indices.shape[1] is 2, wanted 32"},
       {0, [&](auto& a) { a.sparse_indices = indices; }, "sparse_indices is given"},
       {ATTNRT_FEATURE_BLOCK_SPARSE, [&](auto& a) { a.block_sparse = &pattern; }, ""},
       {ATTNRT_FEATURE_BLOCK_SPARSE, [](auto&) {}, "block_sparse is NULL"},
@@ -235,14 +239,17 @@ TEST_CASE("cache views have the form of their layout") {
   }
   const attnrt_problem native = problem(dev, ATTNRT_KV_NATIVE);
   CHECK(said([&](const Diag& d) { return detail::check_cache(d, native, 8, bytes, nullptr); }) == "");
-  CHECK_THAT(said([&](const Diag& d) { return detail::check_cache(d, native, 9, bytes, nullptr); }), Contains("wanted at least 9"));
-  CHECK_THAT(said([&](const Diag& d) { return detail::check_cache(d, native, 8, latent, nullptr); }), Contains("wanted 2"));
+  CHECK_THAT(said([&](const Diag& d) { return detail::check_cache(d, native, 9, bytes, nullptr); }),
+             Contains("wanted at least 9"));
+  CHECK_THAT(said([&](const Diag& d) { return detail::check_cache(d, native, 8, latent, nullptr); }),
+             Contains("wanted 2"));
 }
 
 TEST_CASE("a gather stays inside rows, tables and both caches") {
   const attnrt_problem p = problem(ATTNRT_DEVICE_CPU, ATTNRT_KV_NHD);
   const attnrt_dtype bf16 = to_dlpack(ATTNRT_BF16);
-  const Tensor k(1, bf16, {30, 2, 64}), v(1, bf16, {30, 2, 64}), cache(1, bf16, {8, 16, 2, 64}), small(1, bf16, {2, 16, 2, 64});
+  const Tensor k(1, bf16, {30, 2, 64}), v(1, bf16, {30, 2, 64}), cache(1, bf16, {8, 16, 2, 64}),
+      small(1, bf16, {2, 16, 2, 64});
   int32_t starts[] = {0, 16}, lens[] = {20, 10}, at[] = {0, 20, 30}, blocks[] = {3, 0, -1, 5};
   const struct { std::function<void(attnrt_gather_args&)> spoil; const char* fragment; } table[] = {
       {[](auto&) {}, ""},
@@ -278,7 +285,8 @@ TEST_CASE("a gather stays inside rows, tables and both caches") {
 
 TEST_CASE("a merge has partials of one shape") {
   const attnrt_problem p = problem(ATTNRT_DEVICE_CUDA, ATTNRT_KV_NHD);
-  const Tensor out(2, to_dlpack(ATTNRT_BF16), {5, 4, 64}), wide(2, to_dlpack(ATTNRT_FP32), {5, 4, 64}), few(2, to_dlpack(ATTNRT_BF16), {4, 4, 64});
+  const Tensor out(2, to_dlpack(ATTNRT_BF16), {5, 4, 64}), wide(2, to_dlpack(ATTNRT_FP32), {5, 4, 64}),
+      few(2, to_dlpack(ATTNRT_BF16), {4, 4, 64});
   const Tensor lse(2, to_dlpack(ATTNRT_FP32), {5, 4}), half(2, to_dlpack(ATTNRT_FP16), {5, 4});
   const attnrt_tensor *outs[2] = {}, *lses[2] = {};
   const struct { std::function<void(attnrt_merge_args&)> spoil; const char* fragment; } table[] = {

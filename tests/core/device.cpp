@@ -57,7 +57,8 @@ TEST_CASE("a device's name says which hardware, and whether it is here") {
     CHECK(got->arch == row.wanted.arch);
     CHECK(got->isa == row.wanted.isa);
   }
-  const std::vector<DeviceReport> plain = {report(ATTNRT_DEVICE_CPU, 0, 0, 0, true), report(ATTNRT_DEVICE_CUDA, 0, 0, 0, false)};
+  const std::vector<DeviceReport> plain = {report(ATTNRT_DEVICE_CPU, 0, 0, 0, true),
+                                           report(ATTNRT_DEVICE_CUDA, 0, 0, 0, false)};
   CHECK(parse_device("", plain)->type == ATTNRT_DEVICE_CPU);
 }
 
@@ -84,8 +85,9 @@ TEST_CASE("a device that is not here or not understood has its sentence") {
       {"rocm:gfxyz1", ATTNRT_INVALID, "device is 'rocm:gfxyz1'"},
       {"rocm:gfx9", ATTNRT_INVALID, "device is 'rocm:gfx9'"},
       {"cuda:1", ATTNRT_UNAVAILABLE, "device 'cuda:1' is not in this machine"},
-      {"rocm:0", ATTNRT_UNAVAILABLE, "not in this machine (its driver was not found); to ask about such hardware name its "
-                                     "architecture, as in rocm:gfx942"},
+      {"rocm:0", ATTNRT_UNAVAILABLE,
+       "not in this machine (its driver was not found); to ask about such hardware name its "
+       "architecture, as in rocm:gfx942"},
   };
   for (const auto& row : table) {
     CAPTURE(row.text);
@@ -134,9 +136,11 @@ TEST_CASE("a GPU that the driver tells of is there, one that is only named stays
   CHECK(parse_device("cuda:9.0", found)->id == -1);
   CHECK(parse_device("cuda:1", found).error().status == ATTNRT_UNAVAILABLE);
 
-  const struct { const char *step, *fragment; } failures[] = {{"init", "no CUDA device: nvmlInit_v2 answered 9, wanted 0"},
-                                                              {"none", "no CUDA device: the driver counts none"},
-                                                              {"handle", "CUDA device 0 gives no name or compute capability"}};
+  const struct {
+    const char *step, *fragment;
+  } failures[] = {{"init", "no CUDA device: nvmlInit_v2 answered 9, wanted 0"},
+                  {"none", "no CUDA device: the driver counts none"},
+                  {"handle", "CUDA device 0 gives no name or compute capability"}};
   for (const auto& failure : failures) {
     const EnvironmentVariable step("FIXTURE_NVML", failure.step);
     const DeviceReport absent = cuda();

@@ -32,8 +32,8 @@ inline attnrt_problem small_problem(const attnrt::Runtime& runtime, uint32_t lay
   return p;
 }
 
-/// A step of two requests, a prefill of 20 tokens and a decode at position 8, with all its arrays. Arrays are as long as the
-/// call says and no longer, so that a sanitizer sees a read past them.
+/// A step of two requests, a prefill of 20 tokens and a decode at position 8, with all its arrays. Arrays are as long
+/// as the call says and no longer, so that a sanitizer sees a read past them.
 struct Step {
   static constexpr int64_t kHeads = 4, kKvHeads = 2, kSize = 32, kBlock = 16, kBlocks = 6, kTokens = 21, kKeys = 29;
   explicit Step(bool paged_kv) : paged(paged_kv) {
@@ -47,7 +47,8 @@ struct Step {
     out_data.assign(q_data.size(), -77);
     lse_data.assign(static_cast<std::size_t>(kTokens * kHeads), -77);
     // Blocks that nobody wrote hold NaN: a read of them shows in the output.
-    k_pages.assign(static_cast<std::size_t>(kBlocks * kBlock * kKvHeads * kSize), std::numeric_limits<float>::quiet_NaN());
+    k_pages.assign(static_cast<std::size_t>(kBlocks * kBlock * kKvHeads * kSize),
+                   std::numeric_limits<float>::quiet_NaN());
     v_pages = k_pages;
     for (int64_t i = 0; i < 20; ++i) slots.push_back(i < 16 ? 3 * kBlock + i : i - 16);
     for (int64_t i = 0; i < 9; ++i) slots.push_back(5 * kBlock + i);
@@ -97,7 +98,8 @@ struct Step {
         double sum = 0, acc[kSize] = {};
         for (int64_t j = 0; j < keys; ++j) {
           double s = 0;
-          for (int64_t d = 0; d < kSize; ++d) s += double{q_data[static_cast<std::size_t>((t * kHeads + h) * kSize + d)]} * key(k_data, j, d);
+          for (int64_t d = 0; d < kSize; ++d)
+            s += double{q_data[static_cast<std::size_t>((t * kHeads + h) * kSize + d)]} * key(k_data, j, d);
           const double w = std::exp(s * double{run.scale});
           sum += w;
           for (int64_t d = 0; d < kSize; ++d) acc[d] += w * key(v_data, j, d);
@@ -106,7 +108,8 @@ struct Step {
           const double by = std::abs(got - want);
           if (!(by <= worst)) worst = std::isnan(by) ? std::numeric_limits<double>::infinity() : by;
         };
-        for (int64_t d = 0; d < kSize; ++d) apart(out_data[static_cast<std::size_t>((t * kHeads + h) * kSize + d)], acc[d] / sum);
+        for (int64_t d = 0; d < kSize; ++d)
+          apart(out_data[static_cast<std::size_t>((t * kHeads + h) * kSize + d)], acc[d] / sum);
         apart(lse_data[static_cast<std::size_t>(t * kHeads + h)], std::log(sum));
       }
     return worst;

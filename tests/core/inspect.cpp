@@ -87,7 +87,8 @@ TEST_CASE("a plugin cut anywhere is damaged") {
   for (std::size_t n = 0; n < 1200; ++n) sizes.push_back(n);
   for (std::size_t n = 1200; n < real().size(); n += 4999) sizes.push_back(n);
   for (std::size_t back = 1; back < 70; ++back) sizes.push_back(real().size() - back);
-  const std::size_t headers = sizeof(Elf64_Ehdr) + field<uint16_t>(real(), offsetof(Elf64_Ehdr, e_phnum)) * sizeof(Elf64_Phdr);
+  const std::size_t headers =
+      sizeof(Elf64_Ehdr) + field<uint16_t>(real(), offsetof(Elf64_Ehdr, e_phnum)) * sizeof(Elf64_Phdr);
   for (const std::size_t n : sizes) {
     CAPTURE(n);
     const Inspection cut = look(real(), n);
@@ -118,9 +119,11 @@ TEST_CASE("a plugin without section headers may be cut behind its last segment, 
 }
 
 TEST_CASE("each foreign, damaged or incompatible field has its sentence") {
-  const std::size_t note = note_offset(), load = header_of(PT_LOAD), dynamic = header_of(PT_DYNAMIC), notes = header_of(PT_NOTE);
+  const std::size_t note = note_offset(), load = header_of(PT_LOAD), dynamic = header_of(PT_DYNAMIC),
+                    notes = header_of(PT_NOTE);
   const std::size_t p_offset = offsetof(Elf64_Phdr, p_offset), p_size = offsetof(Elf64_Phdr, p_filesz);
-  const auto other = static_cast<uint32_t>(ATTNRT_SANITIZERS & ATTNRT_SAN_ADDRESS ? ATTNRT_SAN_THREAD : ATTNRT_SAN_ADDRESS);
+  const auto other =
+      static_cast<uint32_t>(ATTNRT_SANITIZERS & ATTNRT_SAN_ADDRESS ? ATTNRT_SAN_THREAD : ATTNRT_SAN_ADDRESS);
   constexpr uint64_t absurd = UINT64_MAX - 8;
   const struct {
     std::string bytes;
@@ -129,8 +132,10 @@ TEST_CASE("each foreign, damaged or incompatible field has its sentence") {
   } table[] = {
       {with<uint8_t>(real(), EI_CLASS, ELFCLASS32), State::foreign, "a 32-bit file, wanted 64 bits"},
       {with<uint8_t>(real(), EI_DATA, ELFDATA2MSB), State::foreign, "a big-endian file, wanted little-endian"},
-      {with<uint16_t>(real(), offsetof(Elf64_Ehdr, e_machine), EM_PPC64), State::foreign, "built for ELF machine 21, wanted"},
-      {with<uint16_t>(real(), offsetof(Elf64_Ehdr, e_type), ET_EXEC), State::foreign, "ELF type 2, wanted 3 (shared object)"},
+      {with<uint16_t>(real(), offsetof(Elf64_Ehdr, e_machine), EM_PPC64), State::foreign,
+       "built for ELF machine 21, wanted"},
+      {with<uint16_t>(real(), offsetof(Elf64_Ehdr, e_type), ET_EXEC), State::foreign,
+       "ELF type 2, wanted 3 (shared object)"},
       {with<uint16_t>(real(), offsetof(Elf64_Ehdr, e_type), ET_REL), State::foreign, "ELF type 1"},
       {with<char>(real(), note + offsetof(attnrt_note, owner), 'b'), State::foreign, "no attnrt note"},
       {with<uint32_t>(real(), note + offsetof(attnrt_note, type), 7), State::foreign, "no attnrt note"},
@@ -139,11 +144,13 @@ TEST_CASE("each foreign, damaged or incompatible field has its sentence") {
       {with<uint32_t>(real(), note + offsetof(attnrt_note, namesz), UINT32_MAX), State::foreign, "no attnrt note"},
       {with<uint32_t>(real(), note + offsetof(attnrt_note, abi_major), ATTNRT_ABI_MAJOR + 1), State::incompatible,
        "built for plugin ABI 1.1, wanted 0.1: rebuild it"},
-      {with<uint32_t>(real(), note + offsetof(attnrt_note, abi_minor), 99), State::incompatible, "built for plugin ABI 0.99"},
+      {with<uint32_t>(real(), note + offsetof(attnrt_note, abi_minor), 99), State::incompatible,
+       "built for plugin ABI 0.99"},
       {with<uint32_t>(real(), note + offsetof(attnrt_note, sanitizers), other), State::incompatible,
        "sanitizer, this process runs without it"},
       {with<uint16_t>(real(), offsetof(Elf64_Ehdr, e_phnum), 0), State::damaged, "no program headers"},
-      {with<uint16_t>(real(), offsetof(Elf64_Ehdr, e_phentsize), 8), State::damaged, "no program headers of the usual size"},
+      {with<uint16_t>(real(), offsetof(Elf64_Ehdr, e_phentsize), 8), State::damaged,
+       "no program headers of the usual size"},
       {with<uint16_t>(real(), offsetof(Elf64_Ehdr, e_phnum), UINT16_MAX), State::damaged, "program headers"},
       {with<uint64_t>(real(), offsetof(Elf64_Ehdr, e_phoff), absurd), State::damaged, "cut inside the program headers"},
       {with<uint64_t>(real(), offsetof(Elf64_Ehdr, e_shoff), absurd), State::damaged, "cut: the section headers"},
@@ -210,7 +217,9 @@ TEST_CASE("flipped bytes cost a sentence at most") {
                              : kind < 7 ? note + random() % sizeof(attnrt_note)
                                         : random() % bytes.size();
       undo.emplace_back(at, bytes[at]);
-      bytes[at] = static_cast<char>(random() % 3 ? random() : random() % 2 ? 0xff : bytes[at] ^ (1 << random() % 8));
+      bytes[at] = static_cast<char>(random() % 3   ? random()
+                                    : random() % 2 ? 0xff
+                                                   : static_cast<uint32_t>(bytes[at]) ^ 1u << random() % 8);
     }
     const Inspection seen = look(bytes);
     ++told[static_cast<int>(seen.state)];
@@ -222,8 +231,10 @@ TEST_CASE("flipped bytes cost a sentence at most") {
     CAPTURE(state_name(state));
     CHECK(told[static_cast<int>(state)] > 10);
   }
-  CHECK(told[static_cast<int>(State::loaded)] + told[static_cast<int>(State::foreign)] + told[static_cast<int>(State::damaged)] +
-            told[static_cast<int>(State::incompatible)] + told[static_cast<int>(State::invalid)] == 6000);
+  CHECK(told[static_cast<int>(State::loaded)] + told[static_cast<int>(State::foreign)] +
+            told[static_cast<int>(State::damaged)] + told[static_cast<int>(State::incompatible)] +
+            told[static_cast<int>(State::invalid)] ==
+        6000);
 }
 
 TEST_CASE("thousands of symbol tables do not keep the host busy") {

@@ -38,7 +38,8 @@ TEST_CASE("a layer without a cache") {
   plan.update(step.batch);
   plan.run(step.run);
   CHECK(step.error() < 1e-5);
-  CHECK_THAT(refused([&] { engine.op.write_kv(step.write); }), Contains("the problem has no cache, wanted a paged KV layout"));
+  CHECK_THAT(refused([&] { engine.op.write_kv(step.write); }),
+             Contains("the problem has no cache, wanted a paged KV layout"));
 }
 
 TEST_CASE("the engine's own memory, exactly as large as asked") {
@@ -74,14 +75,17 @@ TEST_CASE("the engine's own memory, exactly as large as asked") {
 
   memory.plan_bytes -= 1;
   CHECK_THAT(refused([&] { engine.op.plan(step.limits, &memory); }),
-             Contains("memory.plan has " + std::to_string(memory.plan_bytes) + " bytes, wanted " + std::to_string(sizes.plan_bytes)));
+             Contains("memory.plan has " + std::to_string(memory.plan_bytes) + " bytes, wanted " +
+                      std::to_string(sizes.plan_bytes)));
   memory.plan_bytes += 65;
   memory.plan = reinterpret_cast<std::byte*>(plan_memory.data()) + 8;
-  CHECK_THAT(refused([&] { engine.op.plan(step.limits, &memory); }), Contains("memory.plan is not aligned to 64 bytes"));
+  CHECK_THAT(refused([&] { engine.op.plan(step.limits, &memory); }),
+             Contains("memory.plan is not aligned to 64 bytes"));
   memory.plan = nullptr;
   CHECK_THAT(refused([&] { engine.op.plan(step.limits, &memory); }), Contains("memory.plan is NULL, wanted"));
   memory.struct_size = 8;
-  CHECK_THAT(refused([&] { engine.op.plan(step.limits, &memory); }), Contains("memory.struct_size is 8, wanted at least"));
+  CHECK_THAT(refused([&] { engine.op.plan(step.limits, &memory); }),
+             Contains("memory.struct_size is 8, wanted at least"));
 }
 
 TEST_CASE("an empty batch is legal and touches nothing") {
@@ -183,7 +187,8 @@ TEST_CASE("rows come back out of the cache, halves merge to the whole") {
   merge.num_tokens = merge.num_merged_tokens = 21;
   engine.op.merge_states(merge);
   for (std::size_t i = 0; i < out.size(); ++i) REQUIRE(out[i] == Approx(step.out_data[i]).margin(1e-6));
-  for (std::size_t i = 0; i < lse.size(); ++i) REQUIRE(lse[i] == Approx(step.lse_data[i] + std::log(2.0f)).margin(1e-5));
+  for (std::size_t i = 0; i < lse.size(); ++i)
+    REQUIRE(lse[i] == Approx(step.lse_data[i] + std::log(2.0f)).margin(1e-5));
 }
 
 TEST_CASE("two plans of one op run at once") {

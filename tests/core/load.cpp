@@ -19,14 +19,16 @@ namespace {
 /// A plugin's tables in memory, all of them right; a test spoils one field.
 struct Tables {
   uint32_t block_list[2] = {16, 32};
-  attnrt_sizes blocks{sizeof(attnrt_sizes), 2, block_list, 0, 0, 0, 0}, heads{sizeof(attnrt_sizes), 0, nullptr, 8, 8, 0, 0};
+  attnrt_sizes blocks{sizeof(attnrt_sizes), 2, block_list, 0, 0, 0, 0},
+      heads{sizeof(attnrt_sizes), 0, nullptr, 8, 8, 0, 0};
   attnrt_caps caps{};
   attnrt_variant variant{}, second_variant{};
   const attnrt_variant* variants[2] = {&variant, &second_variant};
   attnrt_backend backend{sizeof(attnrt_backend), 2, "MADE", "made for a test", variants};
   attnrt_backend second_backend{sizeof(attnrt_backend), 2, "MADE_TOO", "made for a test", variants};
   const attnrt_backend* backends[2] = {&backend, &second_backend};
-  attnrt_plugin plugin{sizeof(attnrt_plugin), ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR, 2, "made", "1.0", "here", backends, nullptr, nullptr};
+  attnrt_plugin plugin{
+      sizeof(attnrt_plugin), ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR, 2, "made", "1.0", "here", backends, nullptr, nullptr};
   Inspection note;
 
   Tables() {
@@ -150,7 +152,8 @@ TEST_CASE("each fault in the tables has its sentence") {
       {[](Tables& t) { t.caps.device_type = 3; }, ".caps.device_type is 3, wanted 1, 2 or 10"},
       {[](Tables& t) { t.caps.device_type = -1; }, ".caps.device_type is -1"},
       {[](Tables& t) { t.caps.num_arch_ranges = 1; }, ".caps.arch_ranges"},
-      {[](Tables& t) { t.caps.features |= UINT64_C(1) << 60; }, ".caps.features holds unknown bits: 1152921504606846976"},
+      {[](Tables& t) { t.caps.features |= UINT64_C(1) << 60; },
+       ".caps.features holds unknown bits: 1152921504606846976"},
       {[](Tables& t) { t.caps.features = 0; }, ".caps.features is empty, wanted at least one bit"},
       {[](Tables& t) { t.caps.families = 4; }, ".caps.families holds unknown bits: 4"},
       {[](Tables& t) { t.caps.needs = 8; }, ".caps.needs holds unknown bits: 8"},
@@ -211,7 +214,8 @@ TEST_CASE("a name that is taken is shadowed by the file that took it") {
   REQUIRE(registry->files.size() == 3);
   expect(registry->files[0], State::loaded, "");
   for (const std::size_t i : {std::size_t{1}, std::size_t{2}})
-    expect(registry->files[i], State::shadowed, "shadowed by " + (one.path() / "b.so").string() + ", which offers FIXTURE too");
+    expect(registry->files[i], State::shadowed,
+           "shadowed by " + (one.path() / "b.so").string() + ", which offers FIXTURE too");
   REQUIRE(registry->backends.size() == 1);
   CHECK(registry->file_of(registry->backends[0]).path == one.path() / "b.so");
   REQUIRE(registry->find("fixture"));

@@ -188,6 +188,6 @@ TEST_CASE("no reason hides another") {
   c.problem.head_size_qk = 80;
   c.problem.q_dtype = ATTNRT_FP32;
   lack(c, ATTNRT_FEATURE_SINKS | ATTNRT_FEATURE_ALIBI);
-  CHECK(refusals(c.caps, c.problem) ==
-        (why_bit(ATTNRT_WHY_HEAD_SIZE) | why_bit(ATTNRT_WHY_DTYPE) | why_bit(ATTNRT_WHY_SINKS) | why_bit(ATTNRT_WHY_ALIBI)));
+  CHECK(refusals(c.caps, c.problem) == (why_bit(ATTNRT_WHY_HEAD_SIZE) | why_bit(ATTNRT_WHY_DTYPE) |
+                                        why_bit(ATTNRT_WHY_SINKS) | why_bit(ATTNRT_WHY_ALIBI)));
 }

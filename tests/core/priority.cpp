@@ -16,7 +16,9 @@ namespace {
 std::string rule(const std::string& when) {
   return R"({"version": 1, "rules": [{"name": "a", "when": {)" + when + R"(}, "order": ["X"]}]})";
 }
-std::string with_switch(const std::string& body) { return R"({"version": 1, "rules": [], "switches": [{)" + body + "}]}"; }
+std::string with_switch(const std::string& body) {
+  return R"({"version": 1, "rules": [], "switches": [{)" + body + "}]}";
+}
 
 }  // namespace
 
@@ -42,7 +44,8 @@ TEST_CASE("broken syntax is told by line and column") {
 }
 
 TEST_CASE("each fault in a priority table is told by its pointer") {
-  const struct { std::string text, fragment; } table[] = {
+  const struct { std::string text, fragment;
+  } table[] = {
       {"[]", "t.json#: is an array, wanted an object"},
       {"{}", "t.json#: key 'version' is missing"},
       {R"({"version": 2, "rules": []})", "t.json#/version: is 2, wanted 1 to 1"},
@@ -50,24 +53,31 @@ TEST_CASE("each fault in a priority table is told by its pointer") {
       {R"({"version": "1", "rules": []})", "t.json#/version: is a string, wanted a whole number"},
       {R"({"version": 1})", "t.json#: key 'rules' is missing"},
       {R"({"version": 1, "rules": {}})", "t.json#/rules: is an object, wanted an array"},
-      {R"({"version": 1, "rules": [], "rule": []})", "t.json#: unknown key 'rule', wanted one of $schema, version, comment"},
+      {R"({"version": 1, "rules": [], "rule": []})",
+       "t.json#: unknown key 'rule', wanted one of $schema, version, comment"},
       {R"({"version": 1, "rules": [7]})", "t.json#/rules/0: is a number, wanted an object"},
       {R"({"version": 1, "rules": [{"order": []}]})", "t.json#/rules/0: key 'name' is missing"},
       {R"({"version": 1, "rules": [{"name": 3, "order": []}]})", "t.json#/rules/0/name: is a number, wanted a string"},
       {R"({"version": 1, "rules": [{"name": "a"}]})", "t.json#/rules/0: key 'order' is missing"},
-      {R"({"version": 1, "rules": [{"name": "a", "order": "X"}]})", "t.json#/rules/0/order: is a string, wanted an array"},
-      {R"({"version": 1, "rules": [{"name": "a", "order": ["X", null]}]})", "t.json#/rules/0/order/1: is null, wanted a string"},
-      {R"({"version": 1, "rules": [{"name": "a", "order": ["X", "Y", "x"]}]})", "t.json#/rules/0/order/2: 'x' stands twice in this list"},
-      {R"({"version": 1, "rules": [{"nmae": "a", "order": []}]})", "t.json#/rules/0: unknown key 'nmae', wanted one of name, when, order"},
-      {R"({"version": 1, "rules": [{"name": "a", "when": {}, "order": []}, {"name": "a", "when": {"device": "cpu"}, "order": []}]})",
+      {R"({"version": 1, "rules": [{"name": "a", "order": "X"}]})",
+       "t.json#/rules/0/order: is a string, wanted an array"},
+      {R"({"version": 1, "rules": [{"name": "a", "order": ["X", null]}]})",
+       "t.json#/rules/0/order/1: is null, wanted a string"},
+      {R"({"version": 1, "rules": [{"name": "a", "order": ["X", "Y", "x"]}]})",
+       "t.json#/rules/0/order/2: 'x' stands twice in this list"},
+      {R"({"version": 1, "rules": [{"nmae": "a", "order": []}]})",
+       "t.json#/rules/0: unknown key 'nmae', wanted one of name, when, order"},
+      {R"({"version": 1, "rules": [{"name": "a", "order": []}, {"name": "a", "when": {"device": "cpu"}, "order": []}]})",
        "t.json#/rules/1: the name 'a' stands twice"},
-      {R"({"version": 1, "rules": [{"name": "a", "when": {"device": "cpu"}, "order": []}, {"name": "b", "when": {"device": "cpu"}, "order": []}]})",
+      {R"({"version": 1, "rules": [{"name": "a", "when": {"device": "cpu"}, "order": []},
+                                   {"name": "b", "when": {"device": "cpu"}, "order": []}]})",
        "t.json#/rules/1: the conditions are those of rule 'a', which always wins"},
       {rule(R"("devcie": "cpu")"), "t.json#/rules/0/when: unknown key 'devcie', wanted one of device, arch"},
       {rule(R"("device": "tpu")"), "t.json#/rules/0/when/device: is 'tpu', wanted one of cpu, cuda, rocm"},
       {rule(R"("device": 1)"), "t.json#/rules/0/when/device: is a number, wanted a string"},
       {rule(R"("arch": "9.0")"), "t.json#/rules/0/when/arch: needs a device beside it"},
-      {rule(R"("device": "cuda", "arch": "9")"), "t.json#/rules/0/when/arch: is '9', wanted an architecture or a range"},
+      {rule(R"("device": "cuda", "arch": "9")"),
+       "t.json#/rules/0/when/arch: is '9', wanted an architecture or a range"},
       {rule(R"("device": "cuda", "arch": "9.0-8.0")"), "t.json#/rules/0/when/arch: is '9.0-8.0'"},
       {rule(R"("device": "cuda", "arch": "9.0-")"), "t.json#/rules/0/when/arch: is '9.0-'"},
       {rule(R"("device": "cuda", "arch": "9.10")"), "t.json#/rules/0/when/arch: is '9.10'"},
@@ -75,7 +85,8 @@ TEST_CASE("each fault in a priority table is told by its pointer") {
       {rule(R"("device": "rocm", "arch": "9.0")"), "t.json#/rules/0/when/arch: is '9.0'"},
       {rule(R"("device": "rocm", "arch": "gfx")"), "t.json#/rules/0/when/arch: is 'gfx'"},
       {rule(R"("device": "cuda", "arch": 9.0)"), "t.json#/rules/0/when/arch: is a number, wanted a string"},
-      {rule(R"("family": "latent")"), "t.json#/rules/0/when/family: is 'latent', wanted one of standard, mla, mla_prefill"},
+      {rule(R"("family": "latent")"),
+       "t.json#/rules/0/when/family: is 'latent', wanted one of standard, mla, mla_prefill"},
       {rule(R"("phase": "warmup")"), "t.json#/rules/0/when/phase: is 'warmup', wanted one of prefill, decode, mixed"},
       {rule(R"("causal": 1)"), "t.json#/rules/0/when/causal: is a number, wanted true or false"},
       {rule(R"("kv_cache_dtype": "fp32")"), "t.json#/rules/0/when/kv_cache_dtype: is a string, wanted an array"},
@@ -91,7 +102,8 @@ TEST_CASE("each fault in a priority table is told by its pointer") {
       {with_switch(R"("env": "A", "is": 1)"), "t.json#/switches/0: does nothing, wanted exclude, before or only"},
       {with_switch(R"("env": "A", "is": 1, "before": ["X"])"), "t.json#/switches/0/before: has 1 names, wanted 2"},
       {with_switch(R"("env": "A", "is": 1, "only": ["X"])"), "t.json#/switches/0/only: is an array, wanted an object"},
-      {with_switch(R"("env": "A", "is": 1, "only": {"X": "FA2"})"), "t.json#/switches/0/only/X: is a string, wanted an array"},
+      {with_switch(R"("env": "A", "is": 1, "only": {"X": "FA2"})"),
+       "t.json#/switches/0/only/X: is a string, wanted an array"},
       {with_switch(R"("env": "A", "is": 1, "skip": ["X"])"), "t.json#/switches/0: unknown key 'skip'"},
   };
   for (const auto& row : table) {
@@ -105,11 +117,13 @@ TEST_CASE("each fault in a priority table is told by its pointer") {
 
 TEST_CASE("a priority table is read as it stands") {
   const auto read = parse_priority(R"({"version": 1, "comment": "c", "rules": [
-      {"name": "a", "when": {"device": "cuda", "arch": "8.0-9.9", "family": "standard", "phase": "decode", "causal": true,
-       "kv_cache_dtype": ["fp8_e4m3", "bf16"], "num_heads": {"min": 8, "max": 64}, "features": ["softcap"]}, "order": ["X", "Y"]},
+      {"name": "a", "order": ["X", "Y"],
+       "when": {"device": "cuda", "arch": "8.0-9.9", "family": "standard", "phase": "decode", "causal": true,
+                "kv_cache_dtype": ["fp8_e4m3", "bf16"], "num_heads": {"min": 8, "max": 64}, "features": ["softcap"]}},
       {"name": "b", "when": {"device": "rocm", "arch": "gfx942"}, "order": ["Z"]},
       {"name": "rest", "order": []}],
-      "switches": [{"env": "E", "config": "c", "default": true, "is": false, "exclude": ["X*"], "before": ["Y", "X"], "only": {"Z": ["a"]}}]})",
+      "switches": [{"env": "E", "config": "c", "default": true, "is": false,
+                    "exclude": ["X*"], "before": ["Y", "X"], "only": {"Z": ["a"]}}]})",
                                    "t.json");
   REQUIRE(read);
   REQUIRE(read->rules.size() == 3);
@@ -145,7 +159,8 @@ TEST_CASE("a priority table is read as it stands") {
 
 TEST_CASE("a table's file that cannot be read is named") {
   const Scratch one;
-  CHECK_THAT(read_priority(one.path() / "none.json").error().text, Contains("none.json cannot be read, wanted a JSON file"));
+  CHECK_THAT(read_priority(one.path() / "none.json").error().text,
+             Contains("none.json cannot be read, wanted a JSON file"));
   CHECK_FALSE(read_priority(one.path()));
   CHECK_THAT(read_priority(one.write("t.json", "{\n")).error().text, Contains("t.json:2:1: "));
   CHECK(read_priority(one.write("t.json", R"({"version": 1, "rules": []})")));
@@ -166,23 +181,27 @@ TEST_CASE("patterns fit names whatever their case") {
 }
 
 TEST_CASE("an attention config holds the backends and the keys of the table's switches") {
-  const auto table = parse_priority(with_switch(R"("config": "flash_attn_version", "is": 2, "exclude": ["X"])"), "t.json");
+  const auto table =
+      parse_priority(with_switch(R"("config": "flash_attn_version", "is": 2, "exclude": ["X"])"), "t.json");
   REQUIRE(table);
-  const auto config = parse_attention_config(R"({"backend": "X", "mla_prefill_backend": "Y", "flash_attn_version": 3})", *table);
+  const auto config =
+      parse_attention_config(R"({"backend": "X", "mla_prefill_backend": "Y", "flash_attn_version": 3})", *table);
   REQUIRE(config);
   CHECK(config->backend == "X");
   CHECK(config->mla_prefill_backend == "Y");
   CHECK(config->values.at("flash_attn_version") == "3");
   CHECK(parse_attention_config("{}", *table));
 
-  const struct { const char *text, *fragment; } faults[] = {
+  const struct { const char *text, *fragment;
+  } faults[] = {
       {"", "attention-config:1:1: "},
       {"{\"backend\": X}", "attention-config:1:13: "},
       {"[]", "attention-config#: is an array, wanted an object"},
       {"\"X\"", "attention-config#: is a string, wanted an object"},
       {R"({"backend": 3})", "attention-config#/backend: is a number, wanted a string"},
       {R"({"mla_prefill_backend": ["X"]})", "attention-config#/mla_prefill_backend: is an array, wanted a string"},
-      {R"({"flash_attn_version": 2.5})", "attention-config#/flash_attn_version: is a number, wanted a string, a whole number or a bool"},
+      {R"({"flash_attn_version": 2.5})",
+       "attention-config#/flash_attn_version: is a number, wanted a string, a whole number or a bool"},
       {R"({"flash_attn_version": {}})", "attention-config#/flash_attn_version: is an object"},
       {R"({"bakend": "X"})", "unknown key 'bakend', wanted one of backend, mla_prefill_backend, "},
   };

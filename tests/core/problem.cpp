@@ -112,7 +112,8 @@ TEST_CASE("a problem at odds with itself has its sentence") {
       {[](auto& p) { p.softcap = inf; }, "softcap is inf"},
       {[](auto& p) { p.cp_size = 2, p.cp_rank = 2, p.cp_interleave = 1; }, "cp_rank is 2 of cp_size 2"},
       {[](auto& p) { p.cp_size = 2; }, "with cp_interleave 0"},
-      {[](auto& p) { p = latent(), p.head_size_qk = 512; }, "MLA head sizes are 512 and 512, wanted kv_lora + rope = 576"},
+      {[](auto& p) { p = latent(), p.head_size_qk = 512; },
+       "MLA head sizes are 512 and 512, wanted kv_lora + rope = 576"},
       {[](auto& p) { p = latent(), p.mla_kv_lora = 0; }, "MLA head sizes are"},
       {[](auto& p) { p = latent(), p.num_kv_heads = 16; }, "MLA num_kv_heads is 16, wanted 1"},
   };
@@ -144,7 +145,8 @@ TEST_CASE("the prefill half of MLA is a standard problem without a cache") {
   CHECK(half.head_size_qk == 192);
   CHECK(half.head_size_v == 128);
   CHECK(half.kv_dtype == p.q_dtype);
-  CHECK(half.features == (ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_LSE | ATTNRT_FEATURE_DIFF_KV));
+  CHECK(half.features ==
+        (ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_LSE | ATTNRT_FEATURE_DIFF_KV));
   REQUIRE(complete(half));
   CHECK(complete(half)->features == half.features);
 }
@@ -157,8 +159,9 @@ TEST_CASE("a problem describes itself in messages") {
   p.kv_dtype = ATTNRT_FP8_E4M3;
   p.block_size = 64;
   p.determinism = ATTNRT_DETERMINISM_BATCH_INVARIANT;
-  CHECK_THAT(describe(p), Contains("cuda (9.0) with head_size=576, head_size_v=512") && Contains("kv_cache_dtype=fp8_e4m3") &&
-                              Contains("block_size=64") && Contains("family=mla") && Contains("determinism=batch"));
+  CHECK_THAT(describe(p), Contains("cuda (9.0) with head_size=576, head_size_v=512") &&
+                              Contains("kv_cache_dtype=fp8_e4m3") && Contains("block_size=64") &&
+                              Contains("family=mla") && Contains("determinism=batch"));
   CHECK_THAT(describe(mla_prefill_half(p)), Contains("family=mla prefill"));
   CHECK(is_attention_free(attnrt_problem{}));
 }

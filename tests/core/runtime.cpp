@@ -72,7 +72,8 @@ TEST_CASE("a folder without plugins is no error") {
   CHECK_THAT(choice.explain(), Contains("CPU_ATTN"));
   CHECK_THAT(choice.json(), Contains("\"backend\":null") && Contains("not installed"));
   CHECK_THAT(refused([&] { runtime.op(choice); }), Contains("op: the choice has no winner"));
-  CHECK_THAT(refused([&] { runtime.select(runtime.problem("cpu")); }, ATTNRT_UNSUPPORTED), Contains("No valid attention backend found"));
+  CHECK_THAT(refused([&] { runtime.select(runtime.problem("cpu")); }, ATTNRT_UNSUPPORTED),
+             Contains("No valid attention backend found"));
 }
 
 TEST_CASE("files come, change and go while the runtime lives") {
@@ -81,7 +82,8 @@ TEST_CASE("files come, change and go while the runtime lives") {
   attnrt::Runtime runtime(only_plugins(one.path().string()));
   CHECK(state_of(runtime, "cpu_attn.so") == "loaded");
   CHECK(state_of(runtime, "new.so") == "");
-  CHECK_THAT(refused([&] { runtime.force_backend("FIXTURE"); }), Contains("Unknown attention backend: 'FIXTURE'. Valid options are: CPU_ATTN"));
+  CHECK_THAT(refused([&] { runtime.force_backend("FIXTURE"); }),
+             Contains("Unknown attention backend: 'FIXTURE'. Valid options are: CPU_ATTN"));
 
   one.install(fixture("first"), "new.so");
   one.write("text.so", "hello");
@@ -125,7 +127,8 @@ TEST_CASE("selections go on undisturbed while another thread rescans") {
   int wrong = 0;
   for (int i = 0; i < 300; ++i) {
     attnrt_choice* choice = nullptr;
-    wrong += attnrt_select(runtime.get(), &p, &choice) != ATTNRT_OK || std::strcmp(attnrt_choice_backend(choice), "CPU_ATTN") != 0;
+    wrong += attnrt_select(runtime.get(), &p, &choice) != ATTNRT_OK ||
+             std::strcmp(attnrt_choice_backend(choice), "CPU_ATTN") != 0;
     attnrt_choice_free(choice);
   }
   other.join();
@@ -152,9 +155,11 @@ TEST_CASE("a scoped force holds for its thread and scope, nests, and goes with a
     } catch (const std::runtime_error&) {
     }
     CHECK(chosen(runtime) == "FIXTURE");
-    CHECK_THAT(refused([&] { attnrt::ForceBackend unknown(runtime, "NONE_SUCH"); }), Contains("Unknown attention backend: 'NONE_SUCH'"));
+    CHECK_THAT(refused([&] { attnrt::ForceBackend unknown(runtime, "NONE_SUCH"); }),
+               Contains("Unknown attention backend: 'NONE_SUCH'"));
     CHECK(chosen(runtime) == "FIXTURE");
-    CHECK_THAT(refused([&] { attnrt::ForceBackend absent(runtime, "flash_attn"); }, ATTNRT_UNSUPPORTED), Contains("not installed"));
+    CHECK_THAT(refused([&] { attnrt::ForceBackend absent(runtime, "flash_attn"); }, ATTNRT_UNSUPPORTED),
+               Contains("not installed"));
   }
   CHECK(chosen(runtime) == "CPU_ATTN");
   runtime.force_backend("FIXTURE");
@@ -184,7 +189,8 @@ TEST_CASE("the log gets each distinct choice once, and what a plugin says") {
   options.log = [&lines](int32_t level, const char* text) { lines.push_back(std::to_string(level) + " " + text); };
   attnrt::Runtime runtime(options);
   const auto count = [&lines](const std::string& text) {
-    return std::count_if(lines.begin(), lines.end(), [&](const std::string& line) { return line.find(text) != std::string::npos; });
+    return std::count_if(lines.begin(), lines.end(),
+                         [&](const std::string& line) { return line.find(text) != std::string::npos; });
   };
   CHECK(count("2 loading " + (one.path() / "fixture.so").string() + " although") == 1);
   CHECK(count("0 " + (one.path() / "cpu_attn.so").string() + ": loaded") == 1);
@@ -219,7 +225,8 @@ TEST_CASE("a problem's device and size are judged") {
   CHECK_THAT(refused([&] { runtime.op(nothing); }), Contains("no attention layers, there is nothing to create"));
   attnrt_problem elsewhere = small_problem(runtime, ATTNRT_KV_NHD);
   elsewhere.device_id = -1;
-  CHECK_THAT(refused([&] { runtime.op(runtime.select(elsewhere)); }, ATTNRT_UNAVAILABLE), Contains("hardware that is not in this machine"));
+  CHECK_THAT(refused([&] { runtime.op(runtime.select(elsewhere)); }, ATTNRT_UNAVAILABLE),
+             Contains("hardware that is not in this machine"));
 }
 
 TEST_CASE("documents and pools") {
@@ -230,7 +237,8 @@ TEST_CASE("documents and pools") {
   CHECK_THAT(runtime.doctor(), Contains("\"devices\":") && Contains("\"findings\":"));
   CHECK(runtime.executor(3) == runtime.executor(3));
   CHECK(runtime.executor(3)->num_workers == 3);
-  CHECK_THAT(refused([&] { runtime.executor(5000); }, ATTNRT_FAILED), Contains("num_workers is 5000, wanted 0 to 4096"));
+  CHECK_THAT(refused([&] { runtime.executor(5000); }, ATTNRT_FAILED),
+             Contains("num_workers is 5000, wanted 0 to 4096"));
 }
 
 TEST_CASE("the last error belongs to its thread") {
@@ -263,22 +271,44 @@ TEST_CASE("NULL is refused by every call, and freed by every free") {
   auto layout = attnrt::sized<attnrt_kv_layout>();
   attnrt_op* other_op = nullptr;
   attnrt_plan* other_plan = nullptr;
-  const attnrt_status answers[] = {
-      attnrt_open(nullptr, nullptr), attnrt_rescan(nullptr), attnrt_force_backend(nullptr, "X"), attnrt_push_force(nullptr, "X"),
-      attnrt_pop_force(nullptr), attnrt_list(nullptr, &text), attnrt_list(rt, nullptr), attnrt_show(nullptr, "X", &text),
-      attnrt_show(rt, nullptr, &text), attnrt_show(rt, "CPU_ATTN", nullptr), attnrt_doctor(nullptr, &text),
-      attnrt_doctor(rt, nullptr), attnrt_problem_init(nullptr, "cpu", &p), attnrt_problem_init(rt, "cpu", nullptr),
-      attnrt_select(nullptr, &p, &choice), attnrt_select(rt, nullptr, &choice), attnrt_select(rt, &p, nullptr),
-      attnrt_op_create(nullptr, engine.choice.get(), &other_op), attnrt_op_create(rt, nullptr, &other_op),
-      attnrt_op_create(rt, engine.choice.get(), nullptr), attnrt_op_kv_layout(nullptr, &layout),
-      attnrt_op_kv_layout(op, nullptr), attnrt_op_workspace(nullptr, &step.limits, &sizes),
-      attnrt_op_workspace(op, nullptr, &sizes), attnrt_op_workspace(op, &step.limits, nullptr),
-      attnrt_plan_create(nullptr, &step.limits, nullptr, &other_plan), attnrt_plan_create(op, nullptr, nullptr, &other_plan),
-      attnrt_plan_create(op, &step.limits, nullptr, nullptr), attnrt_run(nullptr, &step.run, nullptr),
-      attnrt_run(plan, nullptr, nullptr), attnrt_write_kv(nullptr, &step.write, nullptr), attnrt_write_kv(op, nullptr, nullptr),
-      attnrt_gather_kv(nullptr, nullptr, nullptr), attnrt_gather_kv(op, nullptr, nullptr),
-      attnrt_merge_states(nullptr, nullptr, nullptr), attnrt_merge_states(op, nullptr, nullptr),
-      attnrt_plan_update(nullptr, &step.batch, nullptr), attnrt_plan_update(plan, nullptr, nullptr)};
+  const attnrt_status answers[] = {attnrt_open(nullptr, nullptr),
+                                   attnrt_rescan(nullptr),
+                                   attnrt_force_backend(nullptr, "X"),
+                                   attnrt_push_force(nullptr, "X"),
+                                   attnrt_pop_force(nullptr),
+                                   attnrt_list(nullptr, &text),
+                                   attnrt_list(rt, nullptr),
+                                   attnrt_show(nullptr, "X", &text),
+                                   attnrt_show(rt, nullptr, &text),
+                                   attnrt_show(rt, "CPU_ATTN", nullptr),
+                                   attnrt_doctor(nullptr, &text),
+                                   attnrt_doctor(rt, nullptr),
+                                   attnrt_problem_init(nullptr, "cpu", &p),
+                                   attnrt_problem_init(rt, "cpu", nullptr),
+                                   attnrt_select(nullptr, &p, &choice),
+                                   attnrt_select(rt, nullptr, &choice),
+                                   attnrt_select(rt, &p, nullptr),
+                                   attnrt_op_create(nullptr, engine.choice.get(), &other_op),
+                                   attnrt_op_create(rt, nullptr, &other_op),
+                                   attnrt_op_create(rt, engine.choice.get(), nullptr),
+                                   attnrt_op_kv_layout(nullptr, &layout),
+                                   attnrt_op_kv_layout(op, nullptr),
+                                   attnrt_op_workspace(nullptr, &step.limits, &sizes),
+                                   attnrt_op_workspace(op, nullptr, &sizes),
+                                   attnrt_op_workspace(op, &step.limits, nullptr),
+                                   attnrt_plan_create(nullptr, &step.limits, nullptr, &other_plan),
+                                   attnrt_plan_create(op, nullptr, nullptr, &other_plan),
+                                   attnrt_plan_create(op, &step.limits, nullptr, nullptr),
+                                   attnrt_run(nullptr, &step.run, nullptr),
+                                   attnrt_run(plan, nullptr, nullptr),
+                                   attnrt_write_kv(nullptr, &step.write, nullptr),
+                                   attnrt_write_kv(op, nullptr, nullptr),
+                                   attnrt_gather_kv(nullptr, nullptr, nullptr),
+                                   attnrt_gather_kv(op, nullptr, nullptr),
+                                   attnrt_merge_states(nullptr, nullptr, nullptr),
+                                   attnrt_merge_states(op, nullptr, nullptr),
+                                   attnrt_plan_update(nullptr, &step.batch, nullptr),
+                                   attnrt_plan_update(plan, nullptr, nullptr)};
   for (std::size_t i = 0; i < std::size(answers); ++i) {
     CAPTURE(i);
     CHECK(answers[i] == ATTNRT_INVALID);

@@ -103,7 +103,8 @@ TEST_CASE("files are sorted within a folder, folders stay in order, a folder nam
 
 TEST_CASE("an empty element is the default folder") {
   const Scratch one;
-  for (const std::string& list : {one.path().string() + ":", ":" + one.path().string(), std::string(), std::string("::")}) {
+  for (const std::string& list :
+       {one.path().string() + ":", ":" + one.path().string(), std::string(), std::string("::")}) {
     CAPTURE(list);
     bool found = false;
     for (const Folder& folder : search(option_path(list)).folders)
@@ -118,11 +119,12 @@ TEST_CASE("an empty element is the default folder") {
 TEST_CASE("relative, missing and unreadable folders get a sentence and no files") {
   const Scratch one;
   const std::string file = one.write("file", "").string();
-  const struct { std::string element, fragment; } table[] = {{".", "'.' is relative, wanted an absolute path"},
-                                                              {"plugins", "'plugins' is relative"},
-                                                              {"~/plugins", "is relative"},
-                                                              {one.path().string() + "/none", "cannot be read: No such file"},
-                                                              {file, "cannot be read: Not a directory"}};
+  const struct { std::string element, fragment;
+  } table[] = {{".", "'.' is relative, wanted an absolute path"},
+               {"plugins", "'plugins' is relative"},
+               {"~/plugins", "is relative"},
+               {one.path().string() + "/none", "cannot be read: No such file"},
+               {file, "cannot be read: Not a directory"}};
   for (const auto& row : table) {
     const SearchResult found = search(option_path(row.element));
     CHECK(found.files.empty());
@@ -136,7 +138,8 @@ TEST_CASE("a world-writable file or folder is not trusted") {
   const fs::path file = one.write("a.so", "");
   CHECK(distrust(file) == "");
   REQUIRE(chmod(file.c_str(), 0666) == 0);
-  CHECK_THAT(distrust(file), Contains("the file") && Contains("is world-writable, wanted no write permission for others"));
+  CHECK_THAT(distrust(file),
+             Contains("the file") && Contains("is world-writable, wanted no write permission for others"));
   REQUIRE(chmod(file.c_str(), 0664) == 0);
   CHECK(distrust(file) == "");
   REQUIRE(chmod(one.path().c_str(), 0777) == 0);
@@ -151,7 +154,8 @@ TEST_CASE("a link does not hide the folder that its file lies in") {
   fs::create_symlink(file, one.path() / "a.so");
   CHECK(distrust(one.path() / "a.so") == "");
   REQUIRE(chmod(open_to_all.path().c_str(), 0777) == 0);
-  CHECK_THAT(distrust(one.path() / "a.so"), Contains("the folder " + open_to_all.path().string() + " is world-writable"));
+  CHECK_THAT(distrust(one.path() / "a.so"),
+             Contains("the folder " + open_to_all.path().string() + " is world-writable"));
 }
 
 TEST_CASE("a file or folder of a foreign user is not trusted") {
@@ -163,7 +167,8 @@ TEST_CASE("a file or folder of a foreign user is not trusted") {
   }
   constexpr uid_t stranger = 54321;
   REQUIRE(chown(file.c_str(), stranger, stranger) == 0);
-  CHECK_THAT(distrust(file), Contains("the file") && Contains("belongs to user 54321, wanted root, user 0 or the owner of libattnrt"));
+  CHECK_THAT(distrust(file),
+             Contains("the file") && Contains("belongs to user 54321, wanted root, user 0 or the owner of libattnrt"));
   REQUIRE(chown(file.c_str(), 0, 0) == 0);
   REQUIRE(chown(one.path().c_str(), stranger, stranger) == 0);
   CHECK_THAT(distrust(file), Contains("the folder") && Contains("belongs to user 54321"));
