@@ -41,7 +41,7 @@ ResolvedSwitch resolve(const Switch& s, const Registry& registry) {
 }  // namespace
 
 bool ResolvedSwitch::touches(const BackendEntry* backend) const {
-  return std::find(exclude.begin(), exclude.end(), backend) != exclude.end() || (first && second && first == backend) ||
+  return std::find(exclude.begin(), exclude.end(), backend) != exclude.end() ||
          std::any_of(only.begin(), only.end(), [backend](const Only& o) { return o.backend == backend; });
 }
 

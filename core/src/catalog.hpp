@@ -26,6 +26,7 @@ struct ResolvedSwitch {
     std::vector<const attnrt_variant*> variants;
   };
   std::vector<Only> only;
+  /// Does `exclude` or `only` speak of it?
   bool touches(const BackendEntry* backend) const;
 };
 

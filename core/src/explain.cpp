@@ -13,7 +13,7 @@ constexpr std::size_t kColumns = 80;
 std::vector<Refusal> refusals_of(const Choice& choice, const Verdict& verdict) {
   std::vector<Refusal> out;
   if (verdict.unavailable) out.push_back({ATTNRT_WHY_UNAVAILABLE, *verdict.unavailable, ""});
-  if (verdict.disabled) out.push_back({ATTNRT_WHY_DISABLED, "disabled by " + verdict.disabled->text(), ""});
+  if (verdict.disabled) out.push_back({ATTNRT_WHY_DISABLED, "disabled by " + *verdict.disabled_name + "=" + verdict.disabled->is, ""});
   for (Refusal& r : refusal_texts(verdict.match, *verdict.variant, choice.problem)) out.push_back(std::move(r));
   return out;
 }

@@ -43,9 +43,6 @@ struct Switch {
   std::vector<std::string> exclude;   ///< patterns with `*`
   std::optional<std::pair<std::string, std::string>> before;       ///< the first ranks right before the second
   std::vector<std::pair<std::string, std::vector<std::string>>> only; ///< backend -> variants left
-
-  /// "VLLM_ROCM_USE_AITER=0", for reasons.
-  std::string text() const { return (env.empty() ? config : env) + "=" + is; }
 };
 
 /// configs/priority.json: rules in order, first match wins. Lists only, no scores.

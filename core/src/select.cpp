@@ -10,20 +10,29 @@
 namespace attnrt::core {
 namespace {
 
+/// A switch whose value holds.
+struct ActiveSwitch {
+  const ResolvedSwitch* rules;
+  const std::string* name;  ///< the variable or key that said so
+  bool moved = false;       ///< its `before` changed the order
+};
 
-std::vector<const ResolvedSwitch*> active_switches(const Catalog& catalog, const std::vector<SwitchValue>& values) {
-  std::vector<const ResolvedSwitch*> out;
-  for (std::size_t i = 0; i < catalog.switches.size(); ++i)
-    if (i < values.size() && values[i].value == catalog.switches[i].source->is) out.push_back(&catalog.switches[i]);
+std::vector<ActiveSwitch> active_switches(const Catalog& catalog, const std::vector<SwitchValue>& values) {
+  std::vector<ActiveSwitch> out;
+  for (std::size_t i = 0; i < catalog.switches.size() && i < values.size(); ++i) {
+    const Switch& s = *catalog.switches[i].source;
+    if (values[i].value == s.is)
+      out.push_back({&catalog.switches[i], s.env.empty() || (!s.config.empty() && values[i].set_by == s.config) ? &s.config : &s.env});
+  }
   return out;
 }
 
-const Switch* disabled_by(const std::vector<const ResolvedSwitch*>& active, const BackendEntry* backend, const attnrt_variant* variant) {
-  for (const ResolvedSwitch* s : active) {
-    if (std::find(s->exclude.begin(), s->exclude.end(), backend) != s->exclude.end()) return s->source;
-    for (const auto& only : s->only)
+const ActiveSwitch* disabled_by(const std::vector<ActiveSwitch>& active, const BackendEntry* backend, const attnrt_variant* variant) {
+  for (const ActiveSwitch& s : active) {
+    if (std::find(s.rules->exclude.begin(), s.rules->exclude.end(), backend) != s.rules->exclude.end()) return &s;
+    for (const auto& only : s.rules->only)
       if (only.backend == backend && std::find(only.variants.begin(), only.variants.end(), variant) == only.variants.end())
-        return s->source;
+        return &s;
   }
   return nullptr;
 }
@@ -36,7 +45,7 @@ bool for_device(const BackendEntry& backend, int32_t device_type) {
 }
 
 /// Judges all variants of a candidate and adds it to the choice.
-void add_candidate(Choice& choice, const Slot& slot, const std::vector<const ResolvedSwitch*>& active) {
+void add_candidate(Choice& choice, const Slot& slot, const std::vector<ActiveSwitch>& active) {
   Candidate candidate{&slot, choice.verdicts.size(), 0};
   if (slot.backend) {
     const PluginFile& file = choice.catalog->registry->file_of(*slot.backend);
@@ -47,7 +56,10 @@ void add_candidate(Choice& choice, const Slot& slot, const std::vector<const Res
       // Only real devices are asked about; hardware that is elsewhere is judged by the sheet alone.
       if (choice.problem.device_id >= 0 && verdict.variant->caps->device_type == choice.problem.device_type)
         verdict.unavailable = file.unavailable_on(choice.problem.device_type);
-      verdict.disabled = disabled_by(active, slot.backend, verdict.variant);
+      if (const ActiveSwitch* s = disabled_by(active, slot.backend, verdict.variant)) {
+        verdict.disabled = s->rules->source;
+        verdict.disabled_name = s->name;
+      }
       choice.verdicts.push_back(verdict);
     }
     candidate.count = slot.backend->table->num_variants;
@@ -55,20 +67,21 @@ void add_candidate(Choice& choice, const Slot& slot, const std::vector<const Res
   choice.candidates.push_back(candidate);
 }
 
-void rank_candidates(Choice& choice, const std::vector<const ResolvedSwitch*>& active) {
+void rank_candidates(Choice& choice, std::vector<ActiveSwitch>& active) {
   const std::vector<Slot>& ranking = choice.catalog->ranking_for(choice.problem, choice.rule);
   std::vector<const Slot*> order;
   order.reserve(ranking.size());
   const std::size_t listed = choice.rule ? choice.rule->order.size() : 0;
   for (std::size_t i = 0; i < ranking.size(); ++i)
     if (i < listed || for_device(*ranking[i].backend, choice.problem.device_type)) order.push_back(&ranking[i]);
-  for (const ResolvedSwitch* s : active) {
-    if (!s->first || !s->second) continue;
+  for (ActiveSwitch& s : active) {
+    if (!s.rules->first || !s.rules->second) continue;
     const auto place = [&order](const BackendEntry* b) {
       return std::find_if(order.begin(), order.end(), [b](const Slot* slot) { return slot->backend == b; });
     };
-    const auto first = place(s->first), second = place(s->second);
-    if (first != order.end() && second != order.end() && first > second) std::rotate(second, first, first + 1);
+    const auto first = place(s.rules->first), second = place(s.rules->second);
+    s.moved = first != order.end() && second != order.end() && first > second;
+    if (s.moved) std::rotate(second, first, first + 1);
   }
   choice.verdicts.reserve(order.size() * 2);
   choice.candidates.reserve(order.size());
@@ -141,7 +154,7 @@ void warn_of_block_size(Choice& choice, std::size_t winner) {
 }
 
 /// Tries to do what was wished. Returns the sentence that says why not, "" = done.
-Error honour(Choice& choice, const Override& wish, const std::vector<const ResolvedSwitch*>& active) {
+Error honour(Choice& choice, const Override& wish, const std::vector<ActiveSwitch>& active) {
   const std::size_t slash = wish.value.find('/');
   const std::string name = wish.value.substr(0, slash);
   const std::string variant = slash == std::string::npos ? "" : wish.value.substr(slash + 1);
@@ -184,17 +197,18 @@ Error honour(Choice& choice, const Override& wish, const std::vector<const Resol
 }
 
 /// A switch that somebody set and that changes nothing here is said, never silent.
-void report_idle_switches(Choice& choice, const std::vector<const ResolvedSwitch*>& active, const std::vector<SwitchValue>& values) {
+void report_idle_switches(Choice& choice, const std::vector<ActiveSwitch>& active, const std::vector<SwitchValue>& values) {
   const Catalog& catalog = *choice.catalog;
   for (std::size_t i = 0; i < catalog.switches.size() && i < values.size(); ++i) {
     if (values[i].set_by.empty()) continue;
     bool effect = false;
     for (std::size_t j = 0; j < catalog.switches.size(); ++j) {
       if (values[j].set_by != values[i].set_by) continue;
-      const bool on = std::find(active.begin(), active.end(), &catalog.switches[j]) != active.end();
+      const auto on = std::find_if(active.begin(), active.end(), [&](const ActiveSwitch& s) { return s.rules == &catalog.switches[j]; });
       // A value that turns a preset off has an effect as well.
-      const bool preset_off = !on && catalog.switches[j].source->preset == catalog.switches[j].source->is;
-      if (!on && !preset_off) continue;
+      const bool preset_off = on == active.end() && catalog.switches[j].source->preset == catalog.switches[j].source->is;
+      if (on == active.end() && !preset_off) continue;
+      effect |= on != active.end() && on->moved;
       effect |= std::any_of(choice.candidates.begin(), choice.candidates.end(),
                             [&](const Candidate& c) { return c.slot->backend && catalog.switches[j].touches(c.slot->backend); });
     }
@@ -226,9 +240,12 @@ Choice select(std::shared_ptr<const Catalog> catalog, const attnrt_problem& prob
   choice.wish = wish;
   if (is_attention_free(problem)) {
     choice.attention_free = true;
+    choice.wish_reasons = "the model has no attention layers";
+    if (wish.source == Source::environment)
+      choice.warnings.push_back(wish.origin + "=" + wish.value + " has no effect: " + choice.wish_reasons);
     return choice;
   }
-  const auto active = active_switches(*choice.catalog, values);
+  auto active = active_switches(*choice.catalog, values);
   rank_candidates(choice, active);
   report_idle_switches(choice, active, values);
 

@@ -32,6 +32,7 @@ struct Verdict {
   Match match;
   const std::string* unavailable = nullptr;  ///< the state's own sentence
   const Switch* disabled = nullptr;
+  const std::string* disabled_name = nullptr;  ///< the variable or key that set the switch
   bool ok() const noexcept { return match.ok() && !unavailable && !disabled; }
   int count() const noexcept { return match.count() + (unavailable ? 1 : 0) + (disabled ? 1 : 0); }
 };
