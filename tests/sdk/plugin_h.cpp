@@ -25,14 +25,17 @@ static_assert(offsetof(attnrt_tensor, byte_offset) == offsetof(DLTensor, byte_of
 
 template <class T>
 constexpr bool plain = std::is_standard_layout<T>::value && std::is_trivial<T>::value &&
-                       std::is_same<decltype(T::struct_size), uint32_t>::value && offsetof(T, struct_size) == 0;
+                           std::is_same<decltype(T::struct_size), uint32_t>::value && offsetof(T, struct_size) == 0;
 
 static_assert(plain<attnrt_diag> && plain<attnrt_problem> && plain<attnrt_sizes> && plain<attnrt_caps>, "law 1");
 static_assert(plain<attnrt_kv_layout> && plain<attnrt_executor> && plain<attnrt_host> && plain<attnrt_limits>, "law 1");
-static_assert(plain<attnrt_workspace> && plain<attnrt_memory> && plain<attnrt_batch> && plain<attnrt_run_args>, "law 1");
+static_assert(plain<attnrt_workspace> && plain<attnrt_memory> && plain<attnrt_batch> && plain<attnrt_run_args>,
+              "law 1");
 static_assert(plain<attnrt_block_sparse> && plain<attnrt_write_args> && plain<attnrt_gather_args>, "law 1");
-static_assert(plain<attnrt_merge_args> && plain<attnrt_variant> && plain<attnrt_backend> && plain<attnrt_plugin>, "law 1");
+static_assert(plain<attnrt_merge_args> && plain<attnrt_variant> && plain<attnrt_backend> && plain<attnrt_plugin>,
+              "law 1");
 
 // Readers of the ELF note rely on these without loading the plugin.
-static_assert(offsetof(attnrt_note, owner) == 12 && offsetof(attnrt_note, struct_size) == 20, "the note's header is ELF's");
+static_assert(offsetof(attnrt_note, owner) == 12 && offsetof(attnrt_note, struct_size) == 20,
+              "the note's header is ELF's");
 static_assert(offsetof(attnrt_note, name) == 36 && sizeof(attnrt_note) == 84, "the note's fields");
