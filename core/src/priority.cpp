@@ -15,22 +15,22 @@ namespace {
 uint64_t word(const JsonReader& at, std::span<const Word> words) {
   const std::string name = at.text();
   if (!at.ok()) return 0;
-  if (const auto value = value_of(words, name)) return *value;
+  if (const auto value = value_of(words, name); value && name == name_of(words, *value)) return *value;
   std::vector<std::string> wanted;
   for (const Word& w : words) wanted.emplace_back(w.name);
   at.fail("is '" + name + "', wanted one of " + join(wanted));
   return 0;
 }
 
-/// "9.0" or "gfx942" by the device's kind.
+/// "9.0" for CUDA, "gfx942" for ROCm.
 std::optional<uint32_t> parse_arch(std::string_view text, int32_t device_type) {
   uint32_t major = 0, minor = 0;
   const char *begin = text.data(), *end = begin + text.size();
-  if (device_type == ATTNRT_DEVICE_ROCM) {
-    if (!text.starts_with("gfx")) return std::nullopt;
+  if (device_type == ATTNRT_DEVICE_ROCM && text.starts_with("gfx")) {
     const auto [at, error] = std::from_chars(begin + 3, end, major, 16);
     return error == std::errc{} && at == end ? std::optional(major) : std::nullopt;
   }
+  if (device_type != ATTNRT_DEVICE_CUDA) return std::nullopt;
   const auto [dot, error] = std::from_chars(begin, end, major);
   if (error != std::errc{} || dot == end || *dot != '.' || major > 99) return std::nullopt;
   const auto [at, error2] = std::from_chars(dot + 1, end, minor);
