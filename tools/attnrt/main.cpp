@@ -49,6 +49,8 @@ int interpret(std::vector<std::string> arguments) {
   add_select(app, action);
   add_run(app, action);
   add_doctor(app, action);
+  add_docs(app, action);
+  add_forgive(app, action);
   for (CLI::App* verb : app.get_subcommands({})) {
     verb->fallthrough();
     verb->footer("Flags of every verb, --attention-backend and -v among them: attnrt --help");
