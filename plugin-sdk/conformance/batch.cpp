@@ -12,8 +12,12 @@ namespace {
 
 constexpr attnrt_dtype i32{0, 32, 1};
 
-std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
-int32_t i32_of(std::size_t n) { return static_cast<int32_t>(n); }
+std::size_t at(int64_t i) {
+  return static_cast<std::size_t>(i);
+}
+int32_t i32_of(std::size_t n) {
+  return static_cast<int32_t>(n);
+}
 
 }  // namespace
 
@@ -26,8 +30,8 @@ const attnrt_tensor* Shelf::tensor(const void* data, attnrt_dtype dtype, std::in
   return tensors_.emplace_back(const_cast<void*>(data), memory_.device(), dtype, shape, strides).get();
 }
 
-const attnrt_tensor* Shelf::rows(const std::vector<float>& values, int64_t rows, int64_t heads, int64_t d, uint32_t dtype,
-                                 int64_t pad, int64_t extra_rows) {
+const attnrt_tensor* Shelf::rows(const std::vector<float>& values, int64_t rows, int64_t heads, int64_t d,
+                                 uint32_t dtype, int64_t pad, int64_t extra_rows) {
   const int64_t stride = heads * d + pad, bytes = sdk::dtype_bytes(dtype);
   std::vector<uint8_t> image(at((rows + extra_rows) * stride * bytes),
                              dtype == ATTNRT_FP8_E4M3FNUZ ? uint8_t{0x80} : uint8_t{0xff});
@@ -122,7 +126,8 @@ void give_operands(Shelf& shelf, const attnrt_problem& p, const Operands& o,
   if (!o.alibi_slopes.empty()) args.alibi_slopes = shelf.tensor(shelf.put(o.alibi_slopes), f32, {heads});
   const auto scale = [&](const std::vector<float>& values) -> const attnrt_tensor* {
     if (values.empty()) return nullptr;
-    return shelf.tensor(shelf.put(values), f32, {1, static_cast<int64_t>(values.size())}, {0, values.size() > 1 ? 1 : 0});
+    return shelf.tensor(shelf.put(values), f32, {1, static_cast<int64_t>(values.size())},
+                        {0, values.size() > 1 ? 1 : 0});
   };
   args.k_scale = scale(o.k_scale);
   args.v_scale = scale(o.v_scale);

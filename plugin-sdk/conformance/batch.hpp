@@ -28,8 +28,8 @@ class Shelf {
     if (buffer.ok()) buffer.write(0, values.data(), values.size() * sizeof(T));
     return reinterpret_cast<const T*>(buffer.data());
   }
-  /// A tensor of rows encoded as `dtype`: [rows, heads, d], each row followed by `pad` poisoned elements, and `extra_rows`
-  /// poisoned rows.
+  /// A tensor of rows encoded as `dtype`: [rows, heads, d], each row followed by `pad` poisoned elements, and
+  /// `extra_rows` poisoned rows.
   const attnrt_tensor* rows(const std::vector<float>& values, int64_t rows, int64_t heads, int64_t d, uint32_t dtype,
                             int64_t pad, int64_t extra_rows);
   const attnrt_tensor* tensor(const void* data, attnrt_dtype dtype, std::initializer_list<int64_t> shape,

@@ -11,7 +11,9 @@
 namespace attnrt::conformance {
 namespace {
 
-std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t at(int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 // Fills `image` with what nobody may read.
 void spoil(std::vector<uint8_t>& image, uint32_t dtype, bool garbage, uint64_t seed) {
@@ -93,7 +95,8 @@ Cache::Cache(Memory& memory, const attnrt_problem& p, const attnrt_kv_layout& la
                     std::initializer_list<int64_t>{num_blocks, static_cast<int64_t>(layout.block_bytes)});
     return;
   }
-  k_view_.emplace(k_->data() + k_start_ * bytes, device, dtype, std::initializer_list<int64_t>{num_blocks, bs, heads, dqk},
+  k_view_.emplace(k_->data() + k_start_ * bytes, device, dtype,
+                  std::initializer_list<int64_t>{num_blocks, bs, heads, dqk},
                   std::initializer_list<int64_t>{k_strides_[0], k_strides_[1], k_strides_[2], 1});
   if (latent) return;
   v_view_.emplace((v_ ? v_ : k_)->data() + v_start_ * bytes, device, dtype,
@@ -105,8 +108,8 @@ void Cache::expect(const RequestData& r, int64_t j, int64_t slot) {
   if (native_) return;
   const int64_t bs = problem_.block_size, heads = problem_.num_kv_heads;
   const int64_t bytes = sdk::dtype_bytes(problem_.kv_dtype);
-  const auto place = [&](std::vector<uint8_t>& image, int64_t start, const int64_t* strides, const std::vector<float>& rows,
-                         int64_t d) {
+  const auto place = [&](std::vector<uint8_t>& image, int64_t start, const int64_t* strides,
+                         const std::vector<float>& rows, int64_t d) {
     for (int64_t h = 0; h < heads; ++h) {
       const int64_t to = start + slot / bs * strides[0] + slot % bs * strides[1] + h * strides[2];
       if (at((to + d) * bytes) > image.size()) return;  // the plugin's strides leave its own block: found by damage()
@@ -142,6 +145,8 @@ std::string Cache::damage() const {
   return {};
 }
 
-std::size_t Cache::guard_damage() const { return k_->guard_damage() + (v_ ? v_->guard_damage() : 0); }
+std::size_t Cache::guard_damage() const {
+  return k_->guard_damage() + (v_ ? v_->guard_damage() : 0);
+}
 
 }  // namespace attnrt::conformance

@@ -12,22 +12,33 @@ namespace {
 
 const char* layout_name(uint32_t layout) {
   switch (layout) {
-    case ATTNRT_KV_CONTIGUOUS: return "contiguous";
-    case ATTNRT_KV_NHD: return "nhd";
-    case ATTNRT_KV_HND: return "hnd";
-    case ATTNRT_KV_PACKED: return "packed";
-    case ATTNRT_KV_MLA_LATENT: return "mla_latent";
-    case ATTNRT_KV_NATIVE: return "native";
-    default: return "other layout";
+    case ATTNRT_KV_CONTIGUOUS:
+      return "contiguous";
+    case ATTNRT_KV_NHD:
+      return "nhd";
+    case ATTNRT_KV_HND:
+      return "hnd";
+    case ATTNRT_KV_PACKED:
+      return "packed";
+    case ATTNRT_KV_MLA_LATENT:
+      return "mla_latent";
+    case ATTNRT_KV_NATIVE:
+      return "native";
+    default:
+      return "other layout";
   }
 }
 
 const char* type_name(uint32_t type) {
   switch (type) {
-    case ATTNRT_ATTN_DECODER: return "decoder";
-    case ATTNRT_ATTN_ENCODER: return "encoder";
-    case ATTNRT_ATTN_ENCODER_ONLY: return "encoder_only";
-    default: return "encoder_decoder";
+    case ATTNRT_ATTN_DECODER:
+      return "decoder";
+    case ATTNRT_ATTN_ENCODER:
+      return "encoder";
+    case ATTNRT_ATTN_ENCODER_ONLY:
+      return "encoder_only";
+    default:
+      return "encoder_decoder";
   }
 }
 
@@ -35,7 +46,9 @@ const char* type_name(uint32_t type) {
 
 std::string text(const Case& c) {
   const attnrt_problem& p = c.problem;
-  std::string out = say(p.family == ATTNRT_FAMILY_MLA ? "mla " : p.mla_kv_lora ? "mla prefill " : "",
+  std::string out = say(p.family == ATTNRT_FAMILY_MLA ? "mla "
+                        : p.mla_kv_lora               ? "mla prefill "
+                                                      : "",
                         dtype_name(p.q_dtype));
   if (p.kv_dtype != p.q_dtype) out += say(" kv ", dtype_name(p.kv_dtype));
   if (p.out_dtype != p.q_dtype) out += say(" out ", dtype_name(p.out_dtype));
@@ -43,9 +56,10 @@ std::string text(const Case& c) {
   if (p.head_size_v != p.head_size_qk) out += say("/", p.head_size_v);
   out += say(" ", layout_name(p.kv_layouts));
   if (sdk::is_paged(p.kv_layouts)) out += say(" block ", p.block_size);
-  out += say(" ", type_name(p.attn_type), p.causal == ATTNRT_CAUSAL_ALWAYS  ? " causal"
-                                          : p.causal == ATTNRT_CAUSAL_NEVER ? " non-causal"
-                                                                            : " causal per request");
+  out += say(" ", type_name(p.attn_type),
+             p.causal == ATTNRT_CAUSAL_ALWAYS  ? " causal"
+             : p.causal == ATTNRT_CAUSAL_NEVER ? " non-causal"
+                                               : " causal per request");
   if (p.window_left >= 0 || p.window_right >= 0) out += say(" window (", p.window_left, ",", p.window_right, ")");
   if (p.softcap > 0) out += say(" softcap ", p.softcap);
   if (p.cp_size > 1) out += say(" rank ", p.cp_rank, " of ", p.cp_size, " interleave ", p.cp_interleave);

@@ -19,12 +19,12 @@ struct Length {
 
 /// What must not change a result: where things lie, who else is there, who computes.
 struct Placement {
-  uint64_t seed = 1;      ///< block permutation, garbage, order of writes
-  uint32_t workers = 1;   ///< threads of the executor
-  int32_t pad_tokens = 0; ///< rows of q, out and lse past num_tokens
-  int32_t pad_seqs = 0;   ///< empty requests at the end of the batch
-  bool direct = false;    ///< the host fills an affine cache itself; else write_kv does, where it exists
-  bool strided = false;   ///< a cache view across layers, padded rows of q, k, v and out, lse as [H, T]
+  uint64_t seed = 1;       ///< block permutation, garbage, order of writes
+  uint32_t workers = 1;    ///< threads of the executor
+  int32_t pad_tokens = 0;  ///< rows of q, out and lse past num_tokens
+  int32_t pad_seqs = 0;    ///< empty requests at the end of the batch
+  bool direct = false;     ///< the host fills an affine cache itself; else write_kv does, where it exists
+  bool strided = false;    ///< a cache view across layers, padded rows of q, k, v and out, lse as [H, T]
 };
 
 struct Case {

@@ -10,8 +10,8 @@ namespace attnrt::conformance {
 
 /// The result of one check on one case. The kit prints nothing: whoever calls it decides what to show.
 struct Finding {
-  std::string check;     ///< "out", "rms", "lse", "guard", "cache_write", "batch_invariant" ...
-  std::string where;     ///< the case in words, enough to find it again
+  std::string check;  ///< "out", "rms", "lse", "guard", "cache_write", "batch_invariant" ...
+  std::string where;  ///< the case in words, enough to find it again
   bool pass = false;
   std::string sentence;  ///< what was seen and what was wanted
 };

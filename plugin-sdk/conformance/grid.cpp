@@ -44,9 +44,19 @@ const std::vector<Lengths>& standard_lengths() {
 
 const std::vector<Lengths>& latent_lengths() {
   static const std::vector<Lengths> all = {
-      {{1, 1}}, {{1, 7}, {1, 213}}, {{1, 312}}, {{1, 1328}}, {{1, 15}, {1, 16}, {1, 17}, {1, 63}, {1, 64}, {1, 65}},
-      {{1, 127}, {1, 128}, {1, 129}, {1, 255}, {1, 257}}, {{2, 2}, {2, 65}, {2, 300}}, {{1, 523}, {2, 129}},
-      {{5, 18}, {1, 40}}, {{33, 64}}, {{0, 0}, {1, 9}, {0, 5}}, {}, {{1, 7812}},
+      {{1, 1}},
+      {{1, 7}, {1, 213}},
+      {{1, 312}},
+      {{1, 1328}},
+      {{1, 15}, {1, 16}, {1, 17}, {1, 63}, {1, 64}, {1, 65}},
+      {{1, 127}, {1, 128}, {1, 129}, {1, 255}, {1, 257}},
+      {{2, 2}, {2, 65}, {2, 300}},
+      {{1, 523}, {2, 129}},
+      {{5, 18}, {1, 40}},
+      {{33, 64}},
+      {{0, 0}, {1, 9}, {0, 5}},
+      {},
+      {{1, 7812}},
   };
   return all;
 }
@@ -98,9 +108,9 @@ struct Axes {
   std::vector<int32_t> pads = {0, 3};
 
   std::vector<std::size_t> counts() const {
-    return {lengths.size(), heads.size(), sizes.size(), blocks.size(), dtypes.size(), stores.size(), types.size(),
-            windows.size(), softcaps.size(), sinks.size(), alibi.size(), lse.size(), extras.size(), workers.size(),
-            pads.size()};
+    return {lengths.size(), heads.size(), sizes.size(),   blocks.size(),   dtypes.size(),
+            stores.size(),  types.size(), windows.size(), softcaps.size(), sinks.size(),
+            alibi.size(),   lse.size(),   extras.size(),  workers.size(),  pads.size()};
   }
 };
 
@@ -127,8 +137,8 @@ Axes make_axes(const attnrt_caps& caps, bool latent, bool mla_prefill, bool all)
         if ((caps.q_dtypes >> q & 1u) && (caps.kv_dtypes >> kv & 1u) && (caps.out_dtypes >> out & 1u) &&
             (kv == q || kv >= ATTNRT_FP8_E4M3) && (out == q || out == ATTNRT_FP32))
           axes.dtypes.push_back({q, kv, out});
-  for (const uint32_t layout : {ATTNRT_KV_CONTIGUOUS, ATTNRT_KV_NHD, ATTNRT_KV_HND, ATTNRT_KV_PACKED,
-                                ATTNRT_KV_MLA_LATENT, ATTNRT_KV_NATIVE}) {
+  for (const uint32_t layout :
+       {ATTNRT_KV_CONTIGUOUS, ATTNRT_KV_NHD, ATTNRT_KV_HND, ATTNRT_KV_PACKED, ATTNRT_KV_MLA_LATENT, ATTNRT_KV_NATIVE}) {
     if (!(caps.kv_layouts & layout)) continue;
     const bool paged = layout != ATTNRT_KV_CONTIGUOUS;
     axes.stores.push_back({layout, false, false});
@@ -226,7 +236,8 @@ Case make_case(const Axes& axes, const Point& point, const attnrt_caps& caps, co
   }
   if (axes.mla_prefill) c.lse = true;
   if (c.lse) p.features |= ATTNRT_FEATURE_LSE;
-  if (p.kv_dtype >= ATTNRT_FP8_E4M3 && !(extra & ATTNRT_FEATURE_PER_HEAD_SCALES)) p.features |= ATTNRT_FEATURE_KV_SCALES;
+  if (p.kv_dtype >= ATTNRT_FP8_E4M3 && !(extra & ATTNRT_FEATURE_PER_HEAD_SCALES))
+    p.features |= ATTNRT_FEATURE_KV_SCALES;
   p.provides = caps.needs | (point[13] % 2 ? ATTNRT_HOST_LENGTHS : 0u);
   c.placement.workers = axes.workers[point[13]];
   c.placement.pad_tokens = axes.pads[point[14]];

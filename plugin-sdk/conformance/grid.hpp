@@ -12,15 +12,15 @@
 namespace attnrt::conformance {
 
 struct GridOptions {
-  uint64_t isa = 0;               ///< instruction sets of this machine
-  bool all = false;               ///< a denser cover and longer sequences
-  std::size_t max_cases = 0;      ///< 0 = 200, with `all` 2,000
-  double max_multiply_adds = 0;   ///< of one case; 0 = 2e8, with `all` 3e9
+  uint64_t isa = 0;              ///< instruction sets of this machine
+  bool all = false;              ///< a denser cover and longer sequences
+  std::size_t max_cases = 0;     ///< 0 = 200, with `all` 2,000
+  double max_multiply_adds = 0;  ///< of one case; 0 = 2e8, with `all` 3e9
   uint64_t seed = 1;
 };
 
-/// Cases in which each pair of values (lengths, heads, head size, block size, layout, dtype, window, ...) occurs together
-/// where the sheet and `supports` admit it, until max_cases is reached. [thread-safe]
+/// Cases in which each pair of values (lengths, heads, head size, block size, layout, dtype, window, ...) occurs
+/// together where the sheet and `supports` admit it, until max_cases is reached. [thread-safe]
 std::vector<Case> make_grid(const attnrt_variant& variant, const GridOptions& options);
 
 /// Does the variant admit this problem, by sheet and by `supports`? [thread-safe]

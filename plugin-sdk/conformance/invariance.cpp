@@ -33,10 +33,13 @@ class Prover {
  public:
   Prover(Rig& rig, const Case& c, Findings& out) : rig_(rig), case_(c), findings_(out), operands_(make_operands(c)) {}
 
-  RequestData request(Length length, uint64_t seed) const { return make_request(case_.problem, operands_, length, seed); }
+  RequestData request(Length length, uint64_t seed) const {
+    return make_request(case_.problem, operands_, length, seed);
+  }
 
   // Runs a batch and gives the bits of the request at `place`.
-  bool run(const std::vector<const RequestData*>& requests, std::size_t place, const Placement& where, bool garbage, Bits& bits) {
+  bool run(const std::vector<const RequestData*>& requests, std::size_t place, const Placement& where, bool garbage,
+           Bits& bits) {
     const Outcome outcome = rig_.run(operands_, requests, case_.lse, where, garbage);
     for (const Fault& fault : outcome.faults) note(fault.check.c_str(), "", false, fault.sentence);
     if (!outcome.done || !outcome.faults.empty()) return false;
@@ -70,7 +73,8 @@ class Prover {
         const float a = std::exp(lse_first - top), b = std::exp(lse_second - top);
         if (case_.lse && lse != top + std::log(a + b)) return true;
         for (std::size_t d = 0; d < whole.size(); ++d)
-          if (rounded(p.out_dtype, whole[d]) != rounded(p.out_dtype, (a * first[d] + b * second[d]) / (a + b))) return true;
+          if (rounded(p.out_dtype, whole[d]) != rounded(p.out_dtype, (a * first[d] + b * second[d]) / (a + b)))
+            return true;
       }
     }
     return false;
@@ -84,8 +88,9 @@ class Prover {
       r = request(length, random.next());
       tells = order_matters(r);
     }
-    note("control", "", tells, tells ? "another order of summation gives other bits"
-                                     : "another order of summation gives the same bits, so that equal bits prove nothing here");
+    note("control", "", tells,
+         tells ? "another order of summation gives other bits"
+               : "another order of summation gives the same bits, so that equal bits prove nothing here");
     return r;
   }
 
@@ -93,7 +98,8 @@ class Prover {
     Bits once, again;
     if (!run({&r}, 0, where, false, once) || !run({&r}, 0, where, false, again)) return;
     const bool same = once == again;
-    note("repeatable", "", same, same ? "the same call gives the same bits" : "the same call gave other bits the second time");
+    note("repeatable", "", same,
+         same ? "the same call gives the same bits" : "the same call gave other bits the second time");
   }
 
   void batch_invariant(const RequestData& r, uint32_t rounds, Random& random) {
@@ -113,7 +119,8 @@ class Prover {
         auto keys = static_cast<int32_t>(1 + random.below(longest));
         int32_t query = random.chance(0.5) || i == 0 ? 1 : static_cast<int32_t>(1 + random.below(std::min(keys, 96)));
         if (decode_only) query = std::min(keys, static_cast<int32_t>(case_.problem.decode_query_len));
-        if (case_.problem.phase == ATTNRT_PHASE_PREFILL && !sdk::is_paged(case_.problem.kv_layouts)) query = std::min(keys, 96);
+        if (case_.problem.phase == ATTNRT_PHASE_PREFILL && !sdk::is_paged(case_.problem.kv_layouts))
+          query = std::min(keys, 96);
         if (case_.problem.attn_type & (ATTNRT_ATTN_ENCODER | ATTNRT_ATTN_ENCODER_ONLY)) keys = query;
         if ((work -= static_cast<double>(query) * keys) < 0) break;
         others.push_back(request({query, keys}, random.next()));
@@ -160,7 +167,8 @@ class Prover {
       for (int32_t first = 0; first < whole.query_len;) {
         // Random chunks around the step; token by token skips most of the prompt's start to save time.
         const int32_t size = step == 1 ? 1 : static_cast<int32_t>(1 + random.below(2 * step));
-        const int32_t last = std::min(whole.query_len, step == 1 && first == 0 ? std::max(1, whole.query_len - 48) : first + size);
+        const int32_t last =
+            std::min(whole.query_len, step == 1 && first == 0 ? std::max(1, whole.query_len - 48) : first + size);
         const RequestData r = chunk(whole, first, last);
         Placement where = case_.placement;
         where.seed = random.next();
@@ -202,7 +210,9 @@ Findings check_invariance(const attnrt_variant& variant, Memory& memory, const I
   Random random(options.seed);
   for (Case c : make_grid(variant, grid)) {
     attnrt_problem& p = c.problem;
-    if (!(options.q_dtypes >> p.q_dtype & 1u) || (p.features & per_request) || p.attn_type == ATTNRT_ATTN_ENCODER_DECODER) continue;
+    if (!(options.q_dtypes >> p.q_dtype & 1u) || (p.features & per_request) ||
+        p.attn_type == ATTNRT_ATTN_ENCODER_DECODER)
+      continue;
     // Enough heads for the work to be split in different ways, few enough to be quick.
     if (p.num_heads > 16 || p.head_size_qk < 64) continue;
     if (p.window_left >= 0 && p.window_left < 32) continue;  // a handful of keys leaves no order to choose

@@ -19,11 +19,11 @@ struct InvarianceOptions {
   uint64_t seed = 1;
 };
 
-/// For what the sheet claims: "repeatable" (the same call twice), "batch_invariant" (one request alone, then among 1 to 256
-/// random neighbours, at a random place, in other blocks, beside other garbage, padded, with other thread counts),
+/// For what the sheet claims: "repeatable" (the same call twice), "batch_invariant" (one request alone, then among 1 to
+/// 256 random neighbours, at a random place, in other blocks, beside other garbage, padded, with other thread counts),
 /// "schedule_invariant" (a prompt whole, in random chunks, and token by token). Bytes of out and lse must be equal. The
-/// finding "control" says that the same keys summed in another order give other bits for these data: were it not so, equal
-/// bytes would prove nothing. [one thread per memory]
+/// finding "control" says that the same keys summed in another order give other bits for these data: were it not so,
+/// equal bytes would prove nothing. [one thread per memory]
 Findings check_invariance(const attnrt_variant& variant, Memory& memory, const InvarianceOptions& options);
 
 }  // namespace attnrt::conformance

@@ -25,7 +25,8 @@ struct Judged {
 };
 
 // Rows in random order, the first and last of each request before all others, until there are enough scores.
-std::vector<Judged> choose_rows(const attnrt_problem& p, const std::vector<RequestData>& requests, const JudgeOptions& options) {
+std::vector<Judged> choose_rows(const attnrt_problem& p, const std::vector<RequestData>& requests,
+                                const JudgeOptions& options) {
   std::vector<Judged> ends, rest;
   const auto heads = static_cast<int32_t>(p.num_heads);
   Random random(options.seed);
@@ -57,7 +58,9 @@ double tolerance(uint32_t out_dtype, double bound, double top_score) {
   return out_dtype == ATTNRT_FP16 && bound > 0 ? std::max(allowed, 0x1p-24) : allowed;
 }
 
-double rms_ratio(uint32_t out_dtype) { return out_dtype == ATTNRT_FP32 ? 3 : 1.75; }
+double rms_ratio(uint32_t out_dtype) {
+  return out_dtype == ATTNRT_FP32 ? 3 : 1.75;
+}
 
 bool lse_agrees(double got, double wanted) {
   if (std::isinf(wanted)) return got == wanted;
@@ -69,11 +72,12 @@ std::vector<Fault> judge(const attnrt_problem& p, const Operands& operands, cons
   std::vector<Fault> faults;
   const int64_t heads = p.num_heads, dv = p.head_size_v;
   for (std::size_t r = 0; r < requests.size(); ++r) {
-    const auto bad = std::find_if(outcome.out[r].begin(), outcome.out[r].end(), [](float x) { return !std::isfinite(x); });
+    const auto bad =
+        std::find_if(outcome.out[r].begin(), outcome.out[r].end(), [](float x) { return !std::isfinite(x); });
     if (bad == outcome.out[r].end()) continue;
     const int64_t index = bad - outcome.out[r].begin();
-    faults.push_back({"finite", say("request ", r, " row ", index / (heads * dv), " head ", index / dv % heads, " holds ",
-                                    *bad, ", wanted finite numbers (what may not be read is NaN)")});
+    faults.push_back({"finite", say("request ", r, " row ", index / (heads * dv), " head ", index / dv % heads,
+                                    " holds ", *bad, ", wanted finite numbers (what may not be read is NaN)")});
     break;
   }
 
@@ -105,7 +109,8 @@ std::vector<Fault> judge(const attnrt_problem& p, const Operands& operands, cons
             j.square_error += error * error;
             j.plain_square_error += plain_error * plain_error;
             j.square_bound += row.bound[d] * row.bound[d];
-            const bool worse = !(std::fabs(error) <= allowed) && !(std::fabs(error) - allowed <= j.worst - j.worst_allowed);
+            const bool worse =
+                !(std::fabs(error) <= allowed) && !(std::fabs(error) - allowed <= j.worst - j.worst_allowed);
             if (worse) j.worst = std::fabs(error), j.worst_allowed = allowed, j.got = got, j.wanted = wanted;
           }
           j.wanted_lse = row.lse;
@@ -136,20 +141,21 @@ std::vector<Fault> judge(const attnrt_problem& p, const Operands& operands, cons
     return std::string(text);
   };
   if (worst)
-    faults.push_back({"out", say(wrong, " of ", work.rows.size(), " rows are off; request ", worst->request, " row ", worst->i,
-                                 " head ", worst->h, " holds ", number(worst->got), ", wanted ", number(worst->wanted),
-                                 " within ", number(worst->worst_allowed))});
+    faults.push_back({"out", say(wrong, " of ", work.rows.size(), " rows are off; request ", worst->request, " row ",
+                                 worst->i, " head ", worst->h, " holds ", number(worst->got), ", wanted ",
+                                 number(worst->wanted), " within ", number(worst->worst_allowed))});
   // Where plain attention happens to be exact (one key owns each row) a rounding more is still no mistake.
   const double least = (p.out_dtype == ATTNRT_FP32 ? 1.0 : 0.05) * unit_roundoff(p.out_dtype);
   plain = std::max(plain, least * least * bound);
   const double allowed = rms_ratio(p.out_dtype) * std::sqrt(plain);
   if (!(std::sqrt(square) <= allowed) && !worst)
-    faults.push_back({"rms", say("the RMS error is ", number(std::sqrt(square) / std::max(1e-300, std::sqrt(plain))),
-                                 " times that of plain fp32 attention, wanted at most ", number(rms_ratio(p.out_dtype)))});
+    faults.push_back(
+        {"rms", say("the RMS error is ", number(std::sqrt(square) / std::max(1e-300, std::sqrt(plain))),
+                    " times that of plain fp32 attention, wanted at most ", number(rms_ratio(p.out_dtype)))});
   if (worst_lse)
-    faults.push_back({"lse", say(wrong_lse, " of ", work.rows.size(), " LSE are off; request ", worst_lse->request, " row ",
-                                 worst_lse->i, " head ", worst_lse->h, " holds ", number(worst_lse->lse), ", wanted ",
-                                 number(worst_lse->wanted_lse))});
+    faults.push_back({"lse", say(wrong_lse, " of ", work.rows.size(), " LSE are off; request ", worst_lse->request,
+                                 " row ", worst_lse->i, " head ", worst_lse->h, " holds ", number(worst_lse->lse),
+                                 ", wanted ", number(worst_lse->wanted_lse))});
   return faults;
 }
 

@@ -12,9 +12,9 @@
 
 namespace attnrt::conformance {
 
-/// Largest distance from the truth that an element may have: 4 u `bound`, where bound is sum(p |v|) of its row; fp32: 64
-/// times that, and more where scores are above 16, for a score of size s is only good to a few u s in fp32 and its error
-/// goes into p whole; fp16: at least a step between subnormals. [thread-safe]
+/// Largest distance from the truth that an element may have: 4 u `bound`, where bound is sum(p |v|) of its row; fp32:
+/// 64 times that, and more where scores are above 16, for a score of size s is only good to a few u s in fp32 and its
+/// error goes into p whole; fp16: at least a step between subnormals. [thread-safe]
 double tolerance(uint32_t out_dtype, double bound, double top_score = 0);
 
 /// Largest ratio of a kernel's RMS error to that of plain fp32 attention. [thread-safe]

@@ -20,7 +20,9 @@ using sdk::say;
 constexpr uint8_t canary = 0xc3;
 constexpr float infinite = std::numeric_limits<float>::infinity();
 
-std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t at(int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 // Partial results: rows of [Hq, Dv] each with its LSE.
 struct Partial {
@@ -32,7 +34,8 @@ struct Merged {
   std::vector<Fault> faults;
 };
 
-Merged merge(const Rig& rig, const std::vector<Partial>& partials, int64_t tokens, int64_t merged, uint32_t partial_dtype) {
+Merged merge(const Rig& rig, const std::vector<Partial>& partials, int64_t tokens, int64_t merged,
+             uint32_t partial_dtype) {
   const attnrt_problem& p = rig.problem();
   const int64_t heads = p.num_heads, dv = p.head_size_v, rows = tokens + 2;  // two that must be left alone
   const std::size_t element = sdk::dtype_bytes(p.out_dtype);
@@ -103,7 +106,8 @@ void check_split(Rig& rig, const Case& c, const NumericsOptions& options, Findin
     std::vector<Fault> faults;
     for (int32_t part = 0; part < count; ++part) {
       std::vector<RequestData> pieces;
-      for (const RequestData& r : requests) pieces.push_back(part_of(r, c.problem, r.num_keys * part / count, r.num_keys * (part + 1) / count));
+      for (const RequestData& r : requests)
+        pieces.push_back(part_of(r, c.problem, r.num_keys * part / count, r.num_keys * (part + 1) / count));
       // A query of one token needs a sequence of at least one: parts are never empty here, see the lengths.
       std::vector<const RequestData*> pointers;
       for (const RequestData& r : pieces) pointers.push_back(&r);
@@ -123,10 +127,13 @@ void check_split(Rig& rig, const Case& c, const NumericsOptions& options, Findin
         Outcome whole;
         const std::size_t heads = c.problem.num_heads, row = heads * c.problem.head_size_v;
         for (std::size_t r = 0; r < requests.size(); ++r) {
-          whole.out.emplace_back(merged.out.begin() + static_cast<std::ptrdiff_t>(r * row), merged.out.begin() + static_cast<std::ptrdiff_t>((r + 1) * row));
-          whole.lse.emplace_back(merged.lse.begin() + static_cast<std::ptrdiff_t>(r * heads), merged.lse.begin() + static_cast<std::ptrdiff_t>((r + 1) * heads));
+          whole.out.emplace_back(merged.out.begin() + static_cast<std::ptrdiff_t>(r * row),
+                                 merged.out.begin() + static_cast<std::ptrdiff_t>((r + 1) * row));
+          whole.lse.emplace_back(merged.lse.begin() + static_cast<std::ptrdiff_t>(r * heads),
+                                 merged.lse.begin() + static_cast<std::ptrdiff_t>((r + 1) * heads));
         }
-        faults = judge(c.problem, operands, requests, whole, {options.reference_pairs, options.reference_threads, c.seed});
+        faults =
+            judge(c.problem, operands, requests, whole, {options.reference_pairs, options.reference_threads, c.seed});
         // Each partial was rounded to the output's type, so the RMS measure of a single rounding does not apply.
         std::erase_if(faults, [](const Fault& fault) { return fault.check == "rms"; });
       }
@@ -171,7 +178,8 @@ void check_rules(const Rig& rig, const Case& c, Findings& out) {
       for (std::size_t part = 0; part < 3; ++part) sum += top == -HUGE_VAL ? 0 : std::exp(lse_of(part) - top);
       const double lse = top == -HUGE_VAL ? top : top + std::log(sum);
       if (!lse_agrees(merged.lse[at(row)], lse))
-        faults.push_back({"lse", say("row ", row / heads, " head ", row % heads, " has LSE ", merged.lse[at(row)], ", wanted ", lse)});
+        faults.push_back({"lse", say("row ", row / heads, " head ", row % heads, " has LSE ", merged.lse[at(row)],
+                                     ", wanted ", lse)});
       for (int64_t d = 0; faults.empty() && d < dv; ++d) {
         double wanted = 0, bound = 0;
         for (std::size_t part = 0; part < 3 && top != -HUGE_VAL; ++part) {
@@ -182,8 +190,8 @@ void check_rules(const Rig& rig, const Case& c, Findings& out) {
         }
         const double got = merged.out[at(row * dv + d)];
         if (!(std::fabs(got - wanted) <= tolerance(p.out_dtype, bound)))
-          faults.push_back({"rules", say("row ", row / heads, " head ", row % heads, " holds ", got, ", wanted ", wanted,
-                                         copied ? " (the last partial, alone)" : "")});
+          faults.push_back({"rules", say("row ", row / heads, " head ", row % heads, " holds ", got, ", wanted ",
+                                         wanted, copied ? " (the last partial, alone)" : "")});
       }
     }
     const std::string where = text(c) + say(" partials of ", sdk::dtype_name(dtype));
@@ -209,7 +217,8 @@ Findings check_merge_states(const attnrt_variant& variant, Memory& memory, const
     p.causal = ATTNRT_CAUSAL_ALWAYS;
     p.window_left = p.window_right = -1;
     p.cp_size = p.cp_rank = p.cp_interleave = p.sparse_topk = 0;
-    if (!(options.q_dtypes >> p.q_dtype & 1u) || (seen & kind) || p.attn_type != ATTNRT_ATTN_DECODER || !admitted(variant, p))
+    if (!(options.q_dtypes >> p.q_dtype & 1u) || (seen & kind) || p.attn_type != ATTNRT_ATTN_DECODER ||
+        !admitted(variant, p))
       continue;
     seen |= kind;
     c.lengths = {{1, 5}, {1, 64}, {1, 213}};

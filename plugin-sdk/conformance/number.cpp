@@ -20,11 +20,16 @@ struct Format {
 
 constexpr Format format_of(uint32_t dtype) {
   switch (dtype) {
-    case ATTNRT_FP16: return {5, 10, 15, false, false};
-    case ATTNRT_BF16: return {8, 7, 127, false, false};
-    case ATTNRT_FP8_E4M3: return {4, 3, 7, true, false};
-    case ATTNRT_FP8_E4M3FNUZ: return {4, 3, 8, true, true};
-    default: return {5, 2, 15, false, false};  // e5m2
+    case ATTNRT_FP16:
+      return {5, 10, 15, false, false};
+    case ATTNRT_BF16:
+      return {8, 7, 127, false, false};
+    case ATTNRT_FP8_E4M3:
+      return {4, 3, 7, true, false};
+    case ATTNRT_FP8_E4M3FNUZ:
+      return {4, 3, 8, true, true};
+    default:
+      return {5, 2, 15, false, false};  // e5m2
   }
 }
 
@@ -49,8 +54,7 @@ float decode_small(const Format& f, uint32_t bits) {
 uint32_t encode_small(const Format& f, float value) {
   const uint32_t top = (1u << f.exponent_bits) - 1, ones = (1u << f.mantissa_bits) - 1;
   const uint32_t sign = std::signbit(value) ? 1u << (f.exponent_bits + f.mantissa_bits) : 0;
-  const uint32_t nan = f.unsigned_zero ? 1u << (f.exponent_bits + f.mantissa_bits)
-                                       : (top << f.mantissa_bits | ones);
+  const uint32_t nan = f.unsigned_zero ? 1u << (f.exponent_bits + f.mantissa_bits) : (top << f.mantissa_bits | ones);
   if (std::isnan(value)) return nan;
   const uint32_t overflow = f.finite ? nan : (top << f.mantissa_bits | sign);
   if (std::isinf(value)) return overflow;

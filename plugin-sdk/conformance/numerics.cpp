@@ -19,7 +19,8 @@ Findings check_case(const attnrt_variant& variant, Memory& memory, const Case& c
   const Outcome outcome = rig.run(operands, pointers, c.lse, c.placement);
   std::vector<Fault> faults = outcome.faults;
   if (outcome.done)
-    for (Fault& fault : judge(c.problem, operands, requests, outcome, {options.reference_pairs, options.reference_threads, c.seed}))
+    for (Fault& fault :
+         judge(c.problem, operands, requests, outcome, {options.reference_pairs, options.reference_threads, c.seed}))
       faults.push_back(std::move(fault));
   Findings out;
   for (Fault& fault : faults) out.push_back({fault.check, text(c), false, std::move(fault.sentence)});
@@ -32,7 +33,8 @@ Findings check_numerics(const attnrt_variant& variant, Memory& memory, const Num
   for (Case& c : make_grid(variant, options.grid))
     if (options.q_dtypes >> c.problem.q_dtype & 1u) cases.push_back(std::move(c));
   Findings out;
-  if (cases.empty()) out.push_back({"numerics", variant.name, false, "the sheet admits no case of the grid, wanted at least one"});
+  if (cases.empty())
+    out.push_back({"numerics", variant.name, false, "the sheet admits no case of the grid, wanted at least one"});
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const Findings last = check_case(variant, memory, cases[i], options);
     out.insert(out.end(), last.begin(), last.end());

@@ -13,8 +13,8 @@ namespace attnrt::conformance {
 /// A value's index on each axis.
 using Point = std::vector<std::size_t>;
 
-/// Points over axes of these sizes, at most `limit`, each admitted. Greedy, after Cohen, Dalal, Fredman and Patton (AETG,
-/// 1997): each point is the best of some random ones around a pair that is still missing. [thread-safe]
+/// Points over axes of these sizes, at most `limit`, each admitted. Greedy, after Cohen, Dalal, Fredman and Patton
+/// (AETG, 1997): each point is the best of some random ones around a pair that is still missing. [thread-safe]
 std::vector<Point> pairwise_cover(const std::vector<std::size_t>& sizes, std::size_t limit, uint64_t seed,
                                   const std::function<bool(const Point&)>& admits);
 

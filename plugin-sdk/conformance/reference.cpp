@@ -8,7 +8,9 @@
 namespace attnrt::conformance {
 namespace {
 
-std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t at(int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 float scale_of(const std::vector<float>& scales, int64_t head) {
   return scales.empty() ? 1.0f : scales[scales.size() == 1 ? 0 : at(head)];
@@ -70,8 +72,8 @@ T attend(const attnrt_problem& p, const Operands& o, const RequestData& r, int32
     if (score[at(j - first)] == hidden) continue;
     const T weight = std::exp(score[at(j - first)] - top);
     sum += weight;
-    const float* v = r.v.empty() ? r.k.data() + (int64_t{j} * heads + kvh) * dqk
-                                 : r.v.data() + (int64_t{j} * heads + kvh) * dv;
+    const float* v =
+        r.v.empty() ? r.k.data() + (int64_t{j} * heads + kvh) * dqk : r.v.data() + (int64_t{j} * heads + kvh) * dv;
     for (int64_t d = 0; d < dv; ++d) out[at(d)] += weight * static_cast<T>(v[d]);
     if (bound)
       for (int64_t d = 0; d < dv; ++d) (*bound)[at(d)] += weight * std::fabs(static_cast<T>(v[d]));

@@ -24,13 +24,13 @@ struct Operands {
 /// One request: lengths, tensors as stored (decoded), and the operands that go with its tokens.
 struct RequestData {
   int32_t query_len = 0;
-  int32_t seq_len = 0;       ///< query i stands at seq_len - query_len + i
-  int32_t num_keys = 0;      ///< keys it may see at all
-  bool causal = true;        ///< with CAUSAL_PER_REQUEST
-  int32_t window_prefix = 0; ///< with WINDOW_PREFIX
-  std::vector<float> q;      ///< [query_len, Hq, Dqk]
-  std::vector<float> k;      ///< [num_keys, Hkv, Dqk]
-  std::vector<float> v;      ///< [num_keys, Hkv, Dv]; MLA latent: empty, V is the first Dv columns of k
+  int32_t seq_len = 0;                  ///< query i stands at seq_len - query_len + i
+  int32_t num_keys = 0;                 ///< keys it may see at all
+  bool causal = true;                   ///< with CAUSAL_PER_REQUEST
+  int32_t window_prefix = 0;            ///< with WINDOW_PREFIX
+  std::vector<float> q;                 ///< [query_len, Hq, Dqk]
+  std::vector<float> k;                 ///< [num_keys, Hkv, Dqk]
+  std::vector<float> v;                 ///< [num_keys, Hkv, Dv]; MLA latent: empty, V is the first Dv columns of k
   std::vector<float> dense_mask;        ///< [Hq, query_len, num_keys], added; -inf hides; empty = none
   std::vector<float> tree_mask;         ///< [query_len, query_len], added; empty = none
   std::vector<int32_t> prefix_ranges;   ///< [query_len, 2]; empty = none

@@ -14,10 +14,14 @@ namespace {
 constexpr float common_part = 0.8f;  // of a query head's vector that its GQA group shares
 constexpr float own_part = 0.6f;
 
-std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t at(int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 // Log-odds that let one key own most of a row of n others.
-float loudness(int32_t keys) { return std::log(static_cast<float>(std::max(keys, 1))) + 3.5f; }
+float loudness(int32_t keys) {
+  return std::log(static_cast<float>(std::max(keys, 1))) + 3.5f;
+}
 
 // Keys worth making loud for row i: the last visible and first hidden one at each edge, a few at tile edges, and a few
 // anywhere, which meet masks of other kinds.
@@ -117,7 +121,8 @@ RequestData make_request(const attnrt_problem& p, const Operands& o, Length leng
     while (key_position(p, r.num_keys) < r.seq_len) ++r.num_keys;
   }
   r.causal = random.chance(0.5);
-  if (p.features & ATTNRT_FEATURE_WINDOW_PREFIX) r.window_prefix = static_cast<int32_t>(random.below(r.num_keys + 1) / 2);
+  if (p.features & ATTNRT_FEATURE_WINDOW_PREFIX)
+    r.window_prefix = static_cast<int32_t>(random.below(r.num_keys + 1) / 2);
   make_masks(p, r, random);
 
   const int64_t heads = p.num_heads, kv_heads = p.num_kv_heads, group = heads / kv_heads;
@@ -160,7 +165,8 @@ RequestData make_request(const attnrt_problem& p, const Operands& o, Length leng
   if (p.softcap > 0 && r.query_len > 0)  // the loudest score is seen at least once
     for (int64_t kvh = 0, done = 0; kvh < kv_heads && !done; ++kvh)
       for (int32_t j = r.num_keys - 1; j >= 0 && !done; --j)
-        if (visible(p, o, r, static_cast<int32_t>(kvh * group), r.query_len - 1, j)) raise(r.query_len - 1, j, kvh), done = 1;
+        if (visible(p, o, r, static_cast<int32_t>(kvh * group), r.query_len - 1, j))
+          raise(r.query_len - 1, j, kvh), done = 1;
 
   const auto scale_of = [](const std::vector<float>& scales, int64_t head) {
     return scales.empty() ? 1.0f : scales[scales.size() == 1 ? 0 : at(head)];

@@ -18,11 +18,13 @@ namespace {
 using sdk::say;
 constexpr uint8_t canary = 0xc3;
 
-std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t at(int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 const attnrt_host& silent_host() {
-  static const attnrt_host host = {sizeof(attnrt_host), ATTNRT_ABI_MAJOR,          ATTNRT_ABI_MINOR, 0, nullptr,
-                                   [](void*, int32_t, const char*) {}, nullptr};
+  static const attnrt_host host = {
+      sizeof(attnrt_host), ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR, 0, nullptr, [](void*, int32_t, const char*) {}, nullptr};
   return host;
 }
 
@@ -39,7 +41,8 @@ struct Step {
   std::unique_ptr<BlockTable> table;
   std::unique_ptr<Cache> cache;
 
-  Step(const Rig& r, const Operands& o, const std::vector<const RequestData*>& q, const Placement& p, std::vector<Fault>& f)
+  Step(const Rig& r, const Operands& o, const std::vector<const RequestData*>& q, const Placement& p,
+       std::vector<Fault>& f)
       : rig(r), operands(o), requests(q), placement(p), faults(f), random(p.seed), shelf(r.memory()) {
     // On the CPU NULL means the calling thread.
     if (r.problem().device_type == ATTNRT_DEVICE_CPU && (p.workers > 1 || random.chance(0.5)))
@@ -65,12 +68,13 @@ bool Step::answer_layout(attnrt_kv_layout& layout) {
   const attnrt_problem& p = rig.problem();
   layout = {};
   layout.struct_size = sizeof(layout);
-  if (!rig.variant().kv_layout) return fault("kv_layout", "kv_layout is NULL, wanted an answer: the sheet admits a paged cache");
+  if (!rig.variant().kv_layout)
+    return fault("kv_layout", "kv_layout is NULL, wanted an answer: the sheet admits a paged cache");
   Sink sink;
   if (!call("kv_layout", rig.variant().kv_layout(&rig.variant(), &p, &layout, sink.get()), sink)) return false;
   if (layout.kind != p.kv_layouts || layout.block_size != p.block_size || !layout.id)
-    return fault("kv_layout", say("kind ", layout.kind, " and block size ", layout.block_size, ", wanted ", p.kv_layouts,
-                                  " and ", p.block_size, " with an id"));
+    return fault("kv_layout", say("kind ", layout.kind, " and block size ", layout.block_size, ", wanted ",
+                                  p.kv_layouts, " and ", p.block_size, " with an id"));
   const int64_t values = p.family == ATTNRT_FAMILY_MLA ? p.head_size_qk : p.head_size_qk + p.head_size_v;
   const int64_t least = values * p.num_kv_heads * p.block_size * sdk::dtype_bytes(p.kv_dtype);
   if (layout.kind != ATTNRT_KV_NATIVE && layout.block_bytes < at(least))
@@ -86,7 +90,8 @@ bool Step::make_cache(bool garbage) {
   attnrt_kv_layout layout;
   if (!answer_layout(layout)) return false;
   table = std::make_unique<BlockTable>(requests, placement.pad_seqs, p.block_size, random);
-  cache = std::make_unique<Cache>(rig.memory(), p, layout, table->num_blocks, placement.strided, garbage, random.next());
+  cache =
+      std::make_unique<Cache>(rig.memory(), p, layout, table->num_blocks, placement.strided, garbage, random.next());
   if (!cache->ok()) return fault("memory", "there is not enough memory for the cache");
   const bool direct = (placement.direct || !rig.variant().write_kv) && p.kv_layouts != ATTNRT_KV_NATIVE;
   if (!direct && !write()) return false;
@@ -95,7 +100,8 @@ bool Step::make_cache(bool garbage) {
   if (direct) cache->upload();
   cache->adopt();
   if (const std::string text = cache->damage(); !text.empty()) return fault("cache_write", text);
-  if (cache->guard_damage()) return fault("guard", say("write_kv changed ", cache->guard_damage(), " bytes outside of the cache"));
+  if (cache->guard_damage())
+    return fault("guard", say("write_kv changed ", cache->guard_damage(), " bytes outside of the cache"));
   return !rig.variant().gather_kv || gather();
 }
 
@@ -330,7 +336,8 @@ Outcome Rig::run(const Operands& operands, const std::vector<const RequestData*>
   attnrt_kernel_plan* plan = nullptr;
   {
     Sink sink;
-    if (!step.call("plan_create", variant_.plan_create(op_, &arrays.limits, &memory, &plan, sink.get()), sink)) return out;
+    if (!step.call("plan_create", variant_.plan_create(op_, &arrays.limits, &memory, &plan, sink.get()), sink))
+      return out;
   }
   Sink update, run;
   const bool ran = step.call("plan_update", variant_.plan_update(plan, &arrays.batch, stream, update.get()), update) &&
@@ -343,7 +350,8 @@ Outcome Rig::run(const Operands& operands, const std::vector<const RequestData*>
   if (const std::size_t bytes = shelf.guard_damage())
     step.fault("guard", say("run changed ", bytes, " bytes beside its tensors and workspace, wanted none"));
   if (step.cache) {
-    if (const std::string text = step.cache->damage(); !text.empty()) step.fault("cache_read_only", "after run " + text);
+    if (const std::string text = step.cache->damage(); !text.empty())
+      step.fault("cache_read_only", "after run " + text);
     if (step.cache->guard_damage()) step.fault("guard", "run changed bytes beside the cache, wanted none");
   }
   std::vector<uint8_t> image = out_buffer.read(), lse_image = lse_buffer.read();
@@ -369,7 +377,8 @@ Outcome Rig::run(const Operands& operands, const std::vector<const RequestData*>
     return std::any_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte != canary; });
   };
   if (changed(image)) step.fault("canary", "run wrote into rows of out past num_tokens or between its rows");
-  if (changed(lse_image)) step.fault("canary", "run wrote into rows of lse past num_tokens, or lse without being asked");
+  if (changed(lse_image))
+    step.fault("canary", "run wrote into rows of lse past num_tokens, or lse without being asked");
   out.done = true;
   return out;
 }

@@ -44,8 +44,8 @@ class Rig {
   const attnrt_variant& variant() const noexcept { return variant_; }
   Memory& memory() const noexcept { return memory_; }
 
-  /// Fills a cache where the problem has one, plans and runs one batch. `garbage` puts loud numbers instead of NaN where
-  /// nothing may be read.
+  /// Fills a cache where the problem has one, plans and runs one batch. `garbage` puts loud numbers instead of NaN
+  /// where nothing may be read.
   Outcome run(const Operands& operands, const std::vector<const RequestData*>& requests, bool lse,
               const Placement& placement, bool garbage = false);
 

@@ -102,7 +102,8 @@ TEST_CASE("softcap cases score above twice the cap") {
           if (!visible(p, operands, r, h, 0, j)) continue;
           double score = 0;
           for (std::size_t d = 0; d < size; ++d)
-            score += r.q[static_cast<std::size_t>(h) * size + d] * r.k[(static_cast<std::size_t>(j) * kv_heads + kvh) * size + d];
+            score += r.q[static_cast<std::size_t>(h) * size + d] *
+                     r.k[(static_cast<std::size_t>(j) * kv_heads + kvh) * size + d];
           top = std::max(top, std::fabs(score * operands.scale));
         }
       }

@@ -53,10 +53,12 @@ TEST_CASE("a correct plugin passes the grid and the merge") {
     const attnrt_variant& variant = variant_of(naive_correct(), backend);
     const Findings grid = check_numerics(variant, memory, quick());
     CHECK(grid.size() > 50);
-    for (const Finding& finding : failures(grid)) FAIL_CHECK(finding.check << ": " << finding.sentence << "\n" << finding.where);
+    for (const Finding& finding : failures(grid))
+      FAIL_CHECK(finding.check << ": " << finding.sentence << "\n" << finding.where);
     const Findings merge = check_merge_states(variant, memory, quick());
     CHECK(merge.size() >= 9);
-    for (const Finding& finding : failures(merge)) FAIL_CHECK(finding.check << ": " << finding.sentence << "\n" << finding.where);
+    for (const Finding& finding : failures(merge))
+      FAIL_CHECK(finding.check << ": " << finding.sentence << "\n" << finding.where);
   }
 }
 
@@ -65,8 +67,8 @@ TEST_CASE("each planted fault is caught by its check") {
     const attnrt_plugin* (*plugin)();
     const char* check;
   } mutants[] = {
-      {naive_causal_off_by_one, "out"}, {naive_softcap_ignored, "lse"},      {naive_block_too_far, "finite"},
-      {naive_lse_base, "lse"},          {naive_window_off_by_one, "out"},    {naive_sink_twice, "out"},
+      {naive_causal_off_by_one, "out"}, {naive_softcap_ignored, "lse"},        {naive_block_too_far, "finite"},
+      {naive_lse_base, "lse"},          {naive_window_off_by_one, "out"},      {naive_sink_twice, "out"},
       {naive_alibi_sign, "out"},        {naive_slot_minus_one, "cache_write"}, {naive_scale_twice, "lse"},
       {naive_reads_tail, "finite"},
   };

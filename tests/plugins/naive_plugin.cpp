@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Attention in fp32 loops, two passes over the keys, one row and head at a time. Compiled once for each fault: NAIVE_ENTRY
-// names the function that returns the table, FAULT_<NAME> plants the mistake.
+// Attention in fp32 loops, two passes over the keys, one row and head at a time. Compiled once for each fault:
+// NAIVE_ENTRY names the function that returns the table, FAULT_<NAME> plants the mistake.
 #include "naive_plugin.hpp"
 
 #include <algorithm>
@@ -25,7 +25,9 @@ constexpr bool same(const char* a, const char* b) {
 }
 #define NAIVE_TEXT_(x) #x
 #define NAIVE_TEXT(x) NAIVE_TEXT_(x)
-constexpr bool is_fault(const char* name) { return same(NAIVE_TEXT(NAIVE_ENTRY), name); }
+constexpr bool is_fault(const char* name) {
+  return same(NAIVE_TEXT(NAIVE_ENTRY), name);
+}
 
 float load(uint32_t dtype, const char* from) {
   float value;
@@ -38,9 +40,10 @@ float load(uint32_t dtype, const char* from) {
   uint32_t bits = uint32_t{half} << 16;
   if (dtype == ATTNRT_FP16) {
     const uint32_t exponent = half >> 10 & 31u, mantissa = half & 1023u;
-    const float size = exponent == 31  ? (mantissa ? NAN : INFINITY)
-                       : exponent == 0 ? std::ldexp(static_cast<float>(mantissa), -24)
-                                       : std::ldexp(static_cast<float>(mantissa + 1024), static_cast<int>(exponent) - 25);
+    const float size = exponent == 31 ? (mantissa ? NAN : INFINITY)
+                       : exponent == 0
+                           ? std::ldexp(static_cast<float>(mantissa), -24)
+                           : std::ldexp(static_cast<float>(mantissa + 1024), static_cast<int>(exponent) - 25);
     return half >> 15 ? -size : size;
   }
   std::memcpy(&value, &bits, 4);
@@ -99,7 +102,8 @@ class Naive {
   }
 
   static void supports(const attnrt_problem& p, const sdk::Diag& diag) {
-    if (p.out_dtype != p.q_dtype && p.out_dtype != ATTNRT_FP32) diag.add(ATTNRT_WHY_DTYPE, "out_dtype must be q_dtype or fp32");
+    if (p.out_dtype != p.q_dtype && p.out_dtype != ATTNRT_FP32)
+      diag.add(ATTNRT_WHY_DTYPE, "out_dtype must be q_dtype or fp32");
     if (p.kv_dtype != p.q_dtype) diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, "kv_dtype must be q_dtype");
   }
 
@@ -148,7 +152,8 @@ class Naive {
     for (int32_t r = 0; r < a.num_seqs; ++r)
       for (int64_t i = 0; i < a.kv_lens[r]; ++i)
         for (int64_t h = 0; h < heads; ++h) {
-          const int64_t j = i + (a.kv_starts ? a.kv_starts[r] : 0), block = a.block_table[r * a.block_table_stride + j / bs];
+          const int64_t j = i + (a.kv_starts ? a.kv_starts[r] : 0),
+                        block = a.block_table[r * a.block_table_stride + j / bs];
           const char* k = row_of(*a.k_cache, block, j % bs, h);
           const char* v = mla ? k + k_size : row_of(*a.v_cache, block, j % bs, h);
           std::memcpy(row_of(*a.k, a.kv_start_loc[r] + i, h), k, static_cast<std::size_t>(k_size));
@@ -199,7 +204,8 @@ class Naive {
   }
 
  private:
-  bool seen(const attnrt_run_args& a, const attnrt_batch& b, int32_t r, int64_t t, int64_t pos_q, int64_t pos_k, bool in_tree) const {
+  bool seen(const attnrt_run_args& a, const attnrt_batch& b, int32_t r, int64_t t, int64_t pos_q, int64_t pos_k,
+            bool in_tree) const {
     const bool causal = p_.causal == ATTNRT_CAUSAL_ALWAYS || (b.causal && b.causal[r]);
     const int64_t slip = FAULT(naive_causal_off_by_one) ? 1 : 0, wide = FAULT(naive_window_off_by_one) ? 1 : 0;
     bool yes = !causal || in_tree || pos_k <= pos_q + slip;
@@ -225,7 +231,8 @@ class Naive {
     const int64_t cp = std::max(1u, p_.cp_size), interleave = std::max(1u, p_.cp_interleave);
     const auto place = [&](const attnrt_tensor& cache, int64_t j) {
       int64_t block = b.block_table[r * b.block_table_stride + j / bs];
-      if (j / bs >= (known + bs - 1) / bs) block = (block % plan.limits.num_blocks + plan.limits.num_blocks) % plan.limits.num_blocks;
+      if (j / bs >= (known + bs - 1) / bs)
+        block = (block % plan.limits.num_blocks + plan.limits.num_blocks) % plan.limits.num_blocks;
       return row_of(cache, block, j % bs, kvh);
     };
     std::vector<float> q(p_.head_size_qk), k(p_.head_size_qk), out(p_.head_size_v, 0.0f);
@@ -251,7 +258,8 @@ class Naive {
       }
       if (a.dense_mask) {
         const attnrt_tensor& m = *a.dense_mask;
-        s += static_cast<const float*>(m.data)[r * m.strides[0] + h * m.strides[1] + i * m.strides[2] + j * m.strides[3]];
+        s += static_cast<const float*>(
+            m.data)[r * m.strides[0] + h * m.strides[1] + i * m.strides[2] + j * m.strides[3]];
       }
       if (in_tree) s += load(ATTNRT_FP32, row_of(*a.tree_mask, r, i) + (j - (known - query_len)) * 4);
       scores[static_cast<std::size_t>(j)] = s;
@@ -261,7 +269,8 @@ class Naive {
     if (a.sinks && top > -INFINITY) sum = std::exp(sink - top) * (FAULT(naive_sink_twice) ? 2.0f : 1.0f);
     std::vector<float> v(p_.head_size_v);
     // Which end is summed first changes the last bits.
-    const bool backwards = (FAULT(naive_batch_dependent) && b.num_seqs > 1) || (FAULT(naive_chunk_dependent) && query_len == 1);
+    const bool backwards =
+        (FAULT(naive_batch_dependent) && b.num_seqs > 1) || (FAULT(naive_chunk_dependent) && query_len == 1);
     for (int64_t n = 0; n < keys; ++n) {
       const int64_t j = backwards ? keys - 1 - n : n;
       if (scores[static_cast<std::size_t>(j)] == -INFINITY) continue;
@@ -274,7 +283,8 @@ class Naive {
     char* to = row_of(*a.out, t, h);
     const std::size_t bytes = sdk::dtype_bytes(p_.out_dtype);
     for (std::size_t d = 0; d < out.size(); ++d) store(p_.out_dtype, sum != 0 ? out[d] / sum : 0.0f, to + d * bytes);
-    if (FAULT(naive_writes_past) && h + 1 == static_cast<int32_t>(p_.num_heads)) store(p_.out_dtype, 0.0f, to + out.size() * bytes);
+    if (FAULT(naive_writes_past) && h + 1 == static_cast<int32_t>(p_.num_heads))
+      store(p_.out_dtype, 0.0f, to + out.size() * bytes);
     if (!a.lse) return;
     const float lse = sum != 0 ? top + std::log(sum) : -INFINITY;
     store(ATTNRT_FP32, FAULT(naive_lse_base) ? lse * 1.442695f : lse, row_of(*a.lse, t, h));
@@ -322,4 +332,6 @@ constexpr attnrt_plugin plugin = sdk::make_plugin("naive", "0.1.0", "test", back
 
 }  // namespace
 
-const attnrt_plugin* NAIVE_ENTRY() { return &plugin; }
+const attnrt_plugin* NAIVE_ENTRY() {
+  return &plugin;
+}

@@ -10,8 +10,12 @@
 using namespace attnrt::conformance;
 
 namespace {
-float of8(uint32_t dtype, uint8_t byte) { return decode(dtype, &byte); }
-float of16(uint32_t dtype, uint16_t bits) { return decode(dtype, &bits); }
+float of8(uint32_t dtype, uint8_t byte) {
+  return decode(dtype, &byte);
+}
+float of16(uint32_t dtype, uint16_t bits) {
+  return decode(dtype, &bits);
+}
 }  // namespace
 
 TEST_CASE("known bit patterns decode to known values") {
@@ -38,7 +42,7 @@ TEST_CASE("every stored value comes back") {
   const struct {
     uint32_t dtype, count;
     int bytes;
-  } types[] = {{ATTNRT_FP16, 65536, 2},          {ATTNRT_BF16, 65536, 2},   {ATTNRT_FP8_E4M3, 256, 1},
+  } types[] = {{ATTNRT_FP16, 65536, 2},       {ATTNRT_BF16, 65536, 2},   {ATTNRT_FP8_E4M3, 256, 1},
                {ATTNRT_FP8_E4M3FNUZ, 256, 1}, {ATTNRT_FP8_E5M2, 256, 1}, {ATTNRT_INT8, 256, 1}};
   for (const auto& type : types)
     for (uint32_t bits = 0; bits < type.count; ++bits) {

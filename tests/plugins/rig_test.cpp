@@ -2,8 +2,8 @@
 #include "conformance/rig.hpp"
 
 #include <atomic>
-#include <cmath>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <vector>
 
 #include "conformance/cache.hpp"
