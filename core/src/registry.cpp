@@ -95,7 +95,7 @@ std::shared_ptr<const Registry> scan(const Options& options, const std::vector<D
     PluginFile file = examine(path, options, machine, log, probe, pins);
     if (file.plugin) {
       // All or nothing: a plugin half shadowed would be a puzzle.
-      for (uint32_t b = 0; b < file.plugin->num_backends && file.plugin; ++b)
+      for (uint32_t b = 0; file.plugin && b < file.plugin->num_backends; ++b)
         if (const BackendEntry* taken = registry->find(file.plugin->backends[b]->name)) {
           file.state = State::shadowed;
           file.sentence = "shadowed by " + registry->file_of(*taken).path.string() + ", which offers " + taken->name + " too";
