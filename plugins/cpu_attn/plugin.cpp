@@ -11,12 +11,36 @@ namespace attnrt::cpu {
 namespace {
 
 constexpr attnrt_variant kPortable = sdk::make_variant<Standard<portable_attention>>("portable", &kStandardPortable);
-constexpr const attnrt_variant* kStandardVariants[] = {&kPortable};
-
 constexpr attnrt_variant kLatent = sdk::make_variant<MlaLatent<portable_attention>>("portable", &kLatentPortable);
 constexpr attnrt_variant kPrefill =
     sdk::make_variant<MlaPrefill<portable_attention>>("portable_prefill", &kPrefillPortable);
+
+#if defined(__x86_64__)
+constexpr attnrt_variant kAvx2Variant = sdk::make_variant<Standard<avx2_attention>>("avx2", &kStandardAvx2);
+constexpr attnrt_variant kAvx512Variant = sdk::make_variant<Standard<avx512_attention>>("avx512", &kStandardAvx512);
+constexpr attnrt_variant kAvx512Bf16Variant =
+    sdk::make_variant<Standard<avx512_bf16_attention>>("avx512_bf16", &kStandardAvx512Bf16);
+
+constexpr attnrt_variant kLatentAvx2Variant = sdk::make_variant<MlaLatent<avx2_attention>>("avx2", &kLatentAvx2);
+constexpr attnrt_variant kLatentAvx512Variant = sdk::make_variant<MlaLatent<avx512_attention>>("avx512", &kLatentAvx512);
+constexpr attnrt_variant kLatentAvx512Bf16Variant =
+    sdk::make_variant<MlaLatent<avx512_bf16_attention>>("avx512_bf16", &kLatentAvx512Bf16);
+
+constexpr attnrt_variant kPrefillAvx2Variant =
+    sdk::make_variant<MlaPrefill<avx2_attention>>("avx2_prefill", &kPrefillAvx2);
+constexpr attnrt_variant kPrefillAvx512Variant =
+    sdk::make_variant<MlaPrefill<avx512_attention>>("avx512_prefill", &kPrefillAvx512);
+constexpr attnrt_variant kPrefillAvx512Bf16Variant =
+    sdk::make_variant<MlaPrefill<avx512_bf16_attention>>("avx512_bf16_prefill", &kPrefillAvx512Bf16);
+
+constexpr const attnrt_variant* kStandardVariants[] = {&kAvx512Bf16Variant, &kAvx512Variant, &kAvx2Variant, &kPortable};
+constexpr const attnrt_variant* kMlaVariants[] = {
+    &kLatentAvx512Bf16Variant, &kLatentAvx512Variant, &kLatentAvx2Variant, &kLatent,
+    &kPrefillAvx512Bf16Variant, &kPrefillAvx512Variant, &kPrefillAvx2Variant, &kPrefill};
+#else
+constexpr const attnrt_variant* kStandardVariants[] = {&kPortable};
 constexpr const attnrt_variant* kMlaVariants[] = {&kLatent, &kPrefill};
+#endif
 
 constexpr attnrt_backend kCpuAttn =
     sdk::make_backend("CPU_ATTN", "fused attention on the CPU, paged or contiguous", kStandardVariants);

@@ -7,20 +7,31 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "../../kernel/panel_layout.hpp"
 #include "attnrt/plugin.h"
 
 namespace attnrt::cpu {
 
-/// Query rows of one item. Row = query * group + head of the group: the heads that share keys share a tile.
+/// Query rows of one item of the portable kernel. Row = query * group + head of the group: the heads that share keys share
+/// a tile.
 constexpr int32_t kItemRows = 64;
-/// Keys of one tile; tiles stand at 0, kTileKeys, 2 kTileKeys of every request.
+/// Keys of one of its tiles; tiles stand at 0, kTileKeys, 2 kTileKeys of every request.
 constexpr int32_t kTileKeys = 64;
+
+/// Bounds of the panel kernels' items and tiles.
+constexpr int32_t kMaxItemRows = 192, kMaxTileKeys = 256;
+/// Where a long request may be split among workers: at 0, kSplitKeys, 2 kSplitKeys of its keys, and nowhere else.
+constexpr int32_t kSplitKeys = 1024;
 
 /// The static part of a problem, in the kernel's types.
 struct AttentionShape {
   int32_t num_heads, num_kv_heads, group;
   int32_t head_size_qk, head_size_v;
   int32_t block_size;  ///< 0 without a cache
+  int32_t item_rows;   ///< most query rows of an item
+  int32_t tile_keys;   ///< of the panel kernels: tiles stand at its multiples
+  bool native;         ///< the cache holds packed pages
+  kernel::PanelLayout panels;  ///< of a native page and KV head
   uint32_t causal;     ///< ATTNRT_CAUSAL_*
   int32_t window_left, window_right;
   float softcap;
@@ -42,14 +53,20 @@ struct AttentionCall {
   bool sinks_fp32;    ///< else of q's dtype
   View alibi_slopes;  ///< data NULL = none
   float scale;
+  float* partials;    ///< results of splits, where items have slots
+  int32_t* counters;  ///< of finished pieces, [group, KV head], zero between runs
 };
 
-/// Up to kItemRows rows of one request, for each KV head.
+/// Up to item_rows rows of one request, for each KV head: all their keys, or a piece of them whose results other pieces
+/// complete.
 struct AttentionItem {
   int32_t request;
   int32_t rows;
   int64_t first_row;
   int64_t cost;  ///< about the time of one KV head, in units without meaning
+  int64_t slot;  ///< of the first split of KV head 0, in floats of `partials`; -1 = all keys
+  int32_t first_split, last_split;  ///< of this piece
+  int32_t group, pieces;            ///< whose counter, and how many pieces there are
 };
 
 /// The attention of one item for one KV head, by one worker with scratch of its own. [thread-safe] Allocates nothing.
@@ -59,11 +76,19 @@ using AttendFn = void (*)(const AttentionCall& call, const AttentionItem& item, 
 struct AttentionKernels {
   AttendFn attend[3];  ///< by dtype: ATTNRT_FP32, ATTNRT_FP16, ATTNRT_BF16
   /// Bytes of scratch of one worker, a multiple of 64.
-  std::size_t (*scratch_bytes)(int32_t head_size_qk, int32_t head_size_v);
+  std::size_t (*scratch_bytes)(const AttentionShape& shape);
+  /// Floats of one split's result with `rows` rows; NULL = items are never split.
+  int64_t (*split_floats)(const AttentionShape& shape, int64_t rows);
 };
 
 /// Whatever the compiler makes for the baseline of the architecture.
 const AttentionKernels& portable_attention() noexcept;
+#if defined(__x86_64__)
+/// By their ATTNRT_ISA_*.
+const AttentionKernels& avx2_attention() noexcept;
+const AttentionKernels& avx512_attention() noexcept;
+const AttentionKernels& avx512_bf16_attention() noexcept;
+#endif
 
 }  // namespace attnrt::cpu
 #endif

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "merge.hpp"
-#include "partition.hpp"
+#include "panel_cache.hpp"
 
 namespace attnrt::cpu {
 
@@ -22,8 +22,24 @@ void want_absent(const char* call, const char* name, const attnrt_tensor* tensor
     throw sdk::Error(ATTNRT_INVALID, sdk::say(call, ": ", name, " is given, wanted NULL: this kernel reads no scales"));
 }
 
+namespace {
+
+/// Rows enough that packing or reading keys is cheap beside them, few enough that a tile stays in a megabyte of cache. All
+/// heads of MLA together, where they fit: one packed tile then serves them all.
+int32_t panel_item_rows(const AttentionShape& shape) {
+  if (shape.head_size_qk + shape.head_size_v <= 512) return 96;
+  return shape.group >= 64 && shape.group <= 128 ? shape.group : 96;
+}
+
+/// Fewer keys where rows are wide, so that keys, values and scores of a tile stay in the cache together.
+int32_t panel_tile_keys(const attnrt_problem& p) {
+  return (p.head_size_qk + p.head_size_v) * sdk::dtype_bytes(p.q_dtype) > 1024 ? kMaxTileKeys / 2 : kMaxTileKeys;
+}
+
+}  // namespace
+
 AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& kernels)
-    : problem_(info.problem), attend_(kernels.attend[info.problem.q_dtype]) {
+    : problem_(info.problem), kernels_(kernels), attend_(kernels.attend[info.problem.q_dtype]) {
   const attnrt_problem& p = problem_;
   shape_.num_heads = static_cast<int32_t>(p.num_heads);
   shape_.num_kv_heads = static_cast<int32_t>(p.num_kv_heads);
@@ -35,16 +51,21 @@ AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& ke
   shape_.window_left = p.window_left;
   shape_.window_right = p.window_right;
   shape_.softcap = p.softcap;
-  worker_bytes_ = kernels.scratch_bytes(shape_.head_size_qk, shape_.head_size_v);
+  shape_.native = sdk::is_paged(p.kv_layouts) && (p.kv_layouts & ATTNRT_KV_NATIVE);
+  if (shape_.native) shape_.panels = panel_page(p);
+  shape_.item_rows = kernels.split_floats ? panel_item_rows(shape_) : kItemRows;
+  shape_.tile_keys = panel_tile_keys(p);
+  worker_bytes_ = kernels.scratch_bytes(shape_);
 }
 
 attnrt_workspace AttentionOp::workspace(const attnrt_limits& limits) const {
+  const PartitionSizes sizes = partition_sizes(shape_, kernels_, limits);
   attnrt_workspace w{};
   w.struct_size = sizeof w;
-  w.plan_bytes = std::max<uint64_t>(max_items(shape_, limits), 1) * sizeof(AttentionItem);
+  w.plan_bytes = std::max<uint64_t>(sizes.items, 1) * sizeof(AttentionItem) + sizes.counters * sizeof(int32_t);
   w.plan_alignment = 64;
   w.pinned_alignment = 1;
-  w.scratch_bytes = uint64_t{limits.num_workers} * worker_bytes_;
+  w.scratch_bytes = uint64_t{limits.num_workers} * worker_bytes_ + sizes.partial_floats * sizeof(float);
   w.scratch_alignment = 64;
   return w;
 }
@@ -52,12 +73,16 @@ attnrt_workspace AttentionOp::workspace(const attnrt_limits& limits) const {
 AttentionOp::Plan::Plan(const AttentionOp& op, const attnrt_limits& limits, const attnrt_memory& memory)
     : op_(op),
       num_workers_(limits.num_workers),
+      sizes_(partition_sizes(op.shape_, op.kernels_, limits)),
       items_(static_cast<AttentionItem*>(memory.plan)),
-      scratch_(static_cast<std::byte*>(memory.scratch)) {}
+      counters_(reinterpret_cast<int32_t*>(items_ + std::max<uint64_t>(sizes_.items, 1))),
+      scratch_(static_cast<std::byte*>(memory.scratch)),
+      partials_(reinterpret_cast<float*>(scratch_ + num_workers_ * op.worker_bytes_)) {}
 
 void AttentionOp::Plan::update(const attnrt_batch& batch, attnrt_stream) {
   batch_ = batch;
-  num_items_ = partition(op_.shape_, batch_, items_);
+  std::fill_n(counters_, sizes_.counters, 0);
+  num_items_ = partition(op_.shape_, op_.kernels_, sizes_, num_workers_, batch_, items_);
 }
 
 void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const {
@@ -80,9 +105,11 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   call.sinks_fp32 = args.sinks && sdk::dtype_of(args.sinks->dtype) == ATTNRT_FP32;
   call.alibi_slopes = view_of(args.alibi_slopes);
   call.scale = args.scale;
+  call.partials = plan.partials_;
+  call.counters = plan.counters_;
   if (shape_.block_size > 0) {
     call.k = view_of(args.k_cache);
-    call.v = problem_.family == ATTNRT_FAMILY_MLA ? call.k : view_of(args.v_cache);
+    call.v = problem_.family == ATTNRT_FAMILY_MLA || shape_.native ? call.k : view_of(args.v_cache);
   } else {
     for (const auto& [from, to] : {std::pair{args.k, &call.k}, {args.v, &call.v}}) {
       const View rows = view_of(from);
@@ -113,6 +140,9 @@ void AttentionOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
   if (p.num_kv_heads == 0 || p.num_heads % p.num_kv_heads != 0)
     diag.add(ATTNRT_WHY_GQA_GROUP, sdk::say("num_heads is ", p.num_heads, ", wanted a multiple of num_kv_heads ",
                                             p.num_kv_heads));
+  if (p.kv_layouts == ATTNRT_KV_NATIVE && p.block_size % kernel::kGranule != 0)
+    diag.add(ATTNRT_WHY_BLOCK_SIZE, sdk::say("block_size is ", p.block_size, ", wanted a multiple of ", kernel::kGranule,
+                                             " for native pages"));
 }
 
 }  // namespace attnrt::cpu

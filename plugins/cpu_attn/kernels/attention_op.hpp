@@ -9,6 +9,7 @@
 
 #include "attention.hpp"
 #include "attnrt/plugin.hpp"
+#include "partition.hpp"
 
 namespace attnrt::cpu {
 
@@ -28,9 +29,12 @@ class AttentionOp {
     friend class AttentionOp;
     const AttentionOp& op_;
     uint32_t num_workers_;
+    PartitionSizes sizes_;
     AttentionItem* items_;
+    int32_t* counters_;
     int64_t num_items_ = 0;
     std::byte* scratch_;
+    float* partials_;
     attnrt_batch batch_{};
   };
 
@@ -38,14 +42,16 @@ class AttentionOp {
   void run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const;
   void merge_states(const attnrt_merge_args& args, attnrt_stream stream) const;
 
-  /// Refuses dtypes of q, cache and out that differ, and head counts that do not divide.
+  /// Refuses dtypes of q, cache and out that differ, head counts that do not divide, and native pages whose size is no
+  /// multiple of kGranule.
   static void supports(const attnrt_problem& problem, const sdk::Diag& diag);
 
  protected:
   attnrt_problem problem_;
 
  private:
-  AttentionShape shape_;
+  const AttentionKernels& kernels_;
+  AttentionShape shape_{};
   AttendFn attend_;
   std::size_t worker_bytes_;
 };

@@ -62,9 +62,9 @@ struct Scratch {
   int64_t floats;
 };
 
-inline std::size_t attention_scratch_bytes(int32_t head_size_qk, int32_t head_size_v) {
+inline std::size_t attention_scratch_bytes(const cpu::AttentionShape& shape) {
   const auto up = [](int64_t n) { return (n + 15) / 16 * 16; };
-  const int64_t qk = head_size_qk, width = padded(head_size_v);
+  const int64_t qk = shape.head_size_qk, width = padded(shape.head_size_v);
   const int64_t floats = up(kItemRows * qk) + up(kItemRows * width) + up(qk * kTileKeys) + up(kTileKeys * width) +
                          up(kTileRows * kTileKeys) + up(kTileRows * width) + up(5 * qk);
   return static_cast<std::size_t>(floats) * sizeof(float);

@@ -6,33 +6,95 @@
 #include "../../kernel/mask.hpp"
 
 namespace attnrt::cpu {
+namespace {
 
-uint64_t max_items(const AttentionShape& shape, const attnrt_limits& limits) noexcept {
-  const auto rows = static_cast<uint64_t>(limits.max_tokens) * static_cast<uint64_t>(shape.group);
-  return rows / kItemRows + static_cast<uint64_t>(limits.max_seqs);
+/// Pieces of work a worker should find, so that none waits long for another at the end.
+constexpr int64_t kPiecesPerWorker = 4;
+/// Reading or packing keys costs about as much as this many rows against them.
+constexpr int64_t kKeyRows = 12;
+
+kernel::portable::Mask mask_of(const AttentionShape& shape, const attnrt_batch& b, int32_t r) {
+  const int64_t queries = int64_t{b.query_start_loc[r + 1]} - b.query_start_loc[r];
+  return {b.kv_lens ? b.kv_lens[r] : shape.block_size > 0 ? b.seq_lens[r] : b.kv_start_loc[r + 1] - b.kv_start_loc[r],
+          b.seq_lens[r] - queries, shape.window_left, shape.window_right,
+          shape.causal == ATTNRT_CAUSAL_PER_REQUEST ? b.causal[r] != 0 : shape.causal == ATTNRT_CAUSAL_ALWAYS};
 }
 
-int64_t partition(const AttentionShape& shape, const attnrt_batch& b, AttentionItem* items) noexcept {
-  int64_t count = 0;
+/// The keys that the rows of an item see together.
+kernel::portable::KeySpan seen_by(const AttentionShape& shape, const attnrt_batch& b, const AttentionItem& item) {
+  const kernel::portable::Mask mask = mask_of(shape, b, item.request);
+  return {mask.span(item.first_row / shape.group).begin,
+          mask.span((item.first_row + item.rows - 1) / shape.group).end};
+}
+
+}  // namespace
+
+PartitionSizes partition_sizes(const AttentionShape& shape, const AttentionKernels& kernels,
+                               const attnrt_limits& limits) noexcept {
+  const auto rows = static_cast<uint64_t>(limits.max_tokens) * static_cast<uint64_t>(shape.group);
+  PartitionSizes sizes{rows / static_cast<uint64_t>(shape.item_rows) + static_cast<uint64_t>(limits.max_seqs), 0, 0};
+  if (!kernels.split_floats || limits.num_workers < 2 || limits.max_seq_len <= kSplitKeys) return sizes;
+  // Items above a share of the whole are fewer than the shares, and each is cut into one piece more than its shares.
+  const uint64_t shares = uint64_t{limits.num_workers} * kPiecesPerWorker;
+  const auto heads = static_cast<uint64_t>(shape.num_kv_heads);
+  sizes.items += 2 * shares;
+  sizes.counters = shares * heads;
+  const uint64_t splits = static_cast<uint64_t>(limits.max_seq_len) / kSplitKeys + 1;
+  const int64_t decode = kernels.split_floats(shape, std::min(shape.group, shape.item_rows));
+  sizes.partial_floats = std::max<uint64_t>(uint64_t{limits.num_workers} << 19, heads * splits * static_cast<uint64_t>(decode));
+  return sizes;
+}
+
+int64_t partition(const AttentionShape& shape, const AttentionKernels& kernels, const PartitionSizes& sizes,
+                  uint32_t num_workers, const attnrt_batch& b, AttentionItem* items) noexcept {
+  int64_t count = 0, total = 0;
   for (int32_t r = 0; r < b.num_seqs; ++r) {
-    const int64_t queries = int64_t{b.query_start_loc[r + 1]} - b.query_start_loc[r];
-    const bool paged = shape.block_size > 0;
-    const kernel::portable::Mask mask{
-        b.kv_lens ? b.kv_lens[r] : paged ? b.seq_lens[r] : b.kv_start_loc[r + 1] - b.kv_start_loc[r],
-        b.seq_lens[r] - queries, shape.window_left, shape.window_right,
-        shape.causal == ATTNRT_CAUSAL_PER_REQUEST ? b.causal[r] != 0 : shape.causal == ATTNRT_CAUSAL_ALWAYS};
-    const int64_t rows = queries * shape.group;
-    for (int64_t at = 0; at < rows; at += kItemRows) {
-      const int64_t n = std::min<int64_t>(kItemRows, rows - at);
-      const int64_t keys = mask.span((at + n - 1) / shape.group).end - mask.span(at / shape.group).begin;
-      // Packing a tile of keys costs about as much as 16 rows against it; an item without keys still writes its rows.
-      items[count++] = {r, static_cast<int32_t>(n), at, std::max<int64_t>(keys, 1) * (n + 16)};
+    const int64_t rows = (int64_t{b.query_start_loc[r + 1]} - b.query_start_loc[r]) * shape.group;
+    for (int64_t at = 0; at < rows; at += shape.item_rows) {
+      AttentionItem item{r, static_cast<int32_t>(std::min<int64_t>(shape.item_rows, rows - at)), at, 0, -1, 0, 0, 0, 0};
+      const kernel::portable::KeySpan keys = seen_by(shape, b, item);
+      // An item without keys still writes its rows.
+      item.cost = std::max<int64_t>(keys.end - keys.begin, 1) * (item.rows + kKeyRows);
+      total += item.cost;
+      items[count++] = item;
     }
   }
-  std::sort(items, items + count, [](const AttentionItem& a, const AttentionItem& c) {
+  const auto earlier = [](const AttentionItem& a, const AttentionItem& c) {
     if (a.cost != c.cost) return a.cost > c.cost;
-    return a.request != c.request ? a.request < c.request : a.first_row < c.first_row;
-  });
+    if (a.request != c.request) return a.request < c.request;
+    return a.first_row != c.first_row ? a.first_row < c.first_row : a.first_split < c.first_split;
+  };
+  std::sort(items, items + count, earlier);
+  if (sizes.counters == 0) return count;
+
+  const int64_t share = std::max<int64_t>(1, total * shape.num_kv_heads / (int64_t{num_workers} * kPiecesPerWorker));
+  const int64_t whole = count;
+  int64_t used = 0;
+  int32_t groups = 0;
+  for (int64_t i = 0; i < whole && items[i].cost > share; ++i) {
+    AttentionItem& item = items[i];
+    const kernel::portable::KeySpan keys = seen_by(shape, b, item);
+    const int64_t first = keys.begin / kSplitKeys, last = (keys.end + kSplitKeys - 1) / kSplitKeys;
+    const int64_t pieces = std::min((item.cost + share - 1) / share, last - first);
+    const int64_t floats = kernels.split_floats(shape, item.rows) * (last - first) * shape.num_kv_heads;
+    if (pieces < 2 || used + floats > static_cast<int64_t>(sizes.partial_floats)) continue;
+    if ((int64_t{groups} + 1) * shape.num_kv_heads > static_cast<int64_t>(sizes.counters)) break;
+    if (count + pieces - 1 > static_cast<int64_t>(sizes.items)) break;
+    const AttentionItem all = item;
+    for (int64_t p = 0; p < pieces; ++p) {
+      AttentionItem& piece = p == 0 ? item : items[count++];
+      piece = all;
+      piece.slot = used;
+      piece.first_split = static_cast<int32_t>(first + (last - first) * p / pieces);
+      piece.last_split = static_cast<int32_t>(first + (last - first) * (p + 1) / pieces);
+      piece.cost = all.cost * (piece.last_split - piece.first_split) / (last - first);
+      piece.group = groups;
+      piece.pieces = static_cast<int32_t>(pieces);
+    }
+    used += floats;
+    ++groups;
+  }
+  if (groups > 0) std::sort(items, items + count, earlier);
   return count;
 }
 

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// attention_avx2.cpp: panel_attention.hpp for AVX2 (data sheet)
+//   ISA     AVX2, FMA, F16C; register tile 6 x 16
+//   dtypes  fp32; fp16 and bf16 widened to fp32
+#define ATTNRT_KERNEL_ISA avx2
+#include "panel_attention.hpp"
+
+namespace attnrt::cpu {
+
+const AttentionKernels& avx2_attention() noexcept {
+  namespace isa = kernel::avx2;
+  static constexpr AttentionKernels kernels{{&isa::attend_panels<float, isa::DotFp32, isa::DotFp32>,
+                                             &isa::attend_panels<isa::Fp16, isa::DotFp32, isa::DotFp16>,
+                                             &isa::attend_panels<isa::Bf16, isa::DotFp32, isa::DotWide>},
+                                            &isa::panel_scratch_bytes,
+                                            &isa::panel_split_floats};
+  return kernels;
+}
+
+}  // namespace attnrt::cpu

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// dot.hpp: one step of a register tile over packed panels (panel_layout.hpp), for each way to store them. A tile is Rows x
+// Vectors accumulators; a step adds the outer product of `kPair` columns of A and `kPair` packed rows of B.
+//   DotFp32  fp32 panels
+//   DotFp16  fp16 panels, widened in the registers
+//   DotWide  bf16 pairs, widened in the registers: two steps of fp32, first the even element
+//   DotPair  bf16 pairs by the dot instruction (AVX512_BF16): A in bf16 too
+// Each element has one accumulator that goes over k in ascending order, whatever the shape of the tile.
+#ifndef ATTNRT_KERNEL_DOT_HPP
+#define ATTNRT_KERNEL_DOT_HPP
+#include <cstdint>
+#include <cstring>
+
+#include "dtype.hpp"
+#include "isa.hpp"
+
+#if defined(__clang__)
+#define ATTNRT_KERNEL_UNROLL _Pragma("unroll")
+#else
+#define ATTNRT_KERNEL_UNROLL _Pragma("GCC unroll 8")
+#endif
+
+namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
+
+ATTNRT_KERNEL_INLINE Vec load_vec(const char* from) {
+  Vec v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+
+/// 16-bit elements of one vector's lanes as fp32.
+ATTNRT_KERNEL_INLINE Vec widen_vec(const Fp16* from) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_cvtph_ps(static_cast<__mmask16>(-1), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+#elif defined(__AVX2__)
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+#else
+  Vec v;
+  for (int i = 0; i < kLanes; ++i) v[i] = widen(from[i]);
+  return v;
+#endif
+}
+ATTNRT_KERNEL_INLINE Vec widen_vec(const Bf16* from) {
+  using Halves = uint16_t __attribute__((vector_size(2 * kLanes)));
+  Halves h;
+  std::memcpy(&h, from, sizeof h);
+  return from_bits(__builtin_convertvector(h, VecInt) << 16);
+}
+ATTNRT_KERNEL_INLINE Vec widen_vec(const float* from) { return load(from); }
+
+/// The even and the odd elements of a vector of bf16 pairs, as fp32.
+ATTNRT_KERNEL_INLINE Vec even_of(Vec pairs) { return from_bits(bits_of(pairs) << 16); }
+ATTNRT_KERNEL_INLINE Vec odd_of(Vec pairs) { return from_bits(bits_of(pairs) & static_cast<int32_t>(0xffff0000u)); }
+
+template <int Rows, int Vectors>
+ATTNRT_KERNEL_INLINE void add_outer(Vec (&acc)[Rows][Vectors], const float* a, int64_t lda, const Vec (&b)[Vectors]) {
+  ATTNRT_KERNEL_UNROLL
+  for (int i = 0; i < Rows; ++i) {
+    const Vec row = broadcast(a[i * lda]);
+    ATTNRT_KERNEL_UNROLL
+    for (int j = 0; j < Vectors; ++j) acc[i][j] = madd(row, b[j], acc[i][j]);
+  }
+}
+
+struct DotFp32 {
+  using A = float;
+  static constexpr int kPair = 1, kBytes = 4;
+  static constexpr bool kRoundsWeights = false;
+  template <int Rows, int Vectors>
+  ATTNRT_KERNEL_INLINE static void step(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const char* const* b,
+                                        int64_t at) {
+    Vec columns[Vectors];
+    ATTNRT_KERNEL_UNROLL
+    for (int j = 0; j < Vectors; ++j) columns[j] = load_vec(b[j] + at);
+    add_outer<Rows, Vectors>(acc, a, lda, columns);
+  }
+};
+
+struct DotFp16 {
+  using A = float;
+  static constexpr int kPair = 1, kBytes = 2;
+  static constexpr bool kRoundsWeights = false;
+  template <int Rows, int Vectors>
+  ATTNRT_KERNEL_INLINE static void step(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const char* const* b,
+                                        int64_t at) {
+    Vec columns[Vectors];
+    ATTNRT_KERNEL_UNROLL
+    for (int j = 0; j < Vectors; ++j) columns[j] = widen_vec(reinterpret_cast<const Fp16*>(b[j] + at));
+    add_outer<Rows, Vectors>(acc, a, lda, columns);
+  }
+};
+
+struct DotWide {
+  using A = float;
+  static constexpr int kPair = 2, kBytes = 2;
+  static constexpr bool kRoundsWeights = false;
+  template <int Rows, int Vectors>
+  ATTNRT_KERNEL_INLINE static void step(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const char* const* b,
+                                        int64_t at) {
+    Vec columns[Vectors];
+    ATTNRT_KERNEL_UNROLL
+    for (int j = 0; j < Vectors; ++j) columns[j] = even_of(load_vec(b[j] + at));
+    add_outer<Rows, Vectors>(acc, a, lda, columns);
+    ATTNRT_KERNEL_UNROLL
+    for (int j = 0; j < Vectors; ++j) columns[j] = odd_of(load_vec(b[j] + at));
+    add_outer<Rows, Vectors>(acc, a + 1, lda, columns);
+  }
+};
+
+#if defined(__AVX512BF16__)
+/// Weights of the values are rounded to bf16.
+struct DotPair {
+  using A = Bf16;
+  static constexpr int kPair = 2, kBytes = 2;
+  static constexpr bool kRoundsWeights = true;
+
+  ATTNRT_KERNEL_INLINE static __m512bh pairs(Vec v) {
+    __m512bh p;
+    std::memcpy(&p, &v, sizeof p);
+    return p;
+  }
+  template <int Rows, int Vectors>
+  ATTNRT_KERNEL_INLINE static void step(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const char* const* b,
+                                        int64_t at) {
+    Vec columns[Vectors];
+    ATTNRT_KERNEL_UNROLL
+    for (int j = 0; j < Vectors; ++j) columns[j] = load_vec(b[j] + at);
+    ATTNRT_KERNEL_UNROLL
+    for (int i = 0; i < Rows; ++i) {
+      int32_t two;
+      std::memcpy(&two, a + i * lda, sizeof two);
+      const VecInt row = two - VecInt{};
+      ATTNRT_KERNEL_UNROLL
+      for (int j = 0; j < Vectors; ++j) acc[i][j] = _mm512_dpbf16_ps(acc[i][j], pairs(from_bits(row)), pairs(columns[j]));
+    }
+  }
+};
+#endif
+
+}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
+#endif

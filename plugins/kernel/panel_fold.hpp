@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// panel_fold.hpp: the softmax state of rows between tiles: cleared, folded over splits of the keys in ascending order, and
+// turned into a result (FlashAttention-2, arXiv:2307.08691).
+#ifndef ATTNRT_KERNEL_PANEL_FOLD_HPP
+#define ATTNRT_KERNEL_PANEL_FOLD_HPP
+#include <cstdint>
+#include <limits>
+
+#include "panel_softmax.hpp"
+
+namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
+
+/// Lanes of a running sum in memory, the same for every instruction set.
+constexpr int64_t kStateLanes = 16;
+static_assert(kLanes <= kStateLanes);
+
+/// Floats of the state of some rows with `width` accumulated dims, a multiple of 16.
+constexpr int64_t panel_rows_floats(int64_t rows, int64_t width) {
+  return (rows + 15) / 16 * 16 + rows * (2 * kStateLanes + width);
+}
+inline PanelRows panel_rows(float* memory, int64_t rows) {
+  PanelRows r{};
+  if (!memory) return r;
+  r.max = memory;
+  r.sum = r.max + (rows + 15) / 16 * 16;
+  r.exact = r.sum + rows * kStateLanes;
+  r.acc = r.exact + rows * kStateLanes;
+  return r;
+}
+
+inline void clear_rows(const PanelRows& r, int64_t rows, int64_t width) {
+  for (int64_t i = 0; i < rows; ++i) r.max[i] = kHidden;
+  std::memset(r.sum, 0, static_cast<std::size_t>(rows * kStateLanes) * sizeof(float));
+  std::memset(r.exact, 0, static_cast<std::size_t>(rows * kStateLanes) * sizeof(float));
+  std::memset(r.acc, 0, static_cast<std::size_t>(rows * width) * sizeof(float));
+}
+
+/// total += part, row by row. A row of which a side saw nothing takes the other side's bits.
+inline void fold_rows(const PanelRows& total, const PanelRows& part, int64_t rows, int64_t width) {
+  for (int64_t i = 0; i < rows; ++i) {
+    if (part.max[i] == kHidden) continue;
+    const bool first = total.max[i] == kHidden;
+    const float max = !first && total.max[i] > part.max[i] ? total.max[i] : part.max[i];
+    const Vec old = broadcast(first ? 0.0f : exp2_one(total.max[i] - max)), now = broadcast(exp2_one(part.max[i] - max));
+    const auto add = [&](float* to, const float* from, int64_t n) {
+      for (int64_t d = 0; d < n; d += kLanes) store(to + d, first ? load(from + d) : madd(load(to + d), old, load(from + d) * now));
+    };
+    add(total.sum + i * kStateLanes, part.sum + i * kStateLanes, kStateLanes);
+    add(total.exact + i * kStateLanes, part.exact + i * kStateLanes, kStateLanes);
+    add(total.acc + i * width, part.acc + i * width, width);
+    total.max[i] = max;
+  }
+}
+
+/// out = accumulated * factor / sum, and the log-sum-exp (natural log). The sink is one more score without a value.
+/// Nothing seen: factor 0, and the sink itself or -infinity as the log-sum-exp.
+struct PanelRowEnd {
+  float factor, sum, lse;
+};
+template <bool Rounded>
+ATTNRT_KERNEL_INLINE PanelRowEnd finish_row(const PanelRows& r, int64_t row, bool has_sink, float sink) {
+  const float none = -std::numeric_limits<float>::infinity();
+  if (r.max[row] == kHidden) return {0.0f, 1.0f, has_sink ? sink : none};
+  const float max = r.max[row], top = has_sink && sink * kLog2e > max ? sink * kLog2e : max;
+  const float shrink = exp2_one(max - top), more = has_sink ? exp2_one(sink * kLog2e - top) : 0.0f;
+  const float sum = sum_lanes(load(r.sum + row * kStateLanes));
+  const float exact = Rounded ? sum_lanes(load(r.exact + row * kStateLanes)) : sum;
+  return {shrink, sum * shrink + more, kLn2 * (top + log2_of(exact * shrink + more))};
+}
+
+}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
+#endif

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// panel_pack.hpp: rows of keys and values become panels (panel_layout.hpp) in a worker's scratch: bf16 pairs where the dot
+// instruction takes them, else fp32. Also from a page of packed 16-bit panels to fp32 ones, which pays where many rows use
+// them.
+#ifndef ATTNRT_KERNEL_PANEL_PACK_HPP
+#define ATTNRT_KERNEL_PANEL_PACK_HPP
+#include <cstdint>
+#include <cstring>
+
+#include "dot.hpp"
+#include "panel_layout.hpp"
+
+namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
+
+/// `count` <= kLanes elements as fp32, the rest of the lanes 0; reads no more than those.
+template <class T>
+ATTNRT_KERNEL_INLINE Vec widen_some(const T* from, int64_t count) {
+  if (count >= kLanes) return widen_vec(from);
+#if defined(__AVX512F__)
+  const auto mask = static_cast<__mmask16>((1u << count) - 1u);
+  if constexpr (sizeof(T) == 4) {
+    return _mm512_maskz_loadu_ps(mask, from);
+  } else {
+    T whole[kLanes];
+    const __m256i halves = _mm256_maskz_loadu_epi16(mask, from);
+    std::memcpy(static_cast<void*>(whole), &halves, sizeof whole);
+    return widen_vec(whole);
+  }
+#else
+  T whole[kLanes] = {};
+  for (int64_t i = 0; i < count; ++i) whole[i] = from[i];
+  return widen_vec(whole);
+#endif
+}
+
+/// Words [at, at + count) of a row, count <= kLanes, the rest of the lanes 0: pairs of bf16 as they are, or fp32.
+template <int Pair, class T>
+ATTNRT_KERNEL_INLINE Vec load_words(const T* row, int64_t at, int64_t count) {
+  if constexpr (Pair == 1) {
+    return widen_some(row + at, count);
+  } else {
+    static_assert(sizeof(T) == 2);
+    Vec v{};
+    if (count == kLanes)
+      std::memcpy(&v, row + 2 * at, sizeof v);
+#if defined(__AVX512F__)
+    else
+      v = _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1u), row + 2 * at);
+#endif
+    return v;
+  }
+}
+
+#if defined(__AVX512F__)
+#define ATTNRT_KERNEL_LOW(a, b) \
+  __builtin_shufflevector(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
+#define ATTNRT_KERNEL_HIGH(a, b) \
+  __builtin_shufflevector(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
+#define ATTNRT_KERNEL_LOW2(a, b) \
+  __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
+#define ATTNRT_KERNEL_HIGH2(a, b) \
+  __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
+#define ATTNRT_KERNEL_EVEN4(a, b) \
+  __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
+#define ATTNRT_KERNEL_ODD4(a, b) \
+  __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)
+#else
+#define ATTNRT_KERNEL_LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
+#define ATTNRT_KERNEL_HIGH(a, b) __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
+#define ATTNRT_KERNEL_LOW2(a, b) __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
+#define ATTNRT_KERNEL_HIGH2(a, b) __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
+#define ATTNRT_KERNEL_EVEN4(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
+#define ATTNRT_KERNEL_ODD4(a, b) __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
+#endif
+
+/// r[i][j] <-> r[j][i] for kLanes vectors of words.
+ATTNRT_KERNEL_INLINE void transpose_words(Vec (&r)[kLanes]) {
+  Vec t[kLanes];
+  ATTNRT_KERNEL_UNROLL
+  for (int i = 0; i < kLanes; i += 4) {  // 4 x 4 blocks within quarters of 4 lanes
+    const Vec a = ATTNRT_KERNEL_LOW(r[i], r[i + 1]), b = ATTNRT_KERNEL_HIGH(r[i], r[i + 1]);
+    const Vec c = ATTNRT_KERNEL_LOW(r[i + 2], r[i + 3]), d = ATTNRT_KERNEL_HIGH(r[i + 2], r[i + 3]);
+    t[i] = ATTNRT_KERNEL_LOW2(a, c);
+    t[i + 1] = ATTNRT_KERNEL_HIGH2(a, c);
+    t[i + 2] = ATTNRT_KERNEL_LOW2(b, d);
+    t[i + 3] = ATTNRT_KERNEL_HIGH2(b, d);
+  }
+  // t[4 g + c], quarter q: rows 4 g .. 4 g + 3 of column 4 q + c.
+  ATTNRT_KERNEL_UNROLL
+  for (int c = 0; c < 4; ++c) {
+#if defined(__AVX512F__)
+    const Vec even01 = ATTNRT_KERNEL_EVEN4(t[c], t[4 + c]), odd01 = ATTNRT_KERNEL_ODD4(t[c], t[4 + c]);
+    const Vec even23 = ATTNRT_KERNEL_EVEN4(t[8 + c], t[12 + c]), odd23 = ATTNRT_KERNEL_ODD4(t[8 + c], t[12 + c]);
+    r[c] = ATTNRT_KERNEL_EVEN4(even01, even23);
+    r[4 + c] = ATTNRT_KERNEL_EVEN4(odd01, odd23);
+    r[8 + c] = ATTNRT_KERNEL_ODD4(even01, even23);
+    r[12 + c] = ATTNRT_KERNEL_ODD4(odd01, odd23);
+#else
+    r[c] = ATTNRT_KERNEL_EVEN4(t[c], t[4 + c]);
+    r[4 + c] = ATTNRT_KERNEL_ODD4(t[c], t[4 + c]);
+#endif
+  }
+}
+
+#undef ATTNRT_KERNEL_LOW
+#undef ATTNRT_KERNEL_HIGH
+#undef ATTNRT_KERNEL_LOW2
+#undef ATTNRT_KERNEL_HIGH2
+#undef ATTNRT_KERNEL_EVEN4
+#undef ATTNRT_KERNEL_ODD4
+
+/// kGranule keys into a key panel: rows[i] NULL = a row of zeros. `words` = dims / Pair; step_bytes between words.
+template <int Pair, class T>
+inline void pack_keys(const T* const* rows, int64_t words, char* to, int64_t step_bytes) {
+  for (int64_t at = 0; at < words; at += kLanes) {
+    const int64_t count = words - at < kLanes ? words - at : kLanes;
+    for (int half = 0; half < kGranule; half += kLanes) {
+      Vec block[kLanes];
+      for (int i = 0; i < kLanes; ++i)
+        block[i] = rows[half + i] ? load_words<Pair>(rows[half + i], at, count) : Vec{};
+      transpose_words(block);
+      char* out = to + at * step_bytes + half * 4;
+      if (count == kLanes) {
+        ATTNRT_KERNEL_UNROLL
+        for (int i = 0; i < kLanes; ++i) std::memcpy(out + i * step_bytes, &block[i], sizeof(Vec));
+      } else {
+        for (int64_t i = 0; i < count; ++i) std::memcpy(out + i * step_bytes, &block[i], sizeof(Vec));
+      }
+    }
+  }
+}
+
+/// One vector of a value panel's step: dims [dim, dim + kLanes) of Pair rows (NULL = zeros), interleaved; dims from
+/// `dims` on are 0.
+template <int Pair, class T>
+ATTNRT_KERNEL_INLINE Vec value_words(const T* const* rows, int64_t dim, int64_t dims) {
+  Vec part[Pair];
+  for (int i = 0; i < Pair; ++i)
+    part[i] = rows[i] && dim < dims ? widen_some(rows[i] + dim, dims - dim) : Vec{};
+  if constexpr (Pair == 1) {
+    return part[0];
+  } else {  // bf16 widened is bf16 in the upper half
+    const VecInt low = (bits_of(part[0]) >> 16) & 0xffff;
+    return from_bits(low | bits_of(part[1]));
+  }
+}
+
+/// Values of tokens [begin, end) into value panels of a page: rows[i] is the row of token begin + i, tokens of the same
+/// step outside of the range become 0. begin is a multiple of kGranule.
+template <int Pair, class T>
+inline void pack_values(const T* const* rows, int64_t begin, int64_t end, const PanelLayout& layout, char* page) {
+  for (int64_t token = begin; token < end; token += Pair) {
+    const T* step[Pair];
+    for (int i = 0; i < Pair; ++i) step[i] = token + i < end ? rows[token + i - begin] : nullptr;
+    for (int64_t panel = 0; panel < layout.value_panels(); ++panel) {
+      char* to = page + layout.value_at(token, panel);
+      const int64_t first = panel * kPanelWidth, width = layout.panel_dims(panel);
+      for (int64_t d = 0; d < width; d += kLanes) {
+        const Vec words = value_words<Pair>(step, first + d, layout.head_size_v);
+        std::memcpy(to + d * Pair * layout.bytes, &words, sizeof words);
+      }
+    }
+  }
+}
+
+/// Packed 16-bit steps as fp32 ones: `steps` steps of `width` columns, `from_step` and `to_step` bytes between them. A step
+/// of a pair becomes two.
+template <class T, int Pair>
+inline void widen_steps(const char* from, int64_t from_step, int64_t steps, int64_t width, char* to, int64_t to_step) {
+  for (int64_t s = 0; s < steps; ++s, from += from_step, to += Pair * to_step)
+    for (int64_t c = 0; c < width; c += kLanes) {
+      if constexpr (Pair == 1) {
+        const Vec v = widen_vec(reinterpret_cast<const T*>(from) + c);
+        std::memcpy(to + c * 4, &v, sizeof v);
+      } else {
+        const Vec pairs = load_vec(from + c * 4), even = even_of(pairs), odd = odd_of(pairs);
+        std::memcpy(to + c * 4, &even, sizeof even);
+        std::memcpy(to + to_step + c * 4, &odd, sizeof odd);
+      }
+    }
+}
+
+}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
+#endif

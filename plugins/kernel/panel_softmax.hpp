@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// panel_softmax.hpp: one row of scores of a tile becomes weights, in base 2: the softmax scale times log2(e) goes into one
+// multiply-subtract. The running maximum and the lanes of the running sum are kept; partial rows fold in ascending order
+// (Milakov and Gimelshein, arXiv:1805.02867; FlashAttention-2, arXiv:2307.08691). 2^x: x splits into integer and fraction,
+// a polynomial with p(0) = 1 fitted to the relative error on [-1/2, 1/2]: degree 5 to 9e-8, degree 4 to 3e-6.
+#ifndef ATTNRT_KERNEL_PANEL_SOFTMAX_HPP
+#define ATTNRT_KERNEL_PANEL_SOFTMAX_HPP
+#include <cstdint>
+#include <cstring>
+
+#include "dot.hpp"
+#include "exp.hpp"
+
+namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
+
+/// Stands for a hidden score: 2^(hidden - anything) is 0, and no infinity meets another.
+constexpr float kHidden = -1e30f;
+constexpr float kLog2e = 1.44269504f, kLn2 = 0.693147181f;
+
+/// 2^x for x <= 0 or so; NaN stays NaN.
+template <int Degree>
+ATTNRT_KERNEL_INLINE Vec exp2_of(Vec x) {
+#if defined(__AVX512F__)
+  const Vec n = _mm512_maskz_roundscale_ps(static_cast<__mmask16>(-1), x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
+  const Vec low = broadcast(-126.0f);
+  const VecInt vanishes = x < low;
+  x = larger(low, x);
+  const Vec shifted = x + broadcast(12582912.0f);  // 1.5 * 2^23: the sum's low bits are the rounded integer
+  const Vec n = shifted - broadcast(12582912.0f);
+#endif
+  const Vec f = x - n;
+  Vec p;
+  if constexpr (Degree == 5) {
+    p = madd(broadcast(1.32647273e-3f), f, broadcast(9.67151299e-3f));
+    p = madd(p, f, broadcast(5.55073358e-2f));
+    p = madd(p, f, broadcast(0.240222424f));
+    p = madd(p, f, broadcast(0.693147004f));
+  } else {
+    p = madd(broadcast(9.58285294e-3f), f, broadcast(5.59064262e-2f));
+    p = madd(p, f, broadcast(0.240240991f));
+    p = madd(p, f, broadcast(0.693124175f));
+  }
+  p = madd(p, f, broadcast(1.0f));
+#if defined(__AVX512F__)
+  return _mm512_maskz_scalef_ps(static_cast<__mmask16>(-1), p, n);
+#else
+  const Vec power = from_bits((bits_of(shifted) << 23) + bits_of(broadcast(1.0f)));
+  return from_bits(bits_of(p * power) & ~vanishes);
+#endif
+}
+ATTNRT_KERNEL_INLINE float exp2_one(float x) { return exp2_of<5>(broadcast(x < -1000.0f ? -1000.0f : x))[0]; }
+
+/// log2 of a positive number of ordinary size, by the exponent and atanh of the rest: s = (m - 1) / (m + 1), |s| < 0.172.
+ATTNRT_KERNEL_INLINE float log2_of(float x) {
+  const uint32_t u = word_of(x), shifted = u - 0x3f3504f3u;  // m in [sqrt(1/2), sqrt(2))
+  const int32_t exponent = static_cast<int32_t>(shifted) >> 23;
+  const float m = float_of((shifted & 0x7fffffu) + 0x3f3504f3u);
+  const float s = (m - 1.0f) / (m + 1.0f), z = s * s;
+  const float tail = z * (0.333333333f + z * (0.2f + z * (0.142857143f + z * 0.111111111f)));
+  return static_cast<float>(exponent) + 2.0f * kLog2e * (s + s * tail);
+}
+
+/// The softmax state of up to some rows, in a worker's scratch or in a partial result.
+struct PanelRows {
+  float* max;    ///< [rows], base 2; kHidden = nothing seen
+  float* sum;    ///< [rows][kLanes], of the weights as they are used
+  float* exact;  ///< [rows][kLanes], of the weights before rounding; equal to sum where none is rounded
+  float* acc;    ///< [rows][padded head_size_v]
+};
+
+/// Scores that need more than a scale: s = scale * qk, softcap, ALiBi; base 2 afterwards.
+struct PanelScoreMap {
+  float scale;  ///< softmax scale
+  float softcap;
+  bool alibi;
+};
+ATTNRT_KERNEL_INLINE void map_scores(float* s, int64_t from, int64_t to, const PanelScoreMap& map, float slope,
+                                     int64_t distance) {
+  for (int64_t c = from; c < to; c += kLanes) {
+    Vec x = load(s + c) * broadcast(map.scale);
+    if (map.softcap > 0.0f) {
+      const Vec cap = broadcast(map.softcap);
+      x = cap * tanh_of(x / cap);
+    }
+    if (map.alibi) x = madd(broadcast(slope), broadcast(static_cast<float>(distance + c)) + iota(), x);
+    store(s + c, x * broadcast(kLog2e));
+  }
+}
+
+/// Hides the columns outside of [begin, end) in the vectors that hold them.
+ATTNRT_KERNEL_INLINE void hide_edges(float* s, int64_t begin, int64_t end) {
+  const int64_t first = begin / kLanes * kLanes, last = end / kLanes * kLanes;
+  if (first < begin) {
+    const VecInt seen = iota() >= broadcast(static_cast<float>(begin - first));
+    store(s + first, from_bits((bits_of(load(s + first)) & seen) | (bits_of(broadcast(kHidden)) & ~seen)));
+  }
+  if (last < end) {
+    const VecInt seen = iota() < broadcast(static_cast<float>(end - last));
+    store(s + last, from_bits((bits_of(load(s + last)) & seen) | (bits_of(broadcast(kHidden)) & ~seen)));
+  }
+}
+
+/// Weights of the columns [begin, end) from scores * scale, in place: of type D::A, packed to the row's start; columns of
+/// [from, to) outside of them become 0. Returns the factor for what was accumulated before. `from` is a multiple of
+/// kGranule, `to` one of D::kPair.
+template <class D, int Degree, bool Exact>
+inline float weigh_row(float* s, int64_t begin, int64_t end, int64_t from, int64_t to, float scale, float& max, float* sum,
+                       [[maybe_unused]] float* exact) {
+  auto* weights = reinterpret_cast<typename D::A*>(s);
+  const int64_t first = begin / kLanes * kLanes, last = (end + kLanes - 1) / kLanes * kLanes;
+  const auto clear = [&](int64_t a, int64_t b) {
+    if (a < b) std::memset(static_cast<void*>(weights + a), 0, static_cast<std::size_t>(b - a) * sizeof(typename D::A));
+  };
+  if (begin >= end) {
+    clear(from, to);
+    return 1.0f;
+  }
+  hide_edges(s, begin, end);
+  Vec high = broadcast(kHidden), high2 = high;
+  int64_t c = first;
+  for (; c + 2 * kLanes <= last; c += 2 * kLanes) {
+    high = larger(high, load(s + c));
+    high2 = larger(high2, load(s + c + kLanes));
+  }
+  if (c < last) high = larger(high, load(s + c));
+  const float tile_max = max_lanes(larger(high, high2)) * scale;
+  const float new_max = max > tile_max ? max : tile_max;
+  const float factor = max == new_max ? 1.0f : exp2_one(max - new_max);
+  max = new_max;
+  const Vec scales = broadcast(scale), shift = broadcast(-new_max);
+  Vec total{}, total2{};
+  clear(from, first);
+  c = first;
+  if constexpr (D::kRoundsWeights) {
+#if defined(__AVX512BF16__)
+    const auto ones = DotPair::pairs(from_bits(VecInt{} + 0x3f803f80));
+    for (; c + 2 * kLanes <= last; c += 2 * kLanes) {
+      const Vec low = exp2_of<Degree>(madd(load(s + c), scales, shift));
+      const Vec top = exp2_of<Degree>(madd(load(s + c + kLanes), scales, shift));
+      const __m512bh both = _mm512_cvtne2ps_pbh(top, low);
+      std::memcpy(static_cast<void*>(weights + c), &both, sizeof both);
+      total = _mm512_dpbf16_ps(total, both, ones);
+      if constexpr (Exact) total2 += low + top;
+    }
+    if (c < last) {
+      const Vec low = exp2_of<Degree>(madd(load(s + c), scales, shift));
+      const __m512bh both = _mm512_cvtne2ps_pbh(Vec{}, low);
+      std::memcpy(static_cast<void*>(weights + c), &both, sizeof both / 2);
+      total = _mm512_dpbf16_ps(total, both, ones);
+      if constexpr (Exact) total2 += low;
+    }
+    if constexpr (Exact) store(exact, madd(load(exact), broadcast(factor), total2));
+#endif
+  } else {
+    for (; c + 2 * kLanes <= last; c += 2 * kLanes) {
+      const Vec low = exp2_of<Degree>(madd(load(s + c), scales, shift));
+      const Vec top = exp2_of<Degree>(madd(load(s + c + kLanes), scales, shift));
+      store(s + c, low);
+      store(s + c + kLanes, top);
+      total += low;
+      total2 += top;
+    }
+    if (c < last) {
+      const Vec low = exp2_of<Degree>(madd(load(s + c), scales, shift));
+      store(s + c, low);
+      total += low;
+    }
+    total += total2;
+  }
+  clear(last, to);
+  store(sum, madd(load(sum), broadcast(factor), total));
+  return factor;
+}
+
+}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
+#endif

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// panel_tile.hpp: register tiles over packed panels: dot products of a few queries with up to 64 keys, and weighted sums of
+// values for a few queries and up to 64 dims. Where a stream of pages comes from memory (decode), each step asks for four
+// lines of what comes next: a burst at the start of a page gains nothing.
+#ifndef ATTNRT_KERNEL_PANEL_TILE_HPP
+#define ATTNRT_KERNEL_PANEL_TILE_HPP
+#include <cstdint>
+
+#include "dot.hpp"
+
+namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
+
+/// Columns of a register tile.
+constexpr int64_t kTileColumns = kTileVectors * kLanes;
+
+/// Scores: C = A B. b[j]: vector j of the first step; ahead[j]: what to fetch meanwhile.
+template <class D>
+struct ScoreOperands {
+  const typename D::A* a;
+  int64_t lda;
+  const char* b[kTileVectors];
+  const char* ahead[kTileVectors];
+  int64_t step_bytes;
+  int64_t steps;
+  float* c;
+  int64_t ldc;
+};
+
+/// A run of steps whose panel rows follow each other in memory.
+struct ValueRun {
+  const char* b;
+  const char* ahead;
+  int64_t steps;
+};
+
+/// Values: C = factor of the row * C + A B over all runs; the columns of A follow each other through them.
+template <class D>
+struct ValueOperands {
+  const typename D::A* a;
+  int64_t lda;
+  const ValueRun* runs;
+  int64_t num_runs;
+  int64_t step_bytes;
+  float* c;
+  int64_t ldc;
+  const float* factors;
+};
+
+template <class D, int Rows, int Vectors, bool Ahead>
+ATTNRT_KERNEL_INLINE void score_tile(const ScoreOperands<D>& t) {
+  Vec acc[Rows][Vectors] = {};
+  const typename D::A* a = t.a;
+  const char* b[Vectors];
+  const char* ahead[Vectors];
+  for (int j = 0; j < Vectors; ++j) b[j] = t.b[j], ahead[j] = t.ahead[j];
+  const int64_t end = t.steps * t.step_bytes;
+  for (int64_t at = 0; at < end; at += t.step_bytes, a += D::kPair) {
+    if constexpr (Ahead)
+      for (int j = 0; j < Vectors; ++j) __builtin_prefetch(ahead[j] + at);
+    D::template step<Rows, Vectors>(acc, a, t.lda, b, at);
+  }
+  for (int i = 0; i < Rows; ++i)
+    for (int j = 0; j < Vectors; ++j) store(t.c + i * t.ldc + j * kLanes, acc[i][j]);
+}
+
+template <class D, int Rows, int Vectors, bool Ahead>
+ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
+  Vec acc[Rows][Vectors];
+  for (int i = 0; i < Rows; ++i)
+    for (int j = 0; j < Vectors; ++j)
+      acc[i][j] = load(t.c + i * t.ldc + j * kLanes) * broadcast(t.factors[i]);
+  const typename D::A* a = t.a;
+  constexpr int64_t kVectorBytes = kLanes * D::kPair * D::kBytes;
+  for (const ValueRun* run = t.runs; run < t.runs + t.num_runs; ++run) {
+    const char* b[Vectors];
+    for (int j = 0; j < Vectors; ++j) b[j] = run->b + j * kVectorBytes;
+    const int64_t end = run->steps * t.step_bytes;
+    for (int64_t at = 0; at < end; at += t.step_bytes, a += D::kPair) {
+      if constexpr (Ahead)
+        for (int64_t line = 0; line < Vectors * kVectorBytes; line += 64) __builtin_prefetch(run->ahead + at + line);
+      D::template step<Rows, Vectors>(acc, a, t.lda, b, at);
+    }
+  }
+  for (int i = 0; i < Rows; ++i)
+    for (int j = 0; j < Vectors; ++j) store(t.c + i * t.ldc + j * kLanes, acc[i][j]);
+}
+
+/// A function for each shape: 1 to kTileRows rows x 1 to kTileVectors vectors.
+template <class D, bool Ahead>
+struct PanelTiles {
+  using ScoreFn = void (*)(const ScoreOperands<D>&);
+  using ValueFn = void (*)(const ValueOperands<D>&);
+
+  template <int Rows, int Vectors>
+  static void scores_of(const ScoreOperands<D>& t) { score_tile<D, Rows, Vectors, Ahead>(t); }
+  template <int Rows, int Vectors>
+  static void values_of(const ValueOperands<D>& t) { value_tile<D, Rows, Vectors, Ahead>(t); }
+
+#define ATTNRT_KERNEL_ROWS(f, vectors) \
+  { &f<1, vectors>, &f<2, vectors>, &f<3, vectors>, &f<4, vectors>, &f<5, vectors>, &f<6, vectors> }
+#if defined(__AVX512F__)
+#define ATTNRT_KERNEL_SHAPES(f) \
+  { ATTNRT_KERNEL_ROWS(f, 1), ATTNRT_KERNEL_ROWS(f, 2), ATTNRT_KERNEL_ROWS(f, 3), ATTNRT_KERNEL_ROWS(f, 4) }
+#else
+#define ATTNRT_KERNEL_SHAPES(f) { ATTNRT_KERNEL_ROWS(f, 1), ATTNRT_KERNEL_ROWS(f, 2) }
+#endif
+  static void scores(const ScoreOperands<D>& t, int rows, int64_t vectors) {
+    static constexpr ScoreFn table[kTileVectors][6] = ATTNRT_KERNEL_SHAPES(scores_of);
+    table[vectors - 1][rows - 1](t);
+  }
+  static void values(const ValueOperands<D>& t, int rows, int64_t vectors) {
+    static constexpr ValueFn table[kTileVectors][6] = ATTNRT_KERNEL_SHAPES(values_of);
+    table[vectors - 1][rows - 1](t);
+  }
+#undef ATTNRT_KERNEL_SHAPES
+#undef ATTNRT_KERNEL_ROWS
+};
+
+}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
+#endif
