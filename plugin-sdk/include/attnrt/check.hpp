@@ -462,7 +462,7 @@ inline bool check_gather(const Diag& diag, const attnrt_problem& p, const attnrt
     return diag.fail(say("gather.block_table_stride is ", a.block_table_stride, ", wanted at least the width ", a.block_table_width));
   if (dev != ATTNRT_DEVICE_CPU) return true;
   const int64_t rows = std::min(a.k->shape[0], a.v->shape[0]);
-  const int64_t num_blocks = mla ? a.k_cache->shape[0] : std::min(a.k_cache->shape[0], a.v_cache->shape[0]);
+  const int64_t num_blocks = mla || !a.v_cache ? a.k_cache->shape[0] : std::min(a.k_cache->shape[0], a.v_cache->shape[0]);
   for (int32_t r = 0; r < a.num_seqs; ++r) {
     const int64_t start = a.kv_starts ? a.kv_starts[r] : 0, len = a.kv_lens[r], at = a.kv_start_loc[r];
     if (start < 0 || len < 0 || at < 0 || at + len > rows)
