@@ -141,7 +141,8 @@ class Plan {
 /// A variant created for one layer shape; see attnrt_op.
 class Op {
  public:
-  explicit Op(attnrt_op* op) : op_(op) {}
+  /// `keep` lives as long as the op: the log callback that a kernel may still call.
+  explicit Op(attnrt_op* op, std::shared_ptr<const void> keep = nullptr) : keep_(std::move(keep)), op_(op) {}
   attnrt_kv_layout kv_layout() const {
     auto layout = sized<attnrt_kv_layout>();
     check(attnrt_op_kv_layout(op_.get(), &layout));
@@ -169,13 +170,14 @@ class Op {
   }
 
  private:
+  std::shared_ptr<const void> keep_;
   detail::Handle<attnrt_op> op_;
 };
 
 /// Plugins, priority table and overrides of one engine; see attnrt_runtime.
 class Runtime {
  public:
-  explicit Runtime(Options options = {}) : log_(std::make_unique<Log>(std::move(options.log))) {
+  explicit Runtime(Options options = {}) : log_(std::make_shared<Log>(std::move(options.log))) {
     const auto text = [](const std::string& s) { return s.empty() ? nullptr : s.c_str(); };
     auto o = sized<attnrt_options>();
     o.flags = (options.read_environment ? 0 : ATTNRT_OPTION_IGNORE_ENVIRONMENT) |
@@ -220,7 +222,7 @@ class Runtime {
   Op op(const attnrt_choice* choice) const {
     attnrt_op* op = nullptr;
     check(attnrt_op_create(runtime_.get(), choice, &op));
-    return Op(op);
+    return Op(op, log_);
   }
   void forgive(const std::string& plugin) { check(attnrt_forgive(runtime_.get(), plugin.c_str())); }
   void rescan() { check(attnrt_rescan(runtime_.get())); }
@@ -253,7 +255,7 @@ class Runtime {
     check(call(runtime_.get(), &json));
     return take(json);
   }
-  std::unique_ptr<Log> log_;  // outlives the runtime: declared first
+  std::shared_ptr<Log> log_;  // outlives the runtime: declared first
   detail::Handle<attnrt_runtime> runtime_;
 };
 

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <string>
 #include <type_traits>
 
@@ -246,6 +247,9 @@ inline bool check_batch(const Diag& diag, const attnrt_problem& p, const attnrt_
   if ((b.window_prefix_lens != nullptr) != ((p.features & ATTNRT_FEATURE_WINDOW_PREFIX) != 0) && b.num_seqs)
     return diag.fail("batch.window_prefix_lens is to be given exactly with the feature WINDOW_PREFIX");
 
+  if (!cpu && (p.provides & ATTNRT_HOST_LENGTHS) && (!b.query_start_loc_host || (b.num_seqs && !b.seq_lens_host)))
+    return diag.fail("batch.query_start_loc_host or seq_lens_host is NULL, wanted both: problem.provides promises HOST_LENGTHS");
+
   const int32_t* qsl = b.query_start_loc_host ? b.query_start_loc_host : cpu ? b.query_start_loc : nullptr;
   const int32_t* lens = b.seq_lens_host ? b.seq_lens_host : cpu ? b.seq_lens : nullptr;
   const int32_t* kvl = b.kv_lens_host ? b.kv_lens_host : cpu ? b.kv_lens : nullptr;
@@ -318,6 +322,9 @@ inline bool check_tensor(const Diag& diag, int32_t device_type, const TensorWant
     empty |= got == 0;
   }
   if (!empty && !t->data) return diag.fail(say(want.name, " has no data, wanted memory"));
+  const uint64_t element = t->dtype.bits / 8u;
+  if (!empty && element > 1 && (reinterpret_cast<uintptr_t>(t->data) + t->byte_offset) % element)
+    return diag.fail(say(want.name, " is not aligned to its element size ", element));
   if (want.dtypes) {
     const int dtype = dtype_of(t->dtype);
     if (dtype < 0 || !(want.dtypes >> dtype & 1)) {
@@ -328,6 +335,17 @@ inline bool check_tensor(const Diag& diag, int32_t device_type, const TensorWant
                            ", wanted ", names));
     }
   }
+  return true;
+}
+
+/// Scales change results: they need the feature bit that tells of them.
+inline bool check_scales(const Diag& diag, const attnrt_problem& p, std::initializer_list<const attnrt_tensor*> kv,
+                         const attnrt_tensor* out) {
+  constexpr uint64_t bits = ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES;
+  for (const attnrt_tensor* scale : kv)
+    if (scale && !(p.features & bits)) return diag.fail("a scale of q, k or v is given, wanted NULL without KV_SCALES or PER_HEAD_SCALES");
+  if (out && !(p.features & ATTNRT_FEATURE_OUTPUT_QUANT))
+    return diag.fail("a scale of out is given, wanted NULL without the feature bit OUTPUT_QUANT");
   return true;
 }
 
@@ -408,6 +426,7 @@ inline bool check_run(const Diag& diag, const attnrt_problem& p, const attnrt_li
   if (a.sparse_indices &&
       !check_tensor(diag, dev, {"sparse_indices", a.sparse_indices, 0, 2, {t, p.sparse_topk, 0, 0}}))
     return false;
+  if (!check_scales(diag, p, {a.q_scale, a.k_scale, a.v_scale}, a.out_scale ? a.out_scale : a.out_block_scale)) return false;
   for (const auto& [name, scale] : {std::pair{"q_scale", a.q_scale}, {"k_scale", a.k_scale}, {"v_scale", a.v_scale}})
     if (scale && !check_tensor(diag, dev, {name, scale, only(ATTNRT_FP32), 2, {-1, -1, 0, 0}})) return false;
   return true;
@@ -418,6 +437,7 @@ inline bool check_write(const Diag& diag, const attnrt_problem& p, const attnrt_
   using namespace detail;
   const int32_t dev = p.device_type;
   if (!is_paged(p.kv_layouts)) return diag.fail("write_kv: the problem has no cache, wanted a paged KV layout");
+  if (!check_scales(diag, p, {a.k_scale, a.v_scale}, nullptr)) return false;
   const bool mla = p.family == ATTNRT_FAMILY_MLA;
   const int64_t heads = p.num_kv_heads;
   const int64_t k_size = mla ? p.mla_kv_lora : p.head_size_qk, v_size = mla ? p.mla_rope : p.head_size_v;
@@ -449,6 +469,7 @@ inline bool check_gather(const Diag& diag, const attnrt_problem& p, const attnrt
   using namespace detail;
   const int32_t dev = p.device_type;
   if (!is_paged(p.kv_layouts)) return diag.fail("gather_kv: the problem has no cache, wanted a paged KV layout");
+  if (!check_scales(diag, p, {a.k_scale, a.v_scale}, nullptr)) return false;
   if (!within(diag, "gather.num_seqs", a.num_seqs, 0, INT32_MAX - 1)) return false;
   const bool mla = p.family == ATTNRT_FAMILY_MLA;
   const int64_t heads = p.num_kv_heads, kinds = only(p.q_dtype) | only(p.kv_dtype);
@@ -488,6 +509,7 @@ inline bool check_merge(const Diag& diag, const attnrt_problem& p, const attnrt_
   if (!within(diag, "merge.num_partials", a.num_partials, 1, 65536)) return false;
   if (!within(diag, "merge.num_tokens", a.num_tokens, 0, INT32_MAX - 1)) return false;
   if (!within(diag, "merge.num_merged_tokens", a.num_merged_tokens, 0, a.num_tokens)) return false;
+  if (!check_scales(diag, p, {}, a.out_scale)) return false;
   if (!a.outs || !a.lses) return diag.fail("merge.outs or merge.lses is NULL, wanted num_partials tensors each");
   const int64_t t = ~a.num_tokens, heads = p.num_heads;
   if (!check_rows(diag, dev, {"out", a.out, only(p.out_dtype), 3, {t, heads, p.head_size_v, 0}})) return false;
