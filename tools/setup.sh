@@ -10,7 +10,7 @@ packages=(
   nettle-dev       # digests of pinned plugins
   libspdlog-dev    # the command line's log
   libcli11-dev     # the command line
-  catch2 python3   # the tests
+  catch2 python3 python3-jsonschema # the tests
 )
 
 missing=()
