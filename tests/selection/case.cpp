@@ -12,10 +12,30 @@ namespace attnrt::tests {
 namespace json = boost::json;
 namespace {
 
-constexpr const char* kFeatures[] = {
-    "causal", "non_causal", "sliding_window", "softcap", "alibi", "sinks", "dense_mask", "tree_mask", "mm_prefix",
-    "block_sparse", "sparse_topk", "lse", "kv_scales", "per_head_scales", "per_token_head_scales", "diff_kv",
-    "context_parallel", "output_quant", "flex", "causal_per_request", "alibi_sqrt", "window_prefix", "split_q", "common_prefix"};
+constexpr const char* kFeatures[] = {"causal",
+                                     "non_causal",
+                                     "sliding_window",
+                                     "softcap",
+                                     "alibi",
+                                     "sinks",
+                                     "dense_mask",
+                                     "tree_mask",
+                                     "mm_prefix",
+                                     "block_sparse",
+                                     "sparse_topk",
+                                     "lse",
+                                     "kv_scales",
+                                     "per_head_scales",
+                                     "per_token_head_scales",
+                                     "diff_kv",
+                                     "context_parallel",
+                                     "output_quant",
+                                     "flex",
+                                     "causal_per_request",
+                                     "alibi_sqrt",
+                                     "window_prefix",
+                                     "split_q",
+                                     "common_prefix"};
 constexpr const char* kDtypes[] = {"fp32", "fp16", "bf16", "fp8_e4m3", "fp8_e4m3fnuz", "fp8_e5m2", "int8"};
 constexpr const char* kLayouts[] = {"contiguous", "nhd", "hnd", "packed", "xpacked", "mla", "fp8_ds_mla", "native"};
 constexpr const char* kAttnTypes[] = {"decoder", "encoder", "encoder_only", "encoder_decoder"};
@@ -25,7 +45,9 @@ constexpr const char* kGraphs[] = {"never", "uniform decode", "uniform batch", "
 constexpr const char* kCausal[] = {"never", "always", "per request"};
 constexpr const char* kProvides[] = {"host_lengths", "host_lengths_upper_bound", "decodes_first"};
 
-std::string text(const json::value& v) { return v.is_string() ? std::string(v.get_string().data(), v.get_string().size()) : json::serialize(v); }
+std::string text(const json::value& v) {
+  return v.is_string() ? std::string(v.get_string().data(), v.get_string().size()) : json::serialize(v);
+}
 
 template <std::size_t N>
 uint32_t place(const char* const (&names)[N], const json::value& v) {
@@ -81,8 +103,10 @@ std::unique_ptr<Opened> open(const json::object& row) {
   o.plugin_path = plugin_path(string_in(row, "set"), plugins);
   o.probe = ATTNRT_PROBE_NEVER;  // our own tables: nothing to be careful about
   o.attention_backend = string_in(options, "attention_backend");
-  if (const json::value* config = options.if_contains("attention_config")) o.attention_config = json::serialize(*config);
-  if (const std::string table = string_in(options, "priority_file"); !table.empty()) o.priority_file = ATTNRT_SELECTION "/" + table;
+  if (const json::value* config = options.if_contains("attention_config"))
+    o.attention_config = json::serialize(*config);
+  if (const std::string table = string_in(options, "priority_file"); !table.empty())
+    o.priority_file = ATTNRT_SELECTION "/" + table;
   if (const json::value* read = options.if_contains("read_environment")) o.read_environment = read->as_bool();
   o.log = [sink = &opened->log](int32_t level, const char* line) {
     if (level >= ATTNRT_LOG_INFO) sink->push_back((level == ATTNRT_LOG_WARNING ? "warning: " : "") + std::string(line));
@@ -104,7 +128,9 @@ class Comparison {
 
   void same(const std::string& what, const json::value& wanted, const json::value* seen) {
     const json::value none = nullptr;
-    if ((seen ? *seen : none) != wanted) differences.push_back(what + " is " + json::serialize(seen ? *seen : none) + ", wanted " + json::serialize(wanted));
+    if ((seen ? *seen : none) != wanted)
+      differences.push_back(what + " is " + json::serialize(seen ? *seen : none) + ", wanted " +
+                            json::serialize(wanted));
   }
   void holds(const std::string& what, const json::array& fragments, const std::string& seen) {
     std::size_t at = 0;
@@ -171,7 +197,8 @@ void compare(Comparison& c, const json::object& expect, const Answer& answer, co
     } else if (key == "order") {
       json::array names;
       if (choice.contains("candidates"))
-        for (const json::value& candidate : choice.at("candidates").as_array()) names.push_back(candidate.at("backend"));
+        for (const json::value& candidate : choice.at("candidates").as_array())
+          names.push_back(candidate.at("backend"));
       const json::value seen = names;
       c.same(key, wanted, &seen);
     } else if (key == "reasons") {
@@ -246,9 +273,10 @@ std::string plugin_path(const std::string& set, const std::vector<std::string>& 
 }
 
 void clear_environment() {
-  for (const char* name : {"VLLM_ATTENTION_BACKEND", "ATTNRT_OVERRIDE", "ATTNRT_PRIORITY", "ATTNRT_PLUGIN_PATH", "VLLM_BATCH_INVARIANT",
-                           "VLLM_ROCM_USE_AITER", "VLLM_ROCM_USE_AITER_MHA", "VLLM_ROCM_USE_AITER_MLA",
-                           "VLLM_ROCM_USE_AITER_UNIFIED_ATTENTION", "VLLM_V1_USE_PREFILL_DECODE_ATTENTION", "VLLM_FLASH_ATTN_VERSION"})
+  for (const char* name :
+       {"VLLM_ATTENTION_BACKEND", "ATTNRT_OVERRIDE", "ATTNRT_PRIORITY", "ATTNRT_PLUGIN_PATH", "VLLM_BATCH_INVARIANT",
+        "VLLM_ROCM_USE_AITER", "VLLM_ROCM_USE_AITER_MHA", "VLLM_ROCM_USE_AITER_MLA",
+        "VLLM_ROCM_USE_AITER_UNIFIED_ATTENTION", "VLLM_V1_USE_PREFILL_DECODE_ATTENTION", "VLLM_FLASH_ATTN_VERSION"})
     unsetenv(name);
 }
 
@@ -264,30 +292,54 @@ attnrt_problem problem_of(const Runtime& runtime, const std::string& device, con
   }
   for (const auto& [key_view, v] : fields) {
     const std::string key(key_view);
-    if (key == "family") continue;
-    else if (key == "head_size") p.head_size_qk = p.head_size_v = number(v);
-    else if (key == "head_size_v") p.head_size_v = number(v);
-    else if (key == "dtype") p.q_dtype = p.kv_dtype = p.out_dtype = place(kDtypes, v);
-    else if (key == "kv_cache_dtype") p.kv_dtype = place(kDtypes, v);
-    else if (key == "out_dtype") p.out_dtype = place(kDtypes, v);
-    else if (key == "block_size") p.block_size = number(v);
-    else if (key == "attn_type") p.attn_type = 1u << place(kAttnTypes, v);
-    else if (key == "phase") p.phase = 1u << place(kPhases, v);
-    else if (key == "window_left") p.window_left = v.to_number<int32_t>();
-    else if (key == "softcap") p.softcap = v.to_number<float>();
-    else if (key == "causal") p.causal = place(kCausal, v);
-    else if (key == "determinism") p.determinism = place(kDeterminism, v);
-    else if (key == "graph_level") p.graph_level = place(kGraphs, v);
-    else if (key == "cp_size") p.cp_size = number(v), p.cp_interleave = 1;
-    else if (key == "sparse_topk") p.sparse_topk = number(v);
-    else if (key == "decode_query_len") p.decode_query_len = number(v);
-    else if (key == "num_heads") p.num_heads = number(v);
-    else if (key == "num_kv_heads") p.num_kv_heads = number(v);
-    else if (key == "nope") p.mla_nope = number(v);
-    else if (key == "provides") p.provides = static_cast<uint32_t>(bits(kProvides, v));
-    else if (key == "kv_layouts") p.kv_layouts = static_cast<uint32_t>(bits(kLayouts, v));
-    else if (key == "features") p.features |= bits(kFeatures, v);
-    else throw std::invalid_argument("a case sets '" + key + "', which no problem has");
+    if (key == "family")
+      continue;
+    else if (key == "head_size")
+      p.head_size_qk = p.head_size_v = number(v);
+    else if (key == "head_size_v")
+      p.head_size_v = number(v);
+    else if (key == "dtype")
+      p.q_dtype = p.kv_dtype = p.out_dtype = place(kDtypes, v);
+    else if (key == "kv_cache_dtype")
+      p.kv_dtype = place(kDtypes, v);
+    else if (key == "out_dtype")
+      p.out_dtype = place(kDtypes, v);
+    else if (key == "block_size")
+      p.block_size = number(v);
+    else if (key == "attn_type")
+      p.attn_type = 1u << place(kAttnTypes, v);
+    else if (key == "phase")
+      p.phase = 1u << place(kPhases, v);
+    else if (key == "window_left")
+      p.window_left = v.to_number<int32_t>();
+    else if (key == "softcap")
+      p.softcap = v.to_number<float>();
+    else if (key == "causal")
+      p.causal = place(kCausal, v);
+    else if (key == "determinism")
+      p.determinism = place(kDeterminism, v);
+    else if (key == "graph_level")
+      p.graph_level = place(kGraphs, v);
+    else if (key == "cp_size")
+      p.cp_size = number(v), p.cp_interleave = 1;
+    else if (key == "sparse_topk")
+      p.sparse_topk = number(v);
+    else if (key == "decode_query_len")
+      p.decode_query_len = number(v);
+    else if (key == "num_heads")
+      p.num_heads = number(v);
+    else if (key == "num_kv_heads")
+      p.num_kv_heads = number(v);
+    else if (key == "nope")
+      p.mla_nope = number(v);
+    else if (key == "provides")
+      p.provides = static_cast<uint32_t>(bits(kProvides, v));
+    else if (key == "kv_layouts")
+      p.kv_layouts = static_cast<uint32_t>(bits(kLayouts, v));
+    else if (key == "features")
+      p.features |= bits(kFeatures, v);
+    else
+      throw std::invalid_argument("a case sets '" + key + "', which no problem has");
   }
   if (p.family == ATTNRT_FAMILY_MLA) {
     p.mla_kv_lora = p.head_size_qk - p.mla_rope;
@@ -316,7 +368,8 @@ std::vector<std::string> run_case(const json::object& row) {
       fresh = open(row);
       opened = fresh.get();
     } else {
-      const std::string key = string_in(row, "set") + string_in(row, "plugins") + json::serialize(object_in(row, "options"));
+      const std::string key =
+          string_in(row, "set") + string_in(row, "plugins") + json::serialize(object_in(row, "options"));
       auto& place_kept = kept[key];
       if (!place_kept) place_kept = open(row);
       opened = place_kept.get();

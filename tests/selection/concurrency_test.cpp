@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Selections, scoped forces, a global force and rescans at once; after each change of table, folder or force the next selection
-// of the thread that changed it knows it. Meant for the preset tsan as well.
+// Selections, scoped forces, a global force and rescans at once; after each change of table, folder or force the next
+// selection of the thread that changed it knows it. Meant for the preset tsan as well.
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -61,7 +61,8 @@ TEST_CASE("many threads select while everything changes") {
   replace(table, table_of("FLASH_ATTN"));
 
   Options options;
-  options.plugin_path = tests::plugin_path("feature_support", {"cuda", "portable"}) + ":" + (folder / "plugins").string();
+  options.plugin_path =
+      tests::plugin_path("feature_support", {"cuda", "portable"}) + ":" + (folder / "plugins").string();
   options.priority_file = table.string();
   options.probe = ATTNRT_PROBE_NEVER;
   std::atomic<int> logged{0};
@@ -103,7 +104,8 @@ TEST_CASE("many threads select while everything changes") {
           const Choice choice = runtime.select(problem);
           const std::string winner = choice.backend(), rule = rule_of(choice);
           if (winner != rule && winner != "FLASH_ATTN_DIFFKV") faults.add(winner + " won by rule " + rule);
-          if (std::string(choice.explain()).find(winner) == std::string::npos) faults.add("explain does not name " + winner);
+          if (std::string(choice.explain()).find(winner) == std::string::npos)
+            faults.add("explain does not name " + winner);
         } catch (const Error& e) {
           faults.add(e.what());
         }

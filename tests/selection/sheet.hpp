@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A variant that is nothing but a capability sheet: it can be selected, and answers UNAVAILABLE to everything after that.
+// A variant that is nothing but a capability sheet: it can be selected, and answers UNAVAILABLE to all that follows.
 #ifndef ATTNRT_TESTS_SELECTION_SHEET_HPP
 #define ATTNRT_TESTS_SELECTION_SHEET_HPP
 #include "attnrt/plugin.hpp"
@@ -14,7 +14,7 @@ struct Sheet {
   uint32_t kv_explicit;  ///< dtypes of the cache that may differ from q's; others are admitted only where they equal it
   const uint32_t* dims;  ///< (nope, rope, v) of the MLA prefill problems it takes, NULL = any
   uint32_t num_dims;
-  bool prefill_only;     ///< serves the prefill of MLA and nothing else
+  bool prefill_only;  ///< serves the prefill of MLA and nothing else
 };
 
 inline attnrt_status sheet_only(const attnrt_diag* diag) {

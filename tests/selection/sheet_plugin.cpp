@@ -17,7 +17,9 @@ bool mla_prefill(const attnrt_problem& p) { return p.family == ATTNRT_FAMILY_STA
 
 #ifdef ATTNRT_SHEETS_2026
 bool eight_bit(const attnrt_problem& p) { return p.kv_dtype >= ATTNRT_FP8_E4M3; }
-bool fp8_ds_mla(const attnrt_problem& p) { return (p.kv_layouts & ATTNRT_KV_FP8_DS_MLA) && !(p.kv_layouts & ATTNRT_KV_MLA_LATENT); }
+bool fp8_ds_mla(const attnrt_problem& p) {
+  return (p.kv_layouts & ATTNRT_KV_FP8_DS_MLA) && !(p.kv_layouts & ATTNRT_KV_MLA_LATENT);
+}
 bool asks(const attnrt_problem& p, uint64_t feature) { return (p.features & feature) != 0; }
 
 /// "{}" in a text stands for `value`.
@@ -31,7 +33,8 @@ struct Rule {
 
 constexpr const char* kNoFp8 = "FP8 KV cache requires FA3 on SM90 or FA4 on SM100";
 constexpr const char* kNoMmPrefix =
-    "mm_prefix (PrefixLM bidirectional attention) requires FlashAttention v4, which does not resolve for this head_size";
+    "mm_prefix (PrefixLM bidirectional attention) requires FlashAttention v4, "
+    "which does not resolve for this head_size";
 constexpr Rule kRules[] = {
     {"FLASH_ATTN", "FA2", [](const attnrt_problem& p) { return asks(p, ATTNRT_FEATURE_SINKS) && p.arch < 90; },
      "sink not supported on compute capability < 9.0"},
@@ -39,22 +42,30 @@ constexpr Rule kRules[] = {
     {"FLASH_ATTN", "FA2", [](const attnrt_problem& p) { return asks(p, ATTNRT_FEATURE_MM_PREFIX); }, kNoMmPrefix},
     {"FLASH_ATTN", "FA3", [](const attnrt_problem& p) { return asks(p, ATTNRT_FEATURE_MM_PREFIX); }, kNoMmPrefix},
     {"FLASH_ATTN", "FA4",
-     [](const attnrt_problem& p) { return p.head_size_qk > 128 && p.head_size_qk != 256 && !(p.head_size_qk == 192 && p.head_size_v == 128); },
+     [](const attnrt_problem& p) {
+       return p.head_size_qk > 128 && p.head_size_qk != 256 && !(p.head_size_qk == 192 && p.head_size_v == 128);
+     },
      "FA4 on SM10x takes head sizes above 128 only as 256 or (192, v 128)"},
     {"TRITON_ATTN", "cuda", [](const attnrt_problem& p) { return eight_bit(p) && p.arch < 89; }, "fp8 KV below SM89"},
-    {"FLASHINFER", "native", [](const attnrt_problem& p) { return asks(p, ATTNRT_FEATURE_SLIDING_WINDOW) && p.arch / 10 == 9; },
+    {"FLASHINFER", "native",
+     [](const attnrt_problem& p) { return asks(p, ATTNRT_FEATURE_SLIDING_WINDOW) && p.arch / 10 == 9; },
      "SM90 + any sliding-window layer"},
-    {"FLASHINFER", "", [](const attnrt_problem& p) { return p.causal == ATTNRT_CAUSAL_NEVER && p.cp_size > 1; }, "non-causal+DCP"},
+    {"FLASHINFER", "", [](const attnrt_problem& p) { return p.causal == ATTNRT_CAUSAL_NEVER && p.cp_size > 1; },
+     "non-causal+DCP"},
     {"CPU_ATTN", "vec", [](const attnrt_problem& p) { return eight_bit(p) && p.head_size_qk % 32 != 0; },
      "fp8 KV needs AVX-512 or AMX and head%32==0"},
-    {"FLASHINFER_MLA", "", [](const attnrt_problem& p) { return p.mla_nope != 64 && p.mla_nope != 128 && p.mla_nope != 192; },
+    {"FLASHINFER_MLA", "",
+     [](const attnrt_problem& p) { return p.mla_nope != 64 && p.mla_nope != 128 && p.mla_nope != 192; },
      "FlashInfer MLA kernel requires qk_nope_head_dim in [64, 128, 192], but got {}", &attnrt_problem::mla_nope},
-    {"TOKENSPEED_MLA", "sheet", [](const attnrt_problem& p) { return p.mla_nope != 128 || p.mla_rope != 64 || p.mla_v != 128; },
+    {"TOKENSPEED_MLA", "sheet",
+     [](const attnrt_problem& p) { return p.mla_nope != 128 || p.mla_rope != 64 || p.mla_v != 128; },
      "tokenspeed_mla requires DeepSeek R1 MLA dimensions (qk_nope_head_dim=128, qk_rope_head_dim=64, v_head_dim=128)"},
-    {"FLASH_ATTN_MLA", "", [](const attnrt_problem& p) { return p.arch / 10 != 9; }, "FlashAttention MLA not supported on this device"},
+    {"FLASH_ATTN_MLA", "", [](const attnrt_problem& p) { return p.arch / 10 != 9; },
+     "FlashAttention MLA not supported on this device"},
     {"FLASHMLA", "", [](const attnrt_problem& p) { return p.sparse_topk == 0 && p.arch / 10 != 9; },
      "FlashMLA Dense is only supported on Hopper devices."},
-    {"FLASHMLA", "", [](const attnrt_problem& p) { return p.sparse_topk != 0 && p.arch / 10 != 9 && p.arch / 10 != 10; },
+    {"FLASHMLA", "",
+     [](const attnrt_problem& p) { return p.sparse_topk != 0 && p.arch / 10 != 9 && p.arch / 10 != 10; },
      "FlashMLA Sparse is only supported on Hopper and Blackwell DC devices."},
     {"FLASHINFER_MLA_SPARSE", "", &fp8_ds_mla, "FLASHINFER_MLA_SPARSE SM10 does not support fp8_ds_mla kv-cache dtype"},
     {"FLASHINFER_MLA_SPARSE", "", [](const attnrt_problem& p) { return p.mla_nope != 128 && p.mla_nope != 192; },
@@ -63,7 +74,8 @@ constexpr Rule kRules[] = {
      "FlashInfer MLA Sparse requires model with index_topk config"},
     {"FLASHINFER_MLA_SPARSE_SM120", "", [](const attnrt_problem& p) { return p.sparse_topk == 0; },
      "FLASHINFER_MLA_SPARSE_SM120 requires a model with index_topk config"},
-    {"FLASHINFER_MLA_SPARSE_SM120", "", [](const attnrt_problem& p) { return p.sparse_topk != 0 && p.sparse_topk != 2048; },
+    {"FLASHINFER_MLA_SPARSE_SM120", "",
+     [](const attnrt_problem& p) { return p.sparse_topk != 0 && p.sparse_topk != 2048; },
      "FLASHINFER_MLA_SPARSE_SM120 requires index_topk=2048; got {}", &attnrt_problem::sparse_topk},
     {"FLASH_ATTN_MLA_SPARSE", "", &eight_bit, "FlashAttention MLA Sparse currently supports only FP16/BF16 KV cache"},
     {"FLASH_ATTN_MLA_SPARSE", "", [](const attnrt_problem& p) { return p.arch / 10 != 9; },
@@ -79,11 +91,14 @@ constexpr Rule kRules[] = {
 };
 #endif
 
-void refuse(const attnrt_diag* diag, attnrt_why why, const std::string& text) { diag->add(diag->self, why, text.c_str()); }
+void refuse(const attnrt_diag* diag, attnrt_why why, const std::string& text) {
+  diag->add(diag->self, why, text.c_str());
+}
 
 bool takes_dims(const Sheet& sheet, const attnrt_problem& p) {
   for (uint32_t i = 0; i < sheet.num_dims; ++i)
-    if (sheet.dims[3 * i] == p.mla_nope && sheet.dims[3 * i + 1] == p.mla_rope && sheet.dims[3 * i + 2] == p.mla_v) return true;
+    if (sheet.dims[3 * i] == p.mla_nope && sheet.dims[3 * i + 1] == p.mla_rope && sheet.dims[3 * i + 2] == p.mla_v)
+      return true;
   return sheet.num_dims == 0;
 }
 
