@@ -12,12 +12,8 @@ namespace {
 
 constexpr attnrt_dtype i32{0, 32, 1};
 
-std::size_t at(int64_t i) {
-  return static_cast<std::size_t>(i);
-}
-int32_t i32_of(std::size_t n) {
-  return static_cast<int32_t>(n);
-}
+std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
+int32_t i32_of(std::size_t n) { return static_cast<int32_t>(n); }
 
 }  // namespace
 

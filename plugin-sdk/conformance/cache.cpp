@@ -11,9 +11,7 @@
 namespace attnrt::conformance {
 namespace {
 
-std::size_t at(int64_t i) {
-  return static_cast<std::size_t>(i);
-}
+std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
 
 // Fills `image` with what nobody may read.
 void spoil(std::vector<uint8_t>& image, uint32_t dtype, bool garbage, uint64_t seed) {
@@ -145,8 +143,6 @@ std::string Cache::damage() const {
   return {};
 }
 
-std::size_t Cache::guard_damage() const {
-  return k_->guard_damage() + (v_ ? v_->guard_damage() : 0);
-}
+std::size_t Cache::guard_damage() const { return k_->guard_damage() + (v_ ? v_->guard_damage() : 0); }
 
 }  // namespace attnrt::conformance

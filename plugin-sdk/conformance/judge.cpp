@@ -58,8 +58,9 @@ double tolerance(uint32_t out_dtype, double bound, double top_score) {
   return out_dtype == ATTNRT_FP16 && bound > 0 ? std::max(allowed, 0x1p-24) : allowed;
 }
 
-double rms_ratio(uint32_t out_dtype) {
-  return out_dtype == ATTNRT_FP32 ? 3 : 1.75;
+double rms_ratio(uint32_t out_dtype, std::size_t rows) {
+  if (out_dtype != ATTNRT_FP32) return 1.75;
+  return 3 * (1 + 2 / std::sqrt(static_cast<double>(std::max<std::size_t>(rows, 1))));
 }
 
 bool lse_agrees(double got, double wanted) {
@@ -147,11 +148,11 @@ std::vector<Fault> judge(const attnrt_problem& p, const Operands& operands, cons
   // Where plain attention happens to be exact (one key owns each row) a rounding more is still no mistake.
   const double least = (p.out_dtype == ATTNRT_FP32 ? 1.0 : 0.05) * unit_roundoff(p.out_dtype);
   plain = std::max(plain, least * least * bound);
-  const double allowed = rms_ratio(p.out_dtype) * std::sqrt(plain);
+  const double allowed = rms_ratio(p.out_dtype, work.rows.size()) * std::sqrt(plain);
   if (!(std::sqrt(square) <= allowed) && !worst)
-    faults.push_back(
-        {"rms", say("the RMS error is ", number(std::sqrt(square) / std::max(1e-300, std::sqrt(plain))),
-                    " times that of plain fp32 attention, wanted at most ", number(rms_ratio(p.out_dtype)))});
+    faults.push_back({"rms", say("the RMS error is ", number(std::sqrt(square) / std::max(1e-300, std::sqrt(plain))),
+                                 " times that of plain fp32 attention, wanted at most ",
+                                 number(rms_ratio(p.out_dtype, work.rows.size())))});
   if (worst_lse)
     faults.push_back({"lse", say(wrong_lse, " of ", work.rows.size(), " LSE are off; request ", worst_lse->request,
                                  " row ", worst_lse->i, " head ", worst_lse->h, " holds ", number(worst_lse->lse),

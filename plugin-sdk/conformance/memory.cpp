@@ -14,9 +14,7 @@ constexpr std::align_val_t host_alignment{4096};
 void* HostMemory::allocate(std::size_t bytes, std::size_t) {
   return ::operator new(std::max<std::size_t>(bytes, 1), host_alignment, std::nothrow);
 }
-void HostMemory::release(void* data) {
-  ::operator delete(data, host_alignment);
-}
+void HostMemory::release(void* data) { ::operator delete(data, host_alignment); }
 void HostMemory::copy_in(void* to, const void* from, std::size_t bytes) {
   if (bytes) std::memcpy(to, from, bytes);
 }

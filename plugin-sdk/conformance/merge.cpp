@@ -20,9 +20,7 @@ using sdk::say;
 constexpr uint8_t canary = 0xc3;
 constexpr float infinite = std::numeric_limits<float>::infinity();
 
-std::size_t at(int64_t i) {
-  return static_cast<std::size_t>(i);
-}
+std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
 
 // Partial results: rows of [Hq, Dv] each with its LSE.
 struct Partial {

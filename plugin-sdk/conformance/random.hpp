@@ -47,9 +47,7 @@ class Random {
 };
 
 /// A seed that depends on both.
-inline uint64_t mix(uint64_t a, uint64_t b) noexcept {
-  return Random(a * 0x100000001b3u ^ b).next();
-}
+inline uint64_t mix(uint64_t a, uint64_t b) noexcept { return Random(a * 0x100000001b3u ^ b).next(); }
 
 }  // namespace attnrt::conformance
 #endif

@@ -8,9 +8,7 @@
 namespace attnrt::conformance {
 namespace {
 
-std::size_t at(int64_t i) {
-  return static_cast<std::size_t>(i);
-}
+std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
 
 float scale_of(const std::vector<float>& scales, int64_t head) {
   return scales.empty() ? 1.0f : scales[scales.size() == 1 ? 0 : at(head)];

@@ -14,14 +14,10 @@ namespace {
 constexpr float common_part = 0.8f;  // of a query head's vector that its GQA group shares
 constexpr float own_part = 0.6f;
 
-std::size_t at(int64_t i) {
-  return static_cast<std::size_t>(i);
-}
+std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
 
 // Log-odds that let one key own most of a row of n others.
-float loudness(int32_t keys) {
-  return std::log(static_cast<float>(std::max(keys, 1))) + 3.5f;
-}
+float loudness(int32_t keys) { return std::log(static_cast<float>(std::max(keys, 1))) + 3.5f; }
 
 // Keys worth making loud for row i: the last visible and first hidden one at each edge, a few at tile edges, and a few
 // anywhere, which meet masks of other kinds.

@@ -18,9 +18,7 @@ namespace {
 using sdk::say;
 constexpr uint8_t canary = 0xc3;
 
-std::size_t at(int64_t i) {
-  return static_cast<std::size_t>(i);
-}
+std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
 
 const attnrt_host& silent_host() {
   static const attnrt_host host = {

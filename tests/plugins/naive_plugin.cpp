@@ -25,9 +25,7 @@ constexpr bool same(const char* a, const char* b) {
 }
 #define NAIVE_TEXT_(x) #x
 #define NAIVE_TEXT(x) NAIVE_TEXT_(x)
-constexpr bool is_fault(const char* name) {
-  return same(NAIVE_TEXT(NAIVE_ENTRY), name);
-}
+constexpr bool is_fault(const char* name) { return same(NAIVE_TEXT(NAIVE_ENTRY), name); }
 
 float load(uint32_t dtype, const char* from) {
   float value;
@@ -332,6 +330,4 @@ constexpr attnrt_plugin plugin = sdk::make_plugin("naive", "0.1.0", "test", back
 
 }  // namespace
 
-const attnrt_plugin* NAIVE_ENTRY() {
-  return &plugin;
-}
+const attnrt_plugin* NAIVE_ENTRY() { return &plugin; }

@@ -10,12 +10,8 @@
 using namespace attnrt::conformance;
 
 namespace {
-float of8(uint32_t dtype, uint8_t byte) {
-  return decode(dtype, &byte);
-}
-float of16(uint32_t dtype, uint16_t bits) {
-  return decode(dtype, &bits);
-}
+float of8(uint32_t dtype, uint8_t byte) { return decode(dtype, &byte); }
+float of16(uint32_t dtype, uint16_t bits) { return decode(dtype, &bits); }
 }  // namespace
 
 TEST_CASE("known bit patterns decode to known values") {

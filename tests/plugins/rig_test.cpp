@@ -73,6 +73,9 @@ TEST_CASE("tolerances are those of the output's type") {
   CHECK(tolerance(ATTNRT_BF16, 1.0) == 0x1p-6);
   CHECK(tolerance(ATTNRT_FP16, 1.0) == 0x1p-9);
   CHECK(tolerance(ATTNRT_FP32, 1.0) == 0x1p-16);
+  CHECK(rms_ratio(ATTNRT_BF16, 1) == 1.75);
+  CHECK(rms_ratio(ATTNRT_FP32, 1) == 9.0);
+  CHECK(rms_ratio(ATTNRT_FP32, 10000) == Approx(3.06));
   CHECK(lse_agrees(10.00015, 10.0));
   CHECK_FALSE(lse_agrees(10.0003, 10.0));
   CHECK(lse_agrees(-HUGE_VAL, -HUGE_VAL));
