@@ -110,55 +110,105 @@ ATTNRT_KERNEL_INLINE void transpose_words(Vec (&r)[kLanes]) {
 #undef ATTNRT_KERNEL_EVEN4
 #undef ATTNRT_KERNEL_ODD4
 
-/// kGranule keys into a key panel: rows[i] NULL = a row of zeros. `words` = dims / Pair; step_bytes between words.
+/// What to fetch while a granule is packed: rows of the next one. Asked for a few at a time: bursts gain nothing.
+template <class T>
+struct PackAhead {
+  const T* const* rows;
+  int64_t count;  ///< rows, at most kGranule
+  int64_t bytes;  ///< of a row
+
+  ATTNRT_KERNEL_INLINE void fetch(int64_t first, int64_t last) const {
+    for (int64_t i = first; i < last && i < count; ++i) {
+      const char* row = reinterpret_cast<const char*>(rows[i]);
+      for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at);
+    }
+  }
+};
+
+template <int Pair, bool Whole, class T>
+ATTNRT_KERNEL_INLINE void pack_key_block(const T* const* rows, int64_t at, int64_t count, char* to, int64_t step_bytes) {
+  Vec block[kLanes];
+  ATTNRT_KERNEL_UNROLL
+  for (int i = 0; i < kLanes; ++i) block[i] = load_words<Pair>(rows[i], at, Whole ? kLanes : count);
+  transpose_words(block);
+  if constexpr (Whole) {
+    ATTNRT_KERNEL_UNROLL
+    for (int i = 0; i < kLanes; ++i) std::memcpy(to + i * step_bytes, &block[i], sizeof(Vec));
+  } else {
+    for (int64_t i = 0; i < count; ++i) std::memcpy(to + i * step_bytes, &block[i], sizeof(Vec));
+  }
+}
+
+/// kGranule keys into a key panel. `words` = dims / Pair; step_bytes between words.
 template <int Pair, class T>
-inline void pack_keys(const T* const* rows, int64_t words, char* to, int64_t step_bytes) {
-  for (int64_t at = 0; at < words; at += kLanes) {
-    const int64_t count = words - at < kLanes ? words - at : kLanes;
+inline void pack_keys(const T* const* rows, int64_t words, char* to, int64_t step_bytes, const PackAhead<T>& ahead) {
+  const int64_t share = (kGranule * kLanes + words - 1) / words;
+  int64_t fetched = 0;
+  for (int64_t at = 0; at < words; at += kLanes, fetched += share) {
+    ahead.fetch(fetched, fetched + share);
     for (int half = 0; half < kGranule; half += kLanes) {
-      Vec block[kLanes];
-      for (int i = 0; i < kLanes; ++i)
-        block[i] = rows[half + i] ? load_words<Pair>(rows[half + i], at, count) : Vec{};
-      transpose_words(block);
-      char* out = to + at * step_bytes + half * 4;
-      if (count == kLanes) {
-        ATTNRT_KERNEL_UNROLL
-        for (int i = 0; i < kLanes; ++i) std::memcpy(out + i * step_bytes, &block[i], sizeof(Vec));
-      } else {
-        for (int64_t i = 0; i < count; ++i) std::memcpy(out + i * step_bytes, &block[i], sizeof(Vec));
-      }
+      if (words - at >= kLanes)
+        pack_key_block<Pair, true>(rows + half, at, kLanes, to + at * step_bytes + half * 4, step_bytes);
+      else
+        pack_key_block<Pair, false>(rows + half, at, words - at, to + at * step_bytes + half * 4, step_bytes);
     }
   }
 }
 
-/// One vector of a value panel's step: dims [dim, dim + kLanes) of Pair rows (NULL = zeros), interleaved; dims from
-/// `dims` on are 0.
+/// Dims [dim, dim + kLanes) of one step: Pair rows, interleaved; dims from `dims` on are 0.
 template <int Pair, class T>
 ATTNRT_KERNEL_INLINE Vec value_words(const T* const* rows, int64_t dim, int64_t dims) {
-  Vec part[Pair];
-  for (int i = 0; i < Pair; ++i)
-    part[i] = rows[i] && dim < dims ? widen_some(rows[i] + dim, dims - dim) : Vec{};
+  const auto part = [&](int i) { return dim < dims ? widen_some(rows[i] + dim, dims - dim) : Vec{}; };
   if constexpr (Pair == 1) {
-    return part[0];
+    return part(0);
   } else {  // bf16 widened is bf16 in the upper half
-    const VecInt low = (bits_of(part[0]) >> 16) & 0xffff;
-    return from_bits(low | bits_of(part[1]));
+    const VecInt low = (bits_of(part(0)) >> 16) & 0xffff;
+    return from_bits(low | bits_of(part(1)));
   }
 }
 
-/// Values of tokens [begin, end) into value panels of a page: rows[i] is the row of token begin + i, tokens of the same
-/// step outside of the range become 0. begin is a multiple of kGranule.
+/// A step of a whole panel of kPanelWidth dims.
 template <int Pair, class T>
-inline void pack_values(const T* const* rows, int64_t begin, int64_t end, const PanelLayout& layout, char* page) {
-  for (int64_t token = begin; token < end; token += Pair) {
-    const T* step[Pair];
-    for (int i = 0; i < Pair; ++i) step[i] = token + i < end ? rows[token + i - begin] : nullptr;
+ATTNRT_KERNEL_INLINE void pack_value_step(const T* const* rows, int64_t first, char* to) {
+  if constexpr (Pair == 1) {
+    ATTNRT_KERNEL_UNROLL
+    for (int d = 0; d < kPanelWidth; d += kLanes) {
+      const Vec v = widen_vec(rows[0] + first + d);
+      std::memcpy(to + d * 4, &v, sizeof v);
+    }
+  } else {
+    using Halves = uint16_t __attribute__((vector_size(64)));
+    ATTNRT_KERNEL_UNROLL
+    for (int d = 0; d < kPanelWidth; d += 32) {
+      Halves a, b;
+      std::memcpy(&a, rows[0] + first + d, sizeof a);
+      std::memcpy(&b, rows[1] + first + d, sizeof b);
+      const Halves low = __builtin_shufflevector(a, b, 0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8, 40, 9,
+                                                 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47);
+      const Halves high = __builtin_shufflevector(a, b, 16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55, 24,
+                                                  56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63);
+      std::memcpy(to + d * 4, &low, sizeof low);
+      std::memcpy(to + d * 4 + 64, &high, sizeof high);
+    }
+  }
+}
+
+/// A granule of tokens, the first at `token`, into value panels of a page.
+template <int Pair, class T>
+inline void pack_values(const T* const* rows, int64_t token, const PanelLayout& layout, char* page,
+                        const PackAhead<T>& ahead) {
+  for (int64_t i = 0; i < kGranule; i += Pair) {
+    ahead.fetch(i, i + Pair);
     for (int64_t panel = 0; panel < layout.value_panels(); ++panel) {
-      char* to = page + layout.value_at(token, panel);
-      const int64_t first = panel * kPanelWidth, width = layout.panel_dims(panel);
-      for (int64_t d = 0; d < width; d += kLanes) {
-        const Vec words = value_words<Pair>(step, first + d, layout.head_size_v);
-        std::memcpy(to + d * Pair * layout.bytes, &words, sizeof words);
+      char* to = page + layout.value_at(token + i, panel);
+      const int64_t first = panel * kPanelWidth;
+      if (layout.head_size_v - first >= kPanelWidth) {
+        pack_value_step<Pair>(rows + i, first, to);
+      } else {
+        for (int64_t d = 0; d < layout.panel_dims(panel); d += kLanes) {
+          const Vec words = value_words<Pair>(rows + i, first + d, layout.head_size_v);
+          std::memcpy(to + d * Pair * layout.bytes, &words, sizeof words);
+        }
       }
     }
   }

@@ -70,7 +70,8 @@ struct PanelRows {
   float* acc;    ///< [rows][padded head_size_v]
 };
 
-/// Scores that need more than a scale: s = scale * qk, softcap, ALiBi; base 2 afterwards.
+/// Scores that need more than a scale: s = scale * qk, softcap, ALiBi. Base e: only the difference to the maximum is
+/// turned into base 2, which keeps the digits of large scores.
 struct PanelScoreMap {
   float scale;  ///< softmax scale
   float softcap;
@@ -85,7 +86,7 @@ ATTNRT_KERNEL_INLINE void map_scores(float* s, int64_t from, int64_t to, const P
       x = cap * tanh_of(x / cap);
     }
     if (map.alibi) x = madd(broadcast(slope), broadcast(static_cast<float>(distance + c)) + iota(), x);
-    store(s + c, x * broadcast(kLog2e));
+    store(s + c, x);
   }
 }
 

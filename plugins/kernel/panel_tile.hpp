@@ -23,6 +23,7 @@ struct ScoreOperands {
   const char* ahead[kTileVectors];
   int64_t step_bytes;
   int64_t steps;
+  int64_t piece;  ///< steps that are summed from zero before they are added to C
   float* c;
   int64_t ldc;
 };
@@ -49,31 +50,49 @@ struct ValueOperands {
 
 template <class D, int Rows, int Vectors, bool Ahead>
 ATTNRT_KERNEL_INLINE void score_tile(const ScoreOperands<D>& t) {
-  Vec acc[Rows][Vectors] = {};
   const typename D::A* a = t.a;
   const char* b[Vectors];
   const char* ahead[Vectors];
+  ATTNRT_KERNEL_UNROLL
   for (int j = 0; j < Vectors; ++j) b[j] = t.b[j], ahead[j] = t.ahead[j];
-  const int64_t end = t.steps * t.step_bytes;
-  for (int64_t at = 0; at < end; at += t.step_bytes, a += D::kPair) {
-    if constexpr (Ahead)
-      for (int j = 0; j < Vectors; ++j) __builtin_prefetch(ahead[j] + at);
-    D::template step<Rows, Vectors>(acc, a, t.lda, b, at);
+  const int64_t end = t.steps * t.step_bytes, piece = t.piece * t.step_bytes;
+  for (int64_t at = 0; at < end;) {
+    Vec acc[Rows][Vectors];
+    ATTNRT_KERNEL_UNROLL
+    for (int i = 0; i < Rows; ++i)
+      ATTNRT_KERNEL_UNROLL
+      for (int j = 0; j < Vectors; ++j) acc[i][j] = Vec{};
+    const bool first = at == 0;
+    const int64_t stop = end - at < piece ? end : at + piece;
+    for (; at < stop; at += t.step_bytes, a += D::kPair) {
+      if constexpr (Ahead)
+        ATTNRT_KERNEL_UNROLL
+        for (int j = 0; j < Vectors; ++j) __builtin_prefetch(ahead[j] + at);
+      D::template step<Rows, Vectors>(acc, a, t.lda, b, at);
+    }
+    ATTNRT_KERNEL_UNROLL
+    for (int i = 0; i < Rows; ++i)
+      ATTNRT_KERNEL_UNROLL
+      for (int j = 0; j < Vectors; ++j) {
+        float* c = t.c + i * t.ldc + j * kLanes;
+        store(c, first ? acc[i][j] : load(c) + acc[i][j]);
+      }
   }
-  for (int i = 0; i < Rows; ++i)
-    for (int j = 0; j < Vectors; ++j) store(t.c + i * t.ldc + j * kLanes, acc[i][j]);
 }
 
 template <class D, int Rows, int Vectors, bool Ahead>
 ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
   Vec acc[Rows][Vectors];
+  ATTNRT_KERNEL_UNROLL
   for (int i = 0; i < Rows; ++i)
+    ATTNRT_KERNEL_UNROLL
     for (int j = 0; j < Vectors; ++j)
       acc[i][j] = load(t.c + i * t.ldc + j * kLanes) * broadcast(t.factors[i]);
   const typename D::A* a = t.a;
   constexpr int64_t kVectorBytes = kLanes * D::kPair * D::kBytes;
   for (const ValueRun* run = t.runs; run < t.runs + t.num_runs; ++run) {
     const char* b[Vectors];
+    ATTNRT_KERNEL_UNROLL
     for (int j = 0; j < Vectors; ++j) b[j] = run->b + j * kVectorBytes;
     const int64_t end = run->steps * t.step_bytes;
     for (int64_t at = 0; at < end; at += t.step_bytes, a += D::kPair) {
@@ -82,7 +101,9 @@ ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
       D::template step<Rows, Vectors>(acc, a, t.lda, b, at);
     }
   }
+  ATTNRT_KERNEL_UNROLL
   for (int i = 0; i < Rows; ++i)
+    ATTNRT_KERNEL_UNROLL
     for (int j = 0; j < Vectors; ++j) store(t.c + i * t.ldc + j * kLanes, acc[i][j]);
 }
 

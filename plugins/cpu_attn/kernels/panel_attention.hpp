@@ -44,6 +44,7 @@ struct PanelScratch {
   float *q, *scores, *factors;
   PanelRows part, total;
   char *page, *tail;
+  float* zero;  ///< a row of keys or values
   int64_t floats = 0;
 
   PanelScratch(std::byte* memory, const AttentionShape& shape) {
@@ -61,6 +62,7 @@ struct PanelScratch {
     total = panel_rows(take(panel_rows_floats(rows, tile.padded_v())), rows);
     page = reinterpret_cast<char*>(take(tile.head_bytes() / 4));
     tail = reinterpret_cast<char*>(take(tile.padded_v()));
+    zero = take(shape.head_size_qk > shape.head_size_v ? shape.head_size_qk : shape.head_size_v);
   }
 };
 
@@ -99,6 +101,8 @@ class PanelAttention {
     } else {
       keys_ = walk(call.k);
       values_ = walk(call.v);
+      const int64_t widest = shape_.head_size_qk > shape_.head_size_v ? shape_.head_size_qk : shape_.head_size_v;
+      std::memset(at_.zero, 0, static_cast<std::size_t>(widest) * sizeof(float));
     }
     scale_ = call.scale;
     mapped_ = shape_.softcap > 0.0f || call.alibi_slopes.data || !(scale_ > 0.0f && scale_ < 1e4f);
@@ -145,6 +149,8 @@ class PanelAttention {
   static constexpr int kDegree = sizeof(T) == 4 ? 5 : 4;
   /// Rows from which on 16-bit pages are widened once into scratch rather than in every register tile.
   static constexpr int kWidenRows = 2 * kTileRows;
+  /// Dims that fp32 scores sum at a time: short sums err less than one long one.
+  static constexpr int64_t kPieceSteps = 32;
   static_assert(sizeof(typename Packed::A) == sizeof(typename Direct::A));
   using Element = typename Packed::A;
 
@@ -244,34 +250,32 @@ class PanelAttention {
     return column < 0 ? 0 : static_cast<int32_t>(column < shape_.tile_keys ? column : shape_.tile_keys);
   }
 
-  /// Keys [from, to) of a tile out of their rows, into the scratch page.
+  /// Keys [from, to) of a tile out of their rows, into the scratch page. The granule's other tokens are zeros.
   void pack_rows(int64_t tile, int64_t from, int64_t to) {
     const int64_t first = (from - tile) / kGranule * kGranule, end = to - tile;
-    const T* keys[kMaxTileKeys];
-    const T* values[kMaxTileKeys];
-    for (int64_t c = first; c < from - tile; ++c) keys[c] = values[c] = nullptr;
-    keys_.rows(from, to, keys + (from - tile));
-    values_.rows(from, to, values + (from - tile));
-    for (int64_t c = end; c % kGranule; ++c) keys[c] = nullptr;
-    const int64_t words = shape_.head_size_qk / Packed::kPair;
+    const int64_t last = (end + kGranule - 1) / kGranule * kGranule;
+    const int64_t ahead = to + kGranule < seen_.end ? to + kGranule : seen_.end;  // the next tile begins with these
+    const T* keys[kMaxTileKeys + kGranule];
+    const T* values[kMaxTileKeys + kGranule];
+    const T* zero = reinterpret_cast<const T*>(at_.zero);
+    for (int64_t c = first; c < from - tile; ++c) keys[c] = values[c] = zero;
+    keys_.rows(from, ahead, keys + (from - tile));
+    values_.rows(from, ahead, values + (from - tile));
+    const int64_t words = shape_.head_size_qk / Packed::kPair, known = ahead - tile;
+    for (int64_t c = known; c < last; ++c) keys[c] = values[c] = zero;
     for (int64_t c = first; c < end; c += kGranule) {
-      const int64_t stop = end < c + kGranule ? end : c + kGranule;
-      for (int64_t next = c + kGranule; next < stop + kGranule && next < end; ++next) {
-        fetch(keys[next], shape_.head_size_qk);
-        fetch(values[next], shape_.head_size_v);
-      }
+      const int64_t more = known - c - kGranule, count = more < 0 ? 0 : more < kGranule ? more : kGranule;
       key_at_[c / kGranule] = at_.page + packed_.key_at(c);
-      pack_keys<Packed::kPair>(keys + c, words, at_.page + packed_.key_at(c), packed_.key_step());
-      pack_values<Packed::kPair>(values + c, c, stop, packed_, at_.page);
+      pack_keys<Packed::kPair>(keys + c, words, at_.page + packed_.key_at(c), packed_.key_step(),
+                               PackAhead<T>{keys + c + kGranule, count, row_bytes(shape_.head_size_qk)});
+      pack_values<Packed::kPair>(values + c, c, packed_, at_.page,
+                                 PackAhead<T>{values + c + kGranule, count, row_bytes(shape_.head_size_v)});
     }
     segments_[0] = {at_.page, nullptr, first, first, end};
     num_segments_ = 1;
     has_tail_ = false;
   }
-  static void fetch(const T* row, int64_t size) {
-    const char* line = reinterpret_cast<const char*>(row);
-    for (int64_t at = 0; at < size * static_cast<int64_t>(sizeof(T)); at += 64) __builtin_prefetch(line + at);
-  }
+  static int64_t row_bytes(int64_t size) { return size * static_cast<int64_t>(sizeof(T)); }
 
   const char* page_of(int64_t token) const {
     return static_cast<const char*>(call_.k.data) + blocks_[token / shape_.block_size] * call_.k.stride[0] +
@@ -355,6 +359,7 @@ class PanelAttention {
     t.lda = layout.head_size_qk;
     t.step_bytes = layout.key_step();
     t.steps = layout.head_size_qk / D::kPair;
+    t.piece = sizeof(T) == 4 ? kPieceSteps : t.steps;
     t.ldc = shape_.tile_keys;
     for (int64_t column = 0; column < shape_.tile_keys; column += kTileColumns)
       for (int i = 0; i < num_strips_; ++i) {
@@ -381,7 +386,7 @@ class PanelAttention {
     if (strip.begin >= strip.end) return;
     const int64_t to = (strip.end + D::kPair - 1) / D::kPair * D::kPair;
     const PanelScoreMap map{scale_, shape_.softcap, call_.alibi_slopes.data != nullptr};
-    const float scale = mapped_ ? 1.0f : scale_ * kLog2e;
+    const float scale = mapped_ ? kLog2e : scale_ * kLog2e;
     for (int row = strip.row; row < strip.row + strip.rows; ++row) {
       float* s = at_.scores + row * shape_.tile_keys;
       const int64_t begin = begin_[row], end = end_[row];
@@ -467,8 +472,9 @@ class PanelAttention {
       }
       const PanelRowEnd end = finish_row<Packed::kRoundsWeights>(rows, row, sinks.data != nullptr, sink);
       float* acc = rows.acc + row * width();
+      const Vec factor = broadcast(end.factor), sum = broadcast(end.sum), both = broadcast(end.factor / end.sum);
       for (int64_t d = 0; d < width(); d += kLanes)
-        store(acc + d, load(acc + d) * broadcast(end.factor) / broadcast(end.sum));
+        store(acc + d, sizeof(T) == 4 ? load(acc + d) * factor / sum : load(acc + d) * both);
       narrow_row(acc, static_cast<T*>(call_.out.data) + token * call_.out.stride[0] + h * call_.out.stride[1],
                  shape_.head_size_v);
       if (call_.lse.data)
