@@ -50,8 +50,18 @@ const std::vector<Slot>& Catalog::ranking_for(const attnrt_problem& problem, con
   return rule ? rankings[static_cast<std::size_t>(rule - table->rules.data())] : rankings.back();
 }
 
-Error Catalog::known(std::string_view name) const {
-  if (registry->find(name)) return {ATTNRT_OK, ""};
+Error Catalog::known(std::string_view wish) const {
+  const std::string_view name = wish.substr(0, wish.find('/'));
+  if (const BackendEntry* backend = registry->find(name)) {
+    if (name.size() == wish.size()) return {ATTNRT_OK, ""};
+    const std::string_view variant = wish.substr(name.size() + 1);
+    std::vector<std::string> variants;
+    for (uint32_t v = 0; v < backend->table->num_variants; ++v) {
+      variants.emplace_back(backend->table->variants[v]->name);
+      if (equal_ignoring_case(variants.back(), variant)) return {ATTNRT_OK, ""};
+    }
+    return invalid("Unknown variant '" + std::string(variant) + "' of attention backend " + backend->name + ". Valid options are: " + join(variants));
+  }
   for (const Rule& rule : table->rules)
     for (const std::string& listed : rule.order)
       if (equal_ignoring_case(listed, name))

@@ -46,7 +46,7 @@ struct Catalog {
   std::vector<Verified> verified;
 
   bool is_verified(const attnrt_variant* variant, const attnrt_problem& problem) const;
-  /// Is this backend loaded? Error: the table knows the name but no plugin offers it (UNSUPPORTED), or nobody knows it
+  /// Is this backend ("NAME" or "NAME/variant") loaded? Error: the table knows the name but no plugin offers it (UNSUPPORTED), or nobody knows it
   /// (INVALID, with the names that are loaded).
   Error known(std::string_view name) const;
   /// The ranking for a problem and the rule behind it (NULL = none fits).

@@ -18,7 +18,7 @@ std::vector<Refusal> refusals_of(const Choice& choice, const Verdict& verdict) {
   return out;
 }
 
-std::string winner_name(const Choice& choice) { return choice.attention_free ? "NO_ATTENTION" : choice.backend ? choice.backend->name : ""; }
+std::string winner_name(const Choice& choice) { return choice.attention_free ? "NO_ATTENTION" : choice.backend && !choice.error.status ? choice.backend->name : ""; }
 
 std::vector<std::string> potential_backends(const Choice& choice) {
   std::vector<std::string> out;
@@ -189,7 +189,7 @@ std::string explain_text(const Choice& choice) {
       out += wrap("          " + pad(v.variant->name, 16) + " ", v.ok() ? (winner ? "chosen" : "valid") : reasons_line(refusals_of(choice, v)));
     }
   }
-  if (choice.prefill) out += "\nMLA prefill: " + explain_text(*choice.prefill);
+  if (choice.prefill) out += "\nprefill: " + explain_text(*choice.prefill);
   return out;
 }
 

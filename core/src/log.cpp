@@ -7,11 +7,11 @@ void Log::write(int32_t level, const std::string& text) const {
   if (callback_) callback_(self_, level, text.c_str());
 }
 
-void Log::once(int32_t level, const std::string& text) const {
+void Log::once(int32_t level, const std::string& text, const std::string& key) const {
   if (!callback_) return;
   {
     const std::lock_guard lock(mutex_);
-    if (!seen_.insert(text).second) return;
+    if (!seen_.insert(key).second) return;
   }
   write(level, text);
 }

@@ -16,8 +16,8 @@ class Log {
   Log(Callback callback, void* self) : callback_(callback), self_(self) {}
 
   void write(int32_t level, const std::string& text) const;
-  /// Writes a line only the first time this text is seen.
-  void once(int32_t level, const std::string& text) const;
+  /// Writes a line only the first time this key is seen.
+  void once(int32_t level, const std::string& text, const std::string& key) const;
   bool silent() const noexcept { return callback_ == nullptr; }
 
  private:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime.hpp"
 
+#include <algorithm>
 #include <atomic>
 
 #include "explain.hpp"
@@ -111,7 +112,7 @@ std::shared_ptr<const Catalog> Runtime::catalog() const {
 }
 
 Outcome Runtime::known(const std::string& backend) const {
-  return is_auto(backend) ? Outcome{ATTNRT_OK, ""} : catalog()->known(backend.substr(0, backend.find('/')));
+  return is_auto(backend) ? Outcome{ATTNRT_OK, ""} : catalog()->known(backend);
 }
 
 Outcome Runtime::force(const std::string& backend) {
@@ -135,28 +136,43 @@ Outcome Runtime::pop_force() {
   return {ATTNRT_OK, ""};
 }
 
-Override Runtime::wish_for_decode() const {
+Wishes Runtime::wishes() const {
+  Wishes out;
+  Override& wish = out.decode;
   if (const auto it = scopes().find(id_); it != scopes().end() && !it->second.back().empty())
-    return {Source::scoped_force, it->second.back(), "a scoped force", true};
-  {
+    wish = {Source::scoped_force, it->second.back(), "a scoped force", true};
+  if (wish.source == Source::automatic) {
     const std::lock_guard lock(mutex_);
-    if (!global_force_.empty()) return {Source::global_force, global_force_, "a global force", true};
+    if (!global_force_.empty()) wish = {Source::global_force, global_force_, "a global force", true};
   }
-  if (options_.attention_backend && !is_auto(*options_.attention_backend))
-    return {Source::argument, *options_.attention_backend, "--attention-backend", true};
-  if (config_.backend && !is_auto(*config_.backend)) return {Source::argument, *config_.backend, "--attention-config.backend", true};
-  if (const auto env = options_.env("VLLM_ATTENTION_BACKEND"); env && !is_auto(*env))
-    return {Source::environment, *env, "VLLM_ATTENTION_BACKEND", options_.env("ATTNRT_OVERRIDE") == "strict"};
-  return {};
+  if (wish.source == Source::automatic && options_.attention_backend && !is_auto(*options_.attention_backend))
+    wish = {Source::argument, *options_.attention_backend, "--attention-backend", true};
+  if (wish.source == Source::automatic && config_.backend && !is_auto(*config_.backend))
+    wish = {Source::argument, *config_.backend, "--attention-config.backend", true};
+  const auto mode = options_.env("ATTNRT_OVERRIDE");
+  if (mode && !mode->empty() && *mode != "strict") out.notes.push_back("ATTNRT_OVERRIDE=" + *mode + " has no effect, wanted strict");
+  if (const auto env = options_.env("VLLM_ATTENTION_BACKEND"); env && !is_auto(*env)) {
+    if (wish.source == Source::automatic)
+      wish = {Source::environment, *env, "VLLM_ATTENTION_BACKEND", mode == "strict"};
+    else if (!equal_ignoring_case(*env, wish.value))
+      out.notes.push_back("VLLM_ATTENTION_BACKEND=" + *env + " has no effect: " + wish.origin + " asks for " + wish.value);
+  }
+  if (config_.mla_prefill_backend && !is_auto(*config_.mla_prefill_backend))
+    out.prefill = {Source::argument, *config_.mla_prefill_backend, "--attention-config.mla_prefill_backend", true};
+  return out;
 }
 
-std::vector<SwitchValue> Runtime::switch_values(const Catalog& catalog) const {
+std::vector<SwitchValue> Runtime::switch_values(const Catalog& catalog, std::vector<std::string>& notes) const {
   std::vector<SwitchValue> out;
   out.reserve(catalog.switches.size());
   for (const ResolvedSwitch& s : catalog.switches) {
     SwitchValue value{s.source->preset.value_or(""), ""};
     if (const auto env = s.source->env.empty() ? std::nullopt : options_.env(s.source->env.c_str())) {
       value = {normal_flag(*env), s.source->env};
+      if (const auto beaten = config_.values.find(s.source->config); beaten != config_.values.end() && beaten->second != value.value) {
+        const std::string note = s.source->config + "=" + beaten->second + " has no effect: " + s.source->env + " is set";
+        if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
+      }
     } else if (const auto it = config_.values.find(s.source->config); it != config_.values.end()) {
       value = {it->second, s.source->config};
     }
@@ -173,39 +189,33 @@ Result<attnrt_problem> Runtime::problem_for(const char* device) const {
 
 Result<std::shared_ptr<const Choice>> Runtime::select(const attnrt_problem& asked) const {
   const auto snapshot = catalog();
-  const std::vector<SwitchValue> switches = switch_values(*snapshot);
+  Wishes wished = wishes();
+  const std::vector<SwitchValue> switches = switch_values(*snapshot, wished.notes);
   attnrt_problem problem = asked;
-  if (options_.env("VLLM_BATCH_INVARIANT") == "1")
-    problem.determinism = std::max<uint32_t>(problem.determinism, ATTNRT_DETERMINISM_BATCH_INVARIANT);
-
-  const bool mla = problem.family == ATTNRT_FAMILY_MLA && !is_attention_free(problem);
-  const bool both = mla && problem.phase == ATTNRT_PHASE_MIXED;
-  if (mla && problem.phase == ATTNRT_PHASE_PREFILL) problem = mla_prefill_half(problem);
-  if (!is_attention_free(problem)) {
-    const auto complete_problem = complete(problem);
-    if (!complete_problem) return complete_problem.error();
-    problem = *complete_problem;
+  if (const auto flag = options_.env("VLLM_BATCH_INVARIANT"); flag && !flag->empty()) {
+    if (normal_flag(*flag) == "1")
+      problem.determinism = std::max<uint32_t>(problem.determinism, ATTNRT_DETERMINISM_BATCH_INVARIANT);
+    else if (normal_flag(*flag) != "0")
+      wished.notes.push_back("VLLM_BATCH_INVARIANT=" + *flag + " has no effect, wanted 0 or 1");
   }
-  Override prefill_wish;
-  if (config_.mla_prefill_backend && !is_auto(*config_.mla_prefill_backend))
-    prefill_wish = {Source::argument, *config_.mla_prefill_backend, "--attention-config.mla_prefill_backend", true};
-
-  auto choice = std::make_shared<Choice>(core::select(snapshot, problem, is_mla_prefill(problem) ? prefill_wish : wish_for_decode(), switches));
-  if (both && choice->backend) {
-    const auto half = complete(mla_prefill_half(asked));
-    if (!half) return half.error();
-    auto prefill = std::make_shared<Choice>(core::select(snapshot, *half, prefill_wish, switches));
-    if (!prefill->backend) choice->error = {prefill->error.status, "MLA prefill: " + prefill->error.text};
-    choice->prefill = std::move(prefill);
-  }
+  auto made = select_phases(snapshot, problem, wished, switches);
+  if (!made) return made.error();
+  auto choice = std::make_shared<const Choice>(std::move(*made));
   log_choice(*choice);
-  return std::shared_ptr<const Choice>(std::move(choice));
+  return choice;
 }
 
 void Runtime::log_choice(const Choice& choice) const {
   const Log& log = host_->log();
   if (log.silent()) return;
-  for (const std::string& warning : choice.warnings) log.once(ATTNRT_LOG_WARNING, warning);
+  for (const std::string& warning : choice.warnings) {
+    // A variable that cannot be honoured is told once for its value, however many problems it does not suit.
+    const std::string value = choice.wish.origin + "=" + choice.wish.value;
+    const bool of_wish = choice.wish.source == Source::environment && !choice.honoured && warning.starts_with(value);
+    log.once(ATTNRT_LOG_WARNING, warning, of_wish ? value : warning);
+  }
+  if (choice.prefill)
+    for (const std::string& warning : choice.prefill->warnings) log.once(ATTNRT_LOG_WARNING, "prefill: " + warning, "prefill: " + warning);
   if (choice.error.status) return;
   // Once for each distinct problem and answer: the bytes of a problem are its identity, it holds no padding.
   std::string key(reinterpret_cast<const char*>(&choice.problem), sizeof choice.problem);
@@ -219,7 +229,7 @@ void Runtime::log_choice(const Choice& choice) const {
     log.write(ATTNRT_LOG_INFO, choice.backend->name + "/" + choice.variant->name + " is not verified on " +
                                    device_kind(choice.problem.device_type, choice.problem.arch) + ": attnrt verify " + choice.backend->name +
                                    " --record proves it");
-  if (choice.prefill) log.write(ATTNRT_LOG_INFO, "MLA prefill: " + log_line(*choice.prefill));
+  if (choice.prefill) log.write(ATTNRT_LOG_INFO, "prefill: " + log_line(*choice.prefill));
 }
 
 const attnrt_executor* Runtime::executor(uint32_t num_workers) {

@@ -13,7 +13,7 @@
 #include "executor.hpp"
 #include "op.hpp"
 #include "options.hpp"
-#include "select.hpp"
+#include "phases.hpp"
 
 namespace attnrt::core {
 
@@ -46,8 +46,8 @@ class Runtime {
   Outcome known(const std::string& backend) const;
   Probe prober() const;
   Result<PriorityTable> read_table() const;
-  Override wish_for_decode() const;
-  std::vector<SwitchValue> switch_values(const Catalog& catalog) const;
+  Wishes wishes() const;
+  std::vector<SwitchValue> switch_values(const Catalog& catalog, std::vector<std::string>& notes) const;
   void log_choice(const Choice& choice) const;
 
   Options options_;

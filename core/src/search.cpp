@@ -22,7 +22,7 @@ fs::path core_folder() { return core_file().parent_path(); }
 static fs::path library_folder() {
   fs::path folder = core_folder();
   std::error_code error;
-  if (!fs::exists(folder / "attnrt", error) && fs::exists(folder.parent_path() / "lib" / "attnrt", error))
+  if (!fs::exists(folder / "attnrt" / "plugins", error) && fs::exists(folder.parent_path() / "lib" / "attnrt", error))
     folder = folder.parent_path() / "lib";
   return folder;
 }

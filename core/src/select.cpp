@@ -158,17 +158,9 @@ Error honour(Choice& choice, const Override& wish, const std::vector<ActiveSwitc
   const std::size_t slash = wish.value.find('/');
   const std::string name = wish.value.substr(0, slash);
   const std::string variant = slash == std::string::npos ? "" : wish.value.substr(slash + 1);
-  if (Error unknown = choice.catalog->known(name); unknown.status) return unknown;
+  if (Error unknown = choice.catalog->known(wish.value); unknown.status) return unknown;
   const BackendEntry* backend = choice.catalog->registry->find(name);
   const auto named = [&](const attnrt_variant* v) { return variant.empty() || equal_ignoring_case(variant, v->name); };
-  std::vector<std::string> variants;
-  bool known = false;
-  for (uint32_t v = 0; v < backend->table->num_variants; ++v) {
-    variants.emplace_back(backend->table->variants[v]->name);
-    known |= named(backend->table->variants[v]);
-  }
-  if (!known)
-    return invalid("Unknown variant '" + variant + "' of attention backend " + backend->name + ". Valid options are: " + join(variants));
 
   const auto same = [backend](const Candidate& c) { return c.slot->backend == backend; };
   if (std::none_of(choice.candidates.begin(), choice.candidates.end(), same)) {

@@ -150,7 +150,6 @@ TEST_CASE("a priority table is read as it stands") {
   REQUIRE(read->switches.size() == 1);
   CHECK(read->switches[0].preset == "1");
   CHECK(read->switches[0].is == "0");
-  CHECK(read->switches[0].text() == "E=0");
   CHECK(read->switches[0].before == std::pair<std::string, std::string>{"Y", "X"});
 
   const auto none = parse_priority(R"({"version": 1, "rules": []})", "t.json");

@@ -104,7 +104,8 @@ ATTNRT_EXPORT const attnrt_executor* attnrt_default_executor(attnrt_runtime* run
 ATTNRT_EXPORT attnrt_status attnrt_problem_init(attnrt_runtime* runtime, const char* device, attnrt_problem* problem);
 
 /* Chooses a backend. Bits in problem.features that follow from other fields (window, softcap, causal, ...) are added;
- * kv_layouts 0 means any, block_size 0 not fixed. MLA with phase mixed chooses decode and prefill together.
+ * kv_layouts 0 means any, block_size 0 not fixed. MLA with phase mixed chooses decode and prefill together; phase
+ * PREFILL | DECODE does so for a standard problem, with one cache that both use, or an error that says why there is none.
  * UNSUPPORTED: nothing valid; *choice is then a choice without a winner that can be explained. INVALID: a broken
  * problem or override, *choice is NULL. */
 ATTNRT_EXPORT attnrt_status attnrt_select(attnrt_runtime* runtime, const attnrt_problem* problem, attnrt_choice** choice);
@@ -115,7 +116,7 @@ ATTNRT_EXPORT const char* attnrt_choice_backend(const attnrt_choice* choice);
 ATTNRT_EXPORT const char* attnrt_choice_variant(const attnrt_choice* choice);
 /* The problem with everything settled: one KV layout, the kernel's block size. */
 ATTNRT_EXPORT const attnrt_problem* attnrt_choice_problem(const attnrt_choice* choice);
-/* The prefill half of an MLA choice, NULL where there is none. Owned by the choice. */
+/* The prefill half where both phases were asked for, else NULL. Owned by the choice. */
 ATTNRT_EXPORT const attnrt_choice* attnrt_choice_prefill(const attnrt_choice* choice);
 /* Why: a table for people (80 columns), and the same as JSON. Built on first use, owned by the choice. */
 ATTNRT_EXPORT const char* attnrt_choice_explain(const attnrt_choice* choice);

@@ -339,13 +339,15 @@ inline bool check_tensor(const Diag& diag, int32_t device_type, const TensorWant
 }
 
 /// Scales change results: they need the feature bit that tells of them.
-inline bool check_scales(const Diag& diag, const attnrt_problem& p, std::initializer_list<const attnrt_tensor*> kv,
-                         const attnrt_tensor* out) {
-  constexpr uint64_t bits = ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES;
-  for (const attnrt_tensor* scale : kv)
-    if (scale && !(p.features & bits)) return diag.fail("a scale of q, k or v is given, wanted NULL without KV_SCALES or PER_HEAD_SCALES");
-  if (out && !(p.features & ATTNRT_FEATURE_OUTPUT_QUANT))
-    return diag.fail("a scale of out is given, wanted NULL without the feature bit OUTPUT_QUANT");
+struct Scale {
+  const char* name;
+  const attnrt_tensor* tensor;
+  uint64_t bits = ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES;
+};
+inline bool check_scales(const Diag& diag, const attnrt_problem& p, std::initializer_list<Scale> scales) {
+  for (const Scale& scale : scales)
+    if (scale.tensor && !(p.features & scale.bits))
+      return diag.fail(say(scale.name, " is given, wanted NULL: its feature bit is not in the problem"));
   return true;
 }
 
@@ -426,7 +428,9 @@ inline bool check_run(const Diag& diag, const attnrt_problem& p, const attnrt_li
   if (a.sparse_indices &&
       !check_tensor(diag, dev, {"sparse_indices", a.sparse_indices, 0, 2, {t, p.sparse_topk, 0, 0}}))
     return false;
-  if (!check_scales(diag, p, {a.q_scale, a.k_scale, a.v_scale}, a.out_scale ? a.out_scale : a.out_block_scale)) return false;
+  if (!check_scales(diag, p, {{"q_scale", a.q_scale}, {"k_scale", a.k_scale}, {"v_scale", a.v_scale},
+                              {"out_scale", a.out_scale, ATTNRT_FEATURE_OUTPUT_QUANT},
+                              {"out_block_scale", a.out_block_scale, ATTNRT_FEATURE_OUTPUT_QUANT}})) return false;
   for (const auto& [name, scale] : {std::pair{"q_scale", a.q_scale}, {"k_scale", a.k_scale}, {"v_scale", a.v_scale}})
     if (scale && !check_tensor(diag, dev, {name, scale, only(ATTNRT_FP32), 2, {-1, -1, 0, 0}})) return false;
   return true;
@@ -437,7 +441,7 @@ inline bool check_write(const Diag& diag, const attnrt_problem& p, const attnrt_
   using namespace detail;
   const int32_t dev = p.device_type;
   if (!is_paged(p.kv_layouts)) return diag.fail("write_kv: the problem has no cache, wanted a paged KV layout");
-  if (!check_scales(diag, p, {a.k_scale, a.v_scale}, nullptr)) return false;
+  if (!check_scales(diag, p, {{"k_scale", a.k_scale}, {"v_scale", a.v_scale}})) return false;
   const bool mla = p.family == ATTNRT_FAMILY_MLA;
   const int64_t heads = p.num_kv_heads;
   const int64_t k_size = mla ? p.mla_kv_lora : p.head_size_qk, v_size = mla ? p.mla_rope : p.head_size_v;
@@ -469,7 +473,7 @@ inline bool check_gather(const Diag& diag, const attnrt_problem& p, const attnrt
   using namespace detail;
   const int32_t dev = p.device_type;
   if (!is_paged(p.kv_layouts)) return diag.fail("gather_kv: the problem has no cache, wanted a paged KV layout");
-  if (!check_scales(diag, p, {a.k_scale, a.v_scale}, nullptr)) return false;
+  if (!check_scales(diag, p, {{"k_scale", a.k_scale}, {"v_scale", a.v_scale}})) return false;
   if (!within(diag, "gather.num_seqs", a.num_seqs, 0, INT32_MAX - 1)) return false;
   const bool mla = p.family == ATTNRT_FAMILY_MLA;
   const int64_t heads = p.num_kv_heads, kinds = only(p.q_dtype) | only(p.kv_dtype);
@@ -509,7 +513,7 @@ inline bool check_merge(const Diag& diag, const attnrt_problem& p, const attnrt_
   if (!within(diag, "merge.num_partials", a.num_partials, 1, 65536)) return false;
   if (!within(diag, "merge.num_tokens", a.num_tokens, 0, INT32_MAX - 1)) return false;
   if (!within(diag, "merge.num_merged_tokens", a.num_merged_tokens, 0, a.num_tokens)) return false;
-  if (!check_scales(diag, p, {}, a.out_scale)) return false;
+  if (!check_scales(diag, p, {{"out_scale", a.out_scale, ATTNRT_FEATURE_OUTPUT_QUANT}})) return false;
   if (!a.outs || !a.lses) return diag.fail("merge.outs or merge.lses is NULL, wanted num_partials tensors each");
   const int64_t t = ~a.num_tokens, heads = p.num_heads;
   if (!check_rows(diag, dev, {"out", a.out, only(p.out_dtype), 3, {t, heads, p.head_size_v, 0}})) return false;
