@@ -85,11 +85,24 @@ ATTNRT_KERNEL_INLINE Vec iota() {
 
 /// Sums and maxima over the lanes, in a fixed order.
 ATTNRT_KERNEL_INLINE float sum_lanes(Vec v) {
+#if defined(__AVX512F__)
+  v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+  v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+  v += __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+  return v[0];
+#elif defined(__AVX2__)
+  v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
+  v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5);
+  v += __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6);
+  return v[0];
+#else
   float part[kLanes];
   store(part, v);
   for (int step = kLanes / 2; step > 0; step /= 2)
     for (int i = 0; i < step; ++i) part[i] += part[i + step];
   return part[0];
+#endif
 }
 ATTNRT_KERNEL_INLINE float max_lanes(Vec v) {
 #if defined(__AVX512F__)

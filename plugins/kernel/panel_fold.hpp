@@ -59,14 +59,19 @@ struct PanelRowEnd {
   float factor, sum, lse;
 };
 template <bool Rounded>
-ATTNRT_KERNEL_INLINE PanelRowEnd finish_row(const PanelRows& r, int64_t row, bool has_sink, float sink) {
+ATTNRT_KERNEL_INLINE PanelRowEnd finish_row(const PanelRows& r, int64_t row, bool wants_lse, bool has_sink, float sink) {
   const float none = -std::numeric_limits<float>::infinity();
   if (r.max[row] == kHidden) return {0.0f, 1.0f, has_sink ? sink : none};
-  const float max = r.max[row], top = has_sink && sink * kLog2e > max ? sink * kLog2e : max;
-  const float shrink = exp2_one(max - top), more = has_sink ? exp2_one(sink * kLog2e - top) : 0.0f;
-  const float sum = sum_lanes(load(r.sum + row * kStateLanes));
-  const float exact = Rounded ? sum_lanes(load(r.exact + row * kStateLanes)) : sum;
-  return {shrink, sum * shrink + more, kLn2 * (top + log2_of(exact * shrink + more))};
+  float top = r.max[row], shrink = 1.0f, more = 0.0f;
+  if (has_sink) {
+    top = sink * kLog2e > top ? sink * kLog2e : top;
+    shrink = exp2_one(r.max[row] - top);
+    more = exp2_one(sink * kLog2e - top);
+  }
+  const float sum = sum_lanes(load(r.sum + row * kStateLanes)) * shrink + more;
+  if (!wants_lse) return {shrink, sum, 0.0f};
+  const float exact = Rounded ? sum_lanes(load(r.exact + row * kStateLanes)) * shrink + more : sum;
+  return {shrink, sum, kLn2 * (top + log2_of(exact))};
 }
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA

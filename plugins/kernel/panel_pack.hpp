@@ -110,18 +110,20 @@ ATTNRT_KERNEL_INLINE void transpose_words(Vec (&r)[kLanes]) {
 #undef ATTNRT_KERNEL_EVEN4
 #undef ATTNRT_KERNEL_ODD4
 
-/// What to fetch while a granule is packed: rows of the next one. Asked for a few at a time: bursts gain nothing.
+/// What to fetch while a granule is packed: rows of the next one, and keys that are packed later. Asked for a few at a
+/// time: bursts gain nothing.
 template <class T>
 struct PackAhead {
-  const T* const* rows;
-  int64_t count;  ///< rows, at most kGranule
-  int64_t bytes;  ///< of a row
+  const T* const* near;
+  const T* const* far;
+  int64_t num_near, num_far;  ///< rows, at most kGranule
+  int64_t bytes;              ///< of a row
 
   ATTNRT_KERNEL_INLINE void fetch(int64_t first, int64_t last) const {
-    for (int64_t i = first; i < last && i < count; ++i) {
-      const char* row = reinterpret_cast<const char*>(rows[i]);
-      for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at);
-    }
+    for (int64_t i = first; i < last && i < num_near; ++i)
+      for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(reinterpret_cast<const char*>(near[i]) + at);
+    for (int64_t i = first; i < last && i < num_far; ++i)
+      for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(reinterpret_cast<const char*>(far[i]) + at, 0, 2);
   }
 };
 

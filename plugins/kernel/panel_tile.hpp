@@ -14,13 +14,19 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 /// Columns of a register tile.
 constexpr int64_t kTileColumns = kTileVectors * kLanes;
 
-/// Scores: C = A B. b[j]: vector j of the first step; ahead[j]: what to fetch meanwhile.
+/// What a tile asks for meanwhile: nothing; a stream that goes along with B; pieces of four lines, one a step, for later.
+enum class Ahead { kNothing, kStream, kPieces };
+constexpr int64_t kPieceBytes = 256;
+
+/// Scores: C = A B. b[j]: vector j of the first step; ahead[j]: of the stream beside it.
 template <class D>
 struct ScoreOperands {
   const typename D::A* a;
   int64_t lda;
   const char* b[kTileVectors];
   const char* ahead[kTileVectors];
+  const char* const* pieces;
+  int64_t num_pieces;
   int64_t step_bytes;
   int64_t steps;
   int64_t piece;  ///< steps that are summed from zero before they are added to C
@@ -48,13 +54,15 @@ struct ValueOperands {
   const float* factors;
 };
 
-template <class D, int Rows, int Vectors, bool Ahead>
+template <class D, int Rows, int Vectors, Ahead Mode>
 ATTNRT_KERNEL_INLINE void score_tile(const ScoreOperands<D>& t) {
   const typename D::A* a = t.a;
   const char* b[Vectors];
   const char* ahead[Vectors];
   ATTNRT_KERNEL_UNROLL
   for (int j = 0; j < Vectors; ++j) b[j] = t.b[j], ahead[j] = t.ahead[j];
+  [[maybe_unused]] const char* const* next = t.pieces;
+  [[maybe_unused]] const char* const* last_piece = t.pieces + t.num_pieces;
   const int64_t end = t.steps * t.step_bytes, piece = t.piece * t.step_bytes;
   for (int64_t at = 0; at < end;) {
     Vec acc[Rows][Vectors];
@@ -65,9 +73,15 @@ ATTNRT_KERNEL_INLINE void score_tile(const ScoreOperands<D>& t) {
     const bool first = at == 0;
     const int64_t stop = end - at < piece ? end : at + piece;
     for (; at < stop; at += t.step_bytes, a += D::kPair) {
-      if constexpr (Ahead)
+      if constexpr (Mode == Ahead::kStream)
         ATTNRT_KERNEL_UNROLL
         for (int j = 0; j < Vectors; ++j) __builtin_prefetch(ahead[j] + at);
+      if constexpr (Mode == Ahead::kPieces)
+        if (next < last_piece) {
+          ATTNRT_KERNEL_UNROLL
+          for (int line = 0; line < kPieceBytes; line += 64) __builtin_prefetch(*next + line, 0, 2);
+          ++next;
+        }
       D::template step<Rows, Vectors>(acc, a, t.lda, b, at);
     }
     ATTNRT_KERNEL_UNROLL
@@ -80,7 +94,7 @@ ATTNRT_KERNEL_INLINE void score_tile(const ScoreOperands<D>& t) {
   }
 }
 
-template <class D, int Rows, int Vectors, bool Ahead>
+template <class D, int Rows, int Vectors, Ahead Mode>
 ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
   Vec acc[Rows][Vectors];
   ATTNRT_KERNEL_UNROLL
@@ -96,7 +110,8 @@ ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
     for (int j = 0; j < Vectors; ++j) b[j] = run->b + j * kVectorBytes;
     const int64_t end = run->steps * t.step_bytes;
     for (int64_t at = 0; at < end; at += t.step_bytes, a += D::kPair) {
-      if constexpr (Ahead)
+      if constexpr (Mode == Ahead::kStream)
+        ATTNRT_KERNEL_UNROLL
         for (int64_t line = 0; line < Vectors * kVectorBytes; line += 64) __builtin_prefetch(run->ahead + at + line);
       D::template step<Rows, Vectors>(acc, a, t.lda, b, at);
     }
@@ -108,15 +123,15 @@ ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
 }
 
 /// A function for each shape: 1 to kTileRows rows x 1 to kTileVectors vectors.
-template <class D, bool Ahead>
+template <class D, Ahead Mode>
 struct PanelTiles {
   using ScoreFn = void (*)(const ScoreOperands<D>&);
   using ValueFn = void (*)(const ValueOperands<D>&);
 
   template <int Rows, int Vectors>
-  static void scores_of(const ScoreOperands<D>& t) { score_tile<D, Rows, Vectors, Ahead>(t); }
+  static void scores_of(const ScoreOperands<D>& t) { score_tile<D, Rows, Vectors, Mode>(t); }
   template <int Rows, int Vectors>
-  static void values_of(const ValueOperands<D>& t) { value_tile<D, Rows, Vectors, Ahead>(t); }
+  static void values_of(const ValueOperands<D>& t) { value_tile<D, Rows, Vectors, Mode>(t); }
 
 #define ATTNRT_KERNEL_ROWS(f, vectors) \
   { &f<1, vectors>, &f<2, vectors>, &f<3, vectors>, &f<4, vectors>, &f<5, vectors>, &f<6, vectors> }

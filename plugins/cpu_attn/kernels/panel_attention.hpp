@@ -95,6 +95,13 @@ class PanelAttention {
     mask_.window_right = shape_.window_right;
     mask_.causal =
         shape_.causal == ATTNRT_CAUSAL_PER_REQUEST ? b.causal[r] != 0 : shape_.causal == ATTNRT_CAUSAL_ALWAYS;
+    int32_t query_at = static_cast<int32_t>(item.first_row / shape_.group);
+    int32_t head_at = static_cast<int32_t>(item.first_row % shape_.group);
+    for (int32_t row = 0; row < item.rows; ++row) {
+      query_[row] = query_at;
+      head_[row] = kv_head * shape_.group + head_at;
+      if (++head_at == shape_.group) ++query_at, head_at = 0;
+    }
     seen_ = {mask_.span(query(0)).begin, mask_.span(query(item.rows - 1)).end};
     if (shape_.native) {
       blocks_ = b.block_table + r * b.block_table_stride;
@@ -104,6 +111,8 @@ class PanelAttention {
       const int64_t widest = shape_.head_size_qk > shape_.head_size_v ? shape_.head_size_qk : shape_.head_size_v;
       std::memset(at_.zero, 0, static_cast<std::size_t>(widest) * sizeof(float));
     }
+    last_key_ = item.slot < 0 || int64_t{item.last_split} * kSplitKeys > seen_.end ? seen_.end
+                                                                                 : int64_t{item.last_split} * kSplitKeys;
     scale_ = call.scale;
     mapped_ = shape_.softcap > 0.0f || call.alibi_slopes.data || !(scale_ > 0.0f && scale_ < 1e4f);
     const int strips = (item.rows + kTileRows - 1) / kTileRows;
@@ -151,6 +160,7 @@ class PanelAttention {
   static constexpr int kWidenRows = 2 * kTileRows;
   /// Dims that fp32 scores sum at a time: short sums err less than one long one.
   static constexpr int64_t kPieceSteps = 32;
+  static constexpr int64_t kMaxPieces = 2 * kMaxTileKeys;
   static_assert(sizeof(typename Packed::A) == sizeof(typename Direct::A));
   using Element = typename Packed::A;
 
@@ -167,8 +177,8 @@ class PanelAttention {
   };
 
   int64_t width() const { return packed_.padded_v(); }
-  int64_t query(int32_t row) const { return (item_.first_row + row) / shape_.group; }
-  int64_t head(int32_t row) const { return int64_t{kv_head_} * shape_.group + (item_.first_row + row) % shape_.group; }
+  int64_t query(int32_t row) const { return query_[row]; }
+  int64_t head(int32_t row) const { return head_[row]; }
 
   PanelRows partial(int64_t split, int64_t splits) const {
     const int64_t floats = panel_split_floats(shape_, item_.rows);
@@ -207,14 +217,17 @@ class PanelAttention {
       if (from >= to || !place_rows(tile)) continue;
       if (!shape_.native) {
         pack_rows(tile, from, to);
-        attend_tile<Packed, false>(tile, packed_);
+        if (item_.rows < kWidenRows)
+          attend_tile<Packed, Ahead::kPieces>(tile, packed_);
+        else
+          attend_tile<Packed, Ahead::kNothing>(tile, packed_);
       } else if (find_pages(tile, from, to); Direct::kBytes != Packed::kBytes && item_.rows >= kWidenRows) {
         widen_pages(from - tile, to - tile);
-        attend_tile<Packed, false>(tile, packed_);
+        attend_tile<Packed, Ahead::kNothing>(tile, packed_);
       } else if (item_.rows < kWidenRows) {
-        attend_tile<Direct, true>(tile, shape_.panels);
+        attend_tile<Direct, Ahead::kStream>(tile, shape_.panels);
       } else {
-        attend_tile<Direct, false>(tile, shape_.panels);
+        attend_tile<Direct, Ahead::kNothing>(tile, shape_.panels);
       }
     }
   }
@@ -263,17 +276,41 @@ class PanelAttention {
     values_.rows(from, ahead, values + (from - tile));
     const int64_t words = shape_.head_size_qk / Packed::kPair, known = ahead - tile;
     for (int64_t c = known; c < last; ++c) keys[c] = values[c] = zero;
+    const T* later[kMaxTileKeys];
+    const int64_t num_later = find_later(tile, later);
+    const bool cold = tile / shape_.tile_keys != last_tile_ + 1 || item_.rows >= kWidenRows;
+    last_tile_ = tile / shape_.tile_keys;
+    const auto rest = [](int64_t n) { return n < 0 ? 0 : n < kGranule ? n : kGranule; };
     for (int64_t c = first; c < end; c += kGranule) {
-      const int64_t more = known - c - kGranule, count = more < 0 ? 0 : more < kGranule ? more : kGranule;
+      const int64_t next = c + kGranule, near = cold ? rest(known - next) : 0;
       key_at_[c / kGranule] = at_.page + packed_.key_at(c);
       pack_keys<Packed::kPair>(keys + c, words, at_.page + packed_.key_at(c), packed_.key_step(),
-                               PackAhead<T>{keys + c + kGranule, count, row_bytes(shape_.head_size_qk)});
+                               PackAhead<T>{keys + next, later + c, near, rest(num_later - c),
+                                            row_bytes(shape_.head_size_qk)});
       pack_values<Packed::kPair>(values + c, c, packed_, at_.page,
-                                 PackAhead<T>{values + c + kGranule, count, row_bytes(shape_.head_size_v)});
+                                 PackAhead<T>{values + next, nullptr, near, 0, row_bytes(shape_.head_size_v)});
     }
     segments_[0] = {at_.page, nullptr, first, first, end};
     num_segments_ = 1;
     has_tail_ = false;
+  }
+
+  /// Few rows leave time for the next tile to come from memory: its keys while this one is packed (they are returned), its
+  /// values while scores are computed.
+  int64_t find_later(int64_t tile, const T** keys) {
+    num_pieces_ = 0;
+    if (item_.rows >= kWidenRows) return 0;
+    const int64_t from = tile + shape_.tile_keys;
+    const int64_t to = from + shape_.tile_keys < last_key_ ? from + shape_.tile_keys : last_key_;
+    if (from >= to) return 0;
+    keys_.rows(from, to, keys);
+    if (keys_.base == values_.base) return to - from;  // MLA: values are part of the keys
+    const T* values[kMaxTileKeys];
+    values_.rows(from, to, values);
+    for (int64_t i = 0; i < to - from; ++i)
+      for (int64_t at = 0; at < row_bytes(shape_.head_size_v) && num_pieces_ < kMaxPieces; at += kPieceBytes)
+        pieces_[num_pieces_++] = reinterpret_cast<const char*>(values[i]) + at;
+    return to - from;
   }
   static int64_t row_bytes(int64_t size) { return size * static_cast<int64_t>(sizeof(T)); }
 
@@ -346,14 +383,14 @@ class PanelAttention {
     has_tail_ = false;
   }
 
-  template <class D, bool Ahead>
+  template <class D, Ahead Mode>
   void attend_tile(int64_t tile, const PanelLayout& layout) {
-    score<D, Ahead>(layout);
+    score<D, Mode>(layout);
     for (int i = 0; i < num_strips_; ++i) weigh<D>(tile, strips_[i]);
-    for (int64_t panel = 0; panel < layout.value_panels(); ++panel) add_values<D, Ahead>(layout, panel);
+    for (int64_t panel = 0; panel < layout.value_panels(); ++panel) add_values<D, Mode>(layout, panel);
   }
 
-  template <class D, bool Ahead>
+  template <class D, Ahead Mode>
   void score(const PanelLayout& layout) {
     ScoreOperands<D> t;
     t.lda = layout.head_size_qk;
@@ -361,6 +398,9 @@ class PanelAttention {
     t.steps = layout.head_size_qk / D::kPair;
     t.piece = sizeof(T) == 4 ? kPieceSteps : t.steps;
     t.ldc = shape_.tile_keys;
+    t.pieces = nullptr;
+    t.num_pieces = 0;
+    [[maybe_unused]] int64_t next_piece = 0;
     for (int64_t column = 0; column < shape_.tile_keys; column += kTileColumns)
       for (int i = 0; i < num_strips_; ++i) {
         const Strip& strip = strips_[i];
@@ -372,12 +412,17 @@ class PanelAttention {
         t.c = at_.scores + strip.row * shape_.tile_keys + from;
         for (int64_t c = from, j = 0; c < to; c += kLanes, ++j) {
           t.b[j] = key_at_[c / kGranule] + c % kGranule * D::kPair * D::kBytes;
-          t.ahead[j] = Ahead ? fetch_at_[c / kGranule] + c % kGranule * D::kPair * D::kBytes : nullptr;
+          t.ahead[j] = Mode == Ahead::kStream ? fetch_at_[c / kGranule] + c % kGranule * D::kPair * D::kBytes : nullptr;
         }
-        if (Ahead && i == 0)
-          PanelTiles<D, Ahead>::scores(t, strip.rows, (to - from) / kLanes);
+        if (Mode == Ahead::kPieces && i == 0) {
+          t.pieces = pieces_ + next_piece;
+          t.num_pieces = num_pieces_ - next_piece < t.steps ? num_pieces_ - next_piece : t.steps;
+          next_piece += t.num_pieces;
+        }
+        if (Mode != Ahead::kNothing && i == 0)
+          PanelTiles<D, Mode>::scores(t, strip.rows, (to - from) / kLanes);
         else
-          PanelTiles<D, false>::scores(t, strip.rows, (to - from) / kLanes);
+          PanelTiles<D, Ahead::kNothing>::scores(t, strip.rows, (to - from) / kLanes);
       }
   }
 
@@ -401,7 +446,7 @@ class PanelAttention {
     }
   }
 
-  template <class D, bool Ahead>
+  template <class D, Ahead Mode>
   void add_values(const PanelLayout& layout, int64_t panel) {
     ValueRun runs[kMaxTileKeys / kGranule + 1];
     ValueOperands<D> t;
@@ -427,10 +472,10 @@ class PanelAttention {
         if (column)
           for (int64_t r = 0; r < t.num_runs; ++r) runs[r].b += kTileColumns * D::kPair * D::kBytes;
         const int64_t vectors = (rest < kTileColumns ? rest : kTileColumns) / kLanes;
-        if (Ahead && i == 0)
-          PanelTiles<D, Ahead>::values(t, strip.rows, vectors);
+        if (Mode == Ahead::kStream && i == 0)
+          PanelTiles<D, Mode>::values(t, strip.rows, vectors);
         else
-          PanelTiles<D, false>::values(t, strip.rows, vectors);
+          PanelTiles<D, Ahead::kNothing>::values(t, strip.rows, vectors);
       }
       if (layout.panel_dims(panel) > kTileColumns) begin = -1;  // the runs have moved
     }
@@ -470,7 +515,7 @@ class PanelAttention {
         sink = call_.sinks_fp32 ? static_cast<const float*>(sinks.data)[i]
                                 : widen(static_cast<const T*>(sinks.data)[i]);
       }
-      const PanelRowEnd end = finish_row<Packed::kRoundsWeights>(rows, row, sinks.data != nullptr, sink);
+      const PanelRowEnd end = finish_row<Packed::kRoundsWeights>(rows, row, call_.lse.data, sinks.data, sink);
       float* acc = rows.acc + row * width();
       const Vec factor = broadcast(end.factor), sum = broadcast(end.sum), both = broadcast(end.factor / end.sum);
       for (int64_t d = 0; d < width(); d += kLanes)
@@ -498,9 +543,14 @@ class PanelAttention {
   int num_strips_, num_segments_ = 0;
   bool has_tail_ = false;
   Strip strips_[kMaxItemRows / kTileRows + 1];
-  int32_t begin_[kMaxItemRows], end_[kMaxItemRows];
+  int32_t query_[kMaxItemRows], head_[kMaxItemRows];  ///< of each row
+  int32_t begin_[kMaxItemRows], end_[kMaxItemRows];    ///< columns of the tile that a row sees
   const char* key_at_[kMaxTileKeys / kGranule];
   const char* fetch_at_[kMaxTileKeys / kGranule];
+  const char* pieces_[kMaxPieces];
+  int64_t num_pieces_ = 0;
+  int64_t last_key_;        ///< of this item or piece
+  int64_t last_tile_ = -2;  ///< packed before this one
   Segment segments_[kMaxTileKeys / kGranule + 1];
 };
 
