@@ -18,7 +18,7 @@
 #if defined(__clang__)
 #define ATTNRT_KERNEL_UNROLL _Pragma("unroll")
 #else
-#define ATTNRT_KERNEL_UNROLL _Pragma("GCC unroll 8")
+#define ATTNRT_KERNEL_UNROLL _Pragma("GCC unroll 16")
 #endif
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {

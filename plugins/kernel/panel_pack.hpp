@@ -199,17 +199,18 @@ ATTNRT_KERNEL_INLINE void pack_value_step(const T* const* rows, int64_t first, c
 template <int Pair, class T>
 inline void pack_values(const T* const* rows, int64_t token, const PanelLayout& layout, char* page,
                         const PackAhead<T>& ahead) {
-  for (int64_t i = 0; i < kGranule; i += Pair) {
-    ahead.fetch(i, i + Pair);
-    for (int64_t panel = 0; panel < layout.value_panels(); ++panel) {
-      char* to = page + layout.value_at(token + i, panel);
-      const int64_t first = panel * kPanelWidth;
+  const int64_t panels = layout.value_panels(), share = (kGranule + panels - 1) / panels;
+  for (int64_t panel = 0; panel < panels; ++panel) {
+    ahead.fetch(panel * share, (panel + 1) * share);
+    char* to = page + layout.value_at(token, panel);
+    const int64_t first = panel * kPanelWidth, step = layout.value_step(panel), dims = layout.panel_dims(panel);
+    for (int64_t i = 0; i < kGranule; i += Pair, to += step) {
       if (layout.head_size_v - first >= kPanelWidth) {
         pack_value_step<Pair>(rows + i, first, to);
       } else {
-        for (int64_t d = 0; d < layout.panel_dims(panel); d += kLanes) {
+        for (int64_t d = 0; d < dims; d += kLanes) {
           const Vec words = value_words<Pair>(rows + i, first + d, layout.head_size_v);
-          std::memcpy(to + d * Pair * layout.bytes, &words, sizeof words);
+          std::memcpy(to + d * 4, &words, sizeof words);
         }
       }
     }
