@@ -13,6 +13,7 @@
 #include "conformance/invariance.hpp"
 #include "conformance/merge.hpp"
 #include "conformance/numerics.hpp"
+#include "device.hpp"
 
 using namespace attnrt::conformance;
 
@@ -27,15 +28,6 @@ uint32_t dtype_named(const std::string& name) {
   for (uint32_t d = 0; d < ATTNRT_DTYPE_COUNT_; ++d)
     if (name == attnrt::sdk::dtype_name(d)) return d;
   return ATTNRT_DTYPE_COUNT_;
-}
-
-// Instruction sets for which no register state has to be asked for.
-uint64_t machine_isa() {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? ATTNRT_ISA_AVX2 : 0;
-#else
-  return 0;
-#endif
 }
 
 const attnrt_backend* backend_of(const attnrt_plugin& plugin, const std::string& name) {
@@ -77,7 +69,7 @@ TEST_CASE("a backend computes what its sheet claims") {
   std::size_t checked = 0;
   for (uint32_t v = 0; v < backend->num_variants; ++v) {
     const attnrt_variant& variant = *backend->variants[v];
-    const uint64_t isa = machine_isa();
+    const uint64_t isa = attnrt::core::detect_cpu_isa();
     if (variant.caps->isa & ~isa) continue;  // not for this machine
     if (!(variant.caps->q_dtypes >> dtype & 1u)) continue;
     NumericsOptions numerics;

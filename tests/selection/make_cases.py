@@ -94,6 +94,7 @@ def row(set_name, device, name, fields, wide):
             expect["prefill"]["variant"] = told["variant"]
         else:
             expect["error"] = ["MLA prefill: No valid attention backend found for "] + told["error"]
+            expect["backend"] = None  # decode alone does not serve a model
     out = {"name": f"{set_name} {device} {name}", "set": set_name, "device": device}
     if fields:
         out["problem"] = fields
