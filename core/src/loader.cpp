@@ -5,7 +5,7 @@
 
 #include <map>
 #include <mutex>
-#include <stdexcept>
+#include <system_error>
 
 #include "tables.hpp"
 
@@ -48,8 +48,10 @@ Resident open_and_query(const std::filesystem::path& file, const Inspection& ins
   };
   try {  // only Boost.DLL's throwing overloads carry dlerror's text
     r.library.load(file, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
-  } catch (const std::exception& e) {
+  } catch (const std::system_error& e) {
     return fail(State::unresolved, missing_part(e.what(), file.string()));
+  } catch (...) {
+    return fail(State::invalid, "an exception came out of its constructors, wanted none");
   }
   if (!r.library.has(ATTNRT_PLUGIN_QUERY))
     return fail(State::invalid, std::string("no symbol ") + ATTNRT_PLUGIN_QUERY + ", wanted the plugin's one export");
