@@ -28,19 +28,26 @@ std::string last_line(const std::string& text, const std::string& word) {
   return text.substr(begin, text.find('\n', begin) - begin);
 }
 
-/// Reads what the child says until it closes its end or time is up; false = time is up.
-bool listen(int fd, Clock::time_point deadline, std::string& said) {
-  for (;;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    pollfd wait{fd, POLLIN, 0};
-    const int ready = left > 0 ? poll(&wait, 1, static_cast<int>(left)) : 0;
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) return false;
+/// The child has ended, or somebody else reaped it. It stays unreaped, so that its group's id stays its own.
+bool ended(pid_t child) {
+  siginfo_t info{};
+  return waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == child;
+}
+
+/// Takes what the child says until it has ended or time is up; false = time is up. Its end counts, not its pipe's: it
+/// may close that and run on, or leave it to a process of its own.
+bool listen(pid_t child, int fd, Clock::time_point deadline, std::string& said) {
+  for (bool open = true;;) {
+    const bool over = ended(child);
     char buffer[4096];
-    const ssize_t got = read(fd, buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return true;
-    if (said.size() < (1u << 16)) said.append(buffer, static_cast<std::size_t>(got));
+    const ssize_t got = open ? read(fd, buffer, sizeof buffer) : 0;
+    if (got > 0) said.append(buffer, static_cast<std::size_t>(got));
+    else if (over) return true;
+    if (said.size() > (1u << 16)) said.erase(1u << 12, 1u << 15);  // whoever floods it hides neither end
+    if (Clock::now() >= deadline) return over;
+    open = got != 0;
+    pollfd wait{open ? fd : -1, POLLIN, 0};
+    poll(&wait, 1, open ? 20 : 1);
   }
 }
 
@@ -50,26 +57,30 @@ State state_of(const std::string& word) {
   return State::invalid;
 }
 
+/// No fault of the plugin's, so a state that is not remembered.
+Loaded not_started(const std::string& why) { return {State::unresolved, "the probe could not start: " + why, nullptr}; }
+
 }  // namespace
 
 std::filesystem::path probe_program() {
   std::error_code error;
-  for (const char* place : {"../libexec/attnrt/attnrt-probe", "../../libexec/attnrt/attnrt-probe", "../bin/attnrt-probe"}) {
-    std::filesystem::path program = (core_folder() / place).lexically_normal();
+  for (const char* place : {"../libexec/attnrt", "../../libexec/attnrt", "../bin"}) {
+    std::filesystem::path program = (core_folder() / place / "attnrt-probe").lexically_normal();
     if (std::filesystem::exists(program, error) && access(program.c_str(), X_OK) == 0) return program;
   }
   return {};
 }
 
-Loaded probe(const std::filesystem::path& program, const std::filesystem::path& file, std::chrono::milliseconds limit) {
+Loaded probe(const std::filesystem::path& program, const std::filesystem::path& file,
+             std::chrono::milliseconds limit) {
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return {State::crashed, std::string("the probe could not start: ") + std::strerror(errno), nullptr};
+  if (pipe2(ends, O_CLOEXEC) != 0) return not_started(std::strerror(errno));
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
   posix_spawnattr_init(&attributes);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], 3);  // the plugin may print: verdicts go to a descriptor of their own
+  posix_spawn_file_actions_adddup2(&actions, ends[1], 3);  // the plugin may print: verdicts have their own descriptor
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addclosefrom_np(&actions, 4);
@@ -78,29 +89,31 @@ Loaded probe(const std::filesystem::path& program, const std::filesystem::path& 
   sigfillset(&all);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setpgroup(&attributes, 0);  // so that a time-out ends its children too
+  posix_spawnattr_setpgroup(&attributes, 0);  // so that its children end with it
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  const char* const argv[] = {program.c_str(), file.c_str(), nullptr};
+  const char* const words[] = {program.c_str(), file.c_str(), nullptr};
+  char* const* argv = const_cast<char* const*>(words);
   pid_t child = 0;
-  const int error = posix_spawn(&child, program.c_str(), &actions, &attributes, const_cast<char* const*>(argv), environ);
+  const int error = posix_spawn(&child, program.c_str(), &actions, &attributes, argv, environ);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   close(ends[1]);
   std::string said;
   bool in_time = true;
-  if (!error) in_time = listen(ends[0], Clock::now() + limit, said);
+  fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  if (!error) in_time = listen(child, ends[0], Clock::now() + limit, said);
   close(ends[0]);
-  if (error) return {State::crashed, std::string("the probe could not start: ") + std::strerror(error), nullptr};
+  if (error) return not_started(std::strerror(error));
 
   const std::string stage = last_line(said, "stage");
-  if (!in_time) kill(-child, SIGKILL);
+  siginfo_t info{};
+  if (waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0) kill(-child, SIGKILL);
   int status = 0;
   pid_t waited = 0;
   while ((waited = waitpid(child, &status, 0)) < 0 && errno == EINTR) {
   }
-  if (!in_time) return {State::timeout, "did not come back from " + stage + " within " + std::to_string(limit.count()) + " ms", nullptr};
   // The engine may reap children itself (waitpid fails then): the helper's own words count first.
-  if (const std::string verdict = last_line(said, "verdict"); !verdict.empty()) {
+  if (const std::string verdict = in_time ? last_line(said, "verdict") : ""; !verdict.empty()) {
     if (verdict == state_name(State::loaded)) return {};
     const std::size_t space = verdict.find(' ');
     return {state_of(verdict.substr(0, space)), space == std::string::npos ? "" : verdict.substr(space + 1), nullptr};
@@ -108,7 +121,9 @@ Loaded probe(const std::filesystem::path& program, const std::filesystem::path& 
   std::string how = "ended";
   if (waited == child && WIFSIGNALED(status)) how = std::string("crashed with SIG") + sigabbrev_np(WTERMSIG(status));
   if (waited == child && WIFEXITED(status)) how = "exited with status " + std::to_string(WEXITSTATUS(status));
-  return {State::crashed, how + " in " + (stage.empty() ? "the probe's start" : stage), nullptr};
+  if (!in_time) how = "did not come back within " + std::to_string(limit.count()) + " ms";
+  if (stage.empty()) return not_started(program.string() + " " + how + " before it came to the plugin");
+  return {in_time ? State::crashed : State::timeout, how + " in " + stage, nullptr};
 }
 
 }  // namespace attnrt::core

@@ -12,7 +12,8 @@ uint32_t first_dtype(uint32_t mask) { return mask ? static_cast<uint32_t>(std::c
 uint32_t first_size(const attnrt_sizes& s) {
   if (s.preferred) return s.preferred;
   if (s.list_count) return s.list[0];
-  return std::max({s.multiple, (s.min + std::max(1u, s.multiple) - 1) / std::max(1u, s.multiple) * std::max(1u, s.multiple), 1u});
+  const uint32_t step = std::max(1u, s.multiple);
+  return std::max(step, (s.min + step - 1) / step * step);
 }
 
 }  // namespace
@@ -29,7 +30,8 @@ attnrt_problem sample_problem(const attnrt_caps& caps) {
   p.q_dtype = first_dtype(caps.q_dtypes);
   p.kv_dtype = caps.kv_dtypes >> p.q_dtype & 1 ? p.q_dtype : first_dtype(caps.kv_dtypes);
   p.out_dtype = caps.out_dtypes >> p.q_dtype & 1 ? p.q_dtype : first_dtype(caps.out_dtypes);
-  p.kv_layouts = first_bit(caps.kv_layouts);
+  const uint32_t paged = caps.kv_layouts & ~ATTNRT_KV_CONTIGUOUS;  // asks more of a plugin
+  p.kv_layouts = first_bit(paged ? paged : caps.kv_layouts);
   p.block_size = p.kv_layouts == ATTNRT_KV_CONTIGUOUS ? 0 : first_size(*caps.block_sizes);
   p.head_size_qk = first_size(*caps.head_sizes);
   p.head_size_v = caps.head_sizes_v ? first_size(*caps.head_sizes_v) : p.head_size_qk;
