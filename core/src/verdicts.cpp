@@ -28,8 +28,8 @@ json::object read(const fs::path& path) {
   std::ostringstream text;
   if (!in || !(text << in.rdbuf())) return {};
   json::error_code error;
-  json::value value = json::parse(text.str(), error);
-  return !error && value.is_object() ? std::move(value.get_object()) : json::object{};  // a broken cache is an empty one
+  json::value value = json::parse(text.str(), error);  // a broken cache is an empty one
+  return !error && value.is_object() ? std::move(value.get_object()) : json::object{};
 }
 
 std::string text_of(const json::object& entry, const char* key) {
@@ -48,8 +48,11 @@ void update(const fs::path& path, Change&& change) {
   json::object all = read(path);
   change(all);
   const fs::path fresh = path.string() + "." + std::to_string(getpid());
-  std::ofstream(fresh, std::ios::binary) << json::serialize(all) << '\n';
-  fs::rename(fresh, path, error);
+  std::ofstream out(fresh, std::ios::binary);
+  out << json::serialize(all) << '\n';
+  out.close();
+  if (out) fs::rename(fresh, path, error);
+  if (!out || error) fs::remove(fresh, error);
   close(lock);
 }
 
@@ -59,8 +62,10 @@ Verdicts::Verdicts(fs::path folder) : path_(folder.empty() ? fs::path{} : folder
 
 fs::path Verdicts::folder_for(const Options& options) {
   if (options.cache_folder) return *options.cache_folder;
-  if (const auto xdg = options.trusted_env("XDG_CACHE_HOME"); xdg && xdg->starts_with('/')) return fs::path(*xdg) / "attnrt";
-  if (const auto home = options.trusted_env("HOME"); home && home->starts_with('/')) return fs::path(*home) / ".cache" / "attnrt";
+  if (const auto xdg = options.trusted_env("XDG_CACHE_HOME"); xdg && xdg->starts_with('/'))
+    return fs::path(*xdg) / "attnrt";
+  if (const auto home = options.trusted_env("HOME"); home && home->starts_with('/'))
+    return fs::path(*home) / ".cache" / "attnrt";
   return {};
 }
 
@@ -69,19 +74,25 @@ std::optional<Loaded> Verdicts::recall(const fs::path& file, const Inspection& i
   const json::object all = read(path_);
   const json::value* entry = all.if_contains(key_of(file, inspection));
   if (!entry || !entry->is_object()) return std::nullopt;
-  const std::string state = text_of(entry->get_object(), "state");
+  const json::object& known = entry->get_object();
+  const std::string state = text_of(known, "state");
   if (state == state_name(State::loaded)) return Loaded{};
+  if (state != state_name(State::crashed) && state != state_name(State::timeout)) return std::nullopt;
   return Loaded{State::quarantined,
-                text_of(entry->get_object(), "sentence") + " on " + text_of(entry->get_object(), "date") + " (" + state +
+                text_of(known, "sentence") + " on " + text_of(known, "date") + " (" + state +
                     "); once it is mended: attnrt forgive " + inspection.name,
                 nullptr};
 }
 
 void Verdicts::remember(const fs::path& file, const Inspection& inspection, const Loaded& verdict) const {
-  if (path_.empty() || (verdict.state != State::loaded && verdict.state != State::crashed && verdict.state != State::timeout)) return;
+  const State s = verdict.state;
+  if (path_.empty() || (s != State::loaded && s != State::crashed && s != State::timeout)) return;
   update(path_, [&](json::object& all) {
-    all[key_of(file, inspection)] = {{"name", inspection.name}, {"file", file.filename().string()}, {"state", state_name(verdict.state)},
-                                     {"sentence", verdict.sentence}, {"date", today()}};
+    all[key_of(file, inspection)] = {{"name", inspection.name},
+                                     {"file", file.filename().string()},
+                                     {"state", state_name(verdict.state)},
+                                     {"sentence", verdict.sentence},
+                                     {"date", today()}};
   });
 }
 
