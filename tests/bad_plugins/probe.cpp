@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// The helper process by itself: time limits, what it inherits, and a host that meddles with its children.
+#include "probe.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "scratch.hpp"
+
+using namespace attnrt::core;
+using Catch::Matchers::Contains;
+
+namespace {
+
+constexpr std::chrono::milliseconds kLimit{2500};
+
+Loaded probed(const std::string& name, std::chrono::milliseconds limit = std::chrono::seconds(10)) {
+  return probe(probe_program(), std::filesystem::path(ATTNRT_TEST_FIXTURES) / (name + ".so"), limit);
+}
+
+class SignalAction {
+ public:
+  explicit SignalAction(void (*action)(int)) : before_(signal(SIGCHLD, action)) {}
+  ~SignalAction() { signal(SIGCHLD, before_); }
+  SignalAction(const SignalAction&) = delete;
+  SignalAction& operator=(const SignalAction&) = delete;
+
+ private:
+  void (*before_)(int);
+};
+
+void reap_all(int) {
+  const int kept = errno;
+  while (waitpid(-1, nullptr, WNOHANG) > 0) {
+  }
+  errno = kept;
+}
+
+}  // namespace
+
+TEST_CASE("the helper lies beside the build's library") { REQUIRE_FALSE(probe_program().empty()); }
+
+TEST_CASE("whatever hangs is ended in time, wherever it hangs") {
+  const struct {
+    const char *name, *stage;
+  } rows[] = {{"hang_in_constructor", "in load"},
+              {"hang_in_query", "in load"},
+              {"hang_in_available", "in available"},
+              {"hang_in_supports", "in supports of hang_in_supports/nothing"},
+              {"hang_in_kv_layout", "in kv_layout of hang_in_kv_layout/nothing"},
+              {"hang_in_create", "in create of hang_in_create/nothing"},
+              {"hang_in_destroy", "in destroy of hang_in_destroy/nothing"},
+              {"hang_mute_in_query", "in load"},
+              {"hang_stopped_in_create", "in create of hang_stopped_in_create/nothing"}};
+  std::vector<Loaded> verdicts(std::size(rows));
+  std::vector<std::thread> threads;  // at once, or they would take their limits one after the other
+  for (std::size_t i = 0; i < std::size(rows); ++i)
+    threads.emplace_back([&verdicts, &rows, i] { verdicts[i] = probed(rows[i].name, kLimit); });
+  for (std::thread& thread : threads) thread.join();
+  for (std::size_t i = 0; i < std::size(rows); ++i) {
+    INFO(rows[i].name);
+    CHECK(verdicts[i].state == State::timeout);
+    CHECK_THAT(verdicts[i].sentence, Contains("did not come back within 2500 ms") && Contains(rows[i].stage));
+  }
+  CHECK(waitpid(-1, nullptr, WNOHANG) == -1);  // no child is left
+}
+
+TEST_CASE("a host that ignores or reaps its children gets the same verdicts") {
+  for (void (*action)(int) : {SIG_IGN, static_cast<void (*)(int)>(&reap_all)}) {
+    const SignalAction meanwhile(action);
+    CHECK(probed("well").state == State::loaded);
+    const Loaded crash = probed("crash_in_query");
+    CHECK(crash.state == State::crashed);
+    CHECK_THAT(crash.sentence, Contains("in load"));
+    CHECK(probed("throw_in_supports").state == State::invalid);
+    CHECK(probed("hang_in_query", kLimit).state == State::timeout);
+  }
+}
+
+TEST_CASE("the helper inherits no descriptor, blocked signal or ignored signal") {
+  const Scratch traces;
+  const EnvironmentVariable trace("BAD_PLUGIN_TRACE", traces.path().string());
+  const std::filesystem::path secret = traces.write("secret", "keep out");
+  const int fd = open(secret.c_str(), O_RDONLY);  // on purpose without O_CLOEXEC
+  REQUIRE(dup2(fd, 77) == 77);
+  CHECK(probed("well").state == State::loaded);
+  close(77);
+  close(fd);
+  int helpers = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(traces.path())) {
+    if (entry.path() == secret) continue;
+    ++helpers;
+    const std::string text = read_bytes(entry.path());
+    INFO(text);
+    CHECK_THAT(text, !Contains("secret") && Contains("\n0 /dev/null\n") && Contains("\n1 /dev/null\n") &&
+                         Contains("\n2 /dev/null\n") && Contains("\n3 pipe:"));
+    CHECK(std::count(text.begin(), text.end(), '\n') == 5);  // its own number and four descriptors
+  }
+  CHECK(helpers == 1);
+}
+
+TEST_CASE("a helper that cannot start is not the plugin's fault") {
+  const Scratch folder;
+  const auto file = std::filesystem::path(ATTNRT_TEST_FIXTURES) / "well.so";
+  const auto text = folder.write("attnrt-probe", "#!/nonexistent\n");
+  std::filesystem::permissions(text, std::filesystem::perms::owner_all);
+  for (const char* program : {"/nonexistent/attnrt-probe", text.c_str(), "/bin/false"}) {
+    const Loaded verdict = probe(program, file);
+    CHECK(verdict.state == State::unresolved);
+    CHECK_THAT(verdict.sentence, Contains("the probe could not start: "));
+  }
+}
