@@ -12,7 +12,7 @@ namespace attnrt::cpu {
 constexpr uint32_t kFloats = 1u << ATTNRT_FP32 | 1u << ATTNRT_FP16 | 1u << ATTNRT_BF16;
 
 constexpr attnrt_sizes kAnyBlock{sizeof(attnrt_sizes), 0, nullptr, 1, 1, 0, 64};
-constexpr attnrt_sizes kHeads{sizeof(attnrt_sizes), 0, nullptr, 8, 32, 256, 0};
+constexpr attnrt_sizes kHeads{sizeof(attnrt_sizes), 0, nullptr, 8, 8, 512, 0};
 
 constexpr uint32_t kLatentQk[] = {576}, kLatentV[] = {512}, kPrefillQk[] = {192}, kPrefillV[] = {128};
 constexpr attnrt_sizes kLatentHeads{sizeof(attnrt_sizes), 1, kLatentQk, 0, 0, 0, 0};
@@ -41,7 +41,7 @@ constexpr attnrt_caps standard_sheet(uint64_t isa) {
   c.families = ATTNRT_FAMILY_STANDARD;
   c.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_CAUSAL_PER_REQUEST |
                ATTNRT_FEATURE_SLIDING_WINDOW | ATTNRT_FEATURE_SOFTCAP | ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_SINKS |
-               ATTNRT_FEATURE_LSE;
+               ATTNRT_FEATURE_LSE | ATTNRT_FEATURE_DIFF_KV;
   c.attn_types = ATTNRT_ATTN_DECODER | ATTNRT_ATTN_ENCODER | ATTNRT_ATTN_ENCODER_ONLY | ATTNRT_ATTN_ENCODER_DECODER;
   c.kv_layouts = ATTNRT_KV_CONTIGUOUS | ATTNRT_KV_NHD | ATTNRT_KV_HND;
   c.head_sizes = &kHeads;
