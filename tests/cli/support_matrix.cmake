@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+# docs/support-matrix.md is what `attnrt docs` prints: cmake -DATTNRT=PROGRAM -DCOMMITTED=FILE -P support_matrix.cmake
+set(ENV{XDG_CACHE_HOME} /nonexistent) # no local ledger
+unset(ENV{ATTNRT_PLUGIN_PATH})
+unset(ENV{ATTNRT_PRIORITY})
+execute_process(COMMAND ${ATTNRT} docs OUTPUT_VARIABLE printed RESULT_VARIABLE status)
+file(READ ${COMMITTED} committed)
+if(NOT status EQUAL 0 OR NOT printed STREQUAL committed)
+  message(FATAL_ERROR "${COMMITTED} is stale: write it anew with `attnrt docs`")
+endif()
