@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // panel_pack.hpp: rows of keys and values become panels (panel_layout.hpp) in a worker's scratch: bf16 pairs where the dot
-// instruction takes them, else fp32. Also from a page of packed 16-bit panels to fp32 ones, which pays where many rows use
-// them.
+// instruction takes them, else fp32.
 #ifndef ATTNRT_KERNEL_PANEL_PACK_HPP
 #define ATTNRT_KERNEL_PANEL_PACK_HPP
 #include <cstdint>
@@ -215,23 +214,6 @@ inline void pack_values(const T* const* rows, int64_t token, const PanelLayout& 
       }
     }
   }
-}
-
-/// Packed 16-bit steps as fp32 ones: `steps` steps of `width` columns, `from_step` and `to_step` bytes between them. A step
-/// of a pair becomes two.
-template <class T, int Pair>
-inline void widen_steps(const char* from, int64_t from_step, int64_t steps, int64_t width, char* to, int64_t to_step) {
-  for (int64_t s = 0; s < steps; ++s, from += from_step, to += Pair * to_step)
-    for (int64_t c = 0; c < width; c += kLanes) {
-      if constexpr (Pair == 1) {
-        const Vec v = widen_vec(reinterpret_cast<const T*>(from) + c);
-        std::memcpy(to + c * 4, &v, sizeof v);
-      } else {
-        const Vec pairs = load_vec(from + c * 4), even = even_of(pairs), odd = odd_of(pairs);
-        std::memcpy(to + c * 4, &even, sizeof even);
-        std::memcpy(to + to_step + c * 4, &odd, sizeof odd);
-      }
-    }
 }
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA

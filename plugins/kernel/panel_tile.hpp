@@ -84,13 +84,18 @@ ATTNRT_KERNEL_INLINE void score_tile(const ScoreOperands<D>& t) {
         }
       D::template step<Rows, Vectors>(acc, a, t.lda, b, at);
     }
-    ATTNRT_KERNEL_UNROLL
-    for (int i = 0; i < Rows; ++i)
+    float* c = t.c;
+    if (first) {
       ATTNRT_KERNEL_UNROLL
-      for (int j = 0; j < Vectors; ++j) {
-        float* c = t.c + i * t.ldc + j * kLanes;
-        store(c, first ? acc[i][j] : load(c) + acc[i][j]);
-      }
+      for (int i = 0; i < Rows; ++i, c += t.ldc)
+        ATTNRT_KERNEL_UNROLL
+        for (int j = 0; j < Vectors; ++j) store(c + j * kLanes, acc[i][j]);
+    } else {
+      ATTNRT_KERNEL_UNROLL
+      for (int i = 0; i < Rows; ++i, c += t.ldc)
+        ATTNRT_KERNEL_UNROLL
+        for (int j = 0; j < Vectors; ++j) store(c + j * kLanes, load(c + j * kLanes) + acc[i][j]);
+    }
   }
 }
 

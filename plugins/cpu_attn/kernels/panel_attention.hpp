@@ -156,8 +156,8 @@ class PanelAttention {
 
  private:
   static constexpr int kDegree = sizeof(T) == 4 ? 5 : 4;
-  /// Rows from which on 16-bit pages are widened once into scratch rather than in every register tile.
-  static constexpr int kWidenRows = 2 * kTileRows;
+  /// Below this many rows keys and values come from memory as fast as they are used.
+  static constexpr int kStreamRows = 2 * kTileRows;
   /// Dims that fp32 scores sum at a time: short sums err less than one long one.
   static constexpr int64_t kPieceSteps = 32;
   static constexpr int64_t kMaxPieces = 2 * kMaxTileKeys;
@@ -217,14 +217,11 @@ class PanelAttention {
       if (from >= to || !place_rows(tile)) continue;
       if (!shape_.native) {
         pack_rows(tile, from, to);
-        if (item_.rows < kWidenRows)
+        if (item_.rows < kStreamRows)
           attend_tile<Packed, Ahead::kPieces>(tile, packed_);
         else
           attend_tile<Packed, Ahead::kNothing>(tile, packed_);
-      } else if (find_pages(tile, from, to); Direct::kBytes != Packed::kBytes && item_.rows >= kWidenRows) {
-        widen_pages(from - tile, to - tile);
-        attend_tile<Packed, Ahead::kNothing>(tile, packed_);
-      } else if (item_.rows < kWidenRows) {
+      } else if (find_pages(tile, from, to); item_.rows < kStreamRows) {
         attend_tile<Direct, Ahead::kStream>(tile, shape_.panels);
       } else {
         attend_tile<Direct, Ahead::kNothing>(tile, shape_.panels);
@@ -278,7 +275,7 @@ class PanelAttention {
     for (int64_t c = known; c < last; ++c) keys[c] = values[c] = zero;
     const T* later[kMaxTileKeys];
     const int64_t num_later = find_later(tile, later);
-    const bool cold = tile / shape_.tile_keys != last_tile_ + 1 || item_.rows >= kWidenRows;
+    const bool cold = tile / shape_.tile_keys != last_tile_ + 1 || item_.rows >= kStreamRows;
     last_tile_ = tile / shape_.tile_keys;
     const auto rest = [](int64_t n) { return n < 0 ? 0 : n < kGranule ? n : kGranule; };
     for (int64_t c = first; c < end; c += kGranule) {
@@ -299,7 +296,7 @@ class PanelAttention {
   /// values while scores are computed.
   int64_t find_later(int64_t tile, const T** keys) {
     num_pieces_ = 0;
-    if (item_.rows >= kWidenRows) return 0;
+    if (item_.rows >= kStreamRows) return 0;
     const int64_t from = tile + shape_.tile_keys;
     const int64_t to = from + shape_.tile_keys < last_key_ ? from + shape_.tile_keys : last_key_;
     if (from >= to) return 0;
@@ -353,34 +350,6 @@ class PanelAttention {
         std::memcpy(at_.tail + panel * kPanelWidth * 4 + at, &even, sizeof even);
       }
     }
-  }
-
-  /// The pages of the columns [from, to) as fp32 in the scratch page.
-  void widen_pages(int64_t from, int64_t to) {
-    const PanelLayout& layout = shape_.panels;
-    const int64_t pair = layout.pair;
-    for (int64_t c = from / kGranule * kGranule; c < to; c += kGranule) {
-      char* key = at_.page + packed_.key_at(c);
-      widen_steps<T, Direct::kPair>(key_at_[c / kGranule], layout.key_step(), layout.head_size_qk / pair, kGranule, key,
-                                    packed_.key_step());
-      key_at_[c / kGranule] = key;
-    }
-    for (int64_t panel = 0; panel < layout.value_panels(); ++panel) {
-      const auto widen_run = [&](const char* b, int64_t column, int64_t steps) {
-        widen_steps<T, Direct::kPair>(b, layout.value_step(panel), steps, layout.panel_dims(panel),
-                                      at_.page + packed_.value_at(column, panel), packed_.value_step(panel));
-      };
-      for (int s = 0; s < num_segments_; ++s) {
-        const Segment& seg = segments_[s];
-        const bool cut = has_tail_ && s == num_segments_ - 1;
-        const int64_t tokens = seg.end - seg.column - (cut ? 1 : 0);
-        widen_run(seg.page + layout.value_at(seg.token, panel), seg.column, (tokens + pair - 1) / pair);
-        if (cut) widen_run(at_.tail + panel * kPanelWidth * 4, seg.end - 1, 1);
-      }
-    }
-    segments_[0] = {at_.page, nullptr, segments_[0].column, segments_[0].column, segments_[num_segments_ - 1].end};
-    num_segments_ = 1;
-    has_tail_ = false;
   }
 
   template <class D, Ahead Mode>
