@@ -122,7 +122,7 @@ const char* remedy(State state) {
     case State::crashed:
     case State::timeout: return "attnrt forgive NAME after the plugin is mended";
     case State::unresolved: return "install the missing library, or put it where the loader looks (LD_LIBRARY_PATH, rpath)";
-    case State::invalid: return "report it to the plugin's author: attnrt verify FILE tells more";
+    case State::invalid: return "report it to the plugin's author, with this sentence";
     case State::unavailable: return "nothing, unless this machine has the device: then install its driver";
     case State::shadowed: return "remove one of the two files";
     case State::replaced: return "restart the process";

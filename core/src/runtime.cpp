@@ -227,8 +227,7 @@ void Runtime::log_choice(const Choice& choice) const {
   log.write(ATTNRT_LOG_INFO, log_line(choice));
   if (choice.variant && !choice.verified)
     log.write(ATTNRT_LOG_INFO, choice.backend->name + "/" + choice.variant->name + " is not verified on " +
-                                   device_kind(choice.problem.device_type, choice.problem.arch) + ": attnrt verify " + choice.backend->name +
-                                   " --record proves it");
+                                   device_kind(choice.problem.device_type, choice.problem.arch));
   if (choice.prefill) log.write(ATTNRT_LOG_INFO, "prefill: " + log_line(*choice.prefill));
 }
 
