@@ -6,12 +6,12 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-presets=(dev asan)
+presets=(dev)
 select=(-LE '^all$')
 case "${1:-}" in
   "") ;;
   --all)
-    presets+=(tsan)
+    presets+=(asan tsan)
     select=()
     if command -v clang++ >/dev/null; then presets+=(clang); fi
     ;;

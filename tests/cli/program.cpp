@@ -74,7 +74,7 @@ TEST_CASE("list and show") {
 
   const json::value sheet = attnrt_json("show CPU_ATTN --json");
   check_fields(sheet, {"backend", "summary", "plugin", "variants"});
-  CHECK(sheet.at("variants").at(0).at("head_sizes") == "32 to 256 in steps of 8");
+  CHECK(sheet.at("variants").at(0).at("head_sizes") == "8 to 512 in steps of 8");
   CHECK_THAT(attnrt_program("show cpu_mla").out,
              Catch::Contains("CPU_MLA") && Catch::Contains("head sizes of v    512"));
 }

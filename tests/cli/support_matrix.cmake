@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# docs/support-matrix.md is what `attnrt docs` prints: cmake -DATTNRT=PROGRAM -DCOMMITTED=FILE -P support_matrix.cmake
-set(ENV{XDG_CACHE_HOME} /nonexistent) # no local ledger
+# docs/support-matrix.md is what `attnrt docs` prints: cmake -DATTNRT=PROGRAM -DCOMMITTED=FILE -DCACHE=FOLDER -P support_matrix.cmake
+set(ENV{XDG_CACHE_HOME} ${CACHE}) # a ledger of its own, which is empty
 unset(ENV{ATTNRT_PLUGIN_PATH})
 unset(ENV{ATTNRT_PRIORITY})
 execute_process(COMMAND ${ATTNRT} docs OUTPUT_VARIABLE printed RESULT_VARIABLE status)
