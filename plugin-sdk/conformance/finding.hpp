@@ -12,8 +12,9 @@ namespace attnrt::conformance {
 struct Finding {
   std::string check;  ///< "out", "rms", "lse", "guard", "cache_write", "batch_invariant" ...
   std::string where;  ///< the case in words, enough to find it again
-  bool pass = false;
-  std::string sentence;  ///< what was seen and what was wanted
+  bool pass = false;      ///< also true where it was skipped
+  std::string sentence;  ///< what was seen and what was wanted; why it was skipped
+  bool skipped = false;
 };
 
 using Findings = std::vector<Finding>;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace attnrt::conformance {
 namespace {
@@ -26,13 +27,14 @@ void HostMemory::fill(void* to, uint8_t byte, std::size_t bytes) {
 }
 
 Buffer::Buffer(Memory& memory, std::size_t bytes, uint8_t poison, std::size_t alignment)
-    : memory_(memory), bytes_(bytes), guard_(std::max<std::size_t>(256, alignment)) {
-  base_ = static_cast<char*>(memory_.allocate(bytes_ + 2 * guard_, guard_));
+    : memory_(memory), bytes_(bytes), front_(std::max<std::size_t>(256, alignment)), back_(front_) {
+  if (memory.fenced()) back_ = (bytes + alignment - 1) / alignment * alignment - bytes;
+  base_ = static_cast<char*>(memory_.allocate(front_ + bytes_ + back_, alignment));
   if (!base_) return;
-  data_ = base_ + guard_;
-  memory_.fill(base_, guard_byte, guard_);
+  data_ = base_ + front_;
+  memory_.fill(base_, guard_byte, front_);
   memory_.fill(data_, poison, bytes_);
-  memory_.fill(data_ + bytes_, guard_byte, guard_);
+  memory_.fill(data_ + bytes_, guard_byte, back_);
 }
 
 Buffer::~Buffer() {
@@ -50,10 +52,10 @@ std::vector<uint8_t> Buffer::read() const {
 }
 
 std::size_t Buffer::guard_damage() const {
-  std::vector<uint8_t> guard(guard_);
   std::size_t damaged = 0;
-  for (const char* side : {base_, data_ + bytes_}) {
-    memory_.copy_out(guard.data(), side, guard_);
+  for (const auto& [side, size] : {std::pair(base_, front_), {data_ + bytes_, back_}}) {
+    std::vector<uint8_t> guard(size);
+    memory_.copy_out(guard.data(), side, size);
     damaged += static_cast<std::size_t>(
         std::count_if(guard.begin(), guard.end(), [](uint8_t byte) { return byte != guard_byte; }));
   }

@@ -24,6 +24,8 @@ class Memory {
   virtual void fill(void* to, uint8_t byte, std::size_t bytes) = 0;
   /// Waits for all that was enqueued on `stream`.
   virtual void finish(attnrt_stream stream) = 0;
+  /// True where an access behind an allocation's last byte (rounded up to its alignment) stops the process at once.
+  virtual bool fenced() const { return false; }
 };
 
 /// Host memory.
@@ -38,7 +40,8 @@ class HostMemory final : public Memory {
   void finish(attnrt_stream) override {}
 };
 
-/// A piece of device memory between guard bytes, all of it filled with `poison` at first. 0xFF bytes read as NaN in
+/// A piece of device memory between guard bytes, all of it filled with `poison` at first; in fenced memory it ends at the
+/// fence. 0xFF bytes read as NaN in
 /// every floating type of plugin.h but e4m3fnuz (whose NaN is 0x80), and as -1 in tables.
 class Buffer {
  public:
@@ -57,7 +60,7 @@ class Buffer {
 
  private:
   Memory& memory_;
-  std::size_t bytes_, guard_;
+  std::size_t bytes_, front_, back_;  ///< guard bytes before and behind
   char* base_ = nullptr;
   char* data_ = nullptr;
 };

@@ -47,7 +47,7 @@ class Rig {
   /// Fills a cache where the problem has one, plans and runs one batch. `garbage` puts loud numbers instead of NaN
   /// where nothing may be read.
   Outcome run(const Operands& operands, const std::vector<const RequestData*>& requests, bool lse,
-              const Placement& placement, bool garbage = false);
+              const Placement& placement, bool garbage = false) const;
 
  private:
   const attnrt_variant& variant_;

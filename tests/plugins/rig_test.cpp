@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/rig.hpp"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -8,6 +10,7 @@
 
 #include "conformance/cache.hpp"
 #include "conformance/executor.hpp"
+#include "conformance/fenced_memory.hpp"
 #include "conformance/judge.hpp"
 #include "conformance/memory.hpp"
 #include "conformance/random.hpp"
@@ -44,6 +47,27 @@ TEST_CASE("guard bytes tell of writes on both sides") {
   buffer.data()[100] = 1;
   buffer.data()[-1] = 1;
   CHECK(buffer.guard_damage() == 2);
+}
+
+TEST_CASE("fenced memory ends where no byte may be touched") {
+  FencedMemory memory;
+  for (const std::size_t bytes : {64u, 100u, 4096u, 10000u}) {
+    Buffer buffer(memory, bytes);
+    REQUIRE(buffer.ok());
+    CHECK(buffer.guard_damage() == 0);
+    const char* end = buffer.data() + (bytes + 63) / 64 * 64;
+    CHECK(memory.whereabouts(end).find("0 bytes behind") == 0);
+    const std::size_t room = (256 + (bytes + 63) / 64 * 64 + 4095) / 4096 * 4096;
+    CHECK(memory.whereabouts(end - room - 1).find("before") != std::string::npos);
+    CHECK(memory.whereabouts(&memory).empty());
+    buffer.data()[-1] = 1;
+    CHECK(buffer.guard_damage() == 1);
+    int pipe_ends[2];
+    REQUIRE(pipe(pipe_ends) == 0);
+    CHECK(write(pipe_ends[1], end, 1) == -1);  // EFAULT: the kernel cannot read it
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+  }
 }
 
 TEST_CASE("block tables name only blocks of the cache, each once, and end in ids outside of it") {
