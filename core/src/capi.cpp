@@ -11,6 +11,7 @@
 #include "runtime.hpp"
 
 using namespace attnrt::core;
+namespace sdk = attnrt::sdk;
 
 struct attnrt_runtime {
   std::unique_ptr<Runtime> runtime;
@@ -66,8 +67,10 @@ const Outcome kDone{ATTNRT_OK, ""};
 
 Error null_argument(const char* what) { return {ATTNRT_INVALID, std::string(what) + " is NULL, wanted a pointer"}; }
 
-Error too_short(const attnrt_problem& p) {
-  return invalid("problem.struct_size is " + std::to_string(p.struct_size) + ", wanted at least " + std::to_string(sizeof p));
+Outcome long_enough(const attnrt_problem& p) {
+  constexpr uint32_t base = sdk::base_size<attnrt_problem>;
+  if (p.struct_size >= base) return kDone;
+  return invalid("problem.struct_size is " + std::to_string(p.struct_size) + ", wanted at least " + std::to_string(base));
 }
 
 /// Puts a result's value behind a handle.
@@ -192,10 +195,10 @@ const attnrt_executor* attnrt_default_executor(attnrt_runtime* runtime, uint32_t
 attnrt_status attnrt_problem_init(attnrt_runtime* runtime, const char* device, attnrt_problem* problem) {
   return guarded([&]() -> Outcome {
     if (!runtime || !problem) return null_argument("problem_init: runtime or problem");
-    if (problem->struct_size < sizeof(attnrt_problem)) return too_short(*problem);
+    if (Outcome shorter = long_enough(*problem); shorter.status) return shorter;
     auto made = runtime->runtime->problem_for(device);
     if (!made) return made.error();
-    *problem = *made;
+    sdk::give(*made, problem);
     return kDone;
   });
 }
@@ -204,8 +207,10 @@ attnrt_status attnrt_select(attnrt_runtime* runtime, const attnrt_problem* probl
   return guarded([&]() -> Outcome {
     if (!runtime || !problem || !choice) return null_argument("select: runtime, problem or choice");
     *choice = nullptr;
-    if (problem->struct_size < sizeof(attnrt_problem)) return too_short(*problem);
-    auto made = runtime->runtime->select(*problem);
+    if (Outcome shorter = long_enough(*problem); shorter.status) return shorter;
+    attnrt_problem own;
+    sdk::take(*problem, own);
+    auto made = runtime->runtime->select(own);
     if (!made) return made.error();
     const Error error = (*made)->error;
     if (error.status != ATTNRT_INVALID) *choice = wrap(std::move(*made)).release();

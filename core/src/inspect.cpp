@@ -10,7 +10,7 @@
 #include <cstring>
 #include <vector>
 
-#include "attnrt/plugin.h"
+#include "attnrt/base_size.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
@@ -65,11 +65,10 @@ void read_notes(const std::vector<unsigned char>& bytes, uint64_t alignment, Ins
     if (owner == "GNU" && header.n_type == NT_GNU_BUILD_ID && header.n_descsz <= 64)
       out.build_id = hex(bytes.data() + desc, header.n_descsz);
     // Our note is written as one C struct, so its owner field is 8 bytes whatever the alignment says.
-    constexpr std::size_t body = offsetof(attnrt_note, struct_size);
-    if (owner == "attnrt" && header.n_type == ATTNRT_NOTE_TYPE && inside(at, sizeof(attnrt_note), bytes.size()) &&
-        header.n_descsz >= sizeof(attnrt_note) - body) {
-      attnrt_note note;
-      std::memcpy(&note, bytes.data() + at, sizeof note);
+    constexpr std::size_t body = offsetof(attnrt_note, struct_size), base = sdk::base_size<attnrt_note>;
+    if (owner == "attnrt" && header.n_type == ATTNRT_NOTE_TYPE && inside(at, base, bytes.size()) && header.n_descsz >= base - body) {
+      attnrt_note note{};
+      std::memcpy(&note, bytes.data() + at, base);
       out.name = text_field(note.name);
       out.version = text_field(note.version);
       out.abi_major = note.abi_major;

@@ -91,10 +91,9 @@ Outcome Op::alive() const {
 
 Outcome Op::kv_layout(attnrt_kv_layout* layout) const {
   if (Outcome dead = alive(); dead.status) return dead;
-  if (!layout || layout->struct_size < sizeof *layout) return invalid("kv_layout: wanted a struct with struct_size set");
+  if (!layout || layout->struct_size < sdk::base_size<attnrt_kv_layout>) return invalid("kv_layout: wanted a struct with struct_size set");
   if (!choice_->block_size) return invalid("kv_layout: the op has no cache, K and V are given to run");
-  *layout = choice_->kv_layout;
-  layout->struct_size = sizeof *layout;
+  sdk::give(choice_->kv_layout, layout);
   return kDone;
 }
 

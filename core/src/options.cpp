@@ -3,6 +3,7 @@
 
 #include <sys/auxv.h>
 
+#include <cstddef>
 #include <cstdlib>
 
 namespace attnrt::core {
@@ -18,9 +19,10 @@ const std::vector<Variable> known_variables = {
 Result<Options> Options::from(const attnrt_options* in) {
   Options out;
   if (!in) return out;
-  if (in->struct_size < sizeof(attnrt_options))
-    return invalid("options.struct_size is " + std::to_string(in->struct_size) + ", wanted at least " +
-                   std::to_string(sizeof(attnrt_options)));
+  // What every engine of this major has, whatever is appended later.
+  constexpr std::size_t base = offsetof(attnrt_options, reserved) + sizeof(attnrt_options::reserved);
+  if (in->struct_size < base)
+    return invalid("options.struct_size is " + std::to_string(in->struct_size) + ", wanted at least " + std::to_string(base));
   constexpr uint32_t known = ATTNRT_OPTION_IGNORE_ENVIRONMENT | ATTNRT_OPTION_TRUST_ANY;
   if (in->flags & ~known) return invalid("options.flags holds unknown bits: " + std::to_string(in->flags & ~known));
   out.read_environment = !(in->flags & ATTNRT_OPTION_IGNORE_ENVIRONMENT);

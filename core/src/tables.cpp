@@ -5,6 +5,7 @@
 #include <cstring>
 #include <set>
 
+#include "attnrt/base_size.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
@@ -31,8 +32,8 @@ class TableCheck {
   template <class T>
   bool table(const std::string& where, const T* t) {
     if (!t) return fail(where + " is NULL, wanted a table");
-    if (t->struct_size >= sizeof(T) && t->struct_size <= (1u << 20)) return true;
-    return fail(where + ".struct_size is " + std::to_string(t->struct_size) + ", wanted " + std::to_string(sizeof(T)));
+    if (t->struct_size >= sdk::base_size<T> && t->struct_size <= (1u << 20)) return true;
+    return fail(where + ".struct_size is " + std::to_string(t->struct_size) + ", wanted " + std::to_string(sdk::base_size<T>));
   }
   bool count(const std::string& where, uint32_t n) {
     if (n >= 1 && n <= kMaxEntries) return true;

@@ -14,6 +14,7 @@
 #include <string>
 #include <type_traits>
 
+#include "attnrt/base_size.hpp"
 #include "attnrt/match.hpp"
 #include "attnrt/plugin.h"
 
@@ -92,14 +93,13 @@ constexpr const char* dtype_name(uint32_t dtype) {
 constexpr uint32_t dtype_bytes(uint32_t dtype) { return dtype == ATTNRT_FP32 ? 4 : dtype <= ATTNRT_BF16 ? 2 : 1; }
 
 /// Copies a struct that the other side may know in an older or newer, shorter or longer form. False and a sentence where
-/// it is NULL or shorter than the oldest form that serves (today's: the ABI is not frozen yet).
+/// it is NULL or shorter than the oldest form that serves.
 template <class T>
 bool accept(const Diag& diag, const char* what, const T* from, T& to) {
   if (!from) return diag.fail(say(what, " is NULL, wanted a struct"));
-  if (from->struct_size < sizeof(T))
-    return diag.fail(say(what, ".struct_size is ", from->struct_size, ", wanted at least ", sizeof(T)));
-  std::memcpy(&to, from, sizeof(T));
-  to.struct_size = sizeof(T);
+  if (from->struct_size < base_size<T>)
+    return diag.fail(say(what, ".struct_size is ", from->struct_size, ", wanted at least ", base_size<T>));
+  take(*from, to);
   return true;
 }
 

@@ -106,13 +106,6 @@ attnrt_status guarded(const attnrt_diag* diag, F&& f) noexcept {
   }
 }
 
-/// Writes an answer into a struct whose owner may know a shorter form of it; its struct_size stays the owner's.
-template <class T>
-void give(T answer, T* to) {
-  answer.struct_size = to->struct_size;
-  std::memcpy(to, &answer, std::min<std::size_t>(to->struct_size, sizeof(T)));
-}
-
 // Which optional members a kernel class has.
 #define ATTNRT_DETECT_(name, expression)                    \
   template <class K, class = void>                          \

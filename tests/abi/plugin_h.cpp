@@ -7,21 +7,26 @@
 #include <cstddef>
 #include <type_traits>
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpadded"  // the promise is plugin.h's
+#include "attnrt/check.hpp"
+#pragma GCC diagnostic pop
 #include "dlpack.h"
 
-static_assert(sizeof(attnrt_device) == sizeof(DLDevice) && sizeof(attnrt_dtype) == sizeof(DLDataType), "DLPack");
-static_assert(sizeof(attnrt_tensor) == sizeof(DLTensor) && alignof(attnrt_tensor) == alignof(DLTensor), "DLPack");
-static_assert(offsetof(attnrt_device, type) == offsetof(DLDevice, device_type), "DLPack");
-static_assert(offsetof(attnrt_device, id) == offsetof(DLDevice, device_id), "DLPack");
-static_assert(offsetof(attnrt_dtype, code) == offsetof(DLDataType, code), "DLPack");
-static_assert(offsetof(attnrt_dtype, bits) == offsetof(DLDataType, bits), "DLPack");
-static_assert(offsetof(attnrt_dtype, lanes) == offsetof(DLDataType, lanes), "DLPack");
-static_assert(offsetof(attnrt_tensor, device) == offsetof(DLTensor, device), "DLPack");
-static_assert(offsetof(attnrt_tensor, ndim) == offsetof(DLTensor, ndim), "DLPack");
-static_assert(offsetof(attnrt_tensor, dtype) == offsetof(DLTensor, dtype), "DLPack");
-static_assert(offsetof(attnrt_tensor, shape) == offsetof(DLTensor, shape), "DLPack");
-static_assert(offsetof(attnrt_tensor, strides) == offsetof(DLTensor, strides), "DLPack");
-static_assert(offsetof(attnrt_tensor, byte_offset) == offsetof(DLTensor, byte_offset), "DLPack");
+// Field for field in plugin_h.c; here the alignment and the codes that the SDK writes into dtype.
+static_assert(alignof(attnrt_tensor) == alignof(DLTensor) && alignof(attnrt_device) == alignof(DLDevice) &&
+                  alignof(attnrt_dtype) == alignof(DLDataType),
+              "DLPack");
+
+constexpr bool is_dlpack(uint32_t dtype, DLDataTypeCode code, uint8_t bits) {
+  const attnrt_dtype t = attnrt::sdk::to_dlpack(dtype);
+  return t.code == code && t.bits == bits && t.lanes == 1 && attnrt::sdk::dtype_of(t) == static_cast<int>(dtype);
+}
+static_assert(is_dlpack(ATTNRT_FP32, kDLFloat, 32) && is_dlpack(ATTNRT_FP16, kDLFloat, 16), "DLPack");
+static_assert(is_dlpack(ATTNRT_BF16, kDLBfloat, 16) && is_dlpack(ATTNRT_INT8, kDLInt, 8), "DLPack");
+static_assert(is_dlpack(ATTNRT_FP8_E4M3, kDLFloat8_e4m3fn, 8), "DLPack");
+static_assert(is_dlpack(ATTNRT_FP8_E4M3FNUZ, kDLFloat8_e4m3fnuz, 8), "DLPack");
+static_assert(is_dlpack(ATTNRT_FP8_E5M2, kDLFloat8_e5m2, 8) && ATTNRT_DTYPE_COUNT_ == 7, "DLPack");
 
 template <class T>
 constexpr bool plain = std::is_standard_layout<T>::value && std::is_trivial<T>::value &&
