@@ -169,7 +169,7 @@ TEST_CASE("doctor tells what it sees") {
 
 TEST_CASE("help and version") {
   CHECK_THAT(attnrt_program("--version").out, Catch::StartsWith("attnrt 0.1.0"));
-  for (const char* verb : {"", "list", "show", "select", "run", "doctor"}) {
+  for (const char* verb : {"", "list", "show", "select", "run", "bench", "doctor"}) {
     const Outcome help = attnrt_program(std::string(verb) + " --help");
     CAPTURE(verb);
     CHECK(help.status == 0);

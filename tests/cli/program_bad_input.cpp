@@ -87,7 +87,26 @@ TEST_CASE("usage errors") {
       {run + "--output /nonexistent/x", "cannot be written"},
       {paged + "--chunk 4", "it has a cache"},
       {paged + "--block-size 8", "--block-size is '8', wanted 16"},
-      {paged + "--mla", "wanted kv_cache alone with mla"}};
+      {paged + "--mla", "wanted kv_cache alone with mla"},
+      {"bench --case nope", "--case is 'nope', wanted one of prefill_512, prefill_2048"},
+      {"bench --cases /nonexistent", "/nonexistent cannot be read, wanted a grid of cases in JSON"},
+      {"bench --cases " + fixture("minilm_encoder_l0"), "is no JSON object of cases"},
+      {"bench --seqs 4", "--seqs is '4', wanted queries x keys"},
+      {"bench --seqs 4x3", "--seqs is '4', wanted a whole number from 1 to 3"},
+      {"bench --seqs 4xa", "--seqs is 'a'"},
+      {"bench --seqs 4x4 --case prefill_512", "excludes"},
+      {"bench --num-heads 4", "requires --seqs"},
+      {"bench --seqs 4x4 --num-kv-heads 5", "num_heads is 32, wanted a multiple of num_kv_heads 5"},
+      {"bench --dtype fp64", "--dtype is 'fp64', wanted one of fp32, fp16, bf16"},
+      {"bench --layout x", "--layout is 'x', wanted one of native, nhd, hnd, contiguous"},
+      {"bench --threads 0", "--threads is '0'"},
+      {"bench --block-size 0", "--block-size is '0'"},
+      {"bench --min-reps 0", "--min-reps is '0'"},
+      {"bench --min-time x", "--min-time is 'x'"},
+      {"bench --rounds 0", "--rounds is '0'"},
+      {"bench --serve --json", "excludes"},
+      {"bench --seqs 4x4 --plot /nonexistent/x", "--plot: /nonexistent/x cannot be written"},
+      {"-q bench --seqs 4x4 --no-limits --variant NOPE/x", "NOPE"}};
   for (const auto& [arguments, sentence] : cases) check_bad(arguments, sentence);
 }
 

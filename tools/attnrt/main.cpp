@@ -31,7 +31,8 @@ Examples:
   attnrt select --head-size 80 --dtype fp16 --explain
   attnrt select --device cuda:9.0 --mla --json
   attnrt run tests/data/minilm_encoder_l3.safetensors
-  attnrt run layer.safetensors --chunk 16 --output out.safetensors)";
+  attnrt run layer.safetensors --chunk 16 --output out.safetensors
+  attnrt bench --case prefill_2048 --plot bench.svg)";
 
 int interpret(std::vector<std::string> arguments) {
   GlobalFlags flags;
@@ -48,6 +49,7 @@ int interpret(std::vector<std::string> arguments) {
   add_show(app, action);
   add_select(app, action);
   add_run(app, action);
+  add_bench(app, action);
   add_doctor(app, action);
   add_docs(app, action);
   add_forgive(app, action);

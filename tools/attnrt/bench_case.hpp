@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// bench_case.hpp: the shapes that `attnrt bench` measures.
+#ifndef ATTNRT_CLI_BENCH_CASE_HPP
+#define ATTNRT_CLI_BENCH_CASE_HPP
+#include <boost/json.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace attnrt::cli {
+
+/// One batch. `kind` tells what counts: a decode's bytes of keys and values, everything else's visible pairs.
+struct BenchCase {
+  struct Request {
+    int64_t queries, keys;
+  };
+  std::string id;
+  std::vector<Request> requests;
+  int64_t num_heads = 32, num_kv_heads = 8, head_size = 128;
+  bool causal = true;
+  bool mla = false;  ///< latent decode, 576/512, one KV head
+  std::string kind = "prefill";
+
+  bool decode() const noexcept { return kind == "decode"; }
+  int64_t head_size_v() const noexcept { return mla ? 512 : head_size; }
+  int64_t num_tokens() const noexcept;
+  int64_t num_keys() const noexcept;
+  int64_t longest_query() const noexcept;
+  int64_t longest_keys() const noexcept;
+  /// Of the visible pairs alone; a square causal request has half of its pairs.
+  double flops() const noexcept;
+  /// Keys and values, each read once.
+  double kv_bytes(int64_t element_bytes) const noexcept;
+};
+
+/// The grid that ships: prefill, encoder, decode within and beyond the cache, a mixed batch.
+const std::vector<BenchCase>& bench_grid();
+
+/// {"seqs": [[queries, keys], ...], "hq", "hkv", "d", "causal", "kind", "mla"}: a case of a grid file or of a request.
+/// `from` names it in errors. Throws Failure.
+BenchCase bench_case(const std::string& id, const boost::json::value& value, const std::string& from);
+
+/// A grid file: {"name": {case}, ...}. Throws Failure.
+std::vector<BenchCase> read_bench_grid(const std::string& path);
+
+/// "512x512,1x4096": queries x keys of each request. Throws Failure.
+std::vector<BenchCase::Request> bench_requests(const std::string& text);
+
+}  // namespace attnrt::cli
+#endif

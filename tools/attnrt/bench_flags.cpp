@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench_flags.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "failure.hpp"
+
+namespace attnrt::cli {
+namespace {
+
+namespace json = boost::json;
+
+std::vector<std::string> items_of(const std::string& list) {
+  std::vector<std::string> items;
+  std::istringstream text(list);
+  for (std::string item; std::getline(text, item, ',');)
+    if (!item.empty()) items.push_back(item);
+  return items;
+}
+
+std::vector<BenchCase> own_case(const BenchFlags& flags) {
+  json::array seqs;
+  bool decode = true, prefill = true;
+  for (const BenchCase::Request& r : bench_requests(flags.seqs)) {
+    seqs.push_back(json::array{r.queries, r.keys});
+    (r.queries == 1 ? prefill : decode) = false;
+  }
+  json::object o{{"seqs", std::move(seqs)}, {"causal", !flags.non_causal}, {"mla", flags.mla}};
+  o["kind"] = decode ? "decode" : prefill ? "prefill" : "mixed";
+  const std::pair<const MaybeSetting*, const char*> sizes[] = {
+      {&flags.num_heads, "hq"}, {&flags.num_kv_heads, "hkv"}, {&flags.head_size, "d"}};
+  for (const auto& [setting, key] : sizes)
+    if (*setting) o[key] = whole(**setting, 1, 1024);
+  return {bench_case(flags.seqs, o, "--seqs")};
+}
+
+}  // namespace
+
+void add_bench_flags(CLI::App& verb, BenchFlags& flags) {
+  const auto text = [&verb](const char* name, const char* type, std::string& to, const char* help) {
+    return verb.add_option(name, to, help)->type_name(type);
+  };
+  const auto value = [&verb](const char* name, const char* type, MaybeSetting& to, const char* help) {
+    return verb
+        .add_option_function<std::string>(
+            name,
+            [name, &to](const std::string& said) {
+              to = Setting{said, name};
+            },
+            help)
+        ->type_name(type);
+  };
+  text("--case", "NAMES", flags.cases, "Only these cases of the grid, a comma list");
+  text("--cases", "FILE", flags.grid,
+       "A grid in JSON in place of the shipped one: {\"name\": {\"seqs\": [[queries, keys]], "
+       "\"hq\", \"hkv\", \"d\", \"causal\", \"kind\"}}");
+  CLI::Option* seqs = text("--seqs", "QxK,...", flags.seqs, "A batch of one's own: queries x keys of each request");
+  seqs->excludes("--case")->excludes("--cases");
+  const std::pair<const char*, MaybeSetting*> sizes[] = {
+      {"--num-heads", &flags.num_heads}, {"--num-kv-heads", &flags.num_kv_heads}, {"--head-size", &flags.head_size}};
+  for (const auto& [name, setting] : sizes) value(name, "N", *setting, "of that batch: 32, 8 and 128")->needs(seqs);
+  verb.add_flag("--non-causal", flags.non_causal, "of that batch: a query sees all keys")->needs(seqs);
+  verb.add_flag("--mla", flags.mla, "of that batch: latent decode, 576/512, 16 heads")->needs(seqs);
+  text("--dtype", "TYPES", flags.dtypes, "of q, k, v and the output, a comma list of fp32, fp16, bf16: bf16");
+  text("--threads", "NS", flags.threads, "Threads that compute, a comma list; default: one for each CPU");
+  text("--variant", "NAMES", flags.variants, "BACKEND/variant, a comma list; default: every one that serves the case");
+  text("--layout", "NAMES", flags.layouts,
+       "of the cache, a comma list of native, nhd, hnd, contiguous (no cache): native");
+  value("--block-size", "N", flags.block_size, "Tokens in a block of the cache; default: what the backend likes best");
+  value("--kv-cache-dtype", "TYPE", flags.kv_dtype, "of the cache; default: as --dtype");
+  value("--min-time", "S", flags.min_time, "Repeat for so many seconds at least: 0.4");
+  value("--max-time", "S", flags.max_time, "and stop after so many: 6");
+  value("--min-reps", "N", flags.min_reps, "and repeat so often at least: 5");
+  value("--rounds", "N", flags.rounds, "Measure all variants of a case in turn, N times: 1");
+  verb.add_flag("--no-limits", flags.no_limits, "Do not measure what the machine can do at most");
+  verb.add_flag("--json", flags.as_json, "What was measured as JSON");
+  text("--plot", "FILE", flags.plot, "Draw what was measured to this SVG file");
+  verb.add_flag("--serve", flags.serve, "Answer requests in JSON on standard input, a line each, until it ends")
+      ->excludes("--json")
+      ->excludes("--plot");
+}
+
+std::vector<BenchCase> wanted_cases(const BenchFlags& flags) {
+  if (!flags.seqs.empty()) return own_case(flags);
+  const std::vector<BenchCase> grid = flags.grid.empty() ? bench_grid() : read_bench_grid(flags.grid);
+  if (flags.cases.empty()) return grid;
+  std::vector<BenchCase> chosen;
+  for (const std::string& name : items_of(flags.cases)) {
+    const auto found = std::find_if(grid.begin(), grid.end(), [&name](const BenchCase& c) { return c.id == name; });
+    if (found == grid.end()) {
+      std::string known;
+      for (const BenchCase& c : grid) known += (known.empty() ? "" : ", ") + c.id;
+      throw Failure(fmt::format("--case is '{}', wanted one of {}", name, known));
+    }
+    chosen.push_back(*found);
+  }
+  return chosen;
+}
+
+std::vector<uint32_t> wanted_dtypes(const BenchFlags& flags) {
+  std::vector<uint32_t> dtypes;
+  for (const std::string& name : items_of(flags.dtypes))
+    dtypes.push_back(word({name, "--dtype"}, {{"fp32", ATTNRT_FP32}, {"fp16", ATTNRT_FP16}, {"bf16", ATTNRT_BF16}}));
+  return dtypes;
+}
+
+std::vector<uint32_t> wanted_threads(const BenchFlags& flags) {
+  std::vector<uint32_t> threads;
+  for (const std::string& n : items_of(flags.threads))
+    threads.push_back(static_cast<uint32_t>(whole({n, "--threads"}, 1, 1024)));
+  return threads;
+}
+
+std::vector<BenchWish> wanted_layouts(const BenchFlags& flags) {
+  std::vector<BenchWish> wishes;
+  for (const std::string& name : items_of(flags.layouts)) {
+    BenchWish wish;
+    wish.layout = word({name, "--layout"}, {{"native", ATTNRT_KV_NATIVE},
+                                            {"nhd", ATTNRT_KV_NHD},
+                                            {"hnd", ATTNRT_KV_HND},
+                                            {"contiguous", ATTNRT_KV_CONTIGUOUS}});
+    if (flags.block_size) wish.block_size = static_cast<uint32_t>(whole(*flags.block_size, 1, 1 << 20));
+    if (flags.kv_dtype) wish.kv_dtype = element_type(*flags.kv_dtype);
+    wishes.push_back(wish);
+  }
+  return wishes;
+}
+
+std::vector<std::string> wanted_variants(const BenchFlags& flags) { return items_of(flags.variants); }
+
+BenchEffort wanted_effort(const BenchFlags& flags) {
+  BenchEffort effort;
+  if (flags.min_time) effort.min_time = number(*flags.min_time, 0);
+  if (flags.max_time) effort.max_time = number(*flags.max_time, 0);
+  if (flags.min_reps) effort.min_reps = whole(*flags.min_reps, 1, 1'000'000);
+  return effort;
+}
+
+}  // namespace attnrt::cli

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef ATTNRT_CLI_BENCH_FLAGS_HPP
+#define ATTNRT_CLI_BENCH_FLAGS_HPP
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "bench_case.hpp"
+#include "bench_setup.hpp"
+#include "bench_timing.hpp"
+#include "setting.hpp"
+
+namespace attnrt::cli {
+
+/// The flags of `attnrt bench`, as they were written.
+struct BenchFlags {
+  std::string cases, grid, seqs, dtypes = "bf16", threads, variants, layouts = "native", plot;
+  MaybeSetting num_heads, num_kv_heads, head_size, block_size, kv_dtype, min_time, max_time, min_reps, rounds;
+  bool non_causal = false, mla = false, no_limits = false, as_json = false, serve = false;
+};
+
+void add_bench_flags(CLI::App& verb, BenchFlags& flags);
+
+/// What the flags ask for; each throws Failure where one is not understood.
+std::vector<BenchCase> wanted_cases(const BenchFlags& flags);
+std::vector<uint32_t> wanted_dtypes(const BenchFlags& flags);
+/// Empty: as many as there are CPUs.
+std::vector<uint32_t> wanted_threads(const BenchFlags& flags);
+/// One for each layout.
+std::vector<BenchWish> wanted_layouts(const BenchFlags& flags);
+/// Empty: every variant that serves the case.
+std::vector<std::string> wanted_variants(const BenchFlags& flags);
+BenchEffort wanted_effort(const BenchFlags& flags);
+
+}  // namespace attnrt::cli
+#endif
