@@ -48,7 +48,9 @@ std::optional<std::string> Options::env(const char* name) const {
 }
 
 std::optional<std::string> Options::trusted_env(const char* name) const {
-  return getauxval(AT_SECURE) ? std::nullopt : env(name);
+  return is_secure() ? std::nullopt : env(name);
 }
+
+bool Options::is_secure() { return getauxval(AT_SECURE) != 0; }
 
 }  // namespace attnrt::core

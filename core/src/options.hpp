@@ -24,6 +24,8 @@ struct Options {
   std::optional<std::string> env(const char* name) const;
   /// The same, but nothing in a set-user-ID program (AT_SECURE): for variables that name code to load.
   std::optional<std::string> trusted_env(const char* name) const;
+  /// Does this program run with rights that its user lacks (AT_SECURE)?
+  static bool is_secure();
 };
 
 /// A variable that attnrt listens to, for `doctor`.

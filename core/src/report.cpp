@@ -163,6 +163,9 @@ json::object doctor_json(const Catalog& catalog, const Options& options, const s
     environment.push_back({{"name", name}, {"value", value ? json::value(*value) : json::value(nullptr)}, {"meaning", meaning}});
   }
   if (!options.read_environment) find("note", "the environment is not read", "the engine asked for that");
+  else if (Options::is_secure())
+    find("note", "ATTNRT_PLUGIN_PATH, ATTNRT_PRIORITY, XDG_CACHE_HOME and HOME are not read: this program has rights that its user lacks",
+         "name folders and table by options");
   if (const auto wish = options.env("VLLM_ATTENTION_BACKEND"); wish && !wish->empty()) {
     const std::string name = wish->substr(0, wish->find('/'));
     if (!equal_ignoring_case(name, "auto") && !registry.find(name))
