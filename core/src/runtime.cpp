@@ -58,6 +58,8 @@ Result<PriorityTable> Runtime::read_table() const {
 }
 
 Outcome Runtime::rescan() {
+  // One at a time, or a scan that began before a file changed could overwrite what a later one found.
+  const std::lock_guard one_scan(rescan_mutex_);
   auto table = read_table();
   if (!table) return table.error();
   auto registry = scan(options_, machine_, host_->log(), prober(), config_.pins);

@@ -59,6 +59,7 @@ class Runtime {
   std::shared_ptr<const Catalog> catalog_;
   std::string global_force_;
   mutable std::set<std::string> logged_;
+  std::mutex rescan_mutex_;
   std::mutex executors_mutex_;
   std::map<uint32_t, std::unique_ptr<Executor>> executors_;
 };

@@ -273,7 +273,9 @@ void write_safetensors(const std::string& path, const std::map<std::string, cons
   if (!file) throw Failure(fmt::format("{} cannot be written: {}", path, std::strerror(errno)));
   std::array<unsigned char, 8> raw{};
   for (std::size_t i = 0; i < raw.size(); ++i) raw[i] = static_cast<unsigned char>(text.size() >> (8 * i) & 0xff);
-  const auto put = [file](const void* data, std::size_t bytes) { return std::fwrite(data, 1, bytes, file) == bytes; };
+  const auto put = [file](const void* data, std::size_t bytes) {
+    return bytes == 0 || std::fwrite(data, 1, bytes, file) == bytes;
+  };
   bool ok = put(raw.data(), raw.size()) && put(text.data(), text.size());
   for (const auto& [name, array] : order) ok = ok && put(array->data.data(), array->data.size());
   const int problem = errno;
