@@ -60,7 +60,9 @@ SearchResult search(const Options& options) {
     } else {
       if (fs::path real = fs::canonical(folder.path, error); !error) folder.path = std::move(real);
       std::vector<fs::path> files;
-      fs::directory_iterator it(folder.path, error);
+      const bool one_file = folder.path.extension() == ".so" && fs::is_regular_file(folder.path, error);
+      if (one_file) files.push_back(folder.path);
+      fs::directory_iterator it = one_file ? fs::directory_iterator() : fs::directory_iterator(folder.path, error);
       for (; !error && it != fs::directory_iterator(); it.increment(error))
         if (it->path().extension() == ".so") files.push_back(it->path());
       if (error) folder.sentence = "the folder cannot be read: " + error.message();

@@ -45,7 +45,7 @@ ATTNRT_EXPORT const char* attnrt_version(void);
 typedef struct attnrt_options {
   uint32_t struct_size;
   uint32_t flags;                /* ATTNRT_OPTION_* */
-  const char* plugin_path;       /* colon list of folders, an empty element is the default one; else ATTNRT_PLUGIN_PATH */
+  const char* plugin_path;       /* colon list of folders or files (.so), an empty element is the default folder; else ATTNRT_PLUGIN_PATH */
   const char* priority_file;     /* else ATTNRT_PRIORITY, else the shipped configs/priority.json */
   const char* attention_backend; /* explicit choice: "CPU_ATTN", "FLASH_ATTN/FA2", "auto" */
   const char* attention_config;  /* a JSON object: {"backend": "...", "mla_prefill_backend": "...", ...} */
