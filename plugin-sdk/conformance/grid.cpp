@@ -250,6 +250,8 @@ Case make_case(const Axes& axes, const Point& point, const attnrt_caps& caps, co
   return c;
 }
 
+}  // namespace
+
 bool sensible(const attnrt_variant& variant, const Case& c, double most) {
   const attnrt_problem& p = c.problem;
   const bool decoder = p.attn_type == ATTNRT_ATTN_DECODER;
@@ -276,8 +278,6 @@ bool sensible(const attnrt_variant& variant, const Case& c, double most) {
   }
   return elements < 4e6 && masked < 4e6;
 }
-
-}  // namespace
 
 bool admitted(const attnrt_variant& variant, const attnrt_problem& problem) {
   if (sdk::refusals(*variant.caps, problem)) return false;
@@ -311,6 +311,22 @@ std::vector<Case> make_grid(const attnrt_variant& variant, const GridOptions& op
     if (i == 0 && kinds.size() > 1) share = limit - (kinds.size() - 1) * (limit / 4);
     for (const Point& point : pairwise_cover(axes.counts(), share, options.seed, admits))
       out.push_back(make_case(axes, point, caps, options));
+  }
+  return out;
+}
+
+std::vector<Case> sample_cases(const attnrt_variant& variant, const GridOptions& options, std::size_t count) {
+  GridOptions small = options;
+  small.max_multiply_adds = 4e6;
+  small.max_cases = std::max<std::size_t>(4 * count, 24);
+  std::vector<Case> grid = make_grid(variant, small), out;
+  std::erase_if(grid, [](const Case& c) {
+    return std::all_of(c.lengths.begin(), c.lengths.end(), [](const Length& l) { return l.query == 0; });
+  });
+  for (std::size_t i = 0; i < grid.size() && out.size() < count; ++i) {
+    Case& c = grid[i * grid.size() / std::min(grid.size(), count) % grid.size()];
+    c.placement.workers = std::min(c.placement.workers, 2u);
+    out.push_back(c);
   }
   return out;
 }

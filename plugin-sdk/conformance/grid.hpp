@@ -23,6 +23,14 @@ struct GridOptions {
 /// together where the sheet and `supports` admit it, until max_cases is reached. [thread-safe]
 std::vector<Case> make_grid(const attnrt_variant& variant, const GridOptions& options);
 
+/// `count` small cases of the grid, as different as they come: each quick to compute, with two workers at most.
+/// [thread-safe]
+std::vector<Case> sample_cases(const attnrt_variant& variant, const GridOptions& options, std::size_t count);
+
+/// Can the kit make this case, and does it make sense for the variant? What it admits may still need too much memory
+/// above `max_multiply_adds`. [thread-safe]
+bool sensible(const attnrt_variant& variant, const Case& c, double max_multiply_adds);
+
 /// Does the variant admit this problem, by sheet and by `supports`? [thread-safe]
 bool admitted(const attnrt_variant& variant, const attnrt_problem& problem);
 

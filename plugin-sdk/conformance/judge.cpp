@@ -109,7 +109,9 @@ std::vector<Fault> judge(const attnrt_problem& p, const Operands& operands, cons
             const double plain_error = rounded(w.p.out_dtype, plain[d]) - wanted;
             j.square_error += error * error;
             j.plain_square_error += plain_error * plain_error;
-            j.square_bound += row.bound[d] * row.bound[d];
+            // A score of size s is good to s u in fp32, whatever the order of its sum.
+            const double floor = row.bound[d] * (w.p.out_dtype == ATTNRT_FP32 ? std::max(1.0, row.top_score / 4) : 1.0);
+            j.square_bound += floor * floor;
             const bool worse =
                 !(std::fabs(error) <= allowed) && !(std::fabs(error) - allowed <= j.worst - j.worst_allowed);
             if (worse) j.worst = std::fabs(error), j.worst_allowed = allowed, j.got = got, j.wanted = wanted;

@@ -36,6 +36,7 @@ Findings check_numerics(const attnrt_variant& variant, Memory& memory, const Num
   if (cases.empty())
     out.push_back({"numerics", variant.name, false, "the sheet admits no case of the grid, wanted at least one"});
   for (std::size_t i = 0; i < cases.size(); ++i) {
+    if (options.begin) options.begin(i, cases.size(), cases[i]);
     const Findings last = check_case(variant, memory, cases[i], options);
     out.insert(out.end(), last.begin(), last.end());
     if (options.progress && !options.progress(i + 1, cases.size(), last)) break;

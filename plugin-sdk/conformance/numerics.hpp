@@ -19,6 +19,8 @@ struct NumericsOptions {
   uint32_t q_dtypes = ~0u;       ///< mask of (1 << ATTNRT_FP32 ...): only cases with these
   double reference_pairs = 1e6;  ///< scores of one case computed in float64; above it rows are sampled
   uint32_t reference_threads = 2;
+  /// Told before each case which it is.
+  std::function<void(std::size_t done, std::size_t total, const Case& next)> begin;
   /// Told after each case how it went; false stops. NULL = go on.
   std::function<bool(std::size_t done, std::size_t total, const Findings& last)> progress;
 };

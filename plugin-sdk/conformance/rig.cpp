@@ -18,9 +18,10 @@ const attnrt_host& silent_host() {
 }  // namespace
 
 Sink::Sink() {
-  diag_ = {sizeof(attnrt_diag), 0, &words_, [](void* self, attnrt_why, const char* text) {
-             auto& words = *static_cast<std::string*>(self);
-             words += (words.empty() ? "" : "; ") + std::string(text ? text : "NULL");
+  diag_ = {sizeof(attnrt_diag), 0, this, [](void* self, attnrt_why, const char* text) {
+             Sink& sink = *static_cast<Sink*>(self);
+             sink.count_ += text && *text;
+             sink.words_ += (sink.words_.empty() ? "" : "; ") + std::string(text ? text : "NULL");
            }};
 }
 
@@ -31,8 +32,10 @@ std::string Sink::text(const char* call, attnrt_status status) const {
 Rig::Rig(const attnrt_variant& variant, Memory& memory, const attnrt_problem& problem)
     : variant_(variant), memory_(memory), problem_(problem) {
   Sink sink;
-  const attnrt_status status = variant.create(&variant, &silent_host(), &problem, memory.device(), &op_, sink.get());
-  if (status != ATTNRT_OK || !op_) faults_.push_back({"create", sink.text("create", status)});
+  status_ = variant.create(&variant, &silent_host(), &problem_, memory.device(), &op_, sink.get());
+  reasons_ = sink.count();
+  if (status_ != ATTNRT_OK || !op_) faults_.push_back({"create", sink.text("create", status_)});
+  if (status_ != ATTNRT_OK) op_ = nullptr;
 }
 
 Rig::~Rig() {

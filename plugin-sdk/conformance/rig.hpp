@@ -40,6 +40,9 @@ class Rig {
   /// Empty where create succeeded.
   const std::vector<Fault>& faults() const noexcept { return faults_; }
   const attnrt_kernel_op* op() const noexcept { return op_; }
+  /// What create answered, and with how many sentences.
+  attnrt_status status() const noexcept { return status_; }
+  int reasons() const noexcept { return reasons_; }
   const attnrt_problem& problem() const noexcept { return problem_; }
   const attnrt_variant& variant() const noexcept { return variant_; }
   Memory& memory() const noexcept { return memory_; }
@@ -54,6 +57,8 @@ class Rig {
   Memory& memory_;
   attnrt_problem problem_;
   attnrt_kernel_op* op_ = nullptr;
+  attnrt_status status_ = ATTNRT_OK;
+  int reasons_ = 0;
   std::vector<Fault> faults_;
 };
 
@@ -66,9 +71,13 @@ class Sink {
   const attnrt_diag* get() const noexcept { return &diag_; }
   /// "run answered 1: <sentences>".
   std::string text(const char* call, attnrt_status status) const;
+  const std::string& words() const noexcept { return words_; }
+  /// Sentences that hold a word.
+  int count() const noexcept { return count_; }
 
  private:
   std::string words_;
+  int count_ = 0;
   attnrt_diag diag_{};
 };
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Attention in fp32 loops, two passes over the keys, one row and head at a time. Compiled once for each fault:
-// NAIVE_ENTRY names the function that returns the table, FAULT_<NAME> plants the mistake.
+// Attention in fp32 loops, two passes over the keys, one row and head at a time; variant.self says which mistake to make.
 #include "naive_plugin.hpp"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -12,20 +15,17 @@
 
 #include "attnrt/plugin.hpp"
 
-// Each fault is a constant, so that all copies compile the same lines.
-#define FAULT(name) (sizeof(#name) > 1 && is_fault(#name))
-
 namespace {
 
 namespace sdk = attnrt::sdk;
 
-constexpr bool same(const char* a, const char* b) {
-  while (*a && *a == *b) ++a, ++b;
-  return *a == *b;
-}
-#define NAIVE_TEXT_(x) #x
-#define NAIVE_TEXT(x) NAIVE_TEXT_(x)
-constexpr bool is_fault(const char* name) { return same(NAIVE_TEXT(NAIVE_ENTRY), name); }
+enum class Fault {
+#define NAIVE_NAME(name) name,
+  NAIVE_MUTANTS(NAIVE_NAME)
+#undef NAIVE_NAME
+};
+
+#define FAULT(name) (fault_ == Fault::name)
 
 float load(uint32_t dtype, const char* from) {
   float value;
@@ -83,11 +83,19 @@ void load_row(uint32_t dtype, const char* from, std::vector<float>& to) {
 
 class Naive {
  public:
-  explicit Naive(const sdk::CreateInfo& info) : p_(info.problem) {}
+  explicit Naive(const sdk::CreateInfo& info)
+      : fault_(*static_cast<const Fault*>(info.variant.self)), p_(info.problem) {
+    if (FAULT(naive_create_refuses) && p_.num_heads % 2)
+      throw sdk::Error(ATTNRT_UNSUPPORTED, "num_heads is odd, wanted even");
+  }
 
   struct Plan {
-    Plan(const Naive&, const attnrt_limits& l, const attnrt_memory&) : limits(l) {}
-    void update(const attnrt_batch& b, attnrt_stream) { batch = b; }
+    Plan(const Naive& n, const attnrt_limits& l, const attnrt_memory&) : naive(n), limits(l) {}
+    void update(const attnrt_batch& b, attnrt_stream) {
+      batch = b;
+      if (naive.keeps_last()) naive.last_ = b;
+    }
+    const Naive& naive;
     attnrt_limits limits;
     attnrt_batch batch{};
   };
@@ -95,6 +103,7 @@ class Naive {
   attnrt_workspace workspace(const attnrt_limits&) const {
     attnrt_workspace sizes{};
     sizes.plan_bytes = sizes.scratch_bytes = 64;
+    if (FAULT(naive_workspace_grows)) sizes.scratch_bytes += static_cast<uint64_t>(last_.num_tokens) * 64;
     sizes.plan_alignment = sizes.scratch_alignment = sizes.pinned_alignment = 64;
     return sizes;
   }
@@ -150,7 +159,7 @@ class Naive {
     for (int32_t r = 0; r < a.num_seqs; ++r)
       for (int64_t i = 0; i < a.kv_lens[r]; ++i)
         for (int64_t h = 0; h < heads; ++h) {
-          const int64_t j = i + (a.kv_starts ? a.kv_starts[r] : 0),
+          const int64_t j = i + (a.kv_starts && !FAULT(naive_gather_start) ? a.kv_starts[r] : 0),
                         block = a.block_table[r * a.block_table_stride + j / bs];
           const char* k = row_of(*a.k_cache, block, j % bs, h);
           const char* v = mla ? k + k_size : row_of(*a.v_cache, block, j % bs, h);
@@ -186,19 +195,26 @@ class Naive {
   }
 
   void run(const Plan& plan, const attnrt_run_args& a, attnrt_stream stream) const {
-    const attnrt_batch& b = plan.batch;
-    struct Item {
-      int32_t r, i;
-    };
-    std::vector<Item> items;
-    for (int32_t r = 0; r < b.num_seqs; ++r)
-      for (int32_t i = 0; i < b.query_start_loc[r + 1] - b.query_start_loc[r]; ++i) items.push_back({r, i});
-    sdk::Executor(stream).parallel_for(
-        static_cast<int64_t>(items.size()), 4, [&](int64_t begin, int64_t end, uint32_t) noexcept {
-          for (int64_t n = begin; n < end; ++n)
-            for (int32_t h = 0; h < static_cast<int32_t>(p_.num_heads); ++h)
-              row(plan, a, items[static_cast<std::size_t>(n)].r, items[static_cast<std::size_t>(n)].i, h);
-        });
+    const attnrt_batch& b = batch_of(plan);
+    if (FAULT(naive_allocates)) std::vector<char>(64, runs_ & 1 ? 1 : 2).swap(waste_);
+    if (FAULT(naive_system_call)) syscall(SYS_getppid);
+    if (FAULT(naive_spoils_cache) && a.k_cache && b.num_seqs && b.seq_lens[0]) {
+      char* first = row_of(*a.k_cache, b.block_table[0], 0, 0);
+      *first = static_cast<char>(*first ^ 1);
+    }
+    if (FAULT(naive_reads_past_q)) {  // and does nothing with it
+      const char* end = row_of(*a.q, a.q->shape[0], 0);
+      [[maybe_unused]] const volatile char beyond = *end;
+    }
+    ++runs_;
+    sdk::Executor(stream).parallel_for(b.num_tokens, 4, [&](int64_t begin, int64_t end, uint32_t) noexcept {
+      int32_t r = 0;
+      for (int64_t t = begin; t < end; ++t) {
+        while (b.query_start_loc[r + 1] <= t) ++r;
+        for (int32_t h = 0; h < static_cast<int32_t>(p_.num_heads); ++h)
+          row(plan, a, r, static_cast<int32_t>(t - b.query_start_loc[r]), h);
+      }
+    });
   }
 
  private:
@@ -216,8 +232,17 @@ class Naive {
     return yes;
   }
 
+  bool keeps_last() const { return FAULT(naive_shared_plans) || FAULT(naive_workspace_grows); }
+  const attnrt_batch& batch_of(const Plan& plan) const { return FAULT(naive_shared_plans) ? last_ : plan.batch; }
+
+  // Rows of a worker; they keep their room, so that a second run allocates nothing.
+  struct Room {
+    std::vector<float> q, k, v, out, scores;
+  };
+
   void row(const Plan& plan, const attnrt_run_args& a, int32_t r, int32_t i, int32_t h) const {
-    const attnrt_batch& b = plan.batch;
+    const attnrt_batch& b = batch_of(plan);
+    thread_local Room room;
     const int64_t query_len = b.query_start_loc[r + 1] - b.query_start_loc[r], t = b.query_start_loc[r] + i;
     const int64_t pos_q = b.seq_lens[r] - query_len + i, bs = p_.block_size;
     const bool paged = sdk::is_paged(p_.kv_layouts);
@@ -233,8 +258,10 @@ class Naive {
         block = (block % plan.limits.num_blocks + plan.limits.num_blocks) % plan.limits.num_blocks;
       return row_of(cache, block, j % bs, kvh);
     };
-    std::vector<float> q(p_.head_size_qk), k(p_.head_size_qk), out(p_.head_size_v, 0.0f);
-    std::vector<float> scores(static_cast<std::size_t>(keys), -INFINITY);
+    auto& [q, k, v, out, scores] = room;
+    q.resize(p_.head_size_qk), k.resize(p_.head_size_qk), v.resize(p_.head_size_v);
+    out.assign(p_.head_size_v, 0.0f);
+    scores.assign(static_cast<std::size_t>(keys), -INFINITY);
     load_row(p_.q_dtype, row_of(*a.q, t, h), q);
     const float scale = FAULT(naive_scale_twice) ? a.scale * a.scale : a.scale;
     const float sink = a.sinks ? load(static_cast<uint32_t>(sdk::dtype_of(a.sinks->dtype)),
@@ -242,12 +269,13 @@ class Naive {
                                : -INFINITY;
     float top = sink;
     for (int64_t j = 0; j < keys; ++j) {
-      const int64_t pos_k = cp > 1 ? ((j / interleave) * cp + p_.cp_rank) * interleave + j % interleave : j;
+      const int64_t pos_k = cp > 1 ? ((j / interleave) * cp + (FAULT(naive_rank_ignored) ? 0 : p_.cp_rank)) * interleave + j % interleave : j;
       const bool in_tree = a.tree_mask && j >= known - query_len;
       if (!seen(a, b, r, t, pos_q, pos_k, in_tree) && j < known) continue;
       load_row(p_.kv_dtype, paged ? place(*a.k_cache, j) : row_of(*a.k, b.kv_start_loc[r] + j, kvh), k);
       float s = 0;
-      for (std::size_t d = 0; d < q.size(); ++d) s += q[d] * k[d];
+      const std::size_t dims = FAULT(naive_head_size) ? std::min<std::size_t>(q.size(), 128) : q.size();
+      for (std::size_t d = 0; d < dims; ++d) s += q[d] * k[d];
       s *= scale;
       if (p_.softcap > 0 && !FAULT(naive_softcap_ignored)) s = p_.softcap * std::tanh(s / p_.softcap);
       if (a.alibi_slopes) {
@@ -257,7 +285,7 @@ class Naive {
       if (a.dense_mask) {
         const attnrt_tensor& m = *a.dense_mask;
         s += static_cast<const float*>(
-            m.data)[r * m.strides[0] + h * m.strides[1] + i * m.strides[2] + j * m.strides[3]];
+            m.data)[(FAULT(naive_first_mask) ? 0 : r) * m.strides[0] + h * m.strides[1] + i * m.strides[2] + j * m.strides[3]];
       }
       if (in_tree) s += load(ATTNRT_FP32, row_of(*a.tree_mask, r, i) + (j - (known - query_len)) * 4);
       scores[static_cast<std::size_t>(j)] = s;
@@ -265,10 +293,10 @@ class Naive {
     }
     float sum = 0;
     if (a.sinks && top > -INFINITY) sum = std::exp(sink - top) * (FAULT(naive_sink_twice) ? 2.0f : 1.0f);
-    std::vector<float> v(p_.head_size_v);
     // Which end is summed first changes the last bits.
     const bool backwards =
-        (FAULT(naive_batch_dependent) && b.num_seqs > 1) || (FAULT(naive_chunk_dependent) && query_len == 1);
+        (FAULT(naive_batch_dependent) && b.num_seqs > 1) || (FAULT(naive_chunk_dependent) && query_len == 1) ||
+        (FAULT(naive_unrepeatable) && runs_ % 2 == 0);
     for (int64_t n = 0; n < keys; ++n) {
       const int64_t j = backwards ? keys - 1 - n : n;
       if (scores[static_cast<std::size_t>(j)] == -INFINITY) continue;
@@ -288,8 +316,43 @@ class Naive {
     store(ATTNRT_FP32, FAULT(naive_lse_base) ? lse * 1.442695f : lse, row_of(*a.lse, t, h));
   }
 
+  Fault fault_;
   attnrt_problem p_;
+  mutable attnrt_batch last_{};  // where plans share what each should own
+  mutable std::atomic<uint32_t> runs_{0};
+  mutable std::vector<char> waste_;
 };
+
+// Entry points that forgive what they must refuse.
+attnrt_status lenient_create(const attnrt_variant* variant, const attnrt_host* host, const attnrt_problem* problem,
+                             attnrt_device device, attnrt_kernel_op** op, const attnrt_diag* diag) {
+  attnrt_problem known = *problem;
+  known.struct_size = sizeof(known);
+  known.features &= ATTNRT_FEATURES_ALL_;
+  return sdk::detail::Adapter<Naive>::create(variant, host, &known, device, op, diag);
+}
+attnrt_status lenient_update(attnrt_kernel_plan* plan, const attnrt_batch* batch, attnrt_stream stream, const attnrt_diag* diag) {
+  sdk::detail::Adapter<Naive>::plan_update(plan, batch, stream, diag);
+  return ATTNRT_OK;
+}
+attnrt_status blind_run(const attnrt_kernel_plan* plan, const attnrt_run_args* args, attnrt_stream stream, const attnrt_diag* diag) {
+  if (!args->out || args->struct_size < sizeof(*args)) return ATTNRT_INVALID;  // without a word
+  return sdk::detail::Adapter<Naive>::run(plan, args, stream, diag);
+}
+
+attnrt_status silent_supports(const attnrt_variant* variant, const attnrt_problem* problem, const attnrt_diag* diag) {
+  if (problem->num_heads > 12) return ATTNRT_UNSUPPORTED;
+  return sdk::detail::Adapter<Naive>::supports(variant, problem, diag);
+}
+
+attnrt_variant with_fault(attnrt_variant v, Fault fault_) {
+  if (FAULT(naive_unknown_bits)) v.create = &lenient_create;
+  if (FAULT(naive_keeps_batch)) v.plan_update = &lenient_update;
+  if (FAULT(naive_wordless)) v.run = &blind_run;
+  if (FAULT(naive_no_write_kv)) v.write_kv = nullptr;
+  if (FAULT(naive_refuses_silently)) v.supports = &silent_supports;
+  return v;
+}
 
 constexpr attnrt_sizes any_block = {sizeof(attnrt_sizes), 0, nullptr, 1, 1, 0, 16};
 constexpr attnrt_sizes heads = {sizeof(attnrt_sizes), 0, nullptr, 8, 32, 256, 0};
@@ -297,7 +360,7 @@ constexpr uint32_t latent_qk[] = {576}, latent_v[] = {512};
 constexpr attnrt_sizes latent_heads = {sizeof(attnrt_sizes), 1, latent_qk, 0, 0, 0, 0};
 constexpr attnrt_sizes latent_heads_v = {sizeof(attnrt_sizes), 1, latent_v, 0, 0, 0, 0};
 
-constexpr attnrt_caps make_caps(bool latent) {
+attnrt_caps make_caps(bool latent, Fault fault_) {
   attnrt_caps caps{};
   caps.struct_size = sizeof(caps);
   caps.device_type = ATTNRT_DEVICE_CPU;
@@ -306,9 +369,12 @@ constexpr attnrt_caps make_caps(bool latent) {
                   ATTNRT_FEATURE_SLIDING_WINDOW | ATTNRT_FEATURE_SOFTCAP | ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_SINKS |
                   ATTNRT_FEATURE_DENSE_MASK | ATTNRT_FEATURE_TREE_MASK | ATTNRT_FEATURE_MM_PREFIX | ATTNRT_FEATURE_LSE |
                   ATTNRT_FEATURE_DIFF_KV | ATTNRT_FEATURE_CONTEXT_PARALLEL;
+  if (FAULT(naive_claims_sparse)) caps.features |= ATTNRT_FEATURE_BLOCK_SPARSE;
+  if (FAULT(naive_claims_quant)) caps.features |= ATTNRT_FEATURE_OUTPUT_QUANT;
   caps.q_dtypes = caps.kv_dtypes = caps.out_dtypes = 1u << ATTNRT_FP32 | 1u << ATTNRT_FP16 | 1u << ATTNRT_BF16;
   caps.attn_types = latent ? ATTNRT_ATTN_DECODER : ATTNRT_ATTN_ALL_;
-  caps.phases = ATTNRT_PHASES_ALL_;
+  if (latent) caps.features &= ~ATTNRT_FEATURE_DIFF_KV;
+  caps.phases = latent ? ATTNRT_PHASE_DECODE | ATTNRT_PHASE_MIXED : ATTNRT_PHASES_ALL_;
   caps.kv_layouts = latent ? ATTNRT_KV_MLA_LATENT : ATTNRT_KV_CONTIGUOUS | ATTNRT_KV_NHD | ATTNRT_KV_HND;
   caps.block_sizes = &any_block;
   caps.head_sizes = latent ? &latent_heads : &heads;
@@ -318,16 +384,32 @@ constexpr attnrt_caps make_caps(bool latent) {
   return caps;
 }
 
-constexpr attnrt_caps standard_caps = make_caps(false), latent_caps = make_caps(true);
-constexpr attnrt_variant standard = sdk::make_variant<Naive>("standard", &standard_caps);
-constexpr attnrt_variant latent = sdk::make_variant<Naive>("latent", &latent_caps);
-constexpr const attnrt_variant* standard_variants[] = {&standard};
-constexpr const attnrt_variant* latent_variants[] = {&latent};
-constexpr attnrt_backend naive = sdk::make_backend("NAIVE", "fp32 loops", standard_variants);
-constexpr attnrt_backend naive_mla = sdk::make_backend("NAIVE_MLA", "fp32 loops over a latent", latent_variants);
-constexpr const attnrt_backend* backends[] = {&naive, &naive_mla};
-constexpr attnrt_plugin plugin = sdk::make_plugin("naive", "0.1.0", "test", backends);
+// The tables of one fault.
+struct Tables {
+  explicit Tables(Fault f)
+      : fault(f),
+        caps{make_caps(false, f), make_caps(true, f)},
+        variants{with_fault(sdk::make_variant<Naive>("standard", &caps[0], &fault), f),
+                 with_fault(sdk::make_variant<Naive>("latent", &caps[1], &fault), f)} {}
+  Tables(const Tables&) = delete;
+  Tables& operator=(const Tables&) = delete;
+
+  Fault fault;
+  attnrt_caps caps[2];
+  attnrt_variant variants[2];
+  const attnrt_variant* standard[1] = {&variants[0]};
+  const attnrt_variant* latent[1] = {&variants[1]};
+  attnrt_backend backends[2] = {sdk::make_backend("NAIVE", "fp32 loops", standard),
+                                sdk::make_backend("NAIVE_MLA", "fp32 loops over a latent", latent)};
+  const attnrt_backend* list[2] = {&backends[0], &backends[1]};
+  attnrt_plugin plugin = sdk::make_plugin("naive", "0.1.0", "test", list);
+};
 
 }  // namespace
 
-const attnrt_plugin* NAIVE_ENTRY() { return &plugin; }
+#define NAIVE_DEFINE(name)                     \
+  const attnrt_plugin* name() {                \
+    static const Tables tables(Fault::name);   \
+    return &tables.plugin;                     \
+  }
+NAIVE_MUTANTS(NAIVE_DEFINE)

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Entry points that are called wrongly.
+#ifndef ATTNRT_CONFORMANCE_REFUSALS_HPP
+#define ATTNRT_CONFORMANCE_REFUSALS_HPP
+#include "conformance/finding.hpp"
+#include "conformance/grid.hpp"
+#include "conformance/memory.hpp"
+
+namespace attnrt::conformance {
+
+/// "refusals": every entry point with short and long structs, unknown bits and values, missing, foreign and misshapen
+/// tensors, limits and lengths that contradict each other, and (on the CPU) block ids and slots outside of the cache. Each
+/// wrong call is refused with a sentence, changes no byte, and leaves the op usable; a struct longer than today's is
+/// accepted. [one thread per memory]
+Findings check_refusals(const attnrt_variant& variant, Memory& memory, const GridOptions& options);
+
+}  // namespace attnrt::conformance
+#endif
