@@ -32,7 +32,8 @@ Examples:
   attnrt select --device cuda:9.0 --mla --json
   attnrt run tests/data/minilm_encoder_l3.safetensors
   attnrt run layer.safetensors --chunk 16 --output out.safetensors
-  attnrt bench --case prefill_2048 --plot bench.svg)";
+  attnrt bench --case prefill_2048 --plot bench.svg
+  attnrt verify build/my_attn.so --quick)";
 
 int interpret(std::vector<std::string> arguments) {
   GlobalFlags flags;
@@ -53,6 +54,7 @@ int interpret(std::vector<std::string> arguments) {
   add_doctor(app, action);
   add_docs(app, action);
   add_forgive(app, action);
+  add_verify(app, action);
   for (CLI::App* verb : app.get_subcommands({})) {
     verb->fallthrough();
     verb->footer("Flags of every verb, --attention-backend and -v among them: attnrt --help");

@@ -20,6 +20,7 @@ void add_bench(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 void add_docs(CLI::App& app, Action& action);
 void add_forgive(CLI::App& app, Action& action);
+void add_verify(CLI::App& app, Action& action);
 
 }  // namespace attnrt::cli
 #endif

@@ -225,6 +225,11 @@ class Runtime {
     return Op(op, log_);
   }
   void forgive(const std::string& plugin) { check(attnrt_forgive(runtime_.get(), plugin.c_str())); }
+  /// Notes in the local ledger that a variant passed the conformance kit on a kind of device, or did not.
+  void record(const std::string& backend, const std::string& variant, const std::string& device, const std::string& result,
+              bool passed) {
+    check(attnrt_record(runtime_.get(), backend.c_str(), variant.c_str(), device.c_str(), result.c_str(), passed));
+  }
   void rescan() { check(attnrt_rescan(runtime_.get())); }
   /// "" returns to automatic.
   void force_backend(const std::string& name) { check(attnrt_force_backend(runtime_.get(), name.c_str())); }
