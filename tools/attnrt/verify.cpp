@@ -69,9 +69,8 @@ class Planner {
         add_variants(text_at(plugin, "path"), name, variant, found);
       }
     }
-    if (plan_.jobs.empty() && plan_.skips.empty())
-      throw Failure(fmt::format("there is nothing to verify{}, see attnrt list", variant.empty() ? "" : " named " + flags_.target),
-                    variant.empty() ? kCheckFailed : kUsage);
+    if (!variant.empty() && !found) throw Failure(fmt::format("there is no variant {}, see attnrt show {}", flags_.target, backend));
+    if (plan_.jobs.empty() && plan_.skips.empty()) throw Failure("there is nothing to verify, see attnrt list", kCheckFailed);
     return std::move(plan_);
   }
 

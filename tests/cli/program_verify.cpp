@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `attnrt verify` on a plugin with a right, a wrong and a deadly backend.
+#include <boost/property_tree/ptree.hpp>
+#include <boost/property_tree/xml_parser.hpp>
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <set>
+
+#include "program.hpp"
+#include "scratch.hpp"
+
+namespace json = boost::json;
+
+namespace {
+
+const std::string subject = ATTNRT_TEST_SUBJECT;
+
+json::value verify(const std::string& arguments, int status, const std::string& environment = "") {
+  const Outcome outcome = attnrt_program("verify --quick --json " + arguments, environment);
+  INFO(arguments << "\n" << outcome.err << outcome.out);
+  REQUIRE(outcome.status == status);
+  return json::parse(outcome.out);
+}
+
+// Results of the checks of a backend: "passed", "failed", "skipped".
+std::set<std::string> results(const json::value& report, const std::string& backend) {
+  std::set<std::string> out;
+  for (const json::value& check : report.at("checks").as_array())
+    if (check.at("backend").as_string() == backend) out.insert(check.at("result").as_string().c_str());
+  return out;
+}
+
+const json::value& check_of(const json::value& report, const std::string& backend, const std::string& name) {
+  for (const json::value& check : report.at("checks").as_array())
+    if (check.at("backend").as_string() == backend && check.at("check").as_string() == name) return check;
+  FAIL("no check " << name << " of " << backend);
+  return report;
+}
+
+}  // namespace
+
+TEST_CASE("a file is verified: the right backend passes, the wrong and the deadly one are told with case and place") {
+  const Scratch scratch("verify");
+  const std::string junit = scratch.file("report.xml");
+  const json::value report = verify(subject + " --check image --check numerics --check sheet --junit " + junit, 1);
+  CHECK_FALSE(report.at("passed").as_bool());
+  CHECK(results(report, "RIGHT") == std::set<std::string>{"passed"});
+  const json::value& wrong = check_of(report, "WRONG", "numerics").at("failures").at(0);
+  CHECK(wrong.at("check").as_string() == "lse");
+  CHECK(std::string(wrong.at("where").as_string().c_str()).find("seed") != std::string::npos);
+  const json::value& deadly = check_of(report, "DEADLY", "numerics").at("failures").at(0);
+  CHECK(deadly.at("check").as_string() == "process");
+#if !ATTNRT_SANITIZERS
+  CHECK(std::string(deadly.at("sentence").as_string().c_str()).find("SIGSEGV: an access 0 bytes behind a piece of") !=
+        std::string::npos);
+#endif
+  boost::property_tree::ptree xml;
+  boost::property_tree::read_xml(junit, xml);
+  int suites = 0, failed = 0;
+  for (const auto& [name, suite] : xml.get_child("testsuites")) {
+    ++suites;
+    failed += suite.get<int>("<xmlattr>.failures");
+  }
+  CHECK(suites == 4);  // the file and three variants
+  CHECK(failed == 2);
+}
+
+TEST_CASE("what was verified and recorded is what show and list know") {
+  const Scratch scratch("ledger");
+  const std::string home = "XDG_CACHE_HOME=" + scratch.file("cache") + " ATTNRT_PLUGIN_PATH=" + subject;
+  const auto verified = [&](const std::string& backend) {
+    const Outcome outcome = attnrt_program("show " + backend + " --json", home);
+    REQUIRE(outcome.status == 0);
+    return json::parse(outcome.out).at("variants").at(0).at("verified");
+  };
+  CHECK(verified("RIGHT").is_null());
+  verify("RIGHT --record", 0, home);
+  REQUIRE(verified("RIGHT").is_string());
+  CHECK(std::string(verified("RIGHT").as_string().c_str()).find("quick") != std::string::npos);
+  verify("WRONG/standard --record", 1, home);
+  CHECK(verified("WRONG").is_null());
+}
+
+TEST_CASE("what verify cannot do it says") {
+  const Scratch scratch("verify-errors");
+  std::ofstream(scratch.file("text.so")) << "no library";
+  const struct {
+    std::string arguments;
+    int status;
+    const char* sentence;
+  } rows[] = {
+      {subject + " --check speed", 2, "--check is 'speed', wanted image, sheet, supports"},
+      {"--quick --all", 2, "--quick and --all"},
+      {subject + " --record --check sheet", 2, "--record and --check"},
+      {scratch.file("absent.so"), 2, "cannot be found"},
+      {scratch.file("text.so"), 1, "foreign"},
+      {"NO_SUCH_ATTN", 2, "NO_SUCH_ATTN"},
+      {"CPU_ATTN/fastest", 2, "CPU_ATTN/fastest"},
+      {subject + " --jobs 0", 2, "--jobs"},
+  };
+  for (const auto& row : rows) {
+    const Outcome outcome = attnrt_program("verify " + row.arguments);
+    CAPTURE(row.arguments, outcome.err, outcome.out);
+    CHECK(outcome.status == row.status);
+    CHECK(outcome.err.find(row.sentence) != std::string::npos);
+  }
+}
