@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds and runs the tests: the plain build and the one under address and undefined-behaviour sanitizers, in one CTest
-# run whose closing line comes last. --all adds the dense grids (label all), the thread sanitizer and, where clang++ is
-# installed, clang.
+# Builds and runs the tests: the plain build and, where clang has libFuzzer, the fuzz targets for 20 s each, in one CTest
+# run whose closing line comes last. --all adds the dense grids (label all), the address and undefined-behaviour
+# sanitizers, the thread sanitizer and, where clang++ is installed, clang.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -22,6 +22,12 @@ case "${1:-}" in
 esac
 
 bash tools/setup.sh
+if echo 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }' |
+  clang++ -fsanitize=fuzzer,address -x c++ - -o /dev/null 2>/dev/null; then
+  presets+=(fuzz)
+else
+  echo "test: clang++ cannot build with libFuzzer here, the fuzz targets run their recorded inputs alone" >&2
+fi
 mkdir -p build/all
 : >build/all/CTestTestfile.cmake
 for preset in "${presets[@]}"; do

@@ -19,7 +19,7 @@ Result<AttentionConfig> parse_attention_config(std::string_view text, const Prio
   const JsonReader root(*value, "attention-config", error);
   for (const auto& member : root.object()) {
     const std::string key(member.key().data(), member.key().size());
-    const JsonReader at = root.at(key.c_str());
+    const JsonReader at = root.at(key);
     if (key == "backend") {
       config.backend = at.text();
     } else if (key == "mla_prefill_backend") {
@@ -27,9 +27,9 @@ Result<AttentionConfig> parse_attention_config(std::string_view text, const Prio
     } else if (key == "pin") {
       for (const auto& pin : at.object()) {
         const std::string plugin(pin.key().data(), pin.key().size());
-        const std::string digest = at.at(plugin.c_str()).text();
+        const std::string digest = at.at(plugin).text();
         if (digest.size() != 71 || !digest.starts_with("sha256:") || digest.find_first_not_of("0123456789abcdef", 7) != std::string::npos)
-          at.at(plugin.c_str()).fail("is '" + digest + "', wanted sha256: and 64 lower-case hex digits");
+          at.at(plugin).fail("is '" + digest + "', wanted sha256: and 64 lower-case hex digits");
         config.pins[plugin] = digest;
       }
     } else if (known.contains(key)) {

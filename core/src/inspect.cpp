@@ -8,6 +8,8 @@
 
 #include <cstddef>
 #include <cstring>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "attnrt/base_size.hpp"
@@ -15,6 +17,8 @@
 
 namespace attnrt::core {
 namespace {
+
+using namespace std::string_view_literals;
 
 #if defined(__x86_64__)
 constexpr uint16_t kMachine = EM_X86_64;
@@ -61,12 +65,12 @@ void read_notes(const std::vector<unsigned char>& bytes, uint64_t alignment, Ins
     std::memcpy(&header, bytes.data() + at, sizeof header);
     const uint64_t name = at + sizeof header, desc = name + aligned(header.n_namesz);
     if (!inside(name, header.n_namesz, bytes.size()) || !inside(desc, header.n_descsz, bytes.size())) return;
-    const std::string owner(reinterpret_cast<const char*>(bytes.data() + name), header.n_namesz ? header.n_namesz - 1 : 0);
-    if (owner == "GNU" && header.n_type == NT_GNU_BUILD_ID && header.n_descsz <= 64)
+    const std::string_view owner(reinterpret_cast<const char*>(bytes.data() + name), header.n_namesz);
+    if (owner == "GNU\0"sv && header.n_type == NT_GNU_BUILD_ID && header.n_descsz <= 64)
       out.build_id = hex(bytes.data() + desc, header.n_descsz);
     // Our note is written as one C struct, so its owner field is 8 bytes whatever the alignment says.
     constexpr std::size_t body = offsetof(attnrt_note, struct_size), base = sdk::base_size<attnrt_note>;
-    if (owner == "attnrt" && header.n_type == ATTNRT_NOTE_TYPE && inside(at, base, bytes.size()) && header.n_descsz >= base - body) {
+    if (owner == "attnrt\0"sv && header.n_type == ATTNRT_NOTE_TYPE && inside(at, base, bytes.size()) && header.n_descsz >= base - body) {
       attnrt_note note{};
       std::memcpy(&note, bytes.data() + at, base);
       out.name = text_field(note.name);
@@ -151,10 +155,17 @@ Inspection inspect_bytes(const ReadAt& read, uint64_t size) {
   }
   if (!load || !dynamic) return verdict(State::damaged, "no loadable or no dynamic segment");
   if (!found) return verdict(State::foreign, "no attnrt note, wanted a library made with attnrt_add_plugin");
+  for (const auto& [what, text] : {std::pair("name", &out.name), std::pair("version", &out.version)})
+    if (!is_word(*text)) {
+      out.state = State::invalid;
+      out.sentence = std::string("the attnrt note's ") + what + " is '" + printable(*text) + "', wanted letters, digits, '_', '.' and '-'";
+      text->assign(printable(*text));
+      return out;
+    }
   for (const std::string& name : exports(read, e, size))
     if (name != ATTNRT_PLUGIN_QUERY) {
       out.state = State::invalid;
-      out.sentence = "exports " + name + ", wanted " ATTNRT_PLUGIN_QUERY " alone: build it with attnrt_add_plugin";
+      out.sentence = "exports " + printable(name, 200) + ", wanted " ATTNRT_PLUGIN_QUERY " alone: build it with attnrt_add_plugin";
       return out;
     }
   const auto incompatible = [&out](std::string sentence) {

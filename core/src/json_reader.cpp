@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "words.hpp"
+
 namespace attnrt::core {
 namespace json = boost::json;
 
@@ -41,7 +43,7 @@ const char* kind_of(const json::value& v) {
 }  // namespace
 
 void JsonReader::fail(const std::string& sentence) const {
-  if (error_->empty()) *error_ = file_ + "#" + pointer_ + ": " + sentence;
+  if (error_->empty()) *error_ = printable(file_ + "#" + pointer_ + ": " + sentence);
 }
 
 const json::object& JsonReader::object() const {
@@ -63,11 +65,11 @@ void JsonReader::allow(std::initializer_list<const char*> keys) const {
 
 bool JsonReader::has(const char* key) const { return value_->is_object() && value_->get_object().contains(key); }
 
-JsonReader JsonReader::at(const char* key) const {
+JsonReader JsonReader::at(std::string_view key) const {
   JsonReader child = *this;
-  child.pointer_ += std::string("/") + key;
-  const json::value* found = object().if_contains(key);
-  if (!found) fail(std::string("key '") + key + "' is missing");
+  child.pointer_.append("/").append(key);
+  const json::value* found = object().if_contains({key.data(), key.size()});
+  if (!found) fail("key '" + std::string(key) + "' is missing");
   child.value_ = found ? found : &null_value();
   return child;
 }

@@ -27,7 +27,7 @@ class JsonReader {
   /// Every key must be one of these.
   void allow(std::initializer_list<const char*> keys) const;
   bool has(const char* key) const;
-  JsonReader at(const char* key) const;
+  JsonReader at(std::string_view key) const;
   JsonReader at(std::size_t index) const;
   std::size_t size() const;  ///< of an array; fails where it is none
   std::string text() const;

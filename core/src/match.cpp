@@ -117,11 +117,11 @@ std::string why_detail(attnrt_why why, const attnrt_caps& caps, const attnrt_pro
       return offers("v " + number(p.head_size_v), sizes_text(caps.head_sizes_v ? *caps.head_sizes_v : *caps.head_sizes));
     }
     case ATTNRT_WHY_DTYPE:
-      if (caps.q_dtypes >> p.q_dtype & 1)
+      if (sdk::in_set(caps.q_dtypes, p.q_dtype))
         return offers(std::string("output ") + name_of(words::dtypes, p.out_dtype), join(dtype_names(caps.out_dtypes)));
       return offers(name_of(words::dtypes, p.q_dtype), join(dtype_names(caps.q_dtypes)));
     case ATTNRT_WHY_KV_CACHE_DTYPE:
-      if (caps.kv_dtypes >> p.kv_dtype & 1) return "kv_scales: offers " + join(names_of(words::features, caps.features));
+      if (sdk::in_set(caps.kv_dtypes, p.kv_dtype)) return "kv_scales: offers " + join(names_of(words::features, caps.features));
       return offers(name_of(words::dtypes, p.kv_dtype), join(dtype_names(caps.kv_dtypes)));
     case ATTNRT_WHY_BLOCK_SIZE: return offers(number(p.block_size), sizes_text(*caps.block_sizes));
     case ATTNRT_WHY_FAMILY: return offers(name_of(words::families, p.family), join(names_of(words::families, caps.families)));

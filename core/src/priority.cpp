@@ -112,7 +112,7 @@ Switch read_switch(const JsonReader& in) {
     const JsonReader only = in.at("only");
     for (const auto& member : only.object()) {
       const std::string backend(member.key().data(), member.key().size());
-      s.only.emplace_back(backend, only.at(backend.c_str()).texts());
+      s.only.emplace_back(backend, only.at(backend).texts());
     }
   }
   if (in.ok() && s.exclude.empty() && !s.before && s.only.empty()) in.fail("does nothing, wanted exclude, before or only");
@@ -174,12 +174,22 @@ Result<PriorityTable> read_priority(const std::filesystem::path& file) {
 }
 
 bool fits(std::string_view pattern, std::string_view name) {
-  const std::size_t star = pattern.find('*');
-  if (star == std::string_view::npos) return equal_ignoring_case(pattern, name);
-  if (name.size() < star || !equal_ignoring_case(pattern.substr(0, star), name.substr(0, star))) return false;
-  for (std::size_t at = star; at <= name.size(); ++at)
-    if (fits(pattern.substr(star + 1), name.substr(at))) return true;
-  return false;
+  // The last `*` takes one more character whenever what follows it fails; going further back would find nothing new.
+  std::size_t p = 0, n = 0, star = std::string_view::npos, taken = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      taken = n;
+    } else if (p < pattern.size() && equal_ignoring_case(pattern.substr(p, 1), name.substr(n, 1))) {
+      ++p, ++n;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      n = ++taken;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', p) == std::string_view::npos;
 }
 
 }  // namespace attnrt::core

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tables.hpp"
 
-#include <cctype>
 #include <cstring>
 #include <set>
 
@@ -24,9 +23,7 @@ class TableCheck {
     const std::size_t n = strnlen(s, kMaxText);
     if (n == kMaxText) return fail(where + " is longer than " + std::to_string(kMaxText) + " bytes");
     if (name && (n == 0 || n > 64)) return fail(where + " has " + std::to_string(n) + " characters, wanted 1 to 64");
-    for (std::size_t i = 0; name && i < n; ++i)
-      if (!std::isalnum(static_cast<unsigned char>(s[i])) && s[i] != '_' && s[i] != '.' && s[i] != '-')
-        return fail(where + " is '" + s + "', wanted letters, digits, '_', '.' and '-'");
+    if (name && !is_word(s)) return fail(where + " is '" + printable(s) + "', wanted letters, digits, '_', '.' and '-'");
     return true;
   }
   template <class T>

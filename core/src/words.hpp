@@ -34,7 +34,11 @@ std::vector<std::string> dtype_names(uint64_t mask);
 
 /// "a, b, c"; `quote` puts each in single quotes.
 std::string join(const std::vector<std::string>& items, const char* separator = ", ", const char* quote = "");
+/// A sentence that quotes what somebody else wrote: on one line, at most `limit` bytes, control characters as '?'.
+std::string printable(std::string_view text, std::size_t limit = 1024);
 bool equal_ignoring_case(std::string_view a, std::string_view b);
+/// A name as plugins have them: letters, digits, '_', '.' and '-', at least one.
+bool is_word(std::string_view text);
 std::string upper(std::string_view text);
 
 /// "9.0" for CUDA 90, "gfx942" for ROCm 0x942, "" for the CPU.

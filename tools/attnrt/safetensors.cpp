@@ -44,7 +44,7 @@ constexpr std::array<DtypeRow, 15> kDtypes{{{"BOOL", 1},
 /// A piece of a file in a sentence: short, on one line.
 std::string quoted(std::string_view text) {
   std::string out = "'";
-  for (const char c : text.substr(0, 60)) out += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
+  for (const char c : text.substr(0, 60)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
   return out + (text.size() > 60 ? "...'" : "'");
 }
 

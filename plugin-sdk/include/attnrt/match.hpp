@@ -5,6 +5,7 @@
 #ifndef ATTNRT_MATCH_HPP
 #define ATTNRT_MATCH_HPP
 #include <cstdint>
+#include <initializer_list>
 
 #include "attnrt/plugin.h"
 
@@ -23,15 +24,23 @@ constexpr bool admits(const attnrt_sizes& sizes, uint32_t value) {
          value % sizes.multiple == 0;
 }
 
+/// Is `index` in a set of (1u << index)? Any index may be asked for.
+constexpr bool in_set(uint32_t set, uint32_t index) { return index < 32 && (set >> index & 1u) != 0; }
+
 /// The largest admitted kernel block that divides a manager's block of `value` tokens; 0 where there is none.
 constexpr uint32_t kernel_block(const attnrt_sizes& sizes, uint32_t value) {
-  if (admits(sizes, value)) return value;
+  if (value == 0 || admits(sizes, value)) return value;
   uint32_t best = 0;
   for (uint32_t i = 0; i < sizes.list_count; ++i)
     if (sizes.list[i] != 0 && value % sizes.list[i] == 0 && sizes.list[i] > best) best = sizes.list[i];
-  if (sizes.multiple != 0)
-    for (uint32_t parts = 2; parts <= value / sizes.multiple && value / parts > best; ++parts)
-      if (value % parts == 0 && admits(sizes, value / parts)) return value / parts;
+  if (sizes.multiple == 0 || value % sizes.multiple != 0) return best;
+  // Divisors of the quotient come in pairs, so that no block takes more than 2^16 steps.
+  const uint32_t quotient = value / sizes.multiple;
+  for (uint32_t small = 1; small <= quotient / small; ++small) {
+    if (quotient % small != 0) continue;
+    for (const uint32_t block : {quotient / small * sizes.multiple, small * sizes.multiple})
+      if (block > best && admits(sizes, block)) best = block;
+  }
   return best;
 }
 
@@ -47,8 +56,8 @@ constexpr WhySet refusals(const attnrt_caps& caps, const attnrt_problem& p) {
 
   const attnrt_sizes& v_sizes = caps.head_sizes_v ? *caps.head_sizes_v : *caps.head_sizes;
   refuse(!admits(*caps.head_sizes, p.head_size_qk) || !admits(v_sizes, p.head_size_v), ATTNRT_WHY_HEAD_SIZE);
-  refuse(!(caps.q_dtypes >> p.q_dtype & 1u) || !(caps.out_dtypes >> p.out_dtype & 1u), ATTNRT_WHY_DTYPE);
-  refuse(!(caps.kv_dtypes >> p.kv_dtype & 1u) || lacks(ATTNRT_FEATURE_KV_SCALES), ATTNRT_WHY_KV_CACHE_DTYPE);
+  refuse(!in_set(caps.q_dtypes, p.q_dtype) || !in_set(caps.out_dtypes, p.out_dtype), ATTNRT_WHY_DTYPE);
+  refuse(!in_set(caps.kv_dtypes, p.kv_dtype) || lacks(ATTNRT_FEATURE_KV_SCALES), ATTNRT_WHY_KV_CACHE_DTYPE);
   refuse(p.block_size != 0 && is_paged(p.kv_layouts) && kernel_block(*caps.block_sizes, p.block_size) == 0,
          ATTNRT_WHY_BLOCK_SIZE);
   refuse(lacks(ATTNRT_FEATURE_MM_PREFIX), ATTNRT_WHY_MM_PREFIX);
