@@ -156,7 +156,8 @@ class PanelAttention {
 
  private:
   static constexpr int kDegree = sizeof(T) == 4 ? 5 : 4;
-  /// Below this many rows keys and values come from memory as fast as they are used.
+  /// Below this many rows keys and values come from memory as fast as they are used: packing asks a tile ahead. Pages are
+  /// asked for ahead by the first strip whatever the rows: it finds them in the cache, and so do the others.
   static constexpr int kStreamRows = 2 * kTileRows;
   /// Dims that fp32 scores sum at a time: short sums err less than one long one.
   static constexpr int64_t kPieceSteps = 32;
@@ -221,10 +222,9 @@ class PanelAttention {
           attend_tile<Packed, Ahead::kPieces>(tile, packed_);
         else
           attend_tile<Packed, Ahead::kNothing>(tile, packed_);
-      } else if (find_pages(tile, from, to); item_.rows < kStreamRows) {
-        attend_tile<Direct, Ahead::kStream>(tile, shape_.panels);
       } else {
-        attend_tile<Direct, Ahead::kNothing>(tile, shape_.panels);
+        find_pages(tile, from, to);
+        attend_tile<Direct, Ahead::kStream>(tile, shape_.panels);
       }
     }
   }
