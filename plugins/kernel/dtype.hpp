@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// dtype.hpp: fp32 from and to bf16 and fp16, by integer operations that a compiler turns into vector code on every
-// instruction set. Widening is exact; narrowing rounds to nearest, ties to even, and keeps NaN a NaN.
+// dtype.hpp: fp32 from and to the types that tensors are stored in, by integer operations that a compiler turns into vector
+// code on every instruction set. Widening is exact. Narrowing rounds to nearest, ties to even, and keeps NaN a NaN; types
+// of 8 bits saturate. What e4m3 and e5m2 cannot hold as a number (NaN, infinity) is read as the number that its digits
+// would be: a narrowed row never holds one but for a NaN that was one before.
 #ifndef ATTNRT_KERNEL_DTYPE_HPP
 #define ATTNRT_KERNEL_DTYPE_HPP
 #include <cstdint>
@@ -17,6 +19,15 @@ struct Bf16 {
 };
 struct Fp16 {
   uint16_t bits;
+};
+struct E4m3 {
+  uint8_t bits;
+};
+struct E5m2 {
+  uint8_t bits;
+};
+struct Int8 {
+  int8_t value;
 };
 
 ATTNRT_KERNEL_INLINE uint32_t word_of(float x) {
@@ -41,6 +52,19 @@ ATTNRT_KERNEL_INLINE float widen(Fp16 x) {
   const uint32_t special = magnitude >= 0x0f800000u ? 0x7f800000u : 0u;
   return float_of(scaled | special | (h & 0x8000u) << 16);
 }
+/// An exponent of 4 or 5 bits and Digits of mantissa. Subnormals are counted in units of the smallest: no step depends on
+/// how the processor treats subnormal fp32.
+template <int Digits>
+ATTNRT_KERNEL_INLINE float widen_byte(uint32_t bits) {
+  const uint32_t magnitude = bits & 0x7fu;
+  const float unit = float_of(Digits == 3 ? 0x3b000000u : 0x37800000u);  // 2^-9, 2^-16
+  const uint32_t tiny = word_of(static_cast<float>(static_cast<int32_t>(magnitude)) * unit);
+  const uint32_t normal = (magnitude << (23 - Digits)) + ((Digits == 3 ? 120u : 112u) << 23);
+  return float_of((magnitude < (1u << Digits) ? tiny : normal) | (bits & 0x80u) << 24);
+}
+ATTNRT_KERNEL_INLINE float widen(E4m3 x) { return widen_byte<3>(x.bits); }
+ATTNRT_KERNEL_INLINE float widen(E5m2 x) { return widen_byte<2>(x.bits); }
+ATTNRT_KERNEL_INLINE float widen(Int8 x) { return static_cast<float>(x.value); }
 
 ATTNRT_KERNEL_INLINE void narrow(float x, float& to) { to = x; }
 ATTNRT_KERNEL_INLINE void narrow(float x, Bf16& to) {
@@ -57,6 +81,26 @@ ATTNRT_KERNEL_INLINE void narrow(float x, Fp16& to) {
   const uint32_t special = magnitude > 0x7f800000u ? 0x7e00u : 0x7c00u;
   const uint32_t finite = magnitude < 0x38800000u ? tiny : normal;
   to.bits = static_cast<uint16_t>((magnitude >= 0x47800000u ? special : finite) | (u >> 16 & 0x8000u));
+}
+/// Subnormals are rounded by adding a power of two whose last bit is the smallest of them; the others by the carry of an
+/// addition.
+template <int Digits>
+ATTNRT_KERNEL_INLINE uint8_t narrow_byte(float x) {
+  constexpr uint32_t kBias = Digits == 3 ? 120u : 112u, kDrop = 23u - Digits, kMagic = (kBias + 1u + kDrop) << 23;
+  const float most = Digits == 3 ? 448.0f : 57344.0f;
+  const uint32_t magnitude = word_of(x) & 0x7fffffffu;
+  const float size = float_of(magnitude) < most ? float_of(magnitude) : most;
+  const uint32_t u = word_of(size), tiny = word_of(size + float_of(kMagic)) - kMagic;
+  const uint32_t normal = ((u + (1u << (kDrop - 1)) - 1u + (u >> kDrop & 1u)) >> kDrop) - (kBias << Digits);
+  const uint32_t number = u < (kBias + 1u) << 23 ? tiny : normal;
+  return static_cast<uint8_t>((word_of(x) >> 24 & 0x80u) | (magnitude > 0x7f800000u ? 0x7fu : number));
+}
+ATTNRT_KERNEL_INLINE void narrow(float x, E4m3& to) { to.bits = narrow_byte<3>(x); }
+ATTNRT_KERNEL_INLINE void narrow(float x, E5m2& to) { to.bits = narrow_byte<2>(x); }
+/// NaN becomes 0.
+ATTNRT_KERNEL_INLINE void narrow(float x, Int8& to) {
+  const float low = x > -128.0f ? x : x < 0.0f ? -128.0f : 0.0f, bounded = low < 127.0f ? low : 127.0f;
+  to.value = static_cast<int8_t>(static_cast<int32_t>(word_of(bounded + 12582912.0f)) - 0x4b400000);
 }
 
 /// Rows of n elements.

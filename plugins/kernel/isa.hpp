@@ -65,6 +65,20 @@ ATTNRT_KERNEL_INLINE Vec larger(Vec a, Vec b) {
 #endif
 }
 
+/// The square root of each lane.
+ATTNRT_KERNEL_INLINE Vec root_of(Vec v) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_sqrt_ps(static_cast<__mmask16>(-1), v);
+#elif defined(__AVX2__)
+  return _mm256_sqrt_ps(v);
+#elif defined(__SSE2__)
+  return _mm_sqrt_ps(v);
+#else
+  for (int i = 0; i < kLanes; ++i) v[i] = __builtin_sqrtf(v[i]);
+  return v;
+#endif
+}
+
 ATTNRT_KERNEL_INLINE VecInt bits_of(Vec v) {
   VecInt i;
   std::memcpy(&i, &v, sizeof i);

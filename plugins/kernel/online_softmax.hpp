@@ -22,19 +22,20 @@ struct RowState {
   float sum = 0.0f;
 };
 
-/// From dot products to scores: s = scale * qk; s = softcap * tanh(s / softcap); s += slope * (key - query position).
+/// From dot products to scores: s = scale * qk; s = softcap * tanh(s / softcap); then ALiBi by the distance from the query
+/// to the key: s += slope * distance, or s -= slope * sqrt(-distance) to the left.
 struct ScoreMap {
   float scale;
   float softcap;  ///< 0 = off
   bool alibi;
+  bool root;
 };
 
-/// Turns the dot products in columns [begin, end) of a tile into exp(score - new maximum) and updates the row; reads
-/// and writes whole vectors around the span. `distance` is the position of column 0 minus the query's. Returns the
-/// factor for what was accumulated before, exp(old maximum - new maximum), or a negative number where the span holds
-/// no finite score: the tile then is no part of the row.
-ATTNRT_KERNEL_INLINE float softmax_tile(float* s, int begin, int end, const ScoreMap& map, float slope,
-                                        int64_t distance, RowState& row) {
+/// Turns the dot products in columns [begin, end) of a tile into scores; reads and writes whole vectors around them.
+/// `key_position(c)`: where the key of column c stands.
+template <class KeyPosition>
+ATTNRT_KERNEL_INLINE void map_tile(float* s, int begin, int end, const ScoreMap& map, float slope, int64_t position,
+                                   KeyPosition&& key_position) {
   const int from = begin / kLanes * kLanes, to = (end + kLanes - 1) / kLanes * kLanes;
   for (int c = from; c < begin; ++c) s[c] = 0.0f;
   for (int c = end; c < to; ++c) s[c] = 0.0f;
@@ -44,14 +45,20 @@ ATTNRT_KERNEL_INLINE float softmax_tile(float* s, int begin, int end, const Scor
     const Vec cap = broadcast(map.softcap);
     for (int c = from; c < to; c += kLanes) store(s + c, cap * tanh_of(load(s + c) / cap));
   }
-  if (map.alibi)
-    for (int c = from; c < to; c += kLanes) {
-      const Vec away = broadcast(static_cast<float>(distance + c)) + iota();
-      store(s + c, madd(broadcast(slope), away, load(s + c)));
-    }
+  if (!map.alibi) return;
+  for (int c = begin; c < end; ++c) {
+    const auto distance = static_cast<float>(key_position(c) - position);
+    s[c] += map.root ? (distance < 0.0f ? -slope * std::sqrt(-distance) : 0.0f) : slope * distance;
+  }
+}
+
+/// Turns the scores in columns [begin, end) of a tile into exp(score - new maximum) and updates the row; writes whole vectors
+/// around the span. Returns the factor for what was accumulated before, exp(old maximum - new maximum), or a negative
+/// number where the span holds no finite score: the tile then is no part of the row.
+ATTNRT_KERNEL_INLINE float softmax_tile(float* s, int begin, int end, RowState& row) {
+  const int from = begin / kLanes * kLanes, to = (end + kLanes - 1) / kLanes * kLanes;
   for (int c = from; c < begin; ++c) s[c] = kMinusInfinity;
   for (int c = end; c < to; ++c) s[c] = kMinusInfinity;
-
   Vec highest = broadcast(kMinusInfinity);
   for (int c = from; c < to; c += kLanes) highest = larger(highest, load(s + c));
   const float tile_max = max_lanes(highest);

@@ -70,23 +70,38 @@ struct PanelRows {
   float* acc;    ///< [rows][padded head_size_v]
 };
 
-/// Scores that need more than a scale: s = scale * qk, softcap, ALiBi. Base e: only the difference to the maximum is
-/// turned into base 2, which keeps the digits of large scores.
+/// Scores that need more than a scale: s = scale * qk, softcap, ALiBi by the position of each key. Base e: only the
+/// difference to the maximum is turned into base 2, which keeps the digits of large scores.
 struct PanelScoreMap {
   float scale;  ///< softmax scale
   float softcap;
-  bool alibi;
+  const float* positions;  ///< of the tile's keys; NULL = no ALiBi
+  bool root;               ///< -slope * sqrt(distance) to the left, nothing to the right
 };
 ATTNRT_KERNEL_INLINE void map_scores(float* s, int64_t from, int64_t to, const PanelScoreMap& map, float slope,
-                                     int64_t distance) {
+                                     float position) {
   for (int64_t c = from; c < to; c += kLanes) {
     Vec x = load(s + c) * broadcast(map.scale);
     if (map.softcap > 0.0f) {
       const Vec cap = broadcast(map.softcap);
       x = cap * tanh_of(x / cap);
     }
-    if (map.alibi) x = madd(broadcast(slope), broadcast(static_cast<float>(distance + c)) + iota(), x);
+    if (map.positions) {
+      const Vec distance = load(map.positions + c) - broadcast(position);
+      x = madd(broadcast(slope), map.root ? -root_of(larger(-distance, Vec{})) : distance, x);
+    }
     store(s + c, x);
+  }
+}
+
+/// Adds a bias to each column; -infinity hides it.
+ATTNRT_KERNEL_INLINE void add_bias(float* s, const float* bias, int64_t from, int64_t to) {
+  const Vec least = broadcast(-1e29f);  // above kHidden: a row of scores that are all as low still has a softmax
+  for (int64_t c = from; c < to; c += kLanes) {
+    const Vec b = load(bias + c);
+    const VecInt seen = b >= least;
+    const Vec x = larger(least, load(s + c) + b);  // NaN stays NaN
+    store(s + c, from_bits((bits_of(x) & seen) | (bits_of(broadcast(kHidden)) & ~seen)));
   }
 }
 

@@ -32,15 +32,34 @@ struct AttentionShape {
   int32_t tile_keys;   ///< of the panel kernels: tiles stand at its multiples
   bool native;         ///< the cache holds packed pages
   kernel::PanelLayout panels;  ///< of a native page and KV head
+  uint32_t q_dtype;    ///< of out too
+  uint64_t features;   ///< ATTNRT_FEATURE_* of the problem
   uint32_t causal;     ///< ATTNRT_CAUSAL_*
   int32_t window_left, window_right;
   float softcap;
+  int32_t cp_size, cp_rank, cp_interleave;
 };
 
 /// A tensor's memory with the strides, in elements, of the dimensions before the last.
 struct View {
   void* data = nullptr;
   int64_t stride[3] = {0, 0, 0};
+};
+
+/// A mask given as numbers or truth values, [request, head, query, key]; strides in elements, 0 where one serves all.
+struct DenseMask {
+  enum class Kind { kNone, kBool, kFp16, kFp32 };
+  Kind kind = Kind::kNone;
+  const void* data = nullptr;
+  int64_t stride[4] = {0, 0, 0, 0};
+};
+
+/// What hides and shows keys beyond causality and the window.
+struct MaskOperands {
+  DenseMask dense;
+  View tree;    ///< [request, query, key], fp32; data NULL = none
+  View ranges;  ///< [token, 2], int32; data NULL = none
+  attnrt_block_sparse pattern{};  ///< block 0 = none
 };
 
 /// One call: a batch and its operands. k and v: strides of block, slot, head in a cache, 0, row, head without one.
@@ -52,6 +71,7 @@ struct AttentionCall {
   View sinks;         ///< data NULL = none
   bool sinks_fp32;    ///< else of q's dtype
   View alibi_slopes;  ///< data NULL = none
+  MaskOperands masks;
   float scale;
   float* partials;    ///< results of splits, where items have slots
   int32_t* counters;  ///< of finished pieces, [group, KV head], zero between runs

@@ -4,18 +4,11 @@
 #include <algorithm>
 #include <string>
 
+#include "mask_operands.hpp"
 #include "merge.hpp"
 #include "panel_cache.hpp"
 
 namespace attnrt::cpu {
-
-View view_of(const attnrt_tensor* tensor) {
-  View view;
-  if (!tensor) return view;
-  view.data = static_cast<std::byte*>(tensor->data) + tensor->byte_offset;
-  for (int32_t i = 0; i < std::min(tensor->ndim, 3); ++i) view.stride[i] = tensor->strides[i];
-  return view;
-}
 
 void want_absent(const char* call, const char* name, const attnrt_tensor* tensor) {
   if (tensor)
@@ -31,8 +24,10 @@ int32_t panel_item_rows(const AttentionShape& shape) {
   return shape.group >= 64 && shape.group <= 128 ? shape.group : 96;
 }
 
-/// Fewer keys where rows are wide, so that keys, values and scores of a tile stay in the cache together.
+/// Fewer keys where rows are wide, so that keys, values and scores of a tile stay in the cache together; few where blocks are
+/// to be skipped.
 int32_t panel_tile_keys(const attnrt_problem& p) {
+  if (p.features & ATTNRT_FEATURE_BLOCK_SPARSE) return kernel::kPanelWidth;
   return (p.head_size_qk + p.head_size_v) * sdk::dtype_bytes(p.q_dtype) > 1024 ? kMaxTileKeys / 2 : kMaxTileKeys;
 }
 
@@ -47,10 +42,15 @@ AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& ke
   shape_.head_size_qk = static_cast<int32_t>(p.head_size_qk);
   shape_.head_size_v = static_cast<int32_t>(p.head_size_v);
   shape_.block_size = sdk::is_paged(p.kv_layouts) ? static_cast<int32_t>(p.block_size) : 0;
+  shape_.q_dtype = p.q_dtype;
+  shape_.features = p.features;
   shape_.causal = p.causal;
   shape_.window_left = p.window_left;
   shape_.window_right = p.window_right;
   shape_.softcap = p.softcap;
+  shape_.cp_size = static_cast<int32_t>(std::max(1u, p.cp_size));
+  shape_.cp_rank = p.cp_size > 1 ? static_cast<int32_t>(p.cp_rank) : 0;
+  shape_.cp_interleave = p.cp_size > 1 ? static_cast<int32_t>(p.cp_interleave) : 1;
   shape_.native = sdk::is_paged(p.kv_layouts) && (p.kv_layouts & ATTNRT_KV_NATIVE);
   if (shape_.native) shape_.panels = panel_page(p);
   shape_.item_rows = kernels.split_floats ? panel_item_rows(shape_) : kItemRows;
@@ -104,6 +104,7 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   call.sinks = view_of(args.sinks);
   call.sinks_fp32 = args.sinks && sdk::dtype_of(args.sinks->dtype) == ATTNRT_FP32;
   call.alibi_slopes = view_of(args.alibi_slopes);
+  call.masks = masks_of(args, plan.batch_, shape_);
   call.scale = args.scale;
   call.partials = plan.partials_;
   call.counters = plan.counters_;

@@ -56,9 +56,6 @@ class AttentionOp {
   std::size_t worker_bytes_;
 };
 
-/// A tensor's memory at its byte offset.
-View view_of(const attnrt_tensor* tensor);
-
 /// Throws INVALID where an operand is given that no feature of this plugin reads.
 void want_absent(const char* call, const char* name, const attnrt_tensor* tensor);
 

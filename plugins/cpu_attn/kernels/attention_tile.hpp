@@ -16,11 +16,12 @@
 
 #include "../../kernel/dtype.hpp"
 #include "../../kernel/kv_walk.hpp"
-#include "../../kernel/mask.hpp"
 #include "../../kernel/online_softmax.hpp"
 #include "../../kernel/register_tile.hpp"
 #include "../../kernel/transpose.hpp"
 #include "attention.hpp"
+#include "row_io.hpp"
+#include "row_mask.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
@@ -41,6 +42,7 @@ struct Scratch {
   float* scores;  ///< [kTileRows][kTileKeys]
   float* part;    ///< [kTileRows][padded]
   float* stage;   ///< [5][head_size_qk], the last row zero
+  float* bias;    ///< [kTileKeys]
 
   Scratch(std::byte* bytes, int64_t head_size_qk, int64_t head_size_v) {
     float* at = reinterpret_cast<float*>(bytes);
@@ -57,6 +59,7 @@ struct Scratch {
     scores = take(kTileRows * kTileKeys);
     part = take(kTileRows * width);
     stage = take(5 * head_size_qk);
+    bias = take(kTileKeys);
     floats = at - reinterpret_cast<float*>(bytes);
   }
   int64_t floats;
@@ -66,12 +69,13 @@ inline std::size_t attention_scratch_bytes(const cpu::AttentionShape& shape) {
   const auto up = [](int64_t n) { return (n + 15) / 16 * 16; };
   const int64_t qk = shape.head_size_qk, width = padded(shape.head_size_v);
   const int64_t floats = up(kItemRows * qk) + up(kItemRows * width) + up(qk * kTileKeys) + up(kTileKeys * width) +
-                         up(kTileRows * kTileKeys) + up(kTileRows * width) + up(5 * qk);
+                         up(kTileRows * kTileKeys) + up(kTileRows * width) + up(5 * qk) + up(kTileKeys);
   return static_cast<std::size_t>(floats) * sizeof(float);
 }
 
-/// Attention of one item: loads its queries, walks the key tiles, writes its rows of out and lse.
-template <class T>
+/// Attention of one item: loads its queries, walks the key tiles, writes its rows of out and lse. S: keys and values as
+/// stored.
+template <class S>
 class ItemAttention {
  public:
   ItemAttention(const AttentionCall& call, const AttentionItem& item, int32_t kv_head, std::byte* scratch)
@@ -81,18 +85,9 @@ class ItemAttention {
         qk_(call.shape.head_size_qk),
         v_(call.shape.head_size_v),
         width_(padded(call.shape.head_size_v)),
-        at_(scratch, call.shape.head_size_qk, call.shape.head_size_v) {
-    const attnrt_batch& b = *call.batch;
-    const int32_t r = item.request;
-    first_token_ = b.query_start_loc[r];
-    const int64_t queries = b.query_start_loc[r + 1] - first_token_;
-    const bool paged = call.shape.block_size > 0;
-    mask_.num_keys = b.kv_lens ? b.kv_lens[r] : paged ? b.seq_lens[r] : b.kv_start_loc[r + 1] - b.kv_start_loc[r];
-    mask_.first_position = b.seq_lens[r] - queries;
-    mask_.window_left = call.shape.window_left;
-    mask_.window_right = call.shape.window_right;
-    mask_.causal = call.shape.causal == ATTNRT_CAUSAL_PER_REQUEST ? b.causal[r] != 0
-                                                                  : call.shape.causal == ATTNRT_CAUSAL_ALWAYS;
+        at_(scratch, call.shape.head_size_qk, call.shape.head_size_v),
+        first_token_(call.batch->query_start_loc[item.request]),
+        mask_(call, item.request) {
     keys_ = walk(call.k);
     values_ = walk(call.v);
     for (int64_t d = 0; d < qk_; ++d) at_.stage[4 * qk_ + d] = 0.0f;
@@ -100,12 +95,16 @@ class ItemAttention {
 
   void run() {
     load_queries();
-    const KeySpan first = span(0), last = span(item_.rows - 1);
-    for (int64_t tile = first.begin / kTileKeys * kTileKeys; tile < last.end; tile += kTileKeys) {
-      const int64_t begin = first.begin > tile ? first.begin : tile;
-      const int64_t end = last.end < tile + kTileKeys ? last.end : tile + kTileKeys;
-      if (begin >= end) continue;
-      pack(tile, static_cast<int>(begin - tile), static_cast<int>(end - tile));
+    KeySpan seen = mask_.hull(query(0));
+    for (int64_t q = query(0); q <= query(item_.rows - 1); ++q) {
+      const KeySpan s = mask_.hull(q);
+      seen.begin = s.begin < seen.begin ? s.begin : seen.begin;
+      seen.end = s.end > seen.end ? s.end : seen.end;
+    }
+    for (int64_t tile = seen.begin / kTileKeys * kTileKeys; tile < seen.end; tile += kTileKeys) {
+      const MaskedColumns all = place(tile);
+      if (all.begin >= all.end) continue;
+      pack(tile, all.begin, all.end);
       for (int32_t row = 0; row < item_.rows; row += kTileRows)
         attend(tile, row, item_.rows - row < kTileRows ? item_.rows - row : kTileRows);
     }
@@ -117,11 +116,24 @@ class ItemAttention {
   int64_t head(int32_t row) const {
     return int64_t{kv_head_} * call_.shape.group + (item_.first_row + row) % call_.shape.group;
   }
-  KeySpan span(int32_t row) const { return mask_.span(query(row)); }
 
-  KvWalk<T> walk(const cpu::View& view) const {
+  /// What each row sees of a tile, and what they see together.
+  MaskedColumns place(int64_t tile) {
+    MaskedColumns all{kTileKeys, 0, false};
+    for (int32_t row = 0; row < item_.rows; ++row) {
+      columns_[row] = row > 0 && query(row) == query(row - 1) && !mask_.by_head()
+                          ? columns_[row - 1]
+                          : mask_.columns(query(row), head(row), tile, kTileKeys);
+      if (columns_[row].begin >= columns_[row].end) continue;
+      all.begin = columns_[row].begin < all.begin ? columns_[row].begin : all.begin;
+      all.end = columns_[row].end > all.end ? columns_[row].end : all.end;
+    }
+    return all;
+  }
+
+  KvWalk<S> walk(const cpu::View& view) const {
     const attnrt_batch& b = *call_.batch;
-    const T* base = static_cast<const T*>(view.data) + kv_head_ * view.stride[2];
+    const S* base = static_cast<const S*>(view.data) + kv_head_ * view.stride[2];
     if (call_.shape.block_size > 0)
       return {base, b.block_table + item_.request * b.block_table_stride, view.stride[0], view.stride[1],
               call_.shape.block_size};
@@ -130,9 +142,8 @@ class ItemAttention {
 
   void load_queries() {
     for (int32_t row = 0; row < item_.rows; ++row) {
-      const T* from = static_cast<const T*>(call_.q.data) + (first_token_ + query(row)) * call_.q.stride[0] +
-                      head(row) * call_.q.stride[1];
-      widen_row(from, at_.q + row * qk_, qk_);
+      const int64_t from = (first_token_ + query(row)) * call_.q.stride[0] + head(row) * call_.q.stride[1];
+      read_row(call_.shape.q_dtype, call_.q.data, from, at_.q + row * qk_, qk_);
       state_[row] = RowState{};
     }
     for (int64_t i = 0; i < item_.rows * width_; ++i) at_.acc[i] = 0.0f;
@@ -140,7 +151,7 @@ class ItemAttention {
 
   /// Columns [begin, end) of the tile at `tile`, as fp32. Columns that complete a vector are zero and belong to no key.
   void pack(int64_t tile, int begin, int end) {
-    const T* rows[kTileKeys];
+    const S* rows[kTileKeys];
     keys_.rows(tile + begin, tile + end, rows + begin);
     constexpr int kPiece = kTileVectors * kLanes;
     const int from = begin / kPiece * kPiece, to = (end + kPiece - 1) / kPiece * kPiece;
@@ -149,7 +160,7 @@ class ItemAttention {
       for (int i = 0; i < 4; ++i) {
         four[i] = at_.stage + 4 * qk_;
         if (c + i < begin || c + i >= end) continue;
-        if constexpr (sizeof(T) == sizeof(float)) {
+        if constexpr (sizeof(S) == sizeof(float)) {
           four[i] = rows[c + i];
         } else {
           widen_row(rows[c + i], at_.stage + i * qk_, qk_);
@@ -171,9 +182,8 @@ class ItemAttention {
     int begin[kTileRows], end[kTileRows];
     int union_begin = kTileKeys, union_end = 0, common_begin = 0, common_end = kTileKeys;
     for (int i = 0; i < count; ++i) {
-      const KeySpan s = span(row + i);
-      begin[i] = s.begin > tile ? clamp(s.begin - tile) : 0;
-      end[i] = s.end > tile ? clamp(s.end - tile) : 0;
+      begin[i] = columns_[row + i].begin;
+      end[i] = columns_[row + i].end;
       if (begin[i] >= end[i]) continue;
       union_begin = begin[i] < union_begin ? begin[i] : union_begin;
       union_end = end[i] > union_end ? end[i] : union_end;
@@ -184,13 +194,19 @@ class ItemAttention {
     dot_products(row, count, from, to);
 
     float factors[kTileRows];
-    const ScoreMap map{call_.scale, call_.shape.softcap, call_.alibi_slopes.data != nullptr};
+    const ScoreMap map{call_.scale, call_.shape.softcap, call_.alibi_slopes.data != nullptr,
+                       (call_.shape.features & ATTNRT_FEATURE_ALIBI_SQRT) != 0};
     for (int i = 0; i < count; ++i) {
       factors[i] = -1.0f;
       if (begin[i] < end[i]) {
-        const int64_t away = tile - (mask_.first_position + query(row + i));
         float* scores = at_.scores + i * kTileKeys;
-        factors[i] = softmax_tile(scores, begin[i], end[i], map, slope(row + i), away, state_[row + i]);
+        map_tile(scores, begin[i], end[i], map, slope(row + i), mask_.mask().position(query(row + i)),
+                 [&](int c) { return mask_.mask().positions.of(tile + c); });
+        if (columns_[row + i].holes) {
+          mask_.fill(query(row + i), head(row + i), tile, begin[i], end[i], at_.bias);
+          for (int c = begin[i]; c < end[i]; ++c) scores[c] += at_.bias[c];
+        }
+        factors[i] = softmax_tile(scores, begin[i], end[i], state_[row + i]);
       }
       if (factors[i] < 0.0f) begin[i] = end[i] = 0;
       common_begin = begin[i] > common_begin ? begin[i] : common_begin;
@@ -254,20 +270,13 @@ class ItemAttention {
     if (begin < end) multiply<TileEnd::kContinue>(values(i, begin, end, at_.part + i * width_), 1, width_);
   }
 
-  float sink(int32_t row) const {
-    const cpu::View& sinks = call_.sinks;
-    if (!sinks.data) return kMinusInfinity;
-    const int64_t i = head(row) * sinks.stride[0];
-    return call_.sinks_fp32 ? static_cast<const float*>(sinks.data)[i] : widen(static_cast<const T*>(sinks.data)[i]);
-  }
-
   void store_rows() {
     for (int32_t row = 0; row < item_.rows; ++row) {
       const int64_t token = first_token_ + query(row), h = head(row);
-      const RowEnd end = finish_row(state_[row], sink(row));
+      const RowEnd end = finish_row(state_[row], call_.sinks.data ? sink_of(call_, h) : kMinusInfinity);
       float* acc = at_.acc + row * width_;
       for (int64_t d = 0; d < v_; ++d) acc[d] = acc[d] * end.factor / end.sum;
-      narrow_row(acc, static_cast<T*>(call_.out.data) + token * call_.out.stride[0] + h * call_.out.stride[1], v_);
+      write_row(call_.shape.q_dtype, acc, call_.out.data, token * call_.out.stride[0] + h * call_.out.stride[1], v_);
       if (call_.lse.data)
         static_cast<float*>(call_.lse.data)[token * call_.lse.stride[0] + h * call_.lse.stride[1]] = end.lse;
     }
@@ -278,15 +287,16 @@ class ItemAttention {
   const int32_t kv_head_;
   const int64_t qk_, v_, width_;
   Scratch at_;
-  int64_t first_token_;
-  Mask mask_;
-  KvWalk<T> keys_, values_;
+  const int64_t first_token_;
+  const RowMask mask_;
+  KvWalk<S> keys_, values_;
+  MaskedColumns columns_[kItemRows];
   RowState state_[kItemRows];
 };
 
-template <class T>
+template <class S>
 void attend_item(const AttentionCall& call, const AttentionItem& item, int32_t kv_head, std::byte* scratch) {
-  ItemAttention<T>(call, item, kv_head, scratch).run();
+  ItemAttention<S>(call, item, kv_head, scratch).run();
 }
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA

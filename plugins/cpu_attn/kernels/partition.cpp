@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "../../kernel/mask.hpp"
+#include "row_mask.hpp"
 
 namespace attnrt::cpu {
 namespace {
@@ -13,18 +13,11 @@ constexpr int64_t kPiecesPerWorker = 4;
 /// Reading or packing keys costs about as much as this many rows against them.
 constexpr int64_t kKeyRows = 12;
 
-kernel::portable::Mask mask_of(const AttentionShape& shape, const attnrt_batch& b, int32_t r) {
-  const int64_t queries = int64_t{b.query_start_loc[r + 1]} - b.query_start_loc[r];
-  return {b.kv_lens ? b.kv_lens[r] : shape.block_size > 0 ? b.seq_lens[r] : b.kv_start_loc[r + 1] - b.kv_start_loc[r],
-          b.seq_lens[r] - queries, shape.window_left, shape.window_right,
-          shape.causal == ATTNRT_CAUSAL_PER_REQUEST ? b.causal[r] != 0 : shape.causal == ATTNRT_CAUSAL_ALWAYS};
-}
-
-/// The keys that the rows of an item see together.
+/// The keys that the rows of an item may see together, whatever the operands of a run say.
 kernel::portable::KeySpan seen_by(const AttentionShape& shape, const attnrt_batch& b, const AttentionItem& item) {
-  const kernel::portable::Mask mask = mask_of(shape, b, item.request);
-  return {mask.span(item.first_row / shape.group).begin,
-          mask.span((item.first_row + item.rows - 1) / shape.group).end};
+  const kernel::portable::Mask mask = kernel::portable::request_mask(shape, b, item.request);
+  return {mask.reach(item.first_row / shape.group).begin,
+          mask.reach((item.first_row + item.rows - 1) / shape.group).end};
 }
 
 }  // namespace

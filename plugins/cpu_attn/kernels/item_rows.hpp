@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// item_rows.hpp: the rows of an item, (query, head of the group), in strips of as many as a register tile holds, and what
+// they see of a tile of keys. Heads that share keys stand side by side; where a block-sparse pattern differs by head, the
+// queries of a head do, so that a strip skips what its head does not see.
+#ifndef ATTNRT_CPU_ATTN_ITEM_ROWS_HPP
+#define ATTNRT_CPU_ATTN_ITEM_ROWS_HPP
+#include <cstdint>
+
+#include "../../kernel/panel_layout.hpp"
+#include "row_mask.hpp"
+
+namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
+
+struct Strip {
+  int row, rows;
+  int64_t begin, end;  ///< columns of the tile that its rows see; begin a multiple of kGranule
+};
+
+class ItemRows {
+ public:
+  ItemRows(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head)
+      : mask_(call, item.request), width_(call.shape.tile_keys), count_(item.rows) {
+    const int32_t group = call.shape.group;
+    const int64_t end = item.first_row + item.rows;
+    int32_t row = 0;
+    const auto put = [&](int64_t query, int64_t head) {
+      query_[row] = static_cast<int32_t>(query);
+      head_[row++] = static_cast<int32_t>(kv_head * group + head);
+    };
+    if (mask_.by_head() && group > 1) {
+      for (int64_t head = 0; head < group; ++head)
+        for (int64_t at = item.first_row + (head - item.first_row % group + group) % group; at < end; at += group)
+          put(at / group, head);
+    } else {
+      int64_t query = item.first_row / group, head = item.first_row % group;
+      for (int64_t at = item.first_row; at < end; ++at) {
+        put(query, head);
+        if (++head == group) ++query, head = 0;
+      }
+    }
+    const int64_t first = item.first_row / group, last = (end - 1) / group;
+    reach_ = {mask_.mask().reach(first).begin, mask_.mask().reach(last).end};
+    seen_ = {mask_.hull(first).begin, mask_.hull(last).end};
+    if (call.masks.ranges.data)
+      for (int64_t q = first; q <= last; ++q) {
+        const KeySpan s = mask_.hull(q);
+        seen_.begin = s.begin < seen_.begin ? s.begin : seen_.begin;
+        seen_.end = s.end > seen_.end ? s.end : seen_.end;
+      }
+    num_strips_ = (count_ + kTileRows - 1) / kTileRows;
+    for (int i = 0, at = 0; i < num_strips_; ++i) {
+      strips_[i].row = at;
+      strips_[i].rows = count_ / num_strips_ + (i < count_ % num_strips_ ? 1 : 0);
+      at += strips_[i].rows;
+    }
+  }
+
+  const RowMask& mask() const { return mask_; }
+  int32_t count() const { return count_; }
+  int64_t query(int32_t row) const { return query_[row]; }
+  int64_t head(int32_t row) const { return head_[row]; }
+  int num_strips() const { return num_strips_; }
+  const Strip& strip(int i) const { return strips_[i]; }
+
+  /// The keys that the rows see lie in it, and what the batch alone tells of that: splits are counted from there.
+  KeySpan seen() const { return seen_; }
+  KeySpan reach() const { return reach_; }
+
+  /// What each row sees of a tile; false where none sees anything.
+  bool place(int64_t tile) {
+    bool any = false;
+    int64_t last_query = -1;
+    MaskedColumns seen{};
+    for (int i = 0; i < num_strips_; ++i) {
+      Strip& strip = strips_[i];
+      int64_t low = width_, high = 0;
+      for (int row = strip.row; row < strip.row + strip.rows; ++row) {
+        if (query_[row] != last_query || mask_.by_head()) {
+          last_query = query_[row];
+          seen = mask_.columns(last_query, head_[row], tile, width_);
+        }
+        columns_[row] = seen;
+        if (seen.begin >= seen.end) continue;
+        low = seen.begin < low ? seen.begin : low;
+        high = seen.end > high ? seen.end : high;
+      }
+      strip.begin = low / kGranule * kGranule;
+      strip.end = high;
+      any = any || low < high;
+    }
+    return any;
+  }
+  /// After place.
+  const MaskedColumns& columns(int32_t row) const { return columns_[row]; }
+
+ private:
+  const RowMask mask_;
+  const int64_t width_;
+  const int32_t count_;
+  int num_strips_;
+  KeySpan seen_, reach_;
+  Strip strips_[cpu::kMaxItemRows / kTileRows + 1];
+  int32_t query_[cpu::kMaxItemRows], head_[cpu::kMaxItemRows];
+  MaskedColumns columns_[cpu::kMaxItemRows];
+};
+
+}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
+#endif

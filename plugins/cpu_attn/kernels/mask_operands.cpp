@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mask_operands.hpp"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "attnrt/plugin.hpp"
+
+namespace attnrt::cpu {
+namespace {
+
+/// A dimension that holds `least` entries, or 1 that serves them all.
+void want_size(const char* name, const attnrt_tensor& t, int32_t dim, int64_t least, bool one_serves) {
+  if (t.shape[dim] >= least || (one_serves && t.shape[dim] == 1)) return;
+  throw sdk::Error(ATTNRT_INVALID, sdk::say("run: ", name, ".shape[", dim, "] is ", t.shape[dim], ", wanted ",
+                                            one_serves ? "1 or " : "", "at least ", least));
+}
+
+int64_t step_of(const attnrt_tensor& t, int32_t dim) { return t.shape[dim] == 1 ? 0 : t.strides[dim]; }
+
+DenseMask::Kind kind_of(attnrt_dtype t) {
+  if (t.lanes == 1 && t.bits == 8 && (t.code == 6 || t.code == 1)) return DenseMask::Kind::kBool;
+  if (sdk::dtype_of(t) == ATTNRT_FP16) return DenseMask::Kind::kFp16;
+  if (sdk::dtype_of(t) == ATTNRT_FP32) return DenseMask::Kind::kFp32;
+  throw sdk::Error(ATTNRT_INVALID, sdk::say("run: dense_mask has type code ", int{t.code}, " of ", int{t.bits},
+                                            " bits, wanted bool, fp16 or fp32"));
+}
+
+}  // namespace
+
+View view_of(const attnrt_tensor* tensor) {
+  View view;
+  if (!tensor) return view;
+  view.data = static_cast<std::byte*>(tensor->data) + tensor->byte_offset;
+  for (int32_t i = 0; i < std::min(tensor->ndim, 3); ++i) view.stride[i] = tensor->strides[i];
+  return view;
+}
+
+MaskOperands masks_of(const attnrt_run_args& args, const attnrt_batch& b, const AttentionShape& shape) {
+  MaskOperands masks;
+  int64_t queries = 0, keys = 0;
+  for (int32_t r = 0; (args.dense_mask || args.tree_mask) && r < b.num_seqs; ++r) {
+    const int64_t query_len = int64_t{b.query_start_loc[r + 1]} - b.query_start_loc[r];
+    const int64_t own = b.kv_lens              ? b.kv_lens[r]
+                        : shape.block_size > 0 ? b.seq_lens[r]
+                                               : int64_t{b.kv_start_loc[r + 1]} - b.kv_start_loc[r];
+    if (query_len == 0) continue;
+    queries = std::max(queries, query_len);
+    keys = std::max(keys, own);
+    if (args.tree_mask && own < query_len)
+      throw sdk::Error(ATTNRT_INVALID, sdk::say("run: request ", r, " has ", own, " keys, wanted at least its ", query_len,
+                                                " queries under a tree mask"));
+  }
+  if (const attnrt_tensor* t = args.dense_mask; t && queries > 0) {
+    want_size("dense_mask", *t, 0, b.num_seqs, true);
+    want_size("dense_mask", *t, 1, shape.num_heads, true);
+    want_size("dense_mask", *t, 2, queries, false);
+    want_size("dense_mask", *t, 3, keys, false);
+    masks.dense.kind = kind_of(t->dtype);
+    masks.dense.data = view_of(t).data;
+    for (int32_t i = 0; i < 4; ++i) masks.dense.stride[i] = step_of(*t, i);
+  }
+  if (const attnrt_tensor* t = args.tree_mask; t && queries > 0) {
+    want_size("tree_mask", *t, 0, b.num_seqs, true);
+    want_size("tree_mask", *t, 1, queries, false);
+    want_size("tree_mask", *t, 2, queries, false);
+    masks.tree = view_of(t);
+    for (int32_t i = 0; i < 3; ++i) masks.tree.stride[i] = step_of(*t, i);
+  }
+  if (const attnrt_tensor* t = args.prefix_ranges) {
+    if (t->dtype.code != 0 || t->dtype.bits != 32 || t->dtype.lanes != 1)
+      throw sdk::Error(ATTNRT_INVALID, "run: prefix_ranges is of another type, wanted int32");
+    masks.ranges = view_of(t);
+  }
+  if (args.block_sparse) {
+    if (args.block_sparse->struct_size < sizeof(attnrt_block_sparse) || args.block_sparse->block == 0)
+      throw sdk::Error(ATTNRT_INVALID, sdk::say("run: block_sparse.block is ", args.block_sparse->block,
+                                                ", wanted the tokens of a block in a struct of ",
+                                                sizeof(attnrt_block_sparse), " bytes"));
+    masks.pattern = *args.block_sparse;
+  }
+  return masks;
+}
+
+}  // namespace attnrt::cpu

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// panel_scratch.hpp: the memory of one worker of the panel kernels.
+#ifndef ATTNRT_CPU_ATTN_PANEL_SCRATCH_HPP
+#define ATTNRT_CPU_ATTN_PANEL_SCRATCH_HPP
+#include <cstddef>
+#include <cstdint>
+
+#include "../../kernel/panel_fold.hpp"
+#include "../../kernel/panel_layout.hpp"
+#include "attention.hpp"
+
+namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
+
+/// The page that rows are packed into: one tile of keys.
+inline PanelLayout tile_layout(const cpu::AttentionShape& shape, int64_t bytes, int64_t pair) {
+  return {shape.tile_keys, shape.head_size_qk, shape.head_size_v, bytes, pair};
+}
+
+/// One worker's scratch, cut out of the bytes that the plan was given.
+struct PanelScratch {
+  float *q, *scores, *factors;
+  PanelRows part, total;
+  char *page, *tail;
+  float* zero;       ///< a row of keys or values
+  float* bias;       ///< of the columns of a tile
+  float* positions;  ///< of its keys
+  int64_t floats = 0;
+
+  PanelScratch(std::byte* memory, const cpu::AttentionShape& shape) {
+    const auto take = [&](int64_t count) {
+      const int64_t at = floats;
+      floats += (count + 15) / 16 * 16;
+      return memory ? reinterpret_cast<float*>(memory) + at : nullptr;
+    };
+    const PanelLayout tile = tile_layout(shape, 4, 1);
+    const int64_t rows = shape.item_rows;
+    q = take(rows * shape.head_size_qk);
+    scores = take(rows * shape.tile_keys);
+    factors = take(rows);
+    part = panel_rows(take(panel_rows_floats(rows, tile.padded_v())), rows);
+    total = panel_rows(take(panel_rows_floats(rows, tile.padded_v())), rows);
+    page = reinterpret_cast<char*>(take(tile.head_bytes() / 4));
+    tail = reinterpret_cast<char*>(take(tile.padded_v()));
+    zero = take(shape.head_size_qk > shape.head_size_v ? shape.head_size_qk : shape.head_size_v);
+    bias = take(shape.tile_keys);
+    positions = take(shape.tile_keys);
+  }
+};
+
+inline std::size_t panel_scratch_bytes(const cpu::AttentionShape& shape) {
+  return static_cast<std::size_t>(PanelScratch(nullptr, shape).floats) * sizeof(float);
+}
+inline int64_t panel_split_floats(const cpu::AttentionShape& shape, int64_t rows) {
+  return (panel_rows_floats(rows, tile_layout(shape, 4, 1).padded_v()) + 15) / 16 * 16;
+}
+
+}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
+#endif

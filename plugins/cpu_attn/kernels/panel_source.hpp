@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// panel_source.hpp: where register tiles find the keys and values of a tile: in native pages as they lie, or in the worker's
+// scratch page, into which rows (contiguous, NHD, HND, MLA latent) are packed.
+#ifndef ATTNRT_CPU_ATTN_PANEL_SOURCE_HPP
+#define ATTNRT_CPU_ATTN_PANEL_SOURCE_HPP
+#include <cstdint>
+#include <cstring>
+
+#include "../../kernel/kv_walk.hpp"
+#include "../../kernel/mask.hpp"
+#include "../../kernel/panel_pack.hpp"
+#include "../../kernel/panel_tile.hpp"
+#include "panel_scratch.hpp"
+
+namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
+
+/// S: as stored; Packed: the dot over packed rows.
+template <class S, class Packed>
+class PanelSource {
+ public:
+  static constexpr int64_t kMaxTile = cpu::kMaxTileKeys;
+
+  /// `streams`: few rows, for which keys and values come from memory as fast as they are used.
+  PanelSource(const cpu::AttentionCall& call, int32_t request, int32_t kv_head, const PanelScratch& at, KeySpan seen,
+              int64_t num_keys, int64_t last_key, bool streams)
+      : shape_(call.shape),
+        kv_head_(kv_head),
+        packed_(tile_layout(call.shape, Packed::kBytes, Packed::kPair)),
+        at_(at),
+        seen_(seen),
+        num_keys_(num_keys),
+        last_key_(last_key),
+        streams_(streams) {
+    if (shape_.native) {
+      pages_ = static_cast<const char*>(call.k.data);
+      page_stride_ = call.k.stride[0];
+      blocks_ = call.batch->block_table + request * call.batch->block_table_stride;
+      return;
+    }
+    keys_ = walk(call, call.k, request);
+    values_ = walk(call, call.v, request);
+    const int64_t widest = shape_.head_size_qk > shape_.head_size_v ? shape_.head_size_qk : shape_.head_size_v;
+    std::memset(at_.zero, 0, static_cast<std::size_t>(widest) * sizeof(float));
+  }
+
+  /// Of the scratch page.
+  const PanelLayout& packed() const { return packed_; }
+  /// The keys of the granule that holds a column, and what of the next tile to ask for meanwhile.
+  const char* keys(int64_t column) const { return key_at_[column / kGranule]; }
+  const char* fetch(int64_t column) const { return fetch_at_[column / kGranule]; }
+  /// Values of the next tile, to ask for while scores are computed.
+  const char* const* pieces() const { return pieces_; }
+  int64_t num_pieces() const { return num_pieces_; }
+
+  /// Keys [from, to) of a tile out of their rows, into the scratch page. The granule's other tokens are zeros.
+  void pack_rows(int64_t tile, int64_t from, int64_t to) {
+    const int64_t first = (from - tile) / kGranule * kGranule, end = to - tile;
+    const int64_t last = (end + kGranule - 1) / kGranule * kGranule;
+    const int64_t ahead = to + kGranule < seen_.end ? to + kGranule : seen_.end;  // the next tile begins with these
+    const S* keys[kMaxTile + kGranule];
+    const S* values[kMaxTile + kGranule];
+    const S* zero = reinterpret_cast<const S*>(at_.zero);
+    for (int64_t c = first; c < from - tile; ++c) keys[c] = values[c] = zero;
+    keys_.rows(from, ahead, keys + (from - tile));
+    values_.rows(from, ahead, values + (from - tile));
+    const int64_t words = shape_.head_size_qk / Packed::kPair, known = ahead - tile;
+    for (int64_t c = known; c < last; ++c) keys[c] = values[c] = zero;
+    const S* later[kMaxTile];
+    const int64_t num_later = find_later(tile, later);
+    const bool cold = tile / shape_.tile_keys != last_tile_ + 1 || !streams_;
+    last_tile_ = tile / shape_.tile_keys;
+    const auto rest = [](int64_t n) { return n < 0 ? 0 : n < kGranule ? n : kGranule; };
+    for (int64_t c = first; c < end; c += kGranule) {
+      const int64_t next = c + kGranule, near = cold ? rest(known - next) : 0;
+      key_at_[c / kGranule] = at_.page + packed_.key_at(c);
+      pack_keys<Packed::kPair>(keys + c, words, at_.page + packed_.key_at(c), packed_.key_step(),
+                               PackAhead<S>{keys + next, later + c, near, rest(num_later - c),
+                                            row_bytes(shape_.head_size_qk)});
+      pack_values<Packed::kPair>(values + c, c, packed_, at_.page,
+                                 PackAhead<S>{values + next, nullptr, near, 0, row_bytes(shape_.head_size_v)});
+    }
+    segments_[0] = {at_.page, nullptr, first, first, end};
+    num_segments_ = 1;
+    has_tail_ = false;
+  }
+
+  /// Where the keys [from, to) of a tile lie in native pages. The last step of values may hold one token that is no key: it
+  /// is copied without it.
+  void find_pages(int64_t tile, int64_t from, int64_t to) {
+    const PanelLayout& layout = shape_.panels;
+    const int64_t size = shape_.block_size, first = from / kGranule * kGranule;
+    num_segments_ = 0;
+    for (int64_t token = first; token < to;) {
+      const int64_t slot = token % size;
+      int64_t end = token + size - slot;
+      if (end > to) end = to;
+      const char* page = page_of(token);
+      for (int64_t t = token; t < end; t += kGranule) {
+        const int64_t s = slot + t - token;
+        key_at_[(t - tile) / kGranule] = page + layout.key_at(s);
+        const int64_t panel = s / layout.key_width() * layout.key_width();
+        fetch_at_[(t - tile) / kGranule] = page + layout.key_bytes() + panel * layout.padded_v() * layout.bytes +
+                                           s % layout.key_width() * layout.pair * layout.bytes;
+      }
+      const int64_t next = token + shape_.tile_keys;
+      const char* ahead = next < num_keys_ ? page_of(next) + layout.key_at(next % size) : nullptr;
+      segments_[num_segments_++] = {page, ahead, slot, token - tile, end - tile};
+      token = end;
+    }
+    has_tail_ = layout.pair == 2 && to == num_keys_ && to % 2 != 0;
+    if (!has_tail_) return;
+    Segment& last = segments_[num_segments_ - 1];
+    const int64_t token = last.token + last.end - last.column - 1;
+    for (int64_t panel = 0; panel < layout.value_panels(); ++panel) {
+      const char* step = last.page + layout.value_at(token, panel);
+      for (int64_t at = 0; at < layout.value_step(panel); at += static_cast<int64_t>(sizeof(Vec))) {
+        const Vec even = from_bits(bits_of(load_vec(step + at)) & 0xffff);
+        std::memcpy(at_.tail + panel * kPanelWidth * 4 + at, &even, sizeof even);
+      }
+    }
+  }
+
+  /// The runs of a value panel's steps for the columns [begin, end).
+  template <class D>
+  int64_t find_runs(const PanelLayout& layout, int64_t panel, int64_t begin, int64_t end, ValueRun* runs) const {
+    int64_t count = 0;
+    for (int s = 0; s < num_segments_; ++s) {
+      const Segment& seg = segments_[s];
+      const int64_t from = seg.column > begin ? seg.column : begin;
+      int64_t to = seg.end < end ? seg.end : end;
+      if (from >= to) continue;
+      const bool cut = has_tail_ && s == num_segments_ - 1 && to == seg.end;
+      if (cut) --to;
+      const char* b = seg.page + layout.value_at(seg.token + from - seg.column, panel);
+      const char* ahead = seg.ahead ? seg.ahead + panel * kPanelWidth * (seg.end - seg.column) * layout.bytes : b;
+      if (from < to) runs[count++] = {b, ahead, (to - from + D::kPair - 1) / D::kPair};
+      if (cut) runs[count++] = {at_.tail + panel * kPanelWidth * 4, at_.tail, 1};
+    }
+    return count;
+  }
+
+ private:
+  static constexpr int64_t kMaxPieces = 2 * kMaxTile;
+
+  /// Tokens of a tile that lie in one page.
+  struct Segment {
+    const char* page;
+    const char* ahead;  ///< keys of the next tile, NULL = none
+    int64_t token;      ///< in the page
+    int64_t column, end;
+  };
+
+  KvWalk<S> walk(const cpu::AttentionCall& call, const cpu::View& view, int32_t request) const {
+    const attnrt_batch& b = *call.batch;
+    const S* base = static_cast<const S*>(view.data) + kv_head_ * view.stride[2];
+    if (shape_.block_size > 0)
+      return {base, b.block_table + request * b.block_table_stride, view.stride[0], view.stride[1], shape_.block_size};
+    return {base + b.kv_start_loc[request] * view.stride[1], nullptr, 0, view.stride[1], 1};
+  }
+
+  /// Few rows leave time for the next tile to come from memory: its keys while this one is packed (they are returned), its
+  /// values while scores are computed.
+  int64_t find_later(int64_t tile, const S** keys) {
+    num_pieces_ = 0;
+    if (!streams_) return 0;
+    const int64_t from = tile + shape_.tile_keys;
+    const int64_t to = from + shape_.tile_keys < last_key_ ? from + shape_.tile_keys : last_key_;
+    if (from >= to) return 0;
+    keys_.rows(from, to, keys);
+    if (keys_.base == values_.base) return to - from;  // MLA: values are part of the keys
+    const S* values[kMaxTile];
+    values_.rows(from, to, values);
+    for (int64_t i = 0; i < to - from; ++i)
+      for (int64_t at = 0; at < row_bytes(shape_.head_size_v) && num_pieces_ < kMaxPieces; at += kPieceBytes)
+        pieces_[num_pieces_++] = reinterpret_cast<const char*>(values[i]) + at;
+    return to - from;
+  }
+  static int64_t row_bytes(int64_t size) { return size * static_cast<int64_t>(sizeof(S)); }
+
+  const char* page_of(int64_t token) const {
+    return pages_ + blocks_[token / shape_.block_size] * page_stride_ + kv_head_ * shape_.panels.head_bytes();
+  }
+
+  const cpu::AttentionShape& shape_;
+  const int32_t kv_head_;
+  const PanelLayout packed_;
+  const PanelScratch& at_;
+  const KeySpan seen_;
+  const int64_t num_keys_;
+  const int64_t last_key_;  ///< of this item or piece
+  const bool streams_;
+  KvWalk<S> keys_{}, values_{};
+  const char* pages_ = nullptr;
+  int64_t page_stride_ = 0;
+  const int32_t* blocks_ = nullptr;
+  int num_segments_ = 0;
+  bool has_tail_ = false;
+  const char* key_at_[kMaxTile / kGranule];
+  const char* fetch_at_[kMaxTile / kGranule];
+  const char* pieces_[kMaxPieces];
+  int64_t num_pieces_ = 0;
+  int64_t last_tile_ = -2;  ///< packed before this one
+  Segment segments_[kMaxTile / kGranule + 1];
+};
+
+}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
+#endif

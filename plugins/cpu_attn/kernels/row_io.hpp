@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// row_io.hpp: rows of q, out and sinks in the type they are stored in, which is known at run time alone: a kernel then
+// needs no instance for each type of q.
+#ifndef ATTNRT_CPU_ATTN_ROW_IO_HPP
+#define ATTNRT_CPU_ATTN_ROW_IO_HPP
+#include <cstdint>
+
+#include "../../kernel/dtype.hpp"
+#include "attention.hpp"
+
+namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
+
+/// `n` elements from element `at` on, as fp32. `dtype`: ATTNRT_FP32, ATTNRT_FP16 or ATTNRT_BF16.
+inline void read_row(uint32_t dtype, const void* data, int64_t at, float* to, int64_t n) {
+  switch (dtype) {
+    case ATTNRT_FP16: return widen_row(static_cast<const Fp16*>(data) + at, to, n);
+    case ATTNRT_BF16: return widen_row(static_cast<const Bf16*>(data) + at, to, n);
+    default: return widen_row(static_cast<const float*>(data) + at, to, n);
+  }
+}
+inline void write_row(uint32_t dtype, const float* from, void* data, int64_t at, int64_t n) {
+  switch (dtype) {
+    case ATTNRT_FP16: return narrow_row(from, static_cast<Fp16*>(data) + at, n);
+    case ATTNRT_BF16: return narrow_row(from, static_cast<Bf16*>(data) + at, n);
+    default: return narrow_row(from, static_cast<float*>(data) + at, n);
+  }
+}
+
+/// The sink of a head.
+inline float sink_of(const cpu::AttentionCall& call, int64_t head) {
+  float sink;
+  read_row(call.sinks_fp32 ? static_cast<uint32_t>(ATTNRT_FP32) : call.shape.q_dtype, call.sinks.data,
+           head * call.sinks.stride[0], &sink, 1);
+  return sink;
+}
+
+}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
+#endif
