@@ -131,24 +131,42 @@ void give_operands(Shelf& shelf, const attnrt_problem& p, const Operands& o,
 
   const int64_t seqs = arrays.batch.num_seqs, tokens = arrays.limits.max_tokens;
   const int64_t queries = arrays.batch.max_query_len, keys = arrays.batch.max_seq_len;
+  // What belongs to no request is NaN, or an odd byte.
+  const MaskForm& form = o.mask;
   if (p.features & ATTNRT_FEATURE_DENSE_MASK) {
-    std::vector<float> mask(at(seqs * heads * queries * keys), NAN);
+    const int64_t mask_seqs = form.one_request ? 1 : seqs, mask_heads = form.one_head ? 1 : heads;
+    const int64_t row = form.turned ? 1 : keys, key = form.turned ? queries : 1;
+    const uint32_t dtype = form.type == MaskForm::Type::kFp16 ? ATTNRT_FP16 : ATTNRT_FP32;
+    const std::size_t bytes = form.type == MaskForm::Type::kBool ? 1 : sdk::dtype_bytes(dtype);
+    std::vector<uint8_t> image(at(mask_seqs * mask_heads * queries * keys) * bytes, 0xff);
     for (std::size_t r = 0; r < requests.size(); ++r)
-      for (int64_t h = 0; h < heads; ++h)
+      for (int64_t h = 0; h < mask_heads; ++h)
         for (int64_t i = 0; i < requests[r]->query_len; ++i)
-          for (int64_t j = 0; j < requests[r]->num_keys; ++j)
-            mask[at(((static_cast<int64_t>(r) * heads + h) * queries + i) * keys + j)] =
-                requests[r]->dense_mask[at((h * requests[r]->query_len + i) * requests[r]->num_keys + j)];
-    args.dense_mask = shelf.tensor(shelf.put(mask), f32, {seqs, heads, queries, keys});
+          for (int64_t j = 0; j < requests[r]->num_keys; ++j) {
+            const float x = requests[r]->dense_mask[at((h * requests[r]->query_len + i) * requests[r]->num_keys + j)];
+            const int64_t place = form.one_request ? 0 : static_cast<int64_t>(r);
+            uint8_t* to = &image[at((place * mask_heads + h) * queries * keys + i * row + j * key) * bytes];
+            if (bytes == 1)
+              *to = x == 0.0f;
+            else
+              encode(dtype, x, to);
+          }
+    args.dense_mask = shelf.tensor(shelf.put(image), bytes == 1 ? attnrt_dtype{6, 8, 1} : sdk::to_dlpack(dtype),
+                                   {mask_seqs, mask_heads, queries, keys},
+                                   {mask_heads * queries * keys, queries * keys, row, key});
   }
   if (p.features & ATTNRT_FEATURE_TREE_MASK) {
-    std::vector<float> mask(at(seqs * queries * queries), NAN);
+    // One tree for all: that of the longest query, whose first tokens are everybody's.
+    const int64_t trees = form.one_request ? 1 : seqs;
+    const int64_t row = form.turned ? 1 : queries, key = form.turned ? queries : 1;
+    std::vector<float> mask(at(trees * queries * queries), NAN);
     for (std::size_t r = 0; r < requests.size(); ++r)
       for (int64_t i = 0; i < requests[r]->query_len; ++i)
         for (int64_t j = 0; j < requests[r]->query_len; ++j)
-          mask[at((static_cast<int64_t>(r) * queries + i) * queries + j)] =
+          mask[at((form.one_request ? 0 : static_cast<int64_t>(r)) * queries * queries + i * row + j * key)] =
               requests[r]->tree_mask[at(i * requests[r]->query_len + j)];
-    args.tree_mask = shelf.tensor(shelf.put(mask), f32, {seqs, queries, queries});
+    args.tree_mask =
+        shelf.tensor(shelf.put(mask), f32, {trees, queries, queries}, {queries * queries, row, key});
   }
   const auto per_token = [&](std::vector<int32_t> RequestData::*member, int64_t columns) {
     std::vector<int32_t> all;

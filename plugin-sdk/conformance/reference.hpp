@@ -11,6 +11,15 @@
 
 namespace attnrt::conformance {
 
+/// How a mask is handed over: the type of its elements, whether one serves all requests or all heads, and whether its keys
+/// or its queries lie side by side.
+struct MaskForm {
+  enum class Type { kFp32, kFp16, kBool };
+  Type type = Type::kFp32;
+  bool one_request = false, one_head = false, turned = false;
+  uint64_t seed = 0;  ///< of the one that serves all requests
+};
+
 /// Operands that all requests of a call share.
 struct Operands {
   float scale = 1.0f;
@@ -19,6 +28,7 @@ struct Operands {
   std::vector<float> k_scale;       ///< [1] or [Hkv], value = stored * scale, empty = 1
   std::vector<float> v_scale;       ///< likewise
   attnrt_block_sparse block_sparse{};
+  MaskForm mask;  ///< dense or tree
 };
 
 /// One request: lengths, tensors as stored (decoded), and the operands that go with its tokens.

@@ -40,17 +40,27 @@ std::vector<int64_t> edges(const attnrt_problem& p, const RequestData& r, int32_
   return keys;
 }
 
-void make_masks(const attnrt_problem& p, RequestData& r, Random& random) {
+// An element of a dense mask depends on its place alone, so that one mask can serve all requests or heads.
+float mask_element(const MaskForm& form, uint64_t seed, int64_t h, int64_t i, int64_t j) {
+  Random random(mix(mix(mix(form.one_request ? form.seed : seed, form.one_head ? 0 : static_cast<uint64_t>(h)),
+                        static_cast<uint64_t>(i)),
+                    static_cast<uint64_t>(j)));
+  if (random.chance(0.2)) return -INFINITY;
+  return form.type == MaskForm::Type::kBool ? 0.0f : rounded(ATTNRT_FP16, 0.5f * random.normal());
+}
+
+void make_masks(const attnrt_problem& p, const Operands& o, RequestData& r, uint64_t seed, Random& random) {
   const int64_t rows = r.query_len, keys = r.num_keys;
-  if (p.features & ATTNRT_FEATURE_DENSE_MASK) {
-    r.dense_mask.resize(at(int64_t{p.num_heads} * rows * keys));
-    for (float& x : r.dense_mask) x = random.chance(0.2) ? -INFINITY : rounded(ATTNRT_FP16, 0.5f * random.normal());
-  }
+  if (p.features & ATTNRT_FEATURE_DENSE_MASK)
+    for (int64_t h = 0; h < p.num_heads; ++h)
+      for (int64_t i = 0; i < rows; ++i)
+        for (int64_t j = 0; j < keys; ++j) r.dense_mask.push_back(mask_element(o.mask, seed, h, i, j));
   if (p.features & ATTNRT_FEATURE_TREE_MASK) {  // a tree: each token sees one chain of parents
     r.tree_mask.assign(at(rows * rows), -INFINITY);
     std::vector<int64_t> parent(at(rows), -1);
+    Random chain(o.mask.one_request ? o.mask.seed : seed);
     for (int64_t i = 0; i < rows; ++i) {
-      parent[at(i)] = i ? random.below(i) : -1;
+      parent[at(i)] = i ? chain.below(i) : -1;
       for (int64_t node = i; node >= 0; node = parent[at(node)]) r.tree_mask[at(i * rows + node)] = 0.0f;
     }
   }
@@ -102,6 +112,10 @@ Operands make_operands(const Case& c) {
   }
   if (p.features & ATTNRT_FEATURE_BLOCK_SPARSE)
     o.block_sparse = {sizeof(attnrt_block_sparse), 16, 2, 4, static_cast<uint32_t>(random.below(2)), 0};
+  if (p.features & (ATTNRT_FEATURE_DENSE_MASK | ATTNRT_FEATURE_TREE_MASK)) {
+    const MaskForm::Type types[] = {MaskForm::Type::kFp32, MaskForm::Type::kFp16, MaskForm::Type::kBool};
+    o.mask = {types[random.below(3)], random.chance(0.3), random.chance(0.5), random.chance(0.3), random.next()};
+  }
   return o;
 }
 
@@ -119,7 +133,7 @@ RequestData make_request(const attnrt_problem& p, const Operands& o, Length leng
   r.causal = random.chance(0.5);
   if (p.features & ATTNRT_FEATURE_WINDOW_PREFIX)
     r.window_prefix = static_cast<int32_t>(random.below(r.num_keys + 1) / 2);
-  make_masks(p, r, random);
+  make_masks(p, o, r, seed, random);
 
   const int64_t heads = p.num_heads, kv_heads = p.num_kv_heads, group = heads / kv_heads;
   const int64_t dqk = p.head_size_qk, dv = p.head_size_v;

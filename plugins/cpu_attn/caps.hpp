@@ -20,6 +20,13 @@ constexpr attnrt_sizes kLatentHeadsV{sizeof(attnrt_sizes), 1, kLatentV, 0, 0, 0,
 constexpr attnrt_sizes kPrefillHeads{sizeof(attnrt_sizes), 1, kPrefillQk, 0, 0, 0, 0};
 constexpr attnrt_sizes kPrefillHeadsV{sizeof(attnrt_sizes), 1, kPrefillV, 0, 0, 0, 0};
 
+/// Masks and biases of every kernel family here but uncompressed MLA prefill.
+constexpr uint64_t kMasks =
+    ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_CAUSAL_PER_REQUEST | ATTNRT_FEATURE_SLIDING_WINDOW |
+    ATTNRT_FEATURE_WINDOW_PREFIX | ATTNRT_FEATURE_SOFTCAP | ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_ALIBI_SQRT |
+    ATTNRT_FEATURE_SINKS | ATTNRT_FEATURE_DENSE_MASK | ATTNRT_FEATURE_TREE_MASK | ATTNRT_FEATURE_MM_PREFIX |
+    ATTNRT_FEATURE_BLOCK_SPARSE | ATTNRT_FEATURE_CONTEXT_PARALLEL | ATTNRT_FEATURE_LSE;
+
 /// What holds for every variant here: dtypes of q, cache and out are equal (supports() says so), lengths are read where
 /// they lie, no query length or GQA group is special.
 constexpr attnrt_caps sheet() {
@@ -39,9 +46,7 @@ constexpr attnrt_caps standard_sheet(uint64_t isa) {
   attnrt_caps c = sheet();
   c.isa = isa;
   c.families = ATTNRT_FAMILY_STANDARD;
-  c.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_CAUSAL_PER_REQUEST |
-               ATTNRT_FEATURE_SLIDING_WINDOW | ATTNRT_FEATURE_SOFTCAP | ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_SINKS |
-               ATTNRT_FEATURE_LSE | ATTNRT_FEATURE_DIFF_KV;
+  c.features = kMasks | ATTNRT_FEATURE_DIFF_KV;
   c.attn_types = ATTNRT_ATTN_DECODER | ATTNRT_ATTN_ENCODER | ATTNRT_ATTN_ENCODER_ONLY | ATTNRT_ATTN_ENCODER_DECODER;
   c.kv_layouts = ATTNRT_KV_CONTIGUOUS | ATTNRT_KV_NHD | ATTNRT_KV_HND;
   c.head_sizes = &kHeads;
@@ -52,7 +57,7 @@ constexpr attnrt_caps latent_sheet(uint64_t isa) {
   attnrt_caps c = sheet();
   c.isa = isa;
   c.families = ATTNRT_FAMILY_MLA;
-  c.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_LSE;
+  c.features = kMasks | ATTNRT_FEATURE_SPLIT_Q;
   c.attn_types = ATTNRT_ATTN_DECODER;
   c.kv_layouts = ATTNRT_KV_MLA_LATENT;
   c.head_sizes = &kLatentHeads;

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <vector>
 
 #include "attnrt/plugin.hpp"
@@ -218,6 +219,15 @@ class Naive {
   }
 
  private:
+  static float mask_at(const attnrt_tensor& mask, std::initializer_list<int64_t> place) {
+    int64_t at = 0;
+    int32_t dim = 0;
+    for (const int64_t i : place) at += mask.shape[dim] == 1 ? 0 : i * mask.strides[dim], ++dim;
+    const char* from = static_cast<const char*>(mask.data) + at * (mask.dtype.bits / 8);
+    if (mask.dtype.bits == 8) return *from ? 0.0f : -INFINITY;
+    return load(static_cast<uint32_t>(sdk::dtype_of(mask.dtype)), from);
+  }
+
   bool seen(const attnrt_run_args& a, const attnrt_batch& b, int32_t r, int64_t t, int64_t pos_q, int64_t pos_k,
             bool in_tree) const {
     const bool causal = p_.causal == ATTNRT_CAUSAL_ALWAYS || (b.causal && b.causal[r]);
@@ -282,12 +292,8 @@ class Naive {
         const auto distance = static_cast<float>(FAULT(naive_alibi_sign) ? pos_q - pos_k : pos_k - pos_q);
         s += static_cast<const float*>(a.alibi_slopes->data)[h] * distance;
       }
-      if (a.dense_mask) {
-        const attnrt_tensor& m = *a.dense_mask;
-        s += static_cast<const float*>(
-            m.data)[(FAULT(naive_first_mask) ? 0 : r) * m.strides[0] + h * m.strides[1] + i * m.strides[2] + j * m.strides[3]];
-      }
-      if (in_tree) s += load(ATTNRT_FP32, row_of(*a.tree_mask, r, i) + (j - (known - query_len)) * 4);
+      if (a.dense_mask) s += mask_at(*a.dense_mask, {FAULT(naive_first_mask) ? 0 : r, h, i, j});
+      if (in_tree) s += mask_at(*a.tree_mask, {r, i, j - (known - query_len)});
       scores[static_cast<std::size_t>(j)] = s;
       top = s > top || std::isnan(s) ? s : top;
     }

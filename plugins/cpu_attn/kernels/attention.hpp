@@ -33,6 +33,7 @@ struct AttentionShape {
   bool native;         ///< the cache holds packed pages
   kernel::PanelLayout panels;  ///< of a native page and KV head
   uint32_t q_dtype;    ///< of out too
+  int32_t q_rope;      ///< last dims of q that lie in a tensor of their own, 0 = none
   uint64_t features;   ///< ATTNRT_FEATURE_* of the problem
   uint32_t causal;     ///< ATTNRT_CAUSAL_*
   int32_t window_left, window_right;
@@ -67,6 +68,7 @@ struct AttentionCall {
   AttentionShape shape;
   const attnrt_batch* batch;
   View q, k, v, out;
+  View q_rope;        ///< where shape.q_rope is not 0
   View lse;           ///< data NULL = not wanted
   View sinks;         ///< data NULL = none
   bool sinks_fp32;    ///< else of q's dtype

@@ -43,6 +43,7 @@ AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& ke
   shape_.head_size_v = static_cast<int32_t>(p.head_size_v);
   shape_.block_size = sdk::is_paged(p.kv_layouts) ? static_cast<int32_t>(p.block_size) : 0;
   shape_.q_dtype = p.q_dtype;
+  shape_.q_rope = p.features & ATTNRT_FEATURE_SPLIT_Q ? static_cast<int32_t>(p.mla_rope) : 0;
   shape_.features = p.features;
   shape_.causal = p.causal;
   shape_.window_left = p.window_left;
@@ -99,6 +100,7 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   call.shape = shape_;
   call.batch = &plan.batch_;
   call.q = view_of(args.q);
+  call.q_rope = view_of(args.q_rope);
   call.out = view_of(args.out);
   call.lse = view_of(args.lse);
   call.sinks = view_of(args.sinks);

@@ -4,6 +4,8 @@
 //   ISA           that of the file which includes this; vectors by plugins/kernel/isa.hpp
 //   storage       fp32, fp16, bf16; everything is computed and accumulated in fp32
 //   shapes        head sizes in multiples of 8, K and V of different width, any GQA group, any block size
+//   masks         causal by request, window and its prefix, ranges, tree, dense, block-sparse; tiles that no row sees are
+//                 skipped; local keys of a context-parallel rank
 //   tiles         64 rows of (query, head of the group) x 64 keys; K packed as [d][key], V as [key][d] in fp32;
 //                 register tile kTileRows x kTileVectors
 //   determinism   schedule-invariant: key tiles stand at absolute positions, a row sums over d and over its own keys in
@@ -142,8 +144,7 @@ class ItemAttention {
 
   void load_queries() {
     for (int32_t row = 0; row < item_.rows; ++row) {
-      const int64_t from = (first_token_ + query(row)) * call_.q.stride[0] + head(row) * call_.q.stride[1];
-      read_row(call_.shape.q_dtype, call_.q.data, from, at_.q + row * qk_, qk_);
+      load_query(call_, first_token_ + query(row), head(row), at_.q + row * qk_);
       state_[row] = RowState{};
     }
     for (int64_t i = 0; i < item_.rows * width_; ++i) at_.acc[i] = 0.0f;

@@ -6,6 +6,10 @@
 //                 too; the log-sum-exp takes them as they were
 //   layouts       native pages are read as they lie; rows (contiguous, NHD, HND, MLA latent) are packed tile by tile
 //   shapes        head sizes in multiples of 8, K and V of different width, any GQA group, any block size
+//   masks         causal by request, window and its prefix, ranges, tree, dense, block-sparse: tiles that no row sees are
+//                 skipped, columns at both ends of a strip too; a bias is added only in tiles with holes or numbers. A
+//                 block-sparse problem has tiles of 64 keys, and rows in the order of their heads where heads differ
+//   positions     local keys of a context-parallel rank; the result then is a part for merge_states
 //   tiles         rows of (query, head of the group) x tile_keys; register tile kTileRows x kTileVectors
 //   determinism   schedule-invariant: tiles stand at multiples of tile_keys and splits at multiples of kSplitKeys of every
 //                 request; a row's weights depend on its own keys, hidden keys inside a tile add exact zeros; splits fold
@@ -113,15 +117,7 @@ class PanelAttention {
 
   void load_queries() {
     auto* to = reinterpret_cast<Element*>(at_.q);
-    const int64_t n = shape_.head_size_qk;
-    for (int32_t row = 0; row < item_.rows; ++row, to += n) {
-      const int64_t from = token(row) * call_.q.stride[0] + rows_.head(row) * call_.q.stride[1];
-      if constexpr (sizeof(Element) == sizeof(float))
-        read_row(shape_.q_dtype, call_.q.data, from, to, n);
-      else
-        std::memcpy(static_cast<void*>(to), static_cast<const Element*>(call_.q.data) + from,
-                    static_cast<std::size_t>(n) * sizeof(Element));
-    }
+    for (int32_t row = 0; row < item_.rows; ++row, to += shape_.head_size_qk) load_query(call_, token(row), rows_.head(row), to);
   }
 
   void attend_split(int64_t split) {

@@ -4,7 +4,9 @@
 // needs no instance for each type of q.
 #ifndef ATTNRT_CPU_ATTN_ROW_IO_HPP
 #define ATTNRT_CPU_ATTN_ROW_IO_HPP
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "../../kernel/dtype.hpp"
 #include "attention.hpp"
@@ -25,6 +27,21 @@ inline void write_row(uint32_t dtype, const float* from, void* data, int64_t at,
     case ATTNRT_BF16: return narrow_row(from, static_cast<Bf16*>(data) + at, n);
     default: return narrow_row(from, static_cast<float*>(data) + at, n);
   }
+}
+
+/// One query, as fp32 or as it is stored (To of that type); its end may lie in a tensor of its own.
+template <class To>
+inline void load_query(const cpu::AttentionCall& call, int64_t token, int64_t head, To* to) {
+  const auto part = [&](const cpu::View& view, To* at, int64_t n) {
+    const int64_t from = token * view.stride[0] + head * view.stride[1];
+    if constexpr (sizeof(To) == sizeof(float))
+      read_row(call.shape.q_dtype, view.data, from, at, n);
+    else
+      std::memcpy(static_cast<void*>(at), static_cast<const To*>(view.data) + from, static_cast<std::size_t>(n) * sizeof(To));
+  };
+  const int64_t rope = call.shape.q_rope, first = call.shape.head_size_qk - rope;
+  part(call.q, to, first);
+  if (rope > 0) part(call.q_rope, to + first, rope);
 }
 
 /// The sink of a head.
