@@ -91,7 +91,7 @@ TEST_CASE("each fault is caught by its check") {
       {naive_alibi_sign, "features", "feature"},
       {naive_slot_minus_one, "numerics", "cache_write"},
       {naive_scale_twice, "numerics", "lse"},
-      {naive_reads_tail, "numerics", "died"},
+      {naive_reads_tail, "numerics", "finite"},
       {naive_batch_dependent, "determinism", "batch_invariant"},
       {naive_chunk_dependent, "determinism", "schedule_invariant"},
       {naive_unrepeatable, "determinism", "repeatable"},
