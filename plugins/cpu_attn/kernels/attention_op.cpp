@@ -143,6 +143,9 @@ void AttentionOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
   if (p.num_kv_heads == 0 || p.num_heads % p.num_kv_heads != 0)
     diag.add(ATTNRT_WHY_GQA_GROUP, sdk::say("num_heads is ", p.num_heads, ", wanted a multiple of num_kv_heads ",
                                             p.num_kv_heads));
+  if ((p.features & ATTNRT_FEATURE_TREE_MASK) && p.cp_size > 1)
+    diag.add(ATTNRT_WHY_TREE_MASK, sdk::say("cp_size is ", p.cp_size, ", wanted 1 with a tree mask: its columns are the ",
+                                            "last keys of a request, which lie on several ranks"));
   if (p.kv_layouts == ATTNRT_KV_NATIVE && p.block_size % kernel::kGranule != 0)
     diag.add(ATTNRT_WHY_BLOCK_SIZE, sdk::say("block_size is ", p.block_size, ", wanted a multiple of ", kernel::kGranule,
                                              " for native pages"));

@@ -42,8 +42,8 @@ class AttentionOp {
   void run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const;
   void merge_states(const attnrt_merge_args& args, attnrt_stream stream) const;
 
-  /// Refuses dtypes of q, cache and out that differ, head counts that do not divide, and native pages whose size is no
-  /// multiple of kGranule.
+  /// Refuses dtypes of q, cache and out that differ, head counts that do not divide, native pages whose size is no
+  /// multiple of kGranule, and a tree mask together with context parallelism.
   static void supports(const attnrt_problem& problem, const sdk::Diag& diag);
 
  protected:
