@@ -31,6 +31,7 @@ struct AttentionShape {
   int32_t item_rows;   ///< most query rows of an item
   int32_t tile_keys;   ///< of the panel kernels: tiles stand at its multiples
   bool native;         ///< the cache holds packed pages
+  bool latent;         ///< the cache holds latent rows: MLA decode
   kernel::PanelLayout panels;  ///< of a native page and KV head
   uint32_t q_dtype;    ///< of out too
   int32_t q_rope;      ///< last dims of q that lie in a tensor of their own, 0 = none

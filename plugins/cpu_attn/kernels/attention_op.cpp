@@ -53,6 +53,7 @@ AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& ke
   shape_.cp_rank = p.cp_size > 1 ? static_cast<int32_t>(p.cp_rank) : 0;
   shape_.cp_interleave = p.cp_size > 1 ? static_cast<int32_t>(p.cp_interleave) : 1;
   shape_.native = sdk::is_paged(p.kv_layouts) && (p.kv_layouts & ATTNRT_KV_NATIVE);
+  shape_.latent = p.family == ATTNRT_FAMILY_MLA;
   if (shape_.native) shape_.panels = panel_page(p);
   shape_.item_rows = kernels.split_floats ? panel_item_rows(shape_) : kItemRows;
   shape_.tile_keys = panel_tile_keys(p);

@@ -4,7 +4,8 @@
 //   ISA           that of the file which includes this: AVX2 + FMA + F16C, or AVX-512, with or without its bf16 dot
 //   storage       fp32, fp16, bf16; sums in fp32. With the bf16 dot the weights of the values are rounded to bf16, their sum
 //                 too; the log-sum-exp takes them as they were
-//   layouts       native pages are read as they lie; rows (contiguous, NHD, HND, MLA latent) are packed tile by tile
+//   layouts       native pages are read as they lie; rows (contiguous, NHD, HND) are packed tile by tile; latent rows
+//                 serve as keys as they lie, their values are packed (latent_source.hpp)
 //   shapes        head sizes in multiples of 8, K and V of different width, any GQA group, any block size
 //   masks         causal by request, window and its prefix, ranges, tree, dense, block-sparse: tiles that no row sees are
 //                 skipped, columns at both ends of a strip too; a bias is added only in tiles with holes or numbers. A
@@ -26,6 +27,7 @@
 #include "../../kernel/panel_tile.hpp"
 #include "attention.hpp"
 #include "item_rows.hpp"
+#include "latent_source.hpp"
 #include "panel_scratch.hpp"
 #include "panel_source.hpp"
 #include "row_io.hpp"
@@ -51,7 +53,8 @@ class PanelAttention {
         at_(scratch, call.shape),
         rows_(call, item, kv_head),
         streams_(item.rows < kStreamRows),
-        source_(call, item.request, kv_head, at_, rows_.seen(), rows_.mask().mask().num_keys, last_key(), streams_) {
+        source_(call, item.request, kv_head, at_, rows_.seen(), rows_.mask().mask().num_keys, last_key(), streams_),
+        latent_(call, item.request, at_, last_key()) {
     scale_ = call.scale;
     const bool adds = call.masks.tree.data || call.masks.dense.kind > cpu::DenseMask::Kind::kBool;
     mapped_ = shape_.softcap > 0.0f || call.alibi_slopes.data || adds || !(scale_ > 1e-6f && scale_ < 1e4f);
@@ -118,6 +121,7 @@ class PanelAttention {
   void load_queries() {
     auto* to = reinterpret_cast<Element*>(at_.q);
     for (int32_t row = 0; row < item_.rows; ++row, to += shape_.head_size_qk) load_query(call_, token(row), rows_.head(row), to);
+    if (shape_.latent) latent_.pack_queries(item_.rows);
   }
 
   void attend_split(int64_t split) {
@@ -128,7 +132,10 @@ class PanelAttention {
     for (int64_t tile = begin / shape_.tile_keys * shape_.tile_keys; tile < end; tile += shape_.tile_keys) {
       const int64_t from = begin > tile ? begin : tile, to = end < tile + shape_.tile_keys ? end : tile + shape_.tile_keys;
       if (from >= to || !rows_.place(tile)) continue;
-      if (!shape_.native) {
+      if (shape_.latent) {
+        latent_.find(tile, from, to);
+        attend_latent(tile);
+      } else if (!shape_.native) {
         source_.pack_rows(tile, from, to);
         if (streams_)
           attend_tile<Packed, Ahead::kPieces>(tile, source_.packed());
@@ -146,7 +153,23 @@ class PanelAttention {
     score<D, Mode>(layout);
     place_positions(tile);
     for (int i = 0; i < rows_.num_strips(); ++i) weigh<D>(tile, rows_.strip(i));
-    for (int64_t panel = 0; panel < layout.value_panels(); ++panel) add_values<D, Mode>(layout, panel);
+    for (int64_t panel = 0; panel < layout.value_panels(); ++panel)
+      add_values<D, Mode>(panel, layout.value_step(panel), layout.panel_dims(panel),
+                          [&](int64_t begin, int64_t end, ValueRun* runs) {
+                            return source_.template find_runs<D>(layout, panel, begin, end, runs);
+                          });
+  }
+
+  void attend_latent(int64_t tile) {
+    latent_.score(rows_, kFine ? kPieceSteps : kLatentQk);
+    place_positions(tile);
+    for (int i = 0; i < rows_.num_strips(); ++i) weigh<Packed>(tile, rows_.strip(i));
+    for (int64_t panel = 0; panel < kLatentV / kPanelWidth; ++panel) {
+      latent_.open_panel(panel);
+      add_values<Packed, Ahead::kNothing>(
+          panel, latent_.value_step(), kPanelWidth,
+          [&](int64_t begin, int64_t end, ValueRun* runs) { return latent_.find_runs(begin, end, runs); });
+    }
   }
 
   template <class D, Ahead Mode>
@@ -239,12 +262,13 @@ class PanelAttention {
     return rows_.mask().fill(rows_.query(row), rows_.head(row), tile, seen.begin, seen.end, at_.bias);
   }
 
-  template <class D, Ahead Mode>
-  void add_values(const PanelLayout& layout, int64_t panel) {
+  /// A value panel of `dims` dims. find_runs(begin, end, runs): its steps for those columns.
+  template <class D, Ahead Mode, class FindRuns>
+  void add_values(int64_t panel, int64_t step_bytes, int64_t dims, FindRuns&& find_runs) {
     ValueRun runs[kMaxTileKeys / kGranule + 1];
     ValueOperands<D> t;
     t.lda = shape_.tile_keys * 4 / static_cast<int64_t>(sizeof(Element));
-    t.step_bytes = layout.value_step(panel);
+    t.step_bytes = step_bytes;
     t.ldc = width();
     t.runs = runs;
     int64_t begin = -1, end = -1;
@@ -254,13 +278,13 @@ class PanelAttention {
       if (strip.begin != begin || strip.end != end) {
         begin = strip.begin;
         end = strip.end;
-        t.num_runs = source_.template find_runs<D>(layout, panel, begin, end, runs);
+        t.num_runs = find_runs(begin, end, runs);
       }
       t.a = reinterpret_cast<const Element*>(at_.scores) + strip.row * t.lda + begin;
       t.factors = at_.factors + strip.row;
       float* c = at_.part.acc + strip.row * width() + panel * kPanelWidth;
-      for (int64_t column = 0; column < layout.panel_dims(panel); column += kTileColumns) {
-        const int64_t rest = layout.panel_dims(panel) - column;
+      for (int64_t column = 0; column < dims; column += kTileColumns) {
+        const int64_t rest = dims - column;
         t.c = c + column;
         if (column)
           for (int64_t r = 0; r < t.num_runs; ++r) runs[r].b += kTileColumns * D::kPair * D::kBytes;
@@ -270,7 +294,7 @@ class PanelAttention {
         else
           PanelTiles<D, Ahead::kNothing>::values(t, strip.rows, vectors);
       }
-      if (layout.panel_dims(panel) > kTileColumns) begin = -1;  // the runs have moved
+      if (dims > kTileColumns) begin = -1;  // the runs have moved
     }
   }
 
@@ -304,6 +328,7 @@ class PanelAttention {
   ItemRows rows_;
   const bool streams_;
   PanelSource<S, Packed> source_;
+  LatentSource<S, Packed> latent_;
   float scale_;
   bool mapped_;  ///< scores need more than a scale before they are weighed
 };

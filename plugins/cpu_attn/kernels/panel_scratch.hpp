@@ -20,6 +20,7 @@ inline PanelLayout tile_layout(const cpu::AttentionShape& shape, int64_t bytes, 
 /// One worker's scratch, cut out of the bytes that the plan was given.
 struct PanelScratch {
   float *q, *scores, *factors;
+  float* q_panels;   ///< of latent keys: the queries as panels
   PanelRows part, total;
   char *page, *tail;
   float* zero;       ///< a row of keys or values
@@ -36,6 +37,7 @@ struct PanelScratch {
     const PanelLayout tile = tile_layout(shape, 4, 1);
     const int64_t rows = shape.item_rows;
     q = take(rows * shape.head_size_qk);
+    q_panels = take(shape.latent ? (rows + kGranule - 1) / kGranule * kGranule * shape.head_size_qk : 0);
     scores = take(rows * shape.tile_keys);
     factors = take(rows);
     part = panel_rows(take(panel_rows_floats(rows, tile.padded_v())), rows);
