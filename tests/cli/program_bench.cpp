@@ -86,6 +86,35 @@ TEST_CASE("bench measures what it is asked for") {
     CHECK_THAT(std::string(r.at("variant").as_string()), Catch::StartsWith("CPU_MLA/"));
     CHECK(r.at("err").as_double() < 8e-3);
   }
+  for (const char* block : {"1", "24", "64"})
+    for (const char* dtype : {"fp32", "fp16", "bf16"}) {
+      CAPTURE(block, dtype);
+      const json::value ragged = attnrt_json(kQuick + "--seqs 1x130,3x150,1x16 --mla --num-heads 20 --json " +
+                                             "--block-size " + block + " --dtype " + dtype);
+      CHECK(results_of(ragged).size() >= 1);
+      for (const json::value& r : results_of(ragged)) {
+        CHECK(r.at("layout") == "mla");
+        CHECK(r.at("err").as_double() < (std::string(dtype) == "fp32"   ? 1e-6
+                                         : std::string(dtype) == "fp16" ? 1e-3
+                                                                        : 8e-3));
+      }
+    }
+}
+
+TEST_CASE("bench measures MLA prefill as selection chooses it, or as it is told to") {
+  const std::string flags = kQuick + "--seqs 33x33,7x7 --mla --num-heads 3 --json ";
+  const json::value chosen = attnrt_json(flags);
+  REQUIRE(results_of(chosen).size() == 1);
+  const json::value& r = results_of(chosen).at(0);
+  CHECK(r.at("kind") == "prefill");
+  CHECK(r.at("layout") == "contiguous");
+  CHECK_THAT(std::string(r.at("variant").as_string()), Catch::StartsWith("CPU_MLA/") && Catch::EndsWith("prefill"));
+  CHECK(r.at("err").as_double() < 8e-3);
+  const json::value told = attnrt_json("-ac.mla_prefill_backend CPU_MLA/portable_prefill " + flags);
+  CHECK(results_of(told).at(0).at("variant") == "CPU_MLA/portable_prefill");
+  const Outcome forced = attnrt_program(flags + "--variant CPU_MLA/portable_prefill");
+  if (r.at("variant") != "CPU_MLA/portable_prefill")
+    CHECK_THAT(forced.out, Catch::Contains("wanted -ac.mla_prefill_backend CPU_MLA/portable_prefill"));
 }
 
 TEST_CASE("bench reads a grid and draws a picture") {

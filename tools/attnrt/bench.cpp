@@ -70,6 +70,11 @@ struct Contender {
       result.layout = setup->layout_id();
       result.block_size = setup->block_size();
       result.kv_dtype = setup->kv_dtype();
+      if (data.shape.uncompressed() && !wish.variant.empty() && result.variant != wish.variant) {
+        result.refusal = "wanted -ac.mla_prefill_backend " + wish.variant + ": nothing else forces an MLA prefill";
+        result.variant = wish.variant;
+        setup.reset();
+      }
     } catch (const Error& e) {
       if (e.status() != ATTNRT_UNSUPPORTED && e.status() != ATTNRT_UNAVAILABLE) throw;
       result.refusal = e.what();
@@ -90,6 +95,7 @@ std::vector<BenchResult> measure_case(Runtime& runtime, const BenchFlags& flags,
   std::vector<Contender> contenders;
   for (BenchWish wish : wanted_layouts(flags)) {
     std::vector<std::string> names = wanted_variants(flags);
+    if (names.empty() && data.shape.uncompressed()) names.push_back("");  // no force reaches an MLA prefill
     if (names.empty()) names = variants_for(runtime, bench_problem(runtime, data.shape, data.dtype, wish));
     for (const std::string& name : names) {
       wish.variant = name;

@@ -53,8 +53,10 @@ void check_case(const BenchCase& c, const std::string& from) {
   if (c.num_heads % c.num_kv_heads != 0)
     throw Failure(
         fmt::format("{}: num_heads is {}, wanted a multiple of num_kv_heads {}", from, c.num_heads, c.num_kv_heads));
-  if (c.mla && (c.num_kv_heads != 1 || c.head_size != 576))
-    throw Failure(fmt::format("{}: {} KV heads of {}, wanted 1 of 576 with mla", from, c.num_kv_heads, c.head_size));
+  const int64_t kv_heads = c.latent() ? 1 : c.num_heads, width = c.latent() ? 576 : 192;
+  if (c.mla && (c.num_kv_heads != kv_heads || c.head_size != width))
+    throw Failure(fmt::format("{}: {} KV heads of {}, wanted {} of {} with mla", from, c.num_kv_heads, c.head_size,
+                              kv_heads, width));
 }
 
 std::vector<BenchCase> make_grid() {
@@ -74,6 +76,18 @@ std::vector<BenchCase> make_grid() {
   encoder.num_heads = encoder.num_kv_heads = 12;
   encoder.head_size = 64;
   encoder.causal = false;
+  const auto latent = [&one](const char* id, std::vector<BenchCase::Request> requests, int64_t heads) {
+    BenchCase c = one(id, std::move(requests), "decode");
+    c.mla = true;
+    c.num_heads = heads;
+    c.num_kv_heads = 1;
+    c.head_size = 576;
+    return c;
+  };
+  BenchCase uncompressed = one("mla_prefill_2048", {{2048, 2048}});
+  uncompressed.mla = true;
+  uncompressed.num_heads = uncompressed.num_kv_heads = 16;
+  uncompressed.head_size = 192;
   return {one("prefill_512", {{512, 512}}),
           one("prefill_2048", {{2048, 2048}}),
           one("prefill_8192", {{8192, 8192}}),
@@ -82,7 +96,12 @@ std::vector<BenchCase> make_grid() {
           one("decode_b1_4096", {{1, 4096}}, "decode"),
           one("decode_b1_32768", {{1, 32768}}, "decode"),
           one("decode_b16_4096", copies(16, {1, 4096}), "decode"),
-          one("mixed_paged", mixed, "mixed")};
+          one("mixed_paged", mixed, "mixed"),
+          latent("mla_decode_b1_32768", {{1, 32768}}, 16),
+          latent("mla_decode_b16_4096", copies(16, {1, 4096}), 16),
+          latent("mla_decode_b64_512", copies(64, {1, 512}), 16),
+          latent("mla_decode_128h_b4_4096", copies(4, {1, 4096}), 128),
+          uncompressed};
 }
 
 }  // namespace
@@ -118,7 +137,7 @@ double BenchCase::flops() const noexcept {
 }
 
 double BenchCase::kv_bytes(int64_t element_bytes) const noexcept {
-  const int64_t width = mla ? head_size : 2 * head_size;
+  const int64_t width = latent() ? head_size : head_size + head_size_v();
   return static_cast<double>(num_keys() * num_kv_heads * width * element_bytes);
 }
 
@@ -134,12 +153,12 @@ BenchCase bench_case(const std::string& id, const json::value& value, const std:
   c.id = id;
   for (const json::value& pair : array_at(value, "seqs")) c.requests.push_back(request_of(pair, from));
   c.mla = flag_at(o, "mla", false, from);
-  c.num_heads = number_at(o, "hq", c.mla ? 16 : c.num_heads, kMostHeads, from);
-  c.num_kv_heads = number_at(o, "hkv", c.mla ? 1 : c.num_kv_heads, kMostHeads, from);
-  c.head_size = number_at(o, "d", c.mla ? 576 : c.head_size, kMostWidth, from);
-  c.causal = flag_at(o, "causal", true, from);
   if (o.contains("kind")) c.kind = lower(text_at(value, "kind"));
   word({c.kind, from + ": kind"}, {{"prefill", 0}, {"decode", 1}, {"mixed", 2}});
+  c.num_heads = number_at(o, "hq", c.mla ? 16 : c.num_heads, kMostHeads, from);
+  c.num_kv_heads = number_at(o, "hkv", c.latent() ? 1 : c.mla ? c.num_heads : c.num_kv_heads, kMostHeads, from);
+  c.head_size = number_at(o, "d", c.latent() ? 576 : c.mla ? 192 : c.head_size, kMostWidth, from);
+  c.causal = flag_at(o, "causal", true, from);
   check_case(c, from);
   return c;
 }

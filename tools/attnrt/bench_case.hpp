@@ -10,7 +10,8 @@
 
 namespace attnrt::cli {
 
-/// One batch. `kind` tells what counts: a decode's bytes of keys and values, everything else's visible pairs.
+/// One batch. `kind` tells what counts: a decode's bytes of keys and values, everything else's visible pairs. So many
+/// heads share one latent row that a decode of MLA counts by its pairs too.
 struct BenchCase {
   struct Request {
     int64_t queries, keys;
@@ -19,11 +20,14 @@ struct BenchCase {
   std::vector<Request> requests;
   int64_t num_heads = 32, num_kv_heads = 8, head_size = 128;
   bool causal = true;
-  bool mla = false;  ///< latent decode, 576/512, one KV head
+  bool mla = false;  ///< decode: latent, 576/512, one KV head; prefill: 192/128, a KV head for each head, no cache
   std::string kind = "prefill";
 
   bool decode() const noexcept { return kind == "decode"; }
-  int64_t head_size_v() const noexcept { return mla ? 512 : head_size; }
+  bool latent() const noexcept { return mla && kind != "prefill"; }
+  bool uncompressed() const noexcept { return mla && kind == "prefill"; }
+  bool counts_bytes() const noexcept { return decode() && !mla; }
+  int64_t head_size_v() const noexcept { return latent() ? 512 : mla ? 128 : head_size; }
   int64_t num_tokens() const noexcept;
   int64_t num_keys() const noexcept;
   int64_t longest_query() const noexcept;
@@ -34,7 +38,7 @@ struct BenchCase {
   double kv_bytes(int64_t element_bytes) const noexcept;
 };
 
-/// The grid that ships: prefill, encoder, decode within and beyond the cache, a mixed batch.
+/// The grid that ships: prefill, encoder, decode within and beyond the cache, a mixed batch, MLA.
 const std::vector<BenchCase>& bench_grid();
 
 /// {"seqs": [[queries, keys], ...], "hq", "hkv", "d", "causal", "kind", "mla"}: a case of a grid file or of a request.

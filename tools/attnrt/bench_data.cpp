@@ -103,7 +103,7 @@ BenchData::BenchData(const BenchCase& c, uint32_t type) : shape(c), dtype(type) 
   Noise noise(type);
   q = noise.rows(c.num_tokens() * c.num_heads * c.head_size);
   k = noise.rows(c.num_keys() * c.num_kv_heads * c.head_size);
-  if (!c.mla) v = noise.rows(c.num_keys() * c.num_kv_heads * c.head_size);
+  if (!c.latent()) v = noise.rows(c.num_keys() * c.num_kv_heads * c.head_size_v());
 }
 
 double BenchData::error(const std::byte* out) const {
@@ -131,7 +131,7 @@ double BenchData::error(const std::byte* out) const {
     for (int64_t j = 0; j < seen; ++j) {
       const int64_t k_at = (first_key[r] + j) * c.num_kv_heads + group;
       const std::vector<double> k_row = row(k.data(), dtype, k_at, width);
-      const std::vector<double> v_row = c.mla ? k_row : row(v.data(), dtype, k_at, width);
+      const std::vector<double> v_row = c.latent() ? k_row : row(v.data(), dtype, k_at, width_v);
       double score = 0;
       for (std::size_t d = 0; d < q_row.size(); ++d) score += q_row[d] * k_row[d];
       const double weight = std::exp(score * scale);

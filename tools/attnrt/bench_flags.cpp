@@ -56,14 +56,15 @@ void add_bench_flags(CLI::App& verb, BenchFlags& flags) {
   text("--case", "NAMES", flags.cases, "Only these cases of the grid, a comma list");
   text("--cases", "FILE", flags.grid,
        "A grid in JSON in place of the shipped one: {\"name\": {\"seqs\": [[queries, keys]], "
-       "\"hq\", \"hkv\", \"d\", \"causal\", \"kind\"}}");
+       "\"hq\", \"hkv\", \"d\", \"causal\", \"kind\", \"mla\"}}");
   CLI::Option* seqs = text("--seqs", "QxK,...", flags.seqs, "A batch of one's own: queries x keys of each request");
   seqs->excludes("--case")->excludes("--cases");
   const std::pair<const char*, MaybeSetting*> sizes[] = {
       {"--num-heads", &flags.num_heads}, {"--num-kv-heads", &flags.num_kv_heads}, {"--head-size", &flags.head_size}};
   for (const auto& [name, setting] : sizes) value(name, "N", *setting, "of that batch: 32, 8 and 128")->needs(seqs);
   verb.add_flag("--non-causal", flags.non_causal, "of that batch: a query sees all keys")->needs(seqs);
-  verb.add_flag("--mla", flags.mla, "of that batch: latent decode, 576/512, 16 heads")->needs(seqs);
+  verb.add_flag("--mla", flags.mla, "of that batch: MLA, 16 heads; latent 576/512, all prefill: 192/128, no cache")
+      ->needs(seqs);
   text("--dtype", "TYPES", flags.dtypes, "of q, k, v and the output, a comma list of fp32, fp16, bf16: bf16");
   text("--threads", "NS", flags.threads, "Threads that compute, a comma list; default: one for each CPU");
   text("--variant", "NAMES", flags.variants, "BACKEND/variant, a comma list; default: every one that serves the case");

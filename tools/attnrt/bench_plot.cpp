@@ -24,12 +24,12 @@ std::string text(double x, double y, const char* style, const std::string& words
   return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" {}>{}</text>\n", x, y, style, escaped(words));
 }
 
-double rate(const BenchResult& r) { return r.shape.decode() ? r.gbs() : r.gflops(); }
+double rate(const BenchResult& r) { return r.shape.counts_bytes() ? r.gbs() : r.gflops(); }
 
 /// Percent of the limit that bounds this work, or of the group's fastest where nobody measured limits.
 double share(const BenchResult& r, const std::vector<BenchResult>& group, const std::vector<BenchLimits>& limits) {
   const BenchLimits most = limits_for(limits, r.threads);
-  if (!limits.empty()) return r.shape.decode() ? r.percent_read(most) : r.percent_compute(most);
+  if (!limits.empty()) return r.shape.counts_bytes() ? r.percent_read(most) : r.percent_compute(most);
   double best = 0;
   for (const BenchResult& other : group)
     if (other.refusal.empty()) best = std::max(best, rate(other));
@@ -90,7 +90,7 @@ std::string bench_svg(const std::vector<BenchResult>& results, const std::vector
                          length, kBar, kColours[index % std::size(kColours)]);
       out += text(kLeft + length + 5, y + kBar - 4, "",
                   r.refusal.empty() ? fmt::format("{:.0f}% {:.1f} {} {}", share(r, group, limits), rate(r),
-                                                  r.shape.decode() ? "GB/s" : "GF/s", r.variant)
+                                                  r.shape.counts_bytes() ? "GB/s" : "GF/s", r.variant)
                                     : r.variant + ": not supported");
       y += kStep;
     }

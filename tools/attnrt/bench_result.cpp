@@ -116,7 +116,7 @@ void print_bench(const std::vector<BenchResult>& results, const std::vector<Benc
       continue;
     }
     const BenchLimits most = limits_for(limits, r.threads);
-    const bool decode = r.shape.decode();
+    const bool decode = r.shape.counts_bytes();
     const std::string rate = decode ? fmt::format("{:8.1f} GB/s", r.gbs()) : fmt::format("{:8.1f} GF/s", r.gflops());
     const std::string share = decode ? percent(r.percent_read(most), "read")
                               : r.dtype == ATTNRT_BF16 && most.bf16_dot_gflops > 0

@@ -33,11 +33,18 @@ attnrt_problem bench_problem(const Runtime& runtime, const BenchCase& c, uint32_
   p.kv_layouts = wish.layout;
   p.block_size = wish.layout == ATTNRT_KV_CONTIGUOUS ? 0 : wish.block_size;
   if (wish.layout == ATTNRT_KV_CONTIGUOUS) p.phase = ATTNRT_PHASE_PREFILL;
-  if (c.mla) {
+  if (c.uncompressed()) {
+    p.phase = ATTNRT_PHASE_PREFILL;
+    p.kv_layouts = ATTNRT_KV_CONTIGUOUS;
+    p.block_size = 0;
+  }
+  if (c.latent()) {
     p.family = ATTNRT_FAMILY_MLA;
     p.phase = ATTNRT_PHASE_DECODE;
     p.decode_query_len = static_cast<uint32_t>(c.longest_query());
     p.kv_layouts = ATTNRT_KV_MLA_LATENT;
+  }
+  if (c.mla) {
     p.mla_kv_lora = kLatent;
     p.mla_rope = kRope;
     p.mla_nope = p.mla_v = 128;
@@ -58,12 +65,12 @@ BenchSetup::BenchSetup(Runtime& runtime, const BenchData& data, const BenchWish&
   out_ = LargeBytes(static_cast<std::size_t>(tokens * c.num_heads * c.head_size_v() * bytes));
   q_ = Tensor(data.q.data(), dtype, {tokens, c.num_heads, c.head_size});
   out_rows_ = Tensor(out_.data(), dtype, {tokens, c.num_heads, c.head_size_v()});
-  if (c.mla) {
+  if (c.latent()) {
     k_ = Tensor(data.k.data(), dtype, {keys, 1, kLatent}, {c.head_size, c.head_size, 1});
     v_ = Tensor(data.k.data() + kLatent * bytes, dtype, {keys, 1, kRope}, {c.head_size, c.head_size, 1});
   } else {
     k_ = Tensor(data.k.data(), dtype, {keys, c.num_kv_heads, c.head_size});
-    v_ = Tensor(data.v.data(), dtype, {keys, c.num_kv_heads, c.head_size});
+    v_ = Tensor(data.v.data(), dtype, {keys, c.num_kv_heads, c.head_size_v()});
   }
   args_.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(c.mla ? 192 : c.head_size)));
   args_.q = q_.get();
@@ -114,10 +121,10 @@ void BenchSetup::fill_cache() {
       return Tensor(at, dtype, {num_blocks_, size, c.num_kv_heads, width}, {stride[0], stride[1], stride[2], 1});
     };
     k_cache_ = view(cache_.data(), layout.k_strides, c.head_size);
-    if (!c.mla) v_cache_ = view(cache_.data() + layout.v_offset, layout.v_strides, c.head_size);
+    if (!c.latent()) v_cache_ = view(cache_.data() + layout.v_offset, layout.v_strides, c.head_size);
   }
   args_.k_cache = k_cache_.get();
-  if (!c.mla && layout.kind != ATTNRT_KV_NATIVE) args_.v_cache = v_cache_.get();
+  if (!c.latent() && layout.kind != ATTNRT_KV_NATIVE) args_.v_cache = v_cache_.get();
 
   std::vector<int64_t> slots;
   for (std::size_t r = 0; r < seq_lens_.size(); ++r)
