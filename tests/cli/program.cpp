@@ -127,6 +127,10 @@ TEST_CASE("problem flags become the problem") {
   CHECK(problem("--batch-invariant").at("determinism") == "batch-invariant");
   CHECK(problem("--sink --alibi --lse --softcap 30").at("features") ==
         json::value({"causal", "softcap", "alibi", "sinks", "lse"}));
+  CHECK(problem("--decode-query-len 4 --phase decode").at("decode_query_len") == 4);
+  const Outcome none = attnrt_program("select --device cpu --attention-free");
+  CHECK(none.status == 0);
+  CHECK_THAT(none.out, Catch::Contains("NO_ATTENTION: the model has no attention layers"));
   const json::value all = attnrt_json(
       "select --json --device cpu --sparse --mm-prefix --tree-mask --dense-mask --block-sparse "
       "--dcp-size 2 --kv-cache-dtype fp8 --kv-layout native",

@@ -91,6 +91,7 @@ void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
   value("--phase", "NAME", flags.phase, "prefill, decode or mixed (default; encoders: prefill)");
   value("--sliding-window", "N", flags.sliding_window, "keys a query sees at most, its own included");
   value("--softcap", "X", flags.softcap, "scores become X * tanh(score / X)");
+  value("--decode-query-len", "N", flags.decode_query_len, "query tokens of a decoding request, drafts included; default 1");
   value("--dcp-size", "N", flags.dcp_size, "ranks of decode context parallelism");
   truth_flag("--mla", flags.mla, "true", "multi-head latent attention, 576/512 (with --phase prefill 192/128)");
   truth_flag("--causal", flags.causal, "true", "a query sees no later key; default for decoders");
@@ -103,6 +104,7 @@ void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
   flag("--tree-mask", flags.tree_mask, "tree masks of speculative decoding");
   flag("--dense-mask", flags.dense_mask, "a mask or bias for each query and key");
   flag("--block-sparse", flags.block_sparse, "a block-sparse pattern");
+  flag("--attention-free", flags.attention_free, "a model without attention layers");
   flag("--lse", flags.lse, "the log-sum-exp beside the output");
   flag("--batch-invariant", flags.batch_invariant, "bits that do not depend on the rest of the batch");
 }
@@ -142,6 +144,8 @@ attnrt_problem to_problem(const Runtime& runtime, const ProblemFlags& flags) {
   p.block_size = size(flags.block_size, 1 << 20, 0);
   if (flags.sliding_window) set_window(p, *flags.sliding_window);
   if (flags.softcap) p.softcap = static_cast<float>(number(*flags.softcap, 0));
+  if (flags.decode_query_len) p.decode_query_len = size(flags.decode_query_len, 1 << 20, 1);
+  if (flags.attention_free) p.num_heads = p.num_kv_heads = 0;
   if (flags.dcp_size) p.cp_size = size(flags.dcp_size, 4096, 1);
   if (p.cp_size > 1) p.cp_interleave = 1;
   if (flags.sparse) p.sparse_topk = kSparseTopk;

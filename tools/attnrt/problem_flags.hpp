@@ -11,10 +11,11 @@ namespace attnrt::cli {
 /// A problem as users say it, in flags or in a run file's metadata; what is absent has the library's default.
 struct ProblemFlags {
   MaybeSetting device, dtype, kv_cache_dtype, attn_type, phase, kv_layout;
-  MaybeSetting head_size, head_size_v, num_heads, num_kv_heads, block_size, sliding_window, softcap, dcp_size;
+  MaybeSetting head_size, head_size_v, num_heads, num_kv_heads, block_size, sliding_window, softcap, dcp_size,
+      decode_query_len;
   MaybeSetting mla, causal;  ///< "true" or "false"
   bool sparse = false, sink = false, mm_prefix = false, alibi = false, tree_mask = false, dense_mask = false;
-  bool block_sparse = false, lse = false, batch_invariant = false;
+  bool block_sparse = false, lse = false, batch_invariant = false, attention_free = false;
 };
 
 /// Adds the flags to a verb.
