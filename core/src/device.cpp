@@ -2,41 +2,17 @@
 #include "device.hpp"
 
 #include <dlfcn.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
 
+#include "attnrt/cpu_isa.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
 namespace {
-
-#if defined(__x86_64__)
-struct Leaf {
-  uint32_t a = 0, b = 0, c = 0, d = 0;
-  Leaf(uint32_t leaf, uint32_t sub) {
-    if (!__get_cpuid_count(leaf, sub, &a, &b, &c, &d)) a = b = c = d = 0;
-  }
-};
-
-uint64_t enabled_state() {
-  uint32_t low = 0, high = 0;
-  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return uint64_t{high} << 32 | low;
-}
-
-bool amx_permission() {
-  constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-}
-#endif
 
 std::string cpu_name() {
   std::ifstream file("/proc/cpuinfo");
@@ -115,37 +91,9 @@ Error unknown_device(std::string_view text, const char* wanted) {
 
 }  // namespace
 
-uint64_t detect_cpu_isa() {
-  uint64_t isa = 0;
-#if defined(__x86_64__)
-  const Leaf one(1, 0), seven(7, 0), seven1(7, 1);
-  if (!(one.c >> 27 & 1)) return 0;  // no OSXSAVE: the system saves no wide registers
-  const uint64_t state = enabled_state();
-  const bool ymm = (state & 0x6) == 0x6, zmm = (state & 0xe6) == 0xe6, tiles = (state & 0x60000) == 0x60000;
-  const auto add = [&isa](bool have, uint64_t bit) { isa |= have ? bit : 0; };
-  add(ymm && (seven.b >> 5 & 1) && (one.c >> 12 & 1) && (one.c >> 29 & 1), ATTNRT_ISA_AVX2);
-  constexpr uint32_t base512 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;  // F, DQ, CD, BW, VL
-  const bool avx512 = zmm && (isa & ATTNRT_ISA_AVX2) && (seven.b & base512) == base512;
-  add(avx512, ATTNRT_ISA_AVX512);
-  add(avx512 && (seven1.a >> 5 & 1), ATTNRT_ISA_AVX512_BF16);
-  add(avx512 && (seven.c >> 11 & 1), ATTNRT_ISA_AVX512_VNNI);
-  add(avx512 && (seven.d >> 23 & 1), ATTNRT_ISA_AVX512_FP16);
-  if (tiles && (seven.d >> 24 & 1)) {
-    static const bool permitted = amx_permission();
-    add(permitted, ATTNRT_ISA_AMX_TILE);
-    add(permitted && (seven.d >> 22 & 1), ATTNRT_ISA_AMX_BF16);
-    add(permitted && (seven.d >> 25 & 1), ATTNRT_ISA_AMX_INT8);
-    add(permitted && (seven1.a >> 21 & 1), ATTNRT_ISA_AMX_FP16);
-  }
-#elif defined(__aarch64__)
-  isa |= ATTNRT_ISA_NEON;
-#endif
-  return isa;
-}
-
 std::vector<DeviceReport> detect_devices() {
   std::vector<DeviceReport> out;
-  const uint64_t isa = detect_cpu_isa();
+  const uint64_t isa = sdk::cpu_isa();
   const std::string sets = join(names_of(words::isa, isa));
   out.push_back({{ATTNRT_DEVICE_CPU, 0, 0, isa}, true, cpu_name(), sets.empty() ? "baseline instructions only" : sets});
   detect_cuda(out);

@@ -26,9 +26,6 @@ struct DeviceReport {
   std::string sentence; ///< why absent, or what was found
 };
 
-/// Instruction sets of this CPU whose registers the operating system saves. Asks Linux for AMX tile permission once.
-uint64_t detect_cpu_isa();
-
 /// The CPU and every GPU that the drivers' management libraries and the kernel tell of; kinds without a device report
 /// one absent entry with the reason. Initialises no compute driver, so a process may still fork afterwards.
 std::vector<DeviceReport> detect_devices();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names of devices, and what a driver's management library tells.
+#include "attnrt/cpu_isa.hpp"
 #include "device.hpp"
 
 #include "scratch.hpp"
@@ -103,7 +104,7 @@ TEST_CASE("this machine's devices: the CPU first, every kind that is absent with
   REQUIRE(found.size() >= 3);
   CHECK(found[0].device.type == ATTNRT_DEVICE_CPU);
   CHECK(found[0].present);
-  CHECK(found[0].device.isa == detect_cpu_isa());
+  CHECK(found[0].device.isa == attnrt::sdk::cpu_isa());
   CHECK_FALSE(found[0].name.empty());
   for (const int32_t type : {ATTNRT_DEVICE_CUDA, ATTNRT_DEVICE_ROCM}) {
     int reports = 0;

@@ -10,10 +10,10 @@
 #include <string>
 
 #include "attnrt/check.hpp"
+#include "attnrt/cpu_isa.hpp"
 #include "conformance/invariance.hpp"
 #include "conformance/merge.hpp"
 #include "conformance/numerics.hpp"
-#include "device.hpp"
 
 using namespace attnrt::conformance;
 
@@ -69,7 +69,7 @@ TEST_CASE("a backend computes what its sheet claims") {
   std::size_t checked = 0;
   for (uint32_t v = 0; v < backend->num_variants; ++v) {
     const attnrt_variant& variant = *backend->variants[v];
-    const uint64_t isa = attnrt::core::detect_cpu_isa();
+    const uint64_t isa = attnrt::sdk::cpu_isa();
     if (variant.caps->isa & ~isa) continue;  // not for this machine
     if (!(variant.caps->q_dtypes >> dtype & 1u)) continue;
     NumericsOptions numerics;
