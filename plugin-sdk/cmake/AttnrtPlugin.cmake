@@ -71,3 +71,27 @@ function(attnrt_add_plugin name)
     install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/attnrt/plugins COMPONENT plugins)
   endif()
 endfunction()
+
+# attnrt_add_conformance_test(NAME [BACKEND backend] [DEPTH quick|normal|all])
+#
+# Adds the CTest test NAME.conformance: the conformance kit on every variant of the plugin NAME that the machine can execute,
+# or on those of one backend. The kit, attnrt::conformance, is built with the project; a test of your own may link it, too.
+function(attnrt_add_conformance_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "BACKEND;DEPTH" "")
+  if(arg_UNPARSED_ARGUMENTS OR NOT TARGET ${name})
+    message(FATAL_ERROR "attnrt_add_conformance_test(${ARGV}): wanted the name of a plugin, then BACKEND or DEPTH")
+  endif()
+  if(NOT TARGET attnrt_conformance)
+    set(kit ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/conformance)
+    if(NOT EXISTS ${kit})
+      set(kit ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../conformance)
+    endif()
+    add_subdirectory(${kit} ${CMAKE_BINARY_DIR}/attnrt_conformance EXCLUDE_FROM_ALL)
+  endif()
+  set_target_properties(attnrt_conformance_program PROPERTIES EXCLUDE_FROM_ALL OFF)
+  if(NOT arg_DEPTH)
+    set(arg_DEPTH normal)
+  endif()
+  add_test(NAME ${name}.conformance
+           COMMAND attnrt_conformance_program $<TARGET_FILE:${name}> ${arg_DEPTH} ${arg_BACKEND})
+endfunction()

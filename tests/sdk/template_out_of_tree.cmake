@@ -26,7 +26,7 @@ endfunction()
 must(${CMAKE_COMMAND} --install ${BUILD} --prefix ${sdk} --component sdk)
 file(COPY ${sdk}/share/attnrt/template/ DESTINATION ${WORK}/my_plugin)
 must(${CMAKE_COMMAND} -G Ninja -S ${WORK}/my_plugin -B ${WORK}/my_build -DCMAKE_PREFIX_PATH=${sdk}
-     -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=-Werror)
+     -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=-Werror -DBUILD_TESTING=OFF)
 must(${CMAKE_COMMAND} --build ${WORK}/my_build)
 must(${CMAKE_COMMAND} --install ${WORK}/my_build --prefix ${WORK}/my_prefix)
 file(COPY ${WORK}/my_prefix/lib/attnrt/plugins/example_attn.so DESTINATION ${WORK}/plugins)
