@@ -75,7 +75,7 @@ ATTNRT_KERNEL_INLINE void score_tile(const ScoreOperands<D>& t) {
     for (; at < stop; at += t.step_bytes, a += D::kPair) {
       if constexpr (Mode == Ahead::kStream)
         ATTNRT_KERNEL_UNROLL
-        for (int j = 0; j < Vectors; ++j) __builtin_prefetch(ahead[j] + at);
+        for (int j = 0; j < Vectors; ++j) __builtin_prefetch(ahead[j] + at, 0, 2);
       if constexpr (Mode == Ahead::kPieces)
         if (next < last_piece) {
           ATTNRT_KERNEL_UNROLL
@@ -117,7 +117,7 @@ ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
     for (int64_t at = 0; at < end; at += t.step_bytes, a += D::kPair) {
       if constexpr (Mode == Ahead::kStream)
         ATTNRT_KERNEL_UNROLL
-        for (int64_t line = 0; line < Vectors * kVectorBytes; line += 64) __builtin_prefetch(run->ahead + at + line);
+        for (int64_t line = 0; line < Vectors * kVectorBytes; line += 64) __builtin_prefetch(run->ahead + at + line, 0, 2);
       D::template step<Rows, Vectors>(acc, a, t.lda, b, at);
     }
   }
