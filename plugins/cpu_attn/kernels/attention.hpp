@@ -19,7 +19,7 @@ constexpr int32_t kItemRows = 64;
 constexpr int32_t kTileKeys = 64;
 
 /// Bounds of the panel kernels' items and tiles.
-constexpr int32_t kMaxItemRows = 192, kMaxTileKeys = 256;
+constexpr int32_t kMaxItemRows = 264, kMaxTileKeys = 256;
 /// Where a long request may be split among workers: at 0, kSplitKeys, 2 kSplitKeys of its keys, and nowhere else.
 constexpr int32_t kSplitKeys = 1024;
 

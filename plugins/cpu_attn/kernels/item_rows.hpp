@@ -48,6 +48,8 @@ class ItemRows {
         seen_.begin = s.begin < seen_.begin ? s.begin : seen_.begin;
         seen_.end = s.end > seen_.end ? s.end : seen_.end;
       }
+    // Spans that are all there is to a mask move forward with the query.
+    if (mask_.plain()) shared_ = {mask_.mask().span(last).begin, mask_.mask().span(first).end};
     num_strips_ = (count_ + kTileRows - 1) / kTileRows;
     for (int i = 0, at = 0; i < num_strips_; ++i) {
       strips_[i].row = at;
@@ -69,6 +71,12 @@ class ItemRows {
 
   /// What each row sees of a tile; false where none sees anything.
   bool place(int64_t tile) {
+    const bool was_whole = whole_;
+    whole_ = shared_.begin <= tile && tile + width_ <= shared_.end;
+    if (whole_) {
+      if (!was_whole) see_all();
+      return true;
+    }
     bool any = false;
     int64_t last_query = -1;
     MaskedColumns seen{};
@@ -95,11 +103,21 @@ class ItemRows {
   const MaskedColumns& columns(int32_t row) const { return columns_[row]; }
 
  private:
+  void see_all() {
+    for (int32_t row = 0; row < count_; ++row) columns_[row] = {0, static_cast<int32_t>(width_), false};
+    for (int i = 0; i < num_strips_; ++i) {
+      strips_[i].begin = 0;
+      strips_[i].end = width_;
+    }
+  }
+
   const RowMask mask_;
   const int64_t width_;
   const int32_t count_;
   int num_strips_;
   KeySpan seen_, reach_;
+  KeySpan shared_{0, 0};  ///< keys that every row sees, as far as is known before a tile is looked at
+  bool whole_ = false;    ///< the last tile lay in it
   Strip strips_[cpu::kMaxItemRows / kTileRows + 1];
   int32_t query_[cpu::kMaxItemRows], head_[cpu::kMaxItemRows];
   MaskedColumns columns_[cpu::kMaxItemRows];

@@ -57,6 +57,8 @@ class RowMask {
   const Mask& mask() const { return mask_; }
   /// Do the heads of a query see different columns?
   bool by_head() const { return masks_.pattern.block != 0 && masks_.pattern.head_step != 0; }
+  /// Is the span of a query all that it sees, for every head?
+  bool plain() const { return plain_; }
   /// Are all biases of a query the same for each head?
   bool shares_bias() const { return masks_.dense.stride[1] == 0 && !by_head(); }
 
