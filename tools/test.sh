@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds and runs the tests: the plain build, the one with the address and undefined-behaviour sanitizers and, where clang
-# has libFuzzer, the fuzz targets for 20 s each, in one CTest run whose closing line comes last. --all adds the dense grids
-# (label all), the thread sanitizer and, where clang++ is installed, clang.
+# Builds and runs the tests: the plain build and, where clang has libFuzzer, the fuzz targets for 20 s each, in one CTest
+# run whose closing line comes last. --all adds the dense grids (label all), the address and undefined-behaviour
+# sanitizers, the thread sanitizer and, where clang++ is installed, clang.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-presets=(dev asan)
+presets=(dev)
 select=(-LE '^all$')
 case "${1:-}" in
   "") ;;
   --all)
-    presets+=(tsan)
+    presets+=(asan tsan)
     select=()
     if command -v clang++ >/dev/null; then presets+=(clang); fi
     ;;
