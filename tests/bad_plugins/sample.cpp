@@ -36,10 +36,12 @@ TEST_CASE("the probe's sample problem is one that every variant of a right plugi
       problem.isa = isa;
       std::string said;
       const attnrt_diag diag{sizeof(attnrt_diag), 0, &said, &remember};
-      CAPTURE(plugin.backends[b]->name, variant.name, said);
+      CAPTURE(plugin.backends[b]->name, variant.name);
       CHECK(attnrt::sdk::refusals(*variant.caps, problem) == 0);
       attnrt_kernel_op* op = nullptr;
-      REQUIRE(variant.create(&variant, &host.face(), &problem, {ATTNRT_DEVICE_CPU, 0}, &op, &diag) == ATTNRT_OK);
+      const attnrt_status status = variant.create(&variant, &host.face(), &problem, {ATTNRT_DEVICE_CPU, 0}, &op, &diag);
+      INFO(said);
+      REQUIRE(status == ATTNRT_OK);
       variant.destroy(op);
       ++created;
     }

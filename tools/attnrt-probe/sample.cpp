@@ -36,14 +36,17 @@ attnrt_problem sample_problem(const attnrt_caps& caps) {
   p.head_size_qk = first_size(*caps.head_sizes);
   p.head_size_v = caps.head_sizes_v ? first_size(*caps.head_sizes_v) : p.head_size_qk;
   p.num_heads = p.num_kv_heads = 8;
+  // The other dimensions of MLA are DeepSeek's. Its prefill is a standard problem without a cache whose keys are wider.
+  const uint32_t wider = p.head_size_qk - std::min(p.head_size_qk, p.head_size_v);
   if (p.family == ATTNRT_FAMILY_MLA) {
-    constexpr uint32_t rope = 64, lora = 512, nope = 128;  // DeepSeek's, wherever the sheet leaves a choice
-    const bool latent = p.kv_layouts != ATTNRT_KV_CONTIGUOUS;
-    p.num_kv_heads = latent ? 1 : p.num_heads;
-    p.mla_kv_lora = latent ? p.head_size_v : lora;
-    p.mla_rope = latent ? p.head_size_qk - std::min(p.head_size_qk, p.head_size_v) : std::min(rope, p.head_size_qk);
-    p.mla_nope = latent ? nope : p.head_size_qk - p.mla_rope;
-    p.mla_v = latent ? nope : p.head_size_v;
+    p.num_kv_heads = 1;
+    p.mla_kv_lora = p.head_size_v;
+    p.mla_rope = wider;
+    p.mla_nope = p.mla_v = 128;
+  } else if (wider && p.kv_layouts == ATTNRT_KV_CONTIGUOUS) {
+    p.mla_kv_lora = 512;
+    p.mla_rope = wider;
+    p.mla_nope = p.mla_v = p.head_size_v;
   }
   p.window_left = p.window_right = -1;
   p.causal = caps.features & ATTNRT_FEATURE_CAUSAL ? ATTNRT_CAUSAL_ALWAYS : ATTNRT_CAUSAL_NEVER;
