@@ -72,7 +72,7 @@ class LatentSource {
       }
     }
     for (int64_t c = begin_; c < end_; c += kGranule) {
-      const int64_t later = tile + shape_.tile_keys + c;
+      const int64_t later = tile + c + kAhead;
       ahead_[c / kGranule] = nullptr;
       if (later < last_key_) walk_.rows(later, later + 1, &ahead_[c / kGranule]);
     }
@@ -141,6 +141,8 @@ class LatentSource {
  private:
   using Element = typename D::A;
   static constexpr int64_t kWordBytes = 4, kSteps = kLatentQk / D::kPair;
+  /// Keys between those at hand and those asked for: enough to hide memory, few enough that a request starts at once.
+  static constexpr int64_t kAhead = 2 * kGranule;
   static_assert(D::kPair * sizeof(Element) == kWordBytes);
   static_assert(sizeof(S) == sizeof(Element) || (sizeof(S) == 2 && sizeof(Element) == 4));
 
