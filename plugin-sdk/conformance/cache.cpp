@@ -7,15 +7,17 @@
 
 #include "attnrt/check.hpp"
 #include "conformance/number.hpp"
+#include "conformance/quantised.hpp"
 
 namespace attnrt::conformance {
 namespace {
 
 std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
 
-// Fills `image` with what nobody may read.
-void spoil(std::vector<uint8_t>& image, uint32_t dtype, bool garbage, uint64_t seed) {
-  std::fill(image.begin(), image.end(), dtype == ATTNRT_FP8_E4M3FNUZ ? uint8_t{0x80} : uint8_t{0xff});
+// Fills `image` with what nobody may read. int8 has no NaN: -128, or a scale of NaN behind each row.
+void spoil(std::vector<uint8_t>& image, uint32_t dtype, bool row_scales, bool garbage, uint64_t seed) {
+  const bool low = dtype == ATTNRT_FP8_E4M3FNUZ || dtype == ATTNRT_INT8;
+  std::fill(image.begin(), image.end(), low && !row_scales ? uint8_t{0x80} : uint8_t{0xff});
   if (!garbage) return;
   Random random(seed);
   const std::size_t step = sdk::dtype_bytes(dtype);
@@ -47,6 +49,7 @@ BlockTable::BlockTable(const std::vector<const RequestData*>& requests, int32_t 
       ids[r * at(stride) + at(b)] = free_ids.back();
       free_ids.pop_back();
     }
+  spare = free_ids.back();
 }
 
 Cache::Cache(Memory& memory, const attnrt_problem& p, const attnrt_kv_layout& layout, int32_t num_blocks, bool strided,
@@ -65,24 +68,25 @@ Cache::Cache(Memory& memory, const attnrt_problem& p, const attnrt_kv_layout& la
   } else {
     const bool hnd = p.kv_layouts == ATTNRT_KV_HND, packed = p.kv_layouts == ATTNRT_KV_PACKED;
     const int64_t layers = 3, row = packed ? dqk + dv : dqk;
-    const auto lay = [&](int64_t d, int64_t* to) {
+    const auto lay = [&](int64_t values, int64_t* to) {
+      const int64_t d = has_row_scales(p) ? row_scale_at(values) + 4 : values;
       to[0] = layers * bs * heads * d;
       to[1] = hnd ? d : heads * d;
       to[2] = hnd ? bs * d : d;
       return at(num_blocks * to[0] * bytes);
     };
     k_image_.resize(lay(row, k_strides_));
-    k_start_ = bs * heads * row;  // the middle layer
+    k_start_ = k_strides_[0] / layers;  // the middle layer
     if (packed) {
       std::copy(k_strides_, k_strides_ + 3, v_strides_);
       v_start_ = k_start_ + dqk;
     } else if (!latent) {
       v_image_.resize(lay(dv, v_strides_));
-      v_start_ = bs * heads * dv;
+      v_start_ = v_strides_[0] / layers;
     }
   }
-  spoil(k_image_, p.kv_dtype, garbage, seed);
-  spoil(v_image_, p.kv_dtype, garbage, seed + 1);
+  spoil(k_image_, p.kv_dtype, has_row_scales(p), garbage, seed);
+  spoil(v_image_, p.kv_dtype, has_row_scales(p), garbage, seed + 1);
   k_ = std::make_unique<Buffer>(memory, k_image_.size(), uint8_t{0xff}, alignment);
   if (!v_image_.empty()) v_ = std::make_unique<Buffer>(memory, v_image_.size(), uint8_t{0xff}, alignment);
   if (!ok()) return;
@@ -107,15 +111,18 @@ void Cache::expect(const RequestData& r, int64_t j, int64_t slot) {
   const int64_t bs = problem_.block_size, heads = problem_.num_kv_heads;
   const int64_t bytes = sdk::dtype_bytes(problem_.kv_dtype);
   const auto place = [&](std::vector<uint8_t>& image, int64_t start, const int64_t* strides,
-                         const std::vector<float>& rows, int64_t d) {
+                         const std::vector<float>& rows, const std::vector<float>& row_scales, int64_t d) {
+    const int64_t size = row_scales.empty() ? d : row_scale_at(d) + 4;
     for (int64_t h = 0; h < heads; ++h) {
       const int64_t to = start + slot / bs * strides[0] + slot % bs * strides[1] + h * strides[2];
-      if (at((to + d) * bytes) > image.size()) return;  // the plugin's strides leave its own block: found by damage()
+      if (at((to + size) * bytes) > image.size()) return;  // the plugin's strides leave its own block: found by damage()
       encode_row(problem_.kv_dtype, rows.data() + (j * heads + h) * d, at(d), &image[at(to * bytes)]);
+      if (!row_scales.empty()) encode(ATTNRT_FP32, row_scales[at(j * heads + h)], &image[at(to + row_scale_at(d))]);
     }
   };
-  place(k_image_, k_start_, k_strides_, r.k, problem_.head_size_qk);
-  if (!r.v.empty()) place(v_ ? v_image_ : k_image_, v_start_, v_strides_, r.v, problem_.head_size_v);
+  place(k_image_, k_start_, k_strides_, r.k, r.k_row_scale, problem_.head_size_qk);
+  if (!r.v.empty())
+    place(v_ ? v_image_ : k_image_, v_start_, v_strides_, r.v, r.v_row_scale, problem_.head_size_v);
 }
 
 void Cache::upload() {

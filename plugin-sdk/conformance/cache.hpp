@@ -21,6 +21,7 @@ struct BlockTable {
   int32_t num_blocks = 0;    ///< some belong to nobody
   int32_t width = 0;
   int32_t stride = 0;
+  int32_t spare = 0;  ///< a block that belongs to nobody
 
   BlockTable(const std::vector<const RequestData*>& requests, int32_t extra_rows, uint32_t block_size, Random& random);
   /// Slot of key j of request r.

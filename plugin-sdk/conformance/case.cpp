@@ -75,7 +75,9 @@ std::string text(const Case& c) {
                   {ATTNRT_FEATURE_BLOCK_SPARSE, " block_sparse"},
                   {ATTNRT_FEATURE_SPARSE_TOPK, " sparse_topk"},
                   {ATTNRT_FEATURE_WINDOW_PREFIX, " window_prefix"},
+                  {ATTNRT_FEATURE_KV_SCALES, " kv_scales"},
                   {ATTNRT_FEATURE_PER_HEAD_SCALES, " per_head_scales"},
+                  {ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES, " per_token_head_scales"},
                   {ATTNRT_FEATURE_SPLIT_Q, " split_q"}};
   for (const auto& feature : features)
     if (p.features & feature.bit) out += feature.name;

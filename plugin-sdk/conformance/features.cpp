@@ -78,6 +78,9 @@ bool take_away(uint64_t feature, Call& call) {
       o.k_scale.clear();
       o.v_scale.clear();
       return true;
+    case ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES:
+      for (RequestData& r : call.requests) r.k_row_scale.clear(), r.v_row_scale.clear();
+      return true;
     default:
       return false;
   }

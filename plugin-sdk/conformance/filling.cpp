@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/filling.hpp"
 
+#include <algorithm>
 #include <memory>
 
 #include "attnrt/check.hpp"
 #include "conformance/number.hpp"
+#include "conformance/quantised.hpp"
 
 namespace attnrt::conformance {
 namespace {
@@ -35,8 +37,10 @@ bool Filling::answer_layout(attnrt_kv_layout& layout) {
   if (layout.kind != p.kv_layouts || layout.block_size != p.block_size || !layout.id)
     return fault("kv_layout", say("kind ", layout.kind, " and block size ", layout.block_size, ", wanted ",
                                   p.kv_layouts, " and ", p.block_size, " with an id"));
-  const int64_t values = p.family == ATTNRT_FAMILY_MLA ? p.head_size_qk : p.head_size_qk + p.head_size_v;
-  const int64_t least = values * p.num_kv_heads * p.block_size * sdk::dtype_bytes(p.kv_dtype);
+  const bool mla = p.family == ATTNRT_FAMILY_MLA;
+  const int64_t values = mla ? p.head_size_qk : p.head_size_qk + p.head_size_v;
+  const int64_t row = values * sdk::dtype_bytes(p.kv_dtype) + (has_row_scales(p) ? (mla ? 4 : 8) : 0);
+  const int64_t least = row * p.num_kv_heads * p.block_size;
   if (layout.kind != ATTNRT_KV_NATIVE && layout.block_bytes < at(least))
     return fault("kv_layout", say("block_bytes is ", layout.block_bytes, ", wanted at least ", least));
   if (layout.block_bytes == 0 || layout.block_bytes > (uint64_t{1} << 32))
@@ -54,9 +58,12 @@ bool Filling::fill(bool garbage) {
       std::make_unique<Cache>(rig.memory(), p, layout, table->num_blocks, placement.strided, garbage, random.next());
   if (!cache->ok()) return fault("memory", "there is not enough memory for the cache");
   const bool direct = (placement.direct || !rig.variant().write_kv) && p.kv_layouts != ATTNRT_KV_NATIVE;
+  edges = edge_rows(p, operands, quantises(p) ? std::min(6, static_cast<int32_t>(p.block_size)) : 0, random);
   if (!direct && !write()) return false;
   for (std::size_t r = 0; r < requests.size(); ++r)
     for (int64_t j = 0; j < requests[r]->num_keys; ++j) cache->expect(*requests[r], j, table->slot(r, j, p.block_size));
+  for (int32_t j = 0; j < edges.num_keys && !direct; ++j)
+    cache->expect(edges, j, int64_t{table->spare} * p.block_size + j);
   if (direct) cache->upload();
   cache->adopt();
   if (const std::string text = cache->damage(); !text.empty()) return fault("cache_write", text);
@@ -65,56 +72,54 @@ bool Filling::fill(bool garbage) {
   return !rig.variant().gather_kv || gather();
 }
 
-// Writes all keys in two calls, in any order, among rows to skip.
+// Writes all keys in two calls, in any order, among rows to skip; the second call may bring them as they are stored.
 bool Filling::write() {
   const attnrt_problem& p = rig.problem();
   struct Key {
-    std::size_t request;
-    int64_t j;
+    const RequestData* request;  // NULL = skip
+    int64_t j, slot;
   };
   std::vector<Key> keys;
   for (std::size_t r = 0; r < requests.size(); ++r)
-    for (int64_t j = 0; j < requests[r]->num_keys; ++j) keys.push_back({r, j});
+    for (int64_t j = 0; j < requests[r]->num_keys; ++j) keys.push_back({requests[r], j, table->slot(r, j, p.block_size)});
+  for (int32_t j = 0; j < edges.num_keys; ++j) keys.push_back({&edges, j, int64_t{table->spare} * p.block_size + j});
   random.shuffle(keys);
   for (std::size_t i = 0; i < 1 + keys.size() / 16; ++i)
-    keys.insert(keys.begin() + random.below(static_cast<int64_t>(keys.size()) + 1), {requests.size(), 0});
+    keys.insert(keys.begin() + random.below(static_cast<int64_t>(keys.size()) + 1), {nullptr, 0, -1});
   const bool mla = p.family == ATTNRT_FAMILY_MLA;
   const int64_t heads = p.num_kv_heads, dqk = p.head_size_qk, dk = mla ? p.mla_kv_lora : dqk;
   const int64_t dv = mla ? p.mla_rope : p.head_size_v, pad = placement.strided ? 8 : 0;
-  const auto scale_of = [](const std::vector<float>& scales, int64_t head) {
-    return scales.empty() ? 1.0f : scales[scales.size() == 1 ? 0 : at(head)];
-  };
   const std::size_t half = keys.size() / 2;
   for (const bool second : {false, true}) {
     const std::size_t first = second ? half : 0, last = second ? keys.size() : half;
+    const bool as_stored = second && quantises(p) && !has_row_scales(p) && random.chance(0.5);
     std::vector<int64_t> slots;
     std::vector<float> k, v;
     for (std::size_t i = first; i < last; ++i) {
-      const bool skip = keys[i].request == requests.size();
-      slots.push_back(skip ? -1 : table->slot(keys[i].request, keys[i].j, p.block_size));
+      const RequestData* r = keys[i].request;
+      slots.push_back(keys[i].slot);
       for (int64_t h = 0; h < heads; ++h) {
-        const RequestData* r = skip ? nullptr : requests[keys[i].request];
-        const float* row = r ? r->k.data() + (keys[i].j * heads + h) * dqk : nullptr;
-        const float* other = !r ? nullptr : mla ? row + dk : r->v.data() + (keys[i].j * heads + h) * dv;
-        for (int64_t d = 0; d < dk; ++d) k.push_back(row ? row[d] * scale_of(operands.k_scale, h) : 777.0f);
-        for (int64_t d = 0; d < dv; ++d)
-          v.push_back(other ? other[d] * scale_of(mla ? operands.k_scale : operands.v_scale, h) : 777.0f);
+        const int64_t at_row = keys[i].j * heads + h;
+        const auto row_of = [&](const std::vector<float>& given, const std::vector<float>& stored, int64_t d) {
+          return (given.empty() || as_stored ? stored : given).data() + at_row * d;
+        };
+        const float* row = r ? row_of(r->k_given, r->k, dqk) : nullptr;
+        const float* other = !r ? nullptr : mla ? row + dk : row_of(r->v_given, r->v, dv);
+        for (int64_t d = 0; d < dk; ++d) k.push_back(row ? row[d] : 777.0f);
+        for (int64_t d = 0; d < dv; ++d) v.push_back(other ? other[d] : 777.0f);
       }
     }
     const auto count = static_cast<int64_t>(slots.size());
+    const uint32_t dtype = as_stored ? p.kv_dtype : p.q_dtype;
     attnrt_write_args args{};
     args.struct_size = sizeof(args);
-    args.k = shelf.rows(k, count, heads, dk, p.q_dtype, pad, second);
-    args.v = shelf.rows(v, count, heads, dv, p.q_dtype, pad, second);
+    args.k = shelf.rows(k, count, heads, dk, dtype, pad, second);
+    args.v = shelf.rows(v, count, heads, dv, dtype, pad, second);
     args.slot_mapping = shelf.tensor(shelf.put(slots), {0, 64, 1}, {count});
     args.k_cache = cache->k();
     args.v_cache = cache->v();
-    const auto scale = [&](const std::vector<float>& values) -> const attnrt_tensor* {
-      if (values.empty()) return nullptr;
-      return shelf.tensor(shelf.put(values), sdk::to_dlpack(ATTNRT_FP32), {static_cast<int64_t>(values.size())});
-    };
-    args.k_scale = scale(operands.k_scale);
-    args.v_scale = scale(operands.v_scale);
+    args.k_scale = scale_tensor(operands.k_scale);
+    args.v_scale = scale_tensor(operands.v_scale);
     Sink sink;
     if (!call("write_kv", rig.variant().write_kv(rig.op(), &args, stream, sink.get()), sink)) return false;
     rig.memory().finish(stream);
@@ -122,7 +127,12 @@ bool Filling::write() {
   return true;
 }
 
-// Reads all but the first few keys of each request back.
+const attnrt_tensor* Filling::scale_tensor(const std::vector<float>& values) {
+  if (values.empty()) return nullptr;
+  return shelf.tensor(shelf.put(values), sdk::to_dlpack(ATTNRT_FP32), {static_cast<int64_t>(values.size())});
+}
+
+// Reads all but the first few keys of each request back, as numbers or as they are stored.
 bool Filling::gather() {
   const attnrt_problem& p = rig.problem();
   const bool mla = p.family == ATTNRT_FAMILY_MLA;
@@ -135,7 +145,7 @@ bool Filling::gather() {
     locs.push_back(locs.back() + lens.back());
   }
   const int64_t rows = locs.back();
-  const uint32_t dtype = p.q_dtype;
+  const uint32_t dtype = quantises(p) && !has_row_scales(p) && random.chance(0.3) ? p.kv_dtype : p.q_dtype;
   Buffer& k = shelf.raw(at(rows * heads * dk) * sdk::dtype_bytes(dtype));
   Buffer& v = shelf.raw(at(rows * heads * dv) * sdk::dtype_bytes(dtype));
   attnrt_gather_args args{};
@@ -151,12 +161,8 @@ bool Filling::gather() {
   args.v_cache = cache->v();
   args.k = shelf.tensor(k.data(), sdk::to_dlpack(dtype), {rows, heads, dk});
   args.v = shelf.tensor(v.data(), sdk::to_dlpack(dtype), {rows, heads, dv});
-  const auto scale = [&](const std::vector<float>& values) -> const attnrt_tensor* {
-    if (values.empty()) return nullptr;
-    return shelf.tensor(shelf.put(values), sdk::to_dlpack(ATTNRT_FP32), {static_cast<int64_t>(values.size())});
-  };
-  args.k_scale = scale(operands.k_scale);
-  args.v_scale = scale(operands.v_scale);
+  args.k_scale = scale_tensor(operands.k_scale);
+  args.v_scale = scale_tensor(operands.v_scale);
   Sink sink;
   if (!call("gather_kv", rig.variant().gather_kv(rig.op(), &args, stream, sink.get()), sink)) return false;
   rig.memory().finish(stream);
@@ -167,11 +173,15 @@ bool Filling::gather() {
       const int64_t from = int64_t{starts[r]} * heads + i, to = int64_t{locs[r]} * heads + i, h = i % heads;
       const float* row = requests[r]->k.data() + from * dqk;
       const float* other = mla ? row + dk : requests[r]->v.data() + from * dv;
-      const auto scaled = [h](const std::vector<float>& s) { return s.empty() ? 1.0f : s[s.size() == 1 ? 0 : at(h)]; };
-      const float ks = scaled(operands.k_scale), vs = mla ? ks : scaled(operands.v_scale);
+      const auto row_scale = [from](const std::vector<float>& scales) { return scales.empty() ? 1.0f : scales[at(from)]; };
+      const float ks = scale_of(operands.k_scale, h), krs = row_scale(requests[r]->k_row_scale);
+      const float vs = mla ? ks : scale_of(operands.v_scale, h), vrs = mla ? krs : row_scale(requests[r]->v_row_scale);
+      const bool raw = dtype == p.kv_dtype;
       bool same = true;
-      for (int64_t d = 0; d < dk; ++d) same &= decode(dtype, &got_k[at(to * dk + d) * bytes]) == row[d] * ks;
-      for (int64_t d = 0; d < dv; ++d) same &= decode(dtype, &got_v[at(to * dv + d) * bytes]) == other[d] * vs;
+      for (int64_t d = 0; d < dk; ++d)
+        same &= decode(dtype, &got_k[at(to * dk + d) * bytes]) == (raw ? row[d] : read_back(p, row[d], ks, krs));
+      for (int64_t d = 0; d < dv; ++d)
+        same &= decode(dtype, &got_v[at(to * dv + d) * bytes]) == (raw ? other[d] : read_back(p, other[d], vs, vrs));
       if (!same)
         return fault("cache_gather", say("request ", r, " key ", starts[r] + i / heads, " head ", h,
                                          " reads back as other values than were written"));

@@ -26,6 +26,7 @@ struct Filling {
   std::vector<Fault>& faults;
   std::unique_ptr<BlockTable>& table;  ///< stays NULL where the problem has no cache
   std::unique_ptr<Cache>& cache;
+  RequestData edges{};  ///< rows in a block of nobody's, where the cache rounds what is written
 
   /// False and a fault where it cannot be filled. `garbage`: loud numbers instead of NaN where nothing may be read.
   bool fill(bool garbage);
@@ -36,6 +37,7 @@ struct Filling {
   bool answer_layout(attnrt_kv_layout& layout);
   bool write();
   bool gather();
+  const attnrt_tensor* scale_tensor(const std::vector<float>& values);
 };
 
 }  // namespace attnrt::conformance

@@ -7,6 +7,7 @@
 
 #include "attnrt/check.hpp"
 #include "conformance/pairwise.hpp"
+#include "conformance/quantised.hpp"
 #include "conformance/random.hpp"
 
 namespace attnrt::conformance {
@@ -61,6 +62,22 @@ const std::vector<Lengths>& latent_lengths() {
   return all;
 }
 
+// A cache of 8 bits differs in how it is read alone: fewer lengths will do.
+const std::vector<Lengths>& narrow_lengths() {
+  static const std::vector<Lengths> all = {
+      {{1, 1}, {1, 312}},
+      {{1, 7}, {1, 213}},
+      {{1, 15}, {1, 16}, {1, 17}, {1, 255}, {1, 256}, {1, 257}},
+      {{1, 1328}},
+      {{1, 7812}},
+      {{3, 16}},
+      {{463, 463}},
+      {{1, 523}, {5, 18}, {129, 463}},
+      {{0, 0}, {1, 9}, {0, 5}, {3, 3}},
+  };
+  return all;
+}
+
 std::vector<std::pair<uint32_t, uint32_t>> head_sizes(const attnrt_caps& caps, bool all) {
   const attnrt_sizes& qk = *caps.head_sizes;
   const attnrt_sizes& v = caps.head_sizes_v ? *caps.head_sizes_v : qk;
@@ -83,7 +100,7 @@ std::vector<std::pair<uint32_t, uint32_t>> head_sizes(const attnrt_caps& caps, b
 
 // What a point of the grid chooses; the values of each axis.
 struct Axes {
-  bool latent = false, mla_prefill = false;
+  bool latent = false, mla_prefill = false, narrow = false;
   std::vector<Lengths> lengths;
   std::vector<std::pair<uint32_t, uint32_t>> heads, sizes;
   std::vector<uint32_t> blocks;
@@ -103,22 +120,25 @@ struct Axes {
   std::vector<int32_t> windows = {0, 1, 64, 256};
   std::vector<float> softcaps = {0, 5, 50};
   std::vector<bool> sinks = {false, true}, alibi = {false, true}, lse = {false, true};
-  std::vector<uint64_t> extras = {0};
+  std::vector<uint64_t> extras = {0}, scales = {0};
   std::vector<uint32_t> workers = {1, 2, 4};
   std::vector<int32_t> pads = {0, 3};
 
   std::vector<std::size_t> counts() const {
     return {lengths.size(), heads.size(), sizes.size(),   blocks.size(),   dtypes.size(),
             stores.size(),  types.size(), windows.size(), softcaps.size(), sinks.size(),
-            alibi.size(),   lse.size(),   extras.size(),  workers.size(),  pads.size()};
+            alibi.size(),   lse.size(),   extras.size(),  workers.size(),  pads.size(),
+            scales.size()};
   }
 };
 
-Axes make_axes(const attnrt_caps& caps, bool latent, bool mla_prefill, bool all) {
+// `narrow`: the cache is of 8 bits.
+Axes make_axes(const attnrt_caps& caps, bool latent, bool mla_prefill, bool narrow, bool all) {
   Axes axes;
   axes.latent = latent;
   axes.mla_prefill = mla_prefill;
-  axes.lengths = latent ? latent_lengths() : standard_lengths();
+  axes.narrow = narrow;
+  axes.lengths = narrow ? narrow_lengths() : latent ? latent_lengths() : standard_lengths();
   axes.heads = {{4, 4}, {8, 2}, {9, 3}, {32, 8}, {5, 1}, {2, 1}};
   if (mla_prefill) axes.heads = {{4, 4}, {16, 16}, {1, 1}};
   if (latent) axes.heads = {{16, 1}, {128, 1}};
@@ -132,10 +152,10 @@ Axes make_axes(const attnrt_caps& caps, bool latent, bool mla_prefill, bool all)
       axes.blocks.push_back(caps.block_sizes->list[i]);
   if (axes.blocks.empty()) axes.blocks.push_back(0);
   for (const uint32_t q : {ATTNRT_FP32, ATTNRT_FP16, ATTNRT_BF16})
-    for (uint32_t kv = 0; kv <= ATTNRT_FP8_E5M2; ++kv)
+    for (uint32_t kv = narrow ? ATTNRT_FP8_E4M3 : 0; kv < (narrow ? ATTNRT_DTYPE_COUNT_ : ATTNRT_FP8_E4M3); ++kv)
       for (const uint32_t out : {ATTNRT_FP32, ATTNRT_FP16, ATTNRT_BF16})
         if ((caps.q_dtypes >> q & 1u) && (caps.kv_dtypes >> kv & 1u) && (caps.out_dtypes >> out & 1u) &&
-            (kv == q || kv >= ATTNRT_FP8_E4M3) && (out == q || out == ATTNRT_FP32))
+            (kv == q || narrow) && (out == q || out == ATTNRT_FP32))
           axes.dtypes.push_back({q, kv, out});
   for (const uint32_t layout :
        {ATTNRT_KV_CONTIGUOUS, ATTNRT_KV_NHD, ATTNRT_KV_HND, ATTNRT_KV_PACKED, ATTNRT_KV_MLA_LATENT, ATTNRT_KV_NATIVE}) {
@@ -151,8 +171,15 @@ Axes make_axes(const attnrt_caps& caps, bool latent, bool mla_prefill, bool all)
   for (const uint64_t extra :
        {ATTNRT_FEATURE_DENSE_MASK, ATTNRT_FEATURE_TREE_MASK, ATTNRT_FEATURE_MM_PREFIX, ATTNRT_FEATURE_BLOCK_SPARSE,
         ATTNRT_FEATURE_SPARSE_TOPK, ATTNRT_FEATURE_CONTEXT_PARALLEL, ATTNRT_FEATURE_WINDOW_PREFIX,
-        ATTNRT_FEATURE_ALIBI_SQRT, ATTNRT_FEATURE_SPLIT_Q, ATTNRT_FEATURE_PER_HEAD_SCALES})
+        ATTNRT_FEATURE_ALIBI_SQRT, ATTNRT_FEATURE_SPLIT_Q})
     if (caps.features & extra) axes.extras.push_back(extra);
+  if (narrow) {
+    axes.windows = {0, 64};
+    axes.softcaps = {0, 50};
+    for (const uint64_t scale :
+         {ATTNRT_FEATURE_KV_SCALES, ATTNRT_FEATURE_PER_HEAD_SCALES, ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES})
+      if (caps.features & scale) axes.scales.push_back(scale);
+  }
   return axes;
 }
 
@@ -236,8 +263,7 @@ Case make_case(const Axes& axes, const Point& point, const attnrt_caps& caps, co
   }
   if (axes.mla_prefill) c.lse = true;
   if (c.lse) p.features |= ATTNRT_FEATURE_LSE;
-  if (p.kv_dtype >= ATTNRT_FP8_E4M3 && !(extra & ATTNRT_FEATURE_PER_HEAD_SCALES))
-    p.features |= ATTNRT_FEATURE_KV_SCALES;
+  p.features |= axes.scales[point[15]];
   p.provides = caps.needs | (point[13] % 2 ? ATTNRT_HOST_LENGTHS : 0u);
   c.placement.workers = axes.workers[point[13]];
   c.placement.pad_tokens = axes.pads[point[14]];
@@ -264,7 +290,13 @@ bool sensible(const attnrt_variant& variant, const Case& c, double most) {
   if ((p.features & ATTNRT_FEATURE_CONTEXT_PARALLEL) && !sdk::is_paged(p.kv_layouts)) return false;
   if ((p.features & ATTNRT_FEATURE_ALIBI_SQRT) && ((p.features & ATTNRT_FEATURE_ALIBI) || !decoder)) return false;
   if ((p.features & ATTNRT_FEATURE_SPLIT_Q) && p.family != ATTNRT_FAMILY_MLA) return false;
-  if ((p.features & ATTNRT_FEATURE_PER_HEAD_SCALES) && p.kv_dtype < ATTNRT_FP8_E4M3) return false;
+  constexpr uint64_t scales =
+      ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES | ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
+  if ((p.features & scales) && !quantises(p)) return false;
+  if (p.kv_dtype == ATTNRT_INT8 && !(p.features & scales)) return false;  // whole numbers alone are nobody's cache
+  if (has_row_scales(p) && ((p.features & scales) != ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES ||
+                            !sdk::is_paged(p.kv_layouts) || p.family == ATTNRT_FAMILY_MLA))
+    return false;
   if (cross && (p.window_left >= 0 || (p.features & ATTNRT_FEATURE_ALIBI))) return false;
   if (!decoder && !cross && sdk::is_paged(p.kv_layouts)) return false;
   if (!c.placement.direct && sdk::is_paged(p.kv_layouts) && !variant.write_kv) return false;
@@ -291,24 +323,36 @@ std::vector<Case> make_grid(const attnrt_variant& variant, const GridOptions& op
   const double most = options.max_multiply_adds > 0 ? options.max_multiply_adds : options.all ? 3e9 : 2e8;
   const attnrt_caps& caps = *variant.caps;
   std::vector<Axes> kinds;
+  const auto add = [&](bool latent, bool mla_prefill, bool narrow) {
+    Axes axes = make_axes(caps, latent, mla_prefill, narrow, options.all);
+    if (!axes.dtypes.empty()) kinds.push_back(std::move(axes));
+  };
   if (caps.families & ATTNRT_FAMILY_STANDARD) {
-    kinds.push_back(make_axes(caps, false, false, options.all));
+    add(false, false, false);
     const attnrt_sizes& v = caps.head_sizes_v ? *caps.head_sizes_v : *caps.head_sizes;
     if (sdk::admits(*caps.head_sizes, 192) && sdk::admits(v, 128) && (caps.features & ATTNRT_FEATURE_DIFF_KV))
-      kinds.push_back(make_axes(caps, false, true, options.all));
+      add(false, true, false);
+    add(false, false, true);
   }
-  if (caps.families & ATTNRT_FAMILY_MLA) kinds.push_back(make_axes(caps, true, false, options.all));
+  if (caps.families & ATTNRT_FAMILY_MLA) {
+    add(true, false, false);
+    add(true, false, true);
+  }
   std::vector<Case> out;
+  // The first kind takes what its corners (MLA prefill, a cache of 8 bits) and the other family leave.
+  const auto corner = [limit](const Axes& axes) { return limit / (axes.mla_prefill || axes.narrow ? 5 : 4); };
   for (std::size_t i = 0; i < kinds.size(); ++i) {
     const Axes& axes = kinds[i];
     const auto admits = [&](const Point& point) {
       const Case c = make_case(axes, point, caps, options);
       return sensible(variant, c, most) && admitted(variant, c.problem);
     };
-    // The standard family takes what its corner (MLA prefill) and the other family leave.
-    std::size_t share = axes.mla_prefill ? limit / 5 : limit / 4;
+    std::size_t share = corner(axes);
+    if (i == 0) {
+      share = limit;
+      for (std::size_t other = 1; other < kinds.size(); ++other) share -= corner(kinds[other]);
+    }
     if (i + 1 == kinds.size()) share = limit - out.size();
-    if (i == 0 && kinds.size() > 1) share = limit - (kinds.size() - 1) * (limit / 4);
     for (const Point& point : pairwise_cover(axes.counts(), share, options.seed, admits))
       out.push_back(make_case(axes, point, caps, options));
   }

@@ -9,6 +9,7 @@
 #include "attnrt/check.hpp"
 #include "conformance/grid.hpp"
 #include "conformance/number.hpp"
+#include "conformance/quantised.hpp"
 #include "conformance/random.hpp"
 #include "conformance/request.hpp"
 #include "conformance/rig.hpp"
@@ -155,6 +156,10 @@ class Prover {
     r.q = cut(whole.q, int64_t{p.num_heads} * p.head_size_qk, first, last);
     r.k = cut(whole.k, int64_t{p.num_kv_heads} * p.head_size_qk, 0, last);
     r.v = cut(whole.v, int64_t{p.num_kv_heads} * p.head_size_v, 0, last);
+    r.k_given = cut(whole.k_given, int64_t{p.num_kv_heads} * p.head_size_qk, 0, last);
+    r.v_given = cut(whole.v_given, int64_t{p.num_kv_heads} * p.head_size_v, 0, last);
+    r.k_row_scale = cut(whole.k_row_scale, p.num_kv_heads, 0, last);
+    r.v_row_scale = cut(whole.v_row_scale, p.num_kv_heads, 0, last);
     return r;
   }
 
@@ -226,7 +231,7 @@ Findings check_invariance(const attnrt_variant& variant, Memory& memory, const I
   GridOptions grid;
   grid.isa = options.isa;
   grid.seed = mix(options.seed, 0x1417);
-  uint32_t count[8][2] = {};
+  uint32_t count[8][3] = {};
   Random random(options.seed);
   for (Case c : make_grid(variant, grid)) {
     attnrt_problem& p = c.problem;
@@ -235,9 +240,12 @@ Findings check_invariance(const attnrt_variant& variant, Memory& memory, const I
     if (p.num_heads > 16 || p.head_size_qk < 64) continue;
     const bool decoder = p.attn_type == ATTNRT_ATTN_DECODER && (variant.caps->features & ATTNRT_FEATURE_CAUSAL);
     shape(p, decoder);
-    uint32_t& done = count[p.q_dtype][decoder];
-    if (done >= (decoder ? options.problems : 1) || (decoder && done % 2 == 0 && !sdk::is_paged(p.kv_layouts) &&
-                                                     (variant.caps->kv_layouts & ~ATTNRT_KV_CONTIGUOUS)))
+    // A cache of 8 bits has turns of its own, or the plain ones would take them all.
+    const bool narrow = quantises(p);
+    uint32_t& done = count[p.q_dtype][narrow ? 2 : decoder];
+    const bool wants_cache = decoder && done % 2 == 0 && (variant.caps->kv_layouts & ~ATTNRT_KV_CONTIGUOUS);
+    if (done >= (decoder && !narrow ? options.problems : 1) || (narrow && !decoder) ||
+        (wants_cache && !sdk::is_paged(p.kv_layouts)))
       continue;
     const uint32_t wide = variant.caps->phases & ATTNRT_PHASE_MIXED ? ATTNRT_PHASE_MIXED : p.phase;
     p.phase = wide;

@@ -56,7 +56,7 @@ double tolerance(uint32_t out_dtype, double bound, double top_score) {
   const double allowed = 4 * unit_roundoff(out_dtype) * bound;
   // Below the smallest normal number a processor may flush to zero.
   if (out_dtype == ATTNRT_FP32) return std::max(64 * allowed * std::max(1.0, top_score / 16), bound > 0 ? 0x1p-126 : 0);
-  return out_dtype == ATTNRT_FP16 && bound > 0 ? std::max(allowed, 0x1p-24) : allowed;
+  return bound > 0 ? std::max(allowed, out_dtype == ATTNRT_FP16 ? 0x1p-24 : 0x1p-126) : allowed;
 }
 
 double rms_ratio(uint32_t out_dtype, std::size_t rows) {

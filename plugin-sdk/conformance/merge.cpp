@@ -91,6 +91,10 @@ RequestData part_of(const RequestData& r, const attnrt_problem& p, int32_t first
   };
   part.k = cut(r.k, p.head_size_qk);
   part.v = cut(r.v, p.head_size_v);
+  part.k_given = cut(r.k_given, p.head_size_qk);
+  part.v_given = cut(r.v_given, p.head_size_v);
+  part.k_row_scale = cut(r.k_row_scale, 1);
+  part.v_row_scale = cut(r.v_row_scale, 1);
   part.num_keys = part.seq_len = last - first;
   return part;
 }

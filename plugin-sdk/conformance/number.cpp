@@ -157,6 +157,21 @@ float rounded(uint32_t dtype, float value) {
   return decode(dtype, stored);
 }
 
+float largest(uint32_t dtype) {
+  if (dtype == ATTNRT_FP32) return std::numeric_limits<float>::max();
+  if (dtype == ATTNRT_INT8) return 127.0f;
+  const Format f = format_of(dtype);
+  const int e = (1 << f.exponent_bits) - (f.finite ? 1 : 2) - f.bias;
+  const int digits = (2 << f.mantissa_bits) - (f.finite && !f.unsigned_zero ? 2 : 1);
+  return std::ldexp(static_cast<float>(digits), e - f.mantissa_bits);
+}
+
+float quantised(uint32_t dtype, float value) {
+  if (dtype == ATTNRT_INT8 || std::isnan(value)) return rounded(dtype, value);
+  const float most = largest(dtype);
+  return rounded(dtype, std::fmin(most, std::fmax(-most, value)));
+}
+
 double unit_roundoff(uint32_t dtype) {
   if (dtype == ATTNRT_FP32) return 0x1p-24;
   if (dtype == ATTNRT_INT8) return 0.5;

@@ -15,7 +15,14 @@ float decode(uint32_t dtype, const void* from);
 /// (e4m3, e4m3fnuz); int8 saturates. [thread-safe]
 void encode(uint32_t dtype, float value, void* to);
 
-/// The same for `count` values in a row. [thread-safe]
+/// `value` as a cache of 8 bits holds it: rounded to nearest even; what is too large becomes the largest finite number of
+/// its sign. [thread-safe]
+float quantised(uint32_t dtype, float value);
+
+/// The largest finite number: 448, 240, 57344, 127 for the types of 8 bits. [thread-safe]
+float largest(uint32_t dtype);
+
+/// decode and encode for `count` values in a row. [thread-safe]
 void decode_row(uint32_t dtype, const void* from, std::size_t count, float* to);
 void encode_row(uint32_t dtype, const float* from, std::size_t count, void* to);
 

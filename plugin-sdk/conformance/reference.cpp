@@ -5,14 +5,12 @@
 #include <cmath>
 #include <limits>
 
+#include "conformance/quantised.hpp"
+
 namespace attnrt::conformance {
 namespace {
 
 std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
-
-float scale_of(const std::vector<float>& scales, int64_t head) {
-  return scales.empty() ? 1.0f : scales[scales.size() == 1 ? 0 : at(head)];
-}
 
 // What is added to a score, after scale and softcap.
 template <class T>
@@ -56,6 +54,7 @@ T attend(const attnrt_problem& p, const Operands& o, const RequestData& r, int32
   for (int32_t j = first; j < last; ++j) {
     if (!visible(p, o, r, h, i, j)) continue;
     T s = dot<T>(q, r.k.data() + (int64_t{j} * heads + kvh) * dqk, dqk) * scale;
+    if (!r.k_row_scale.empty()) s *= static_cast<T>(r.k_row_scale[at(int64_t{j} * heads + kvh)]);
     top_score = std::max(top_score, std::fabs(s));
     if (p.softcap > 0) s = static_cast<T>(p.softcap) * std::tanh(s / static_cast<T>(p.softcap));
     s += bias<T>(p, o, r, h, i, j);
@@ -72,9 +71,10 @@ T attend(const attnrt_problem& p, const Operands& o, const RequestData& r, int32
     sum += weight;
     const float* v =
         r.v.empty() ? r.k.data() + (int64_t{j} * heads + kvh) * dqk : r.v.data() + (int64_t{j} * heads + kvh) * dv;
-    for (int64_t d = 0; d < dv; ++d) out[at(d)] += weight * static_cast<T>(v[d]);
+    const T size = r.v_row_scale.empty() ? weight : weight * static_cast<T>(r.v_row_scale[at(int64_t{j} * heads + kvh)]);
+    for (int64_t d = 0; d < dv; ++d) out[at(d)] += size * static_cast<T>(v[d]);
     if (bound)
-      for (int64_t d = 0; d < dv; ++d) (*bound)[at(d)] += weight * std::fabs(static_cast<T>(v[d]));
+      for (int64_t d = 0; d < dv; ++d) (*bound)[at(d)] += size * std::fabs(static_cast<T>(v[d]));
   }
   const T last_scale = static_cast<T>(scale_of(r.v.empty() && o.v_scale.empty() ? o.k_scale : o.v_scale, kvh));
   for (T& x : out) x = x / sum * last_scale;

@@ -41,6 +41,9 @@ struct RequestData {
   std::vector<float> q;                 ///< [query_len, Hq, Dqk]
   std::vector<float> k;                 ///< [num_keys, Hkv, Dqk]
   std::vector<float> v;                 ///< [num_keys, Hkv, Dv]; MLA latent: empty, V is the first Dv columns of k
+  std::vector<float> k_given, v_given;  ///< as given to the cache, where it is of 8 bits; else empty
+  std::vector<float> k_row_scale;       ///< [num_keys, Hkv] with PER_TOKEN_HEAD_SCALES; empty = 1
+  std::vector<float> v_row_scale;       ///< likewise
   std::vector<float> dense_mask;        ///< [Hq, query_len, num_keys], added; -inf hides; empty = none
   std::vector<float> tree_mask;         ///< [query_len, query_len], added; empty = none
   std::vector<int32_t> prefix_ranges;   ///< [query_len, 2]; empty = none

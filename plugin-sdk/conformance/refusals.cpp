@@ -319,6 +319,23 @@ class Trial {
       args.*member = p_.features & bits ? nullptr : good.q;
       try_run(p_.features & bits ? "an operand missing whose feature bit is set" : "an operand whose feature bit is not set", args);
     }
+    const std::pair<const char*, Member> scales[] = {{"k_scale", &attnrt_run_args::k_scale}, {"v_scale", &attnrt_run_args::v_scale}};
+    for (const auto& [name, member] : scales) {
+      args = good;
+      if (good.*member) {
+        Odd wide(*(good.*member));
+        wide.shape[1] += p_.num_kv_heads;
+        args.*member = &wide.tensor;
+        try_run(say(name, " of too many heads"), args);
+        Odd flat(*(good.*member));
+        flat.tensor.ndim = 1;
+        args.*member = &flat.tensor;
+        try_run(say(name, " of one dimension"), args);
+      } else if (!(p_.features & (ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES))) {
+        args.*member = good.q;
+        try_run(say(name, " without a feature bit of scales"), args);
+      }
+    }
     const Longer<attnrt_run_args> longer(good);
     accepted("run with a longer struct", [&](const attnrt_diag* diag) {
       return v_.run(launch_.plan(), &longer.today, launch_.stream(), diag);

@@ -6,6 +6,7 @@
 
 #include "attnrt/check.hpp"
 #include "conformance/number.hpp"
+#include "conformance/quantised.hpp"
 #include "conformance/random.hpp"
 
 namespace attnrt::conformance {
@@ -82,6 +83,11 @@ void make_masks(const attnrt_problem& p, const Operands& o, RequestData& r, uint
     }
 }
 
+// Values of about one, or as large as the scale lets the cache tell apart.
+float v_unit(const attnrt_problem& p, const Operands& o, int64_t head) {
+  return p.kv_dtype == ATTNRT_INT8 ? 1.0f : scale_of(o.v_scale, head);
+}
+
 }  // namespace
 
 Operands make_operands(const Case& c) {
@@ -102,14 +108,7 @@ Operands make_operands(const Case& c) {
       const float bound = p.causal == ATTNRT_CAUSAL_ALWAYS ? 1.0f : 24.0f / static_cast<float>(longest);
       o.alibi_slopes.push_back(std::min(slope, bound));
     }
-  if (p.features & (ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES)) {
-    const uint32_t count = p.features & ATTNRT_FEATURE_PER_HEAD_SCALES ? p.num_kv_heads : 1;
-    const float powers[] = {0.25f, 0.5f, 2.0f, 4.0f};  // powers of two: the values to store stay exact
-    for (uint32_t i = 0; i < count; ++i) {
-      o.k_scale.push_back(powers[random.below(4)]);
-      o.v_scale.push_back(p.family == ATTNRT_FAMILY_MLA ? o.k_scale.back() : powers[random.below(4)]);
-    }
-  }
+  make_scales(p, o, random);
   if (p.features & ATTNRT_FEATURE_BLOCK_SPARSE)
     o.block_sparse = {sizeof(attnrt_block_sparse), 16, 2, 4, static_cast<uint32_t>(random.below(2)), 0};
   if (p.features & (ATTNRT_FEATURE_DENSE_MASK | ATTNRT_FEATURE_TREE_MASK)) {
@@ -178,12 +177,16 @@ RequestData make_request(const attnrt_problem& p, const Operands& o, Length leng
         if (visible(p, o, r, static_cast<int32_t>(kvh * group), r.query_len - 1, j))
           raise(r.query_len - 1, j, kvh), done = 1;
 
-  const auto scale_of = [](const std::vector<float>& scales, int64_t head) {
-    return scales.empty() ? 1.0f : scales[scales.size() == 1 ? 0 : at(head)];
-  };
-  for (int64_t row = 0; row < int64_t{r.num_keys} * kv_heads; ++row)
-    for (int64_t d = 0; d < dqk; ++d)
-      k[at(row * dqk + d)] = rounded(p.kv_dtype, k[at(row * dqk + d)] / scale_of(o.k_scale, row % kv_heads));
+  if (quantises(p)) {
+    for (float& x : k) x = rounded(p.q_dtype, x);
+    r.k_given = std::move(k);
+    for (int64_t row = 0; row < int64_t{r.num_keys} * kv_heads && p.family != ATTNRT_FAMILY_MLA; ++row)
+      for (int64_t d = 0; d < dv; ++d)
+        r.v_given.push_back(rounded(p.q_dtype, v_unit(p, o, row % kv_heads) * random.normal()));
+    quantise(p, o, r);
+    return r;
+  }
+  for (float& x : k) x = rounded(p.kv_dtype, x);
   r.k = std::move(k);
   if (p.family == ATTNRT_FAMILY_MLA) return r;
   r.v.resize(at(r.num_keys * kv_heads * dv));

@@ -164,6 +164,8 @@ TEST_CASE("operands of rare features are given exactly with their bits, and in t
   const Tensor tree(dev, to_dlpack(ATTNRT_FP32), {1, 4, 4}), tree16(dev, to_dlpack(ATTNRT_FP16), {1, 4, 4});
   const Tensor ranges(dev, kInt32, {5, 2}), few(dev, kInt32, {4, 2}), indices(dev, kInt32, {5, 32});
   const Tensor scale(dev, to_dlpack(ATTNRT_FP32), {1, 1}), wide(dev, to_dlpack(ATTNRT_BF16), {1, 1});
+  const Tensor by_head(dev, to_dlpack(ATTNRT_FP32), {1, 2}), by_three(dev, to_dlpack(ATTNRT_FP32), {1, 3});
+  const Tensor by_request(dev, to_dlpack(ATTNRT_FP32), {2, 2});
   const Tensor sinks(dev, to_dlpack(ATTNRT_BF16), {4}), host(ATTNRT_DEVICE_CPU, to_dlpack(ATTNRT_FP32), {4});
   const attnrt_block_sparse pattern{sizeof(attnrt_block_sparse), 64, 16, 8, 1, 0};
   const struct {
@@ -198,6 +200,12 @@ TEST_CASE("operands of rare features are given exactly with their bits, and in t
       {ATTNRT_FEATURE_KV_SCALES, [&](auto& a) { a.k_scale = scale, a.v_scale = scale; }, ""},
       {ATTNRT_FEATURE_KV_SCALES, [&](auto& a) { a.k_scale = wide; }, "k_scale is bf16, wanted fp32"},
       {ATTNRT_FEATURE_KV_SCALES, [&](auto& a) { a.v_scale = sinks; }, "v_scale has 1 dimensions, wanted 2"},
+      {ATTNRT_FEATURE_KV_SCALES, [&](auto& a) { a.k_scale = by_head; }, "k_scale.shape[1] is 2, wanted 1"},
+      {ATTNRT_FEATURE_PER_HEAD_SCALES, [&](auto& a) { a.k_scale = by_head, a.v_scale = scale; }, ""},
+      {ATTNRT_FEATURE_PER_HEAD_SCALES, [&](auto& a) { a.v_scale = by_three; }, "v_scale.shape[1] is 3, wanted 1 or 2"},
+      {ATTNRT_FEATURE_PER_HEAD_SCALES, [&](auto& a) { a.v_scale = by_request; }, ""},
+      {ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES, [&](auto& a) { a.k_scale = scale; },
+       "kv_dtype is bf16, wanted one of 8 bits with per-token-head scales"},
   };
   for (const auto& row : table) {
     attnrt_problem p = problem(dev, ATTNRT_KV_NHD);
@@ -235,6 +243,26 @@ TEST_CASE("cache views have the form of their layout") {
     a.q = q, a.out = out, a.k_cache = row.cache;
     const std::string text = said([&](const Diag& d) { return check_run(d, p, limits(), {2, 5, 0}, a); });
     if (*row.fragment) CHECK_THAT(text, Contains(row.fragment));
+    else CHECK(text == "");
+  }
+  // A scale lies behind each row: 64 bytes of a row, 4 of its scale.
+  const Tensor tight(dev, to_dlpack(ATTNRT_INT8), {8, 16, 2, 64});
+  Tensor roomy(dev, to_dlpack(ATTNRT_INT8), {8, 16, 2, 64}), odd(dev, to_dlpack(ATTNRT_INT8), {8, 16, 2, 64});
+  roomy.strides = {2176, 136, 68, 1}, roomy.face.strides = roomy.strides.data();
+  odd.strides = {2208, 138, 69, 1}, odd.face.strides = odd.strides.data();
+  const Tensor q64(dev, to_dlpack(ATTNRT_BF16), {5, 4, 64});
+  for (const auto& [cache, fragment] : {std::pair<const attnrt_tensor*, const char*>{roomy, ""},
+                                        {tight, "k_cache.strides[2] is 64, wanted a multiple of 4 of at least 68"},
+                                        {odd, "k_cache.strides[1] is 138, wanted a multiple of 4 of at least 68"}}) {
+    attnrt_problem p = problem(dev, ATTNRT_KV_NHD);
+    p.kv_dtype = ATTNRT_INT8;
+    p.features |= ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
+    attnrt_run_args a{};
+    a.struct_size = sizeof a;
+    a.scale = 1;
+    a.q = q64, a.out = q64, a.k_cache = cache, a.v_cache = cache;
+    const std::string text = said([&](const Diag& d) { return check_run(d, p, limits(), {2, 5, 0}, a); });
+    if (*fragment) CHECK_THAT(text, Contains(fragment));
     else CHECK(text == "");
   }
   const attnrt_problem native = problem(dev, ATTNRT_KV_NATIVE);

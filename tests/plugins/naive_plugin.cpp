@@ -28,12 +28,26 @@ enum class Fault {
 
 #define FAULT(name) (fault_ == Fault::name)
 
+constexpr uint64_t kScales =
+    ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES | ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
+
+float load_byte(uint32_t dtype, uint8_t byte) {
+  if (dtype == ATTNRT_INT8) return static_cast<float>(static_cast<int8_t>(byte));
+  const int digits = dtype == ATTNRT_FP8_E4M3 ? 3 : 2, bias = dtype == ATTNRT_FP8_E4M3 ? 7 : 15;
+  const int exponent = byte >> digits & (dtype == ATTNRT_FP8_E4M3 ? 15 : 31), mantissa = byte & ((1 << digits) - 1);
+  if ((byte & 0x7f) == 0x7f) return NAN;
+  const float size = std::ldexp(static_cast<float>(exponent ? mantissa + (1 << digits) : mantissa),
+                                (exponent ? exponent : 1) - bias - digits);
+  return byte & 0x80 ? -size : size;
+}
+
 float load(uint32_t dtype, const char* from) {
   float value;
   if (dtype == ATTNRT_FP32) {
     std::memcpy(&value, from, 4);
     return value;
   }
+  if (dtype >= ATTNRT_FP8_E4M3) return load_byte(dtype, static_cast<uint8_t>(*from));
   uint16_t half;
   std::memcpy(&half, from, 2);
   uint32_t bits = uint32_t{half} << 16;
@@ -71,6 +85,24 @@ void store(uint32_t dtype, float value, char* to) {
     }
   }
   std::memcpy(to, &half, 2);
+}
+
+// The nearest number of a type of 8 bits, ties to even; the largest one for what is larger.
+uint8_t nearest_byte(uint32_t dtype, float value, bool wraps) {
+  if (dtype == ATTNRT_INT8) {
+    const float whole = std::nearbyint(value);
+    if (wraps && std::fabs(whole) < 1e6f) return static_cast<uint8_t>(static_cast<int>(whole));
+    return static_cast<uint8_t>(static_cast<int8_t>(std::fmax(-128.0f, std::fmin(127.0f, whole))));
+  }
+  const int digits = dtype == ATTNRT_FP8_E4M3 ? 3 : 2, bias = dtype == ATTNRT_FP8_E4M3 ? 7 : 15;
+  const auto sign = static_cast<uint8_t>(std::signbit(value) ? 0x80 : 0);
+  const float most = dtype == ATTNRT_FP8_E4M3 ? 448.0f : 57344.0f;
+  float size = std::fabs(value);
+  if (wraps && size > most && size < 1e30f) size -= most;
+  size = std::fmin(size, most);
+  const int e = size < std::ldexp(1.0f, 1 - bias) ? 1 - bias : std::ilogb(size);
+  const int steps = static_cast<int>(std::nearbyint(std::ldexp(size, digits - e)));
+  return static_cast<uint8_t>(sign | (steps < 1 << digits ? steps : ((e + bias - 1) << digits) + steps));
 }
 
 char* row_of(const attnrt_tensor& t, int64_t a, int64_t b, int64_t c = 0) {
@@ -112,15 +144,23 @@ class Naive {
   static void supports(const attnrt_problem& p, const sdk::Diag& diag) {
     if (p.out_dtype != p.q_dtype && p.out_dtype != ATTNRT_FP32)
       diag.add(ATTNRT_WHY_DTYPE, "out_dtype must be q_dtype or fp32");
-    if (p.kv_dtype != p.q_dtype) diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, "kv_dtype must be q_dtype");
+    const bool narrow = p.kv_dtype >= ATTNRT_FP8_E4M3;
+    if (p.kv_dtype != p.q_dtype && !narrow) diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, "kv_dtype must be q_dtype or of 8 bits");
+    if ((p.features & kScales) && !narrow) diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, "kv_dtype must be of 8 bits for scales");
+    if (!has_row_scales(p)) return;
+    if ((p.features & kScales) != ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES || !sdk::is_paged(p.kv_layouts))
+      diag.add(ATTNRT_WHY_PER_HEAD_SCALES, "per-token-head scales must be the only ones, in a cache");
   }
+  static bool has_row_scales(const attnrt_problem& p) { return p.features & ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES; }
 
   static attnrt_kv_layout kv_layout(const attnrt_problem& p) {
     attnrt_kv_layout layout{};
-    const int64_t bs = p.block_size, heads = p.num_kv_heads, qk = p.head_size_qk, v = p.head_size_v;
+    const int64_t bs = p.block_size, heads = p.num_kv_heads;
     const bool hnd = p.kv_layouts == ATTNRT_KV_HND, latent = p.kv_layouts == ATTNRT_KV_MLA_LATENT;
     layout.kind = p.kv_layouts;
     layout.id = hnd ? "hnd" : latent ? "mla" : "nhd";
+    if (has_row_scales(p)) layout.id = hnd ? "hnd+row_scales" : "nhd+row_scales";
+    const int64_t scale = has_row_scales(p) ? 4 : 0, qk = p.head_size_qk + scale, v = p.head_size_v + scale;
     const int64_t values = bs * heads * (latent ? qk : qk + v), bytes = sdk::dtype_bytes(p.kv_dtype);
     layout.block_bytes = static_cast<uint64_t>(values * bytes);
     layout.alignment = 64;
@@ -136,36 +176,32 @@ class Naive {
 
   void write_kv(const attnrt_write_args& a, attnrt_stream) const {
     const auto* slots = static_cast<const int64_t*>(a.slot_mapping->data);
-    const int64_t bs = p_.block_size, heads = p_.num_kv_heads, bytes = sdk::dtype_bytes(p_.kv_dtype);
+    const int64_t bs = p_.block_size, heads = p_.num_kv_heads;
     const bool mla = p_.family == ATTNRT_FAMILY_MLA;
-    const int64_t k_size = (mla ? p_.mla_kv_lora : p_.head_size_qk) * bytes;
-    const int64_t v_size = (mla ? p_.mla_rope : p_.head_size_v) * bytes;
     for (int64_t i = 0; i < a.slot_mapping->shape[0]; ++i) {
       const int64_t slot = FAULT(naive_slot_minus_one) ? std::max<int64_t>(slots[i], 0) : slots[i];
       if (slot < 0) continue;
       for (int64_t h = 0; h < heads; ++h) {
         char* k = row_of(*a.k_cache, slot / bs, slot % bs, h);
-        char* v = mla ? k + k_size : row_of(*a.v_cache, slot / bs, slot % bs, h);
-        std::memcpy(k, row_of(*a.k, i, h), static_cast<std::size_t>(k_size));
-        std::memcpy(v, row_of(*a.v, i, h), static_cast<std::size_t>(v_size));
+        char* v = mla ? k + p_.mla_kv_lora * sdk::dtype_bytes(p_.kv_dtype) : row_of(*a.v_cache, slot / bs, slot % bs, h);
+        put_row(*a.k, i, h, k, a.k_scale);
+        put_row(*a.v, i, h, v, mla ? a.k_scale : a.v_scale);
       }
     }
   }
 
   void gather_kv(const attnrt_gather_args& a, attnrt_stream) const {
-    const int64_t bs = p_.block_size, heads = p_.num_kv_heads, bytes = sdk::dtype_bytes(p_.kv_dtype);
+    const int64_t bs = p_.block_size, heads = p_.num_kv_heads;
     const bool mla = p_.family == ATTNRT_FAMILY_MLA;
-    const int64_t k_size = (mla ? p_.mla_kv_lora : p_.head_size_qk) * bytes;
-    const int64_t v_size = (mla ? p_.mla_rope : p_.head_size_v) * bytes;
     for (int32_t r = 0; r < a.num_seqs; ++r)
       for (int64_t i = 0; i < a.kv_lens[r]; ++i)
         for (int64_t h = 0; h < heads; ++h) {
           const int64_t j = i + (a.kv_starts && !FAULT(naive_gather_start) ? a.kv_starts[r] : 0),
-                        block = a.block_table[r * a.block_table_stride + j / bs];
+                        block = a.block_table[r * a.block_table_stride + j / bs], to = a.kv_start_loc[r] + i;
           const char* k = row_of(*a.k_cache, block, j % bs, h);
-          const char* v = mla ? k + k_size : row_of(*a.v_cache, block, j % bs, h);
-          std::memcpy(row_of(*a.k, a.kv_start_loc[r] + i, h), k, static_cast<std::size_t>(k_size));
-          std::memcpy(row_of(*a.v, a.kv_start_loc[r] + i, h), v, static_cast<std::size_t>(v_size));
+          const char* v = mla ? k + p_.mla_kv_lora * sdk::dtype_bytes(p_.kv_dtype) : row_of(*a.v_cache, block, j % bs, h);
+          get_row(*a.k, to, h, k, a.k_scale);
+          get_row(*a.v, to, h, v, mla ? a.k_scale : a.v_scale);
         }
   }
 
@@ -199,7 +235,7 @@ class Naive {
     const attnrt_batch& b = batch_of(plan);
     if (FAULT(naive_allocates)) std::vector<char>(64, runs_ & 1 ? 1 : 2).swap(waste_);
     if (FAULT(naive_system_call)) syscall(SYS_getppid);
-    if (FAULT(naive_spoils_cache) && a.k_cache && b.num_seqs && b.seq_lens[0]) {
+    if (FAULT(naive_spoils_cache) && a.k_cache && b.num_seqs && (b.kv_lens ? b.kv_lens : b.seq_lens)[0]) {
       char* first = row_of(*a.k_cache, b.block_table[0], 0, 0);
       *first = static_cast<char>(*first ^ 1);
     }
@@ -219,6 +255,49 @@ class Naive {
   }
 
  private:
+  // Of one KV head: the last dimension of a scale is one, or the heads.
+  static float scale_of(const attnrt_tensor* scale, int64_t request, int64_t head) {
+    if (!scale) return 1.0f;
+    const int32_t last = scale->ndim - 1;
+    const int64_t h = scale->shape[last] == 1 ? 0 : head;
+    const int64_t r = last == 0 || scale->shape[0] == 1 ? 0 : request;
+    return static_cast<const float*>(scale->data)[r * scale->strides[0] * last + h * scale->strides[last]];
+  }
+  static float row_scale(const char* row, int64_t d) { return load(ATTNRT_FP32, row + (d + 3) / 4 * 4); }
+
+  void put_row(const attnrt_tensor& rows, int64_t i, int64_t h, char* to, const attnrt_tensor* scales) const {
+    const int64_t d = rows.shape[2];
+    const char* from = row_of(rows, i, h);
+    if (static_cast<uint32_t>(sdk::dtype_of(rows.dtype)) == p_.kv_dtype) {
+      std::memcpy(to, from, static_cast<std::size_t>(d * sdk::dtype_bytes(p_.kv_dtype)));
+      return;
+    }
+    std::vector<float> values(static_cast<std::size_t>(d));
+    load_row(p_.q_dtype, from, values);
+    float scale = scale_of(scales, 0, h), top = 0;
+    if (has_row_scales(p_)) {
+      for (const float x : values) top = std::max(top, std::fabs(x));
+      scale = top / (p_.kv_dtype == ATTNRT_INT8 ? 127.0f : p_.kv_dtype == ATTNRT_FP8_E4M3 ? 448.0f : 57344.0f);
+      store(ATTNRT_FP32, scale, to + (d + 3) / 4 * 4);
+    }
+    for (std::size_t n = 0; n < values.size(); ++n) {
+      const float x = scale == 0 ? 0.0f : values[n] / scale;
+      to[n] = static_cast<char>(nearest_byte(p_.kv_dtype, FAULT(naive_truncates) ? std::trunc(x) : x, FAULT(naive_wraps)));
+    }
+  }
+
+  void get_row(const attnrt_tensor& rows, int64_t i, int64_t h, const char* from, const attnrt_tensor* scales) const {
+    const int64_t d = rows.shape[2], bytes = rows.dtype.bits / 8;
+    char* to = row_of(rows, i, h);
+    if (static_cast<uint32_t>(sdk::dtype_of(rows.dtype)) == p_.kv_dtype) {
+      std::memcpy(to, from, static_cast<std::size_t>(d * bytes));
+      return;
+    }
+    const float scale = has_row_scales(p_) ? row_scale(from, d) : scale_of(scales, 0, h);
+    for (int64_t n = 0; n < d; ++n)
+      store(p_.q_dtype, load(p_.kv_dtype, from + n) * (FAULT(naive_gathers_stored) ? 1.0f : scale), to + n * bytes);
+  }
+
   static float mask_at(const attnrt_tensor& mask, std::initializer_list<int64_t> place) {
     int64_t at = 0;
     int32_t dim = 0;
@@ -282,11 +361,13 @@ class Naive {
       const int64_t pos_k = cp > 1 ? ((j / interleave) * cp + (FAULT(naive_rank_ignored) ? 0 : p_.cp_rank)) * interleave + j % interleave : j;
       const bool in_tree = a.tree_mask && j >= known - query_len;
       if (!seen(a, b, r, t, pos_q, pos_k, in_tree) && j < known) continue;
-      load_row(p_.kv_dtype, paged ? place(*a.k_cache, j) : row_of(*a.k, b.kv_start_loc[r] + j, kvh), k);
+      const char* key = paged ? place(*a.k_cache, j) : row_of(*a.k, b.kv_start_loc[r] + j, kvh);
+      load_row(p_.kv_dtype, key, k);
       float s = 0;
       const std::size_t dims = FAULT(naive_head_size) ? std::min<std::size_t>(q.size(), 128) : q.size();
       for (std::size_t d = 0; d < dims; ++d) s += q[d] * k[d];
-      s *= scale;
+      s *= scale * (FAULT(naive_k_scale_ignored) ? 1.0f : scale_of(a.k_scale, r, FAULT(naive_first_scale) ? 0 : kvh));
+      if (has_row_scales(p_)) s *= row_scale(FAULT(naive_other_token) && j ? place(*a.k_cache, j - 1) : key, p_.head_size_qk);
       if (p_.softcap > 0 && !FAULT(naive_softcap_ignored)) s = p_.softcap * std::tanh(s / p_.softcap);
       if (a.alibi_slopes) {
         const auto distance = static_cast<float>(FAULT(naive_alibi_sign) ? pos_q - pos_k : pos_k - pos_q);
@@ -309,12 +390,16 @@ class Naive {
       const float weight = std::exp(scores[static_cast<std::size_t>(j)] - top);
       sum += weight;
       const attnrt_tensor* cache = a.v_cache ? a.v_cache : a.k_cache;
-      load_row(p_.kv_dtype, paged ? place(*cache, j) : row_of(*a.v, b.kv_start_loc[r] + j, kvh), v);
-      for (std::size_t d = 0; d < out.size(); ++d) out[d] += weight * v[d];
+      const char* value = paged ? place(*cache, j) : row_of(*a.v, b.kv_start_loc[r] + j, kvh);
+      load_row(p_.kv_dtype, value, v);
+      const float size = has_row_scales(p_) ? weight * row_scale(value, p_.head_size_v) : weight;
+      for (std::size_t d = 0; d < out.size(); ++d) out[d] += size * v[d];
     }
+    const float last = scale_of(p_.family == ATTNRT_FAMILY_MLA && !a.v_scale ? a.k_scale : a.v_scale, r, kvh);
+    for (float& x : out) x = sum != 0 ? x / sum * last : 0.0f;
     char* to = row_of(*a.out, t, h);
     const std::size_t bytes = sdk::dtype_bytes(p_.out_dtype);
-    for (std::size_t d = 0; d < out.size(); ++d) store(p_.out_dtype, sum != 0 ? out[d] / sum : 0.0f, to + d * bytes);
+    for (std::size_t d = 0; d < out.size(); ++d) store(p_.out_dtype, out[d], to + d * bytes);
     if (FAULT(naive_writes_past) && h + 1 == static_cast<int32_t>(p_.num_heads))
       store(p_.out_dtype, 0.0f, to + out.size() * bytes);
     if (!a.lse) return;
@@ -378,6 +463,8 @@ attnrt_caps make_caps(bool latent, Fault fault_) {
   if (FAULT(naive_claims_sparse)) caps.features |= ATTNRT_FEATURE_BLOCK_SPARSE;
   if (FAULT(naive_claims_quant)) caps.features |= ATTNRT_FEATURE_OUTPUT_QUANT;
   caps.q_dtypes = caps.kv_dtypes = caps.out_dtypes = 1u << ATTNRT_FP32 | 1u << ATTNRT_FP16 | 1u << ATTNRT_BF16;
+  caps.kv_dtypes |= 1u << ATTNRT_FP8_E4M3 | 1u << ATTNRT_FP8_E5M2 | 1u << ATTNRT_INT8;
+  caps.features |= latent ? ATTNRT_FEATURE_KV_SCALES : kScales;
   caps.attn_types = latent ? ATTNRT_ATTN_DECODER : ATTNRT_ATTN_ALL_;
   if (latent) caps.features &= ~ATTNRT_FEATURE_DIFF_KV;
   caps.phases = latent ? ATTNRT_PHASE_DECODE | ATTNRT_PHASE_MIXED : ATTNRT_PHASES_ALL_;

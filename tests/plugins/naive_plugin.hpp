@@ -14,7 +14,9 @@
   X(naive_create_refuses) X(naive_refuses_silently) X(naive_workspace_grows) X(naive_allocates)                        \
   X(naive_system_call) X(naive_spoils_cache) X(naive_reads_past_q) X(naive_unrepeatable) X(naive_first_mask)           \
   X(naive_rank_ignored) X(naive_gather_start) X(naive_unknown_bits) X(naive_keeps_batch) X(naive_wordless)             \
-  X(naive_no_write_kv) X(naive_claims_sparse) X(naive_claims_quant)
+  X(naive_no_write_kv) X(naive_claims_sparse) X(naive_claims_quant)                                                 \
+  X(naive_k_scale_ignored) X(naive_first_scale) X(naive_other_token) X(naive_wraps) X(naive_truncates)                 \
+  X(naive_gathers_stored)
 
 #define NAIVE_DECLARE(name) const attnrt_plugin* name();
 NAIVE_MUTANTS(NAIVE_DECLARE)

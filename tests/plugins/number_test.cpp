@@ -63,3 +63,18 @@ TEST_CASE("rounding is to nearest, ties to even") {
   CHECK(std::isnan(rounded(ATTNRT_FP8_E4M3, 1000.0f)));
   CHECK(std::isinf(rounded(ATTNRT_FP16, 65520.0f)));
 }
+
+TEST_CASE("a cache of 8 bits saturates") {
+  CHECK(largest(ATTNRT_FP8_E4M3) == 448.0f);
+  CHECK(largest(ATTNRT_FP8_E4M3FNUZ) == 240.0f);
+  CHECK(largest(ATTNRT_FP8_E5M2) == 57344.0f);
+  CHECK(quantised(ATTNRT_FP8_E4M3, 1000.0f) == 448.0f);
+  CHECK(quantised(ATTNRT_FP8_E4M3, -INFINITY) == -448.0f);
+  CHECK(quantised(ATTNRT_FP8_E5M2, 1e9f) == 57344.0f);
+  CHECK(quantised(ATTNRT_INT8, 300.0f) == 127.0f);
+  CHECK(quantised(ATTNRT_INT8, -300.0f) == -128.0f);
+  CHECK(quantised(ATTNRT_INT8, 2.5f) == 2.0f);
+  CHECK(quantised(ATTNRT_FP8_E4M3, 0x1p-10f) == 0.0f);  // half of the smallest: to even
+  CHECK(quantised(ATTNRT_FP8_E4M3, 0x1.8p-9f) == 0x1p-8f);
+  CHECK(std::isnan(quantised(ATTNRT_FP8_E5M2, NAN)));
+}

@@ -110,6 +110,12 @@ TEST_CASE("groups of query heads share a KV head, scales apply, a latent is its 
   CHECK(row_of(p, o, r, 0, 1).out[0] == Approx(20));
   CHECK(row_of(p, o, r, 0, 2).out[0] == Approx(40));
   CHECK(row_of(p, o, r, 0, 2).lse == Approx(1.0));
+  attnrt_problem one = tiny(ATTNRT_CAUSAL_ALWAYS);
+  RequestData rows = request(1, {0.0f, 2.0f}, {4.0f, -8.0f});
+  rows.k_row_scale = {1.0f, ln3 / 2};  // weights 1 and 3
+  rows.v_row_scale = {0.5f, 2.0f};
+  CHECK(row_of(one, {}, rows, 0).out[0] == Approx((2.0 - 48.0) / 4));
+  CHECK(row_of(one, {}, rows, 0).bound[0] == Approx(12.5));
   attnrt_problem mla = tiny(ATTNRT_CAUSAL_ALWAYS);
   mla.family = ATTNRT_FAMILY_MLA;
   mla.head_size_qk = 2;

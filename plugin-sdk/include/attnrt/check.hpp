@@ -353,6 +353,28 @@ inline bool check_scales(const Diag& diag, const attnrt_problem& p, std::initial
 
 constexpr int64_t only(uint32_t dtype) { return int64_t{1} << dtype; }
 
+/// Scales of a run: one, or one for each request and, with PER_HEAD_SCALES, each KV head.
+inline bool check_run_scale(const Diag& diag, const attnrt_problem& p, int32_t num_seqs, const char* name,
+                            const attnrt_tensor* scale) {
+  if (!scale) return true;
+  if (!check_tensor(diag, p.device_type, {name, scale, only(ATTNRT_FP32), 2, {-1, -1, 0, 0}})) return false;
+  const int64_t heads = p.features & ATTNRT_FEATURE_PER_HEAD_SCALES ? p.num_kv_heads : 1;
+  if (scale->shape[0] != 1 && scale->shape[0] < num_seqs)
+    return diag.fail(say(name, ".shape[0] is ", scale->shape[0], ", wanted 1 or the ", num_seqs, " requests"));
+  if (scale->shape[1] != 1 && scale->shape[1] != heads)
+    return diag.fail(say(name, ".shape[1] is ", scale->shape[1], ", wanted ", heads == 1 ? "1" : say("1 or ", heads)));
+  return true;
+}
+
+/// Scales of a cache write or read-out: one, with PER_HEAD_SCALES one or one a KV head.
+inline bool check_cache_scale(const Diag& diag, const attnrt_problem& p, const char* name, const attnrt_tensor* scale) {
+  if (!scale) return true;
+  if (!check_tensor(diag, p.device_type, {name, scale, only(ATTNRT_FP32), 1, {-1, 0, 0, 0}})) return false;
+  const int64_t heads = p.features & ATTNRT_FEATURE_PER_HEAD_SCALES ? p.num_kv_heads : 1;
+  if (scale->shape[0] == 1 || scale->shape[0] == heads) return true;
+  return diag.fail(say(name, ".shape[0] is ", scale->shape[0], ", wanted ", heads == 1 ? "1" : say("1 or ", heads)));
+}
+
 /// Rows are read as vectors: the last dimension of q, k, v, caches and out is dense.
 inline bool check_dense_rows(const Diag& diag, const char* name, const attnrt_tensor* t) {
   const int32_t last = t->ndim - 1;
@@ -364,6 +386,21 @@ inline bool check_rows(const Diag& diag, int32_t device_type, const TensorWant& 
   return check_tensor(diag, device_type, want) && check_dense_rows(diag, want.name, want.tensor);
 }
 
+/// Is there room for a scale behind each row of a cache with PER_TOKEN_HEAD_SCALES, and is it aligned?
+inline bool check_row_scales(const Diag& diag, const attnrt_problem& p, const char* name, const attnrt_tensor* t) {
+  if (!(p.features & ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES)) return true;
+  if (dtype_bytes(p.kv_dtype) != 1)
+    return diag.fail(say("kv_dtype is ", dtype_name(p.kv_dtype), ", wanted one of 8 bits with per-token-head scales"));
+  if ((reinterpret_cast<uintptr_t>(t->data) + t->byte_offset) % 4)
+    return diag.fail(say(name, " is not aligned to 4 bytes, wanted that for the scales behind its rows"));
+  const int64_t row = (t->shape[3] + 3) / 4 * 4 + 4;
+  for (int32_t i = 0; i < 3; ++i)
+    if (t->shape[i] > 1 && (t->strides[i] < row || t->strides[i] % 4))
+      return diag.fail(say(name, ".strides[", i, "] is ", t->strides[i], ", wanted a multiple of 4 of at least ", row,
+                           ": a scale lies behind each row"));
+  return true;
+}
+
 /// The cache views of a run, write or gather; num_blocks 0 = any.
 inline bool check_cache(const Diag& diag, const attnrt_problem& p, int32_t num_blocks, const attnrt_tensor* k,
                         const attnrt_tensor* v) {
@@ -373,8 +410,10 @@ inline bool check_cache(const Diag& diag, const attnrt_problem& p, int32_t num_b
     return check_rows(diag, p.device_type, {"k_cache", k, 0, 4, {blocks, bs, 1, 656}});
   const int64_t kinds = only(p.kv_dtype);
   if (!check_rows(diag, p.device_type, {"k_cache", k, kinds, 4, {blocks, bs, p.num_kv_heads, p.head_size_qk}})) return false;
+  if (!check_row_scales(diag, p, "k_cache", k)) return false;
   if (p.kv_layouts & ATTNRT_KV_MLA_LATENT) return true;
-  return check_rows(diag, p.device_type, {"v_cache", v, kinds, 4, {blocks, bs, p.num_kv_heads, p.head_size_v}});
+  return check_rows(diag, p.device_type, {"v_cache", v, kinds, 4, {blocks, bs, p.num_kv_heads, p.head_size_v}}) &&
+         check_row_scales(diag, p, "v_cache", v);
 }
 }  // namespace detail
 
@@ -432,7 +471,7 @@ inline bool check_run(const Diag& diag, const attnrt_problem& p, const attnrt_li
                               {"out_scale", a.out_scale, ATTNRT_FEATURE_OUTPUT_QUANT},
                               {"out_block_scale", a.out_block_scale, ATTNRT_FEATURE_OUTPUT_QUANT}})) return false;
   for (const auto& [name, scale] : {std::pair{"q_scale", a.q_scale}, {"k_scale", a.k_scale}, {"v_scale", a.v_scale}})
-    if (scale && !check_tensor(diag, dev, {name, scale, only(ATTNRT_FP32), 2, {-1, -1, 0, 0}})) return false;
+    if (!check_run_scale(diag, p, shape.num_seqs, name, scale)) return false;
   return true;
 }
 
@@ -442,10 +481,12 @@ inline bool check_write(const Diag& diag, const attnrt_problem& p, const attnrt_
   const int32_t dev = p.device_type;
   if (!is_paged(p.kv_layouts)) return diag.fail("write_kv: the problem has no cache, wanted a paged KV layout");
   if (!check_scales(diag, p, {{"k_scale", a.k_scale}, {"v_scale", a.v_scale}})) return false;
+  if (!check_cache_scale(diag, p, "k_scale", a.k_scale) || !check_cache_scale(diag, p, "v_scale", a.v_scale)) return false;
   const bool mla = p.family == ATTNRT_FAMILY_MLA;
   const int64_t heads = p.num_kv_heads;
   const int64_t k_size = mla ? p.mla_kv_lora : p.head_size_qk, v_size = mla ? p.mla_rope : p.head_size_v;
-  const int64_t kinds = only(p.q_dtype) | only(p.kv_dtype);
+  const bool own_scales = p.features & ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
+  const int64_t kinds = own_scales ? only(p.q_dtype) : only(p.q_dtype) | only(p.kv_dtype);
   if (!check_rows(diag, dev, {"k", a.k, kinds, 3, {-1, heads, k_size, 0}})) return false;
   if (!check_rows(diag, dev, {"v", a.v, kinds, 3, {-1, heads, v_size, 0}})) return false;
   if (!check_tensor(diag, dev, {"slot_mapping", a.slot_mapping, 0, 1, {-1, 0, 0, 0}})) return false;
@@ -474,9 +515,11 @@ inline bool check_gather(const Diag& diag, const attnrt_problem& p, const attnrt
   const int32_t dev = p.device_type;
   if (!is_paged(p.kv_layouts)) return diag.fail("gather_kv: the problem has no cache, wanted a paged KV layout");
   if (!check_scales(diag, p, {{"k_scale", a.k_scale}, {"v_scale", a.v_scale}})) return false;
+  if (!check_cache_scale(diag, p, "k_scale", a.k_scale) || !check_cache_scale(diag, p, "v_scale", a.v_scale)) return false;
   if (!within(diag, "gather.num_seqs", a.num_seqs, 0, INT32_MAX - 1)) return false;
   const bool mla = p.family == ATTNRT_FAMILY_MLA;
-  const int64_t heads = p.num_kv_heads, kinds = only(p.q_dtype) | only(p.kv_dtype);
+  const bool own_scales = p.features & ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
+  const int64_t heads = p.num_kv_heads, kinds = own_scales ? only(p.q_dtype) : only(p.q_dtype) | only(p.kv_dtype);
   const int64_t k_size = mla ? p.mla_kv_lora : p.head_size_qk, v_size = mla ? p.mla_rope : p.head_size_v;
   if (!check_rows(diag, dev, {"k", a.k, kinds, 3, {-1, heads, k_size, 0}})) return false;
   if (!check_rows(diag, dev, {"v", a.v, kinds, 3, {-1, heads, v_size, 0}})) return false;
