@@ -11,6 +11,8 @@ namespace attnrt::cpu {
 
 constexpr uint32_t kFloats = 1u << ATTNRT_FP32 | 1u << ATTNRT_FP16 | 1u << ATTNRT_BF16;
 
+constexpr uint32_t kBytes = 1u << ATTNRT_FP8_E4M3 | 1u << ATTNRT_FP8_E5M2 | 1u << ATTNRT_INT8;
+
 constexpr attnrt_sizes kAnyBlock{sizeof(attnrt_sizes), 0, nullptr, 1, 1, 0, 64};
 constexpr attnrt_sizes kHeads{sizeof(attnrt_sizes), 0, nullptr, 8, 8, 512, 0};
 
@@ -27,7 +29,7 @@ constexpr uint64_t kMasks =
     ATTNRT_FEATURE_SINKS | ATTNRT_FEATURE_DENSE_MASK | ATTNRT_FEATURE_TREE_MASK | ATTNRT_FEATURE_MM_PREFIX |
     ATTNRT_FEATURE_BLOCK_SPARSE | ATTNRT_FEATURE_CONTEXT_PARALLEL | ATTNRT_FEATURE_LSE;
 
-/// What holds for every variant here: dtypes of q, cache and out are equal (supports() says so), lengths are read where
+/// What holds for every variant here: dtypes of q and out are equal, that of the cache too or of 8 bits (supports() says so), lengths are read where
 /// they lie, no query length or GQA group is special.
 constexpr attnrt_caps sheet() {
   attnrt_caps c{};
@@ -46,7 +48,9 @@ constexpr attnrt_caps standard_sheet(uint64_t isa) {
   attnrt_caps c = sheet();
   c.isa = isa;
   c.families = ATTNRT_FAMILY_STANDARD;
-  c.features = kMasks | ATTNRT_FEATURE_DIFF_KV;
+  c.features = kMasks | ATTNRT_FEATURE_DIFF_KV | ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES |
+               ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
+  c.kv_dtypes = kFloats | kBytes;
   c.attn_types = ATTNRT_ATTN_DECODER | ATTNRT_ATTN_ENCODER | ATTNRT_ATTN_ENCODER_ONLY | ATTNRT_ATTN_ENCODER_DECODER;
   c.kv_layouts = ATTNRT_KV_CONTIGUOUS | ATTNRT_KV_NHD | ATTNRT_KV_HND;
   c.head_sizes = &kHeads;
@@ -57,7 +61,8 @@ constexpr attnrt_caps latent_sheet(uint64_t isa) {
   attnrt_caps c = sheet();
   c.isa = isa;
   c.families = ATTNRT_FAMILY_MLA;
-  c.features = kMasks | ATTNRT_FEATURE_SPLIT_Q;
+  c.features = kMasks | ATTNRT_FEATURE_SPLIT_Q | ATTNRT_FEATURE_KV_SCALES;
+  c.kv_dtypes = kFloats | kBytes;
   c.attn_types = ATTNRT_ATTN_DECODER;
   c.kv_layouts = ATTNRT_KV_MLA_LATENT;
   c.head_sizes = &kLatentHeads;

@@ -94,6 +94,11 @@ ATTNRT_KERNEL_INLINE void map_scores(float* s, int64_t from, int64_t to, const P
   }
 }
 
+/// Multiplies each column by a scale of its own.
+ATTNRT_KERNEL_INLINE void scale_columns(float* s, const float* scales, int64_t from, int64_t to) {
+  for (int64_t c = from; c < to; c += kLanes) store(s + c, load(s + c) * load(scales + c));
+}
+
 /// Adds a bias to each column; -infinity hides it.
 ATTNRT_KERNEL_INLINE void add_bias(float* s, const float* bias, int64_t from, int64_t to) {
   const Vec least = broadcast(-1e29f);  // above kHidden: a row of scores that are all as low still has a softmax

@@ -34,6 +34,9 @@ struct AttentionShape {
   bool latent;         ///< the cache holds latent rows: MLA decode
   kernel::PanelLayout panels;  ///< of a native page and KV head
   uint32_t q_dtype;    ///< of out too
+  uint32_t kv_dtype;   ///< as stored
+  bool bytes;          ///< keys and values have 8 bits
+  bool row_scales;     ///< each of their rows is followed by its scale
   int32_t q_rope;      ///< last dims of q that lie in a tensor of their own, 0 = none
   uint64_t features;   ///< ATTNRT_FEATURE_* of the problem
   uint32_t causal;     ///< ATTNRT_CAUSAL_*
@@ -74,6 +77,7 @@ struct AttentionCall {
   View sinks;         ///< data NULL = none
   bool sinks_fp32;    ///< else of q's dtype
   View alibi_slopes;  ///< data NULL = none
+  View k_scale, v_scale;  ///< [request, KV head], value = stored * scale; data NULL = 1
   MaskOperands masks;
   float scale;
   float* partials;    ///< results of splits, where items have slots
@@ -97,7 +101,8 @@ using AttendFn = void (*)(const AttentionCall& call, const AttentionItem& item, 
 
 /// The tile kernels of one instruction set.
 struct AttentionKernels {
-  AttendFn attend[3];  ///< by dtype: ATTNRT_FP32, ATTNRT_FP16, ATTNRT_BF16
+  AttendFn attend[3];  ///< by dtype of q: ATTNRT_FP32, ATTNRT_FP16, ATTNRT_BF16
+  AttendFn attend_bytes[3];  ///< where keys and values have 8 bits
   /// Bytes of scratch of one worker, a multiple of 64.
   std::size_t (*scratch_bytes)(const AttentionShape& shape);
   /// Floats of one split's result with `rows` rows; NULL = items are never split.

@@ -13,6 +13,9 @@ const AttentionKernels& avx512_bf16_attention() noexcept {
   static constexpr AttentionKernels kernels{{&isa::attend_panels<float, isa::DotFp32, isa::DotFp32>,
                                              &isa::attend_panels<isa::Fp16, isa::DotFp32, isa::DotFp16>,
                                              &isa::attend_panels<isa::Bf16, isa::DotPair, isa::DotPair>},
+                                            {&isa::attend_panels<float, isa::DotFp32, isa::DotFp32>,
+                                             &isa::attend_panels<float, isa::DotFp32, isa::DotFp32>,
+                                             &isa::attend_panels<isa::Bf16, isa::DotPair, isa::DotPair>},
                                             &isa::panel_scratch_bytes,
                                             &isa::panel_split_floats};
   return kernels;

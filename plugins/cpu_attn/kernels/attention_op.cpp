@@ -12,7 +12,7 @@ namespace attnrt::cpu {
 
 void want_absent(const char* call, const char* name, const attnrt_tensor* tensor) {
   if (tensor)
-    throw sdk::Error(ATTNRT_INVALID, sdk::say(call, ": ", name, " is given, wanted NULL: this kernel reads no scales"));
+    throw sdk::Error(ATTNRT_INVALID, sdk::say(call, ": ", name, " is given, wanted NULL: this kernel does not read it"));
 }
 
 namespace {
@@ -29,13 +29,24 @@ int32_t panel_item_rows(const AttentionShape& shape) {
 /// to be skipped.
 int32_t panel_tile_keys(const attnrt_problem& p) {
   if (p.features & ATTNRT_FEATURE_BLOCK_SPARSE) return kernel::kPanelWidth;
-  return (p.head_size_qk + p.head_size_v) * sdk::dtype_bytes(p.q_dtype) > 1024 ? kMaxTileKeys / 2 : kMaxTileKeys;
+  const uint32_t bytes = quantised(p) ? 4 : sdk::dtype_bytes(p.q_dtype);
+  return (p.head_size_qk + p.head_size_v) * bytes > 1024 ? kMaxTileKeys / 2 : kMaxTileKeys;
+}
+
+/// Of [R or 1, Hkv or 1], one number for all where a dimension is 1.
+View scales_of(const attnrt_tensor* tensor) {
+  View scales = view_of(tensor);
+  for (int32_t i = 0; tensor && i < 2; ++i)
+    if (tensor->shape[i] == 1) scales.stride[i] = 0;
+  return scales;
 }
 
 }  // namespace
 
 AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& kernels)
-    : problem_(info.problem), kernels_(kernels), attend_(kernels.attend[info.problem.q_dtype]) {
+    : problem_(info.problem),
+      kernels_(kernels),
+      attend_((quantised(info.problem) ? kernels.attend_bytes : kernels.attend)[info.problem.q_dtype]) {
   const attnrt_problem& p = problem_;
   shape_.num_heads = static_cast<int32_t>(p.num_heads);
   shape_.num_kv_heads = static_cast<int32_t>(p.num_kv_heads);
@@ -44,6 +55,9 @@ AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& ke
   shape_.head_size_v = static_cast<int32_t>(p.head_size_v);
   shape_.block_size = sdk::is_paged(p.kv_layouts) ? static_cast<int32_t>(p.block_size) : 0;
   shape_.q_dtype = p.q_dtype;
+  shape_.kv_dtype = p.kv_dtype;
+  shape_.bytes = quantised(p);
+  shape_.row_scales = p.features & ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
   shape_.q_rope = p.features & ATTNRT_FEATURE_SPLIT_Q ? static_cast<int32_t>(p.mla_rope) : 0;
   shape_.features = p.features;
   shape_.causal = p.causal;
@@ -53,8 +67,8 @@ AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& ke
   shape_.cp_size = static_cast<int32_t>(std::max(1u, p.cp_size));
   shape_.cp_rank = p.cp_size > 1 ? static_cast<int32_t>(p.cp_rank) : 0;
   shape_.cp_interleave = p.cp_size > 1 ? static_cast<int32_t>(p.cp_interleave) : 1;
-  shape_.native = sdk::is_paged(p.kv_layouts) && (p.kv_layouts & ATTNRT_KV_NATIVE);
-  shape_.latent = p.family == ATTNRT_FAMILY_MLA;
+  shape_.native = !quantised(p) && sdk::is_paged(p.kv_layouts) && (p.kv_layouts & ATTNRT_KV_NATIVE);
+  shape_.latent = p.family == ATTNRT_FAMILY_MLA && !quantised(p);
   if (shape_.native) shape_.panels = panel_page(p);
   shape_.item_rows = kernels.split_floats ? panel_item_rows(shape_) : kItemRows;
   shape_.tile_keys = panel_tile_keys(p);
@@ -90,8 +104,6 @@ void AttentionOp::Plan::update(const attnrt_batch& batch, attnrt_stream) {
 
 void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const {
   want_absent("run", "q_scale", args.q_scale);
-  want_absent("run", "k_scale", args.k_scale);
-  want_absent("run", "v_scale", args.v_scale);
   want_absent("run", "out_scale", args.out_scale);
   want_absent("run", "out_block_scale", args.out_block_scale);
   const sdk::Executor executor(stream);
@@ -110,9 +122,15 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   call.alibi_slopes = view_of(args.alibi_slopes);
   call.masks = masks_of(args, plan.batch_, shape_);
   call.scale = args.scale;
+  call.k_scale = scales_of(args.k_scale);
+  call.v_scale = problem_.family == ATTNRT_FAMILY_MLA && !args.v_scale ? call.k_scale : scales_of(args.v_scale);
   call.partials = plan.partials_;
   call.counters = plan.counters_;
-  if (shape_.block_size > 0) {
+  if (quantised(problem_) && problem_.kv_layouts == ATTNRT_KV_NATIVE) {
+    const ByteRows rows(problem_, *args.k_cache);
+    call.k = view_of(&rows.k);
+    call.v = view_of(&rows.v);
+  } else if (shape_.block_size > 0) {
     call.k = view_of(args.k_cache);
     call.v = problem_.family == ATTNRT_FAMILY_MLA || shape_.native ? call.k : view_of(args.v_cache);
   } else {
@@ -139,9 +157,18 @@ void AttentionOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
   if (p.out_dtype != p.q_dtype)
     diag.add(ATTNRT_WHY_DTYPE, sdk::say("out_dtype is ", sdk::dtype_name(p.out_dtype), ", wanted the q_dtype ",
                                         sdk::dtype_name(p.q_dtype)));
-  if (p.kv_dtype != p.q_dtype)
+  if (p.kv_dtype != p.q_dtype && !quantised(p))
     diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted the q_dtype ",
-                                                 sdk::dtype_name(p.q_dtype)));
+                                                 sdk::dtype_name(p.q_dtype), " or one of 8 bits"));
+  constexpr uint64_t kRows = ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
+  constexpr uint64_t kWhole = ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES;
+  if ((p.features & (kRows | kWhole)) && !quantised(p))
+    diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype),
+                                                 ", wanted one of 8 bits where there are scales"));
+  if ((p.features & kRows) && (p.features & kWhole))
+    diag.add(ATTNRT_WHY_PER_HEAD_SCALES, "scales a token and head and scales a tensor or head are asked for, wanted one kind");
+  if ((p.features & kRows) && !(p.kv_layouts & (ATTNRT_KV_NHD | ATTNRT_KV_HND | ATTNRT_KV_NATIVE)))
+    diag.add(ATTNRT_WHY_KV_LAYOUT, "scales a token and head are asked for, wanted a cache whose rows they follow");
   if (p.num_kv_heads == 0 || p.num_heads % p.num_kv_heads != 0)
     diag.add(ATTNRT_WHY_GQA_GROUP, sdk::say("num_heads is ", p.num_heads, ", wanted a multiple of num_kv_heads ",
                                             p.num_kv_heads));

@@ -10,6 +10,7 @@ const AttentionKernels& portable_attention() noexcept {
   namespace isa = kernel::portable;
   static constexpr AttentionKernels kernels{
       {&isa::attend_item<float>, &isa::attend_item<isa::Fp16>, &isa::attend_item<isa::Bf16>},
+      {&isa::attend_item<float>, &isa::attend_item<float>, &isa::attend_item<float>},
       &isa::attention_scratch_bytes, nullptr};
   return kernels;
 }

@@ -2,7 +2,7 @@
 //
 // attention_tile.hpp: fused attention of one item (data sheet)
 //   ISA           that of the file which includes this; vectors by plugins/kernel/isa.hpp
-//   storage       fp32, fp16, bf16; everything is computed and accumulated in fp32
+//   storage       fp32, fp16, bf16, and e4m3, e5m2, int8 with scales; everything is computed and accumulated in fp32
 //   shapes        head sizes in multiples of 8, K and V of different width, any GQA group, any block size
 //   masks         causal by request, window and its prefix, ranges, tree, dense, block-sparse; tiles that no row sees are
 //                 skipped; local keys of a context-parallel rank
@@ -22,6 +22,7 @@
 #include "../../kernel/register_tile.hpp"
 #include "../../kernel/transpose.hpp"
 #include "attention.hpp"
+#include "byte_rows.hpp"
 #include "row_io.hpp"
 #include "row_mask.hpp"
 
@@ -90,8 +91,14 @@ class ItemAttention {
         at_(scratch, call.shape.head_size_qk, call.shape.head_size_v),
         first_token_(call.batch->query_start_loc[item.request]),
         mask_(call, item.request) {
-    keys_ = walk(call.k);
-    values_ = walk(call.v);
+    if (call.shape.bytes) {
+      byte_keys_ = walk<uint8_t>(call.k);
+      byte_values_ = walk<uint8_t>(call.v);
+    } else {
+      keys_ = walk<S>(call.k);
+      values_ = walk<S>(call.v);
+    }
+    key_scale_ = scale_of(call.k_scale, item.request, kv_head);
     for (int64_t d = 0; d < qk_; ++d) at_.stage[4 * qk_ + d] = 0.0f;
   }
 
@@ -133,9 +140,10 @@ class ItemAttention {
     return all;
   }
 
-  KvWalk<S> walk(const cpu::View& view) const {
+  template <class T>
+  KvWalk<T> walk(const cpu::View& view) const {
     const attnrt_batch& b = *call_.batch;
-    const S* base = static_cast<const S*>(view.data) + kv_head_ * view.stride[2];
+    const T* base = static_cast<const T*>(view.data) + kv_head_ * view.stride[2];
     if (call_.shape.block_size > 0)
       return {base, b.block_table + item_.request * b.block_table_stride, view.stride[0], view.stride[1],
               call_.shape.block_size};
@@ -153,7 +161,17 @@ class ItemAttention {
   /// Columns [begin, end) of the tile at `tile`, as fp32. Columns that complete a vector are zero and belong to no key.
   void pack(int64_t tile, int begin, int end) {
     const S* rows[kTileKeys];
-    keys_.rows(tile + begin, tile + end, rows + begin);
+    const uint8_t* bytes[kTileKeys];
+    const bool narrow = call_.shape.bytes, scaled = call_.shape.row_scales;
+    const auto place = [&](const KvWalk<S>& wide, const KvWalk<uint8_t>& small) {
+      if (narrow) return small.rows(tile + begin, tile + end, bytes + begin);
+      wide.rows(tile + begin, tile + end, rows + begin);
+    };
+    const auto widen_to = [&](int c, float* to, int64_t n) {
+      if (narrow) return stage_row(call_.shape.kv_dtype, bytes[c], to, n, scaled ? row_scale(bytes[c], n) : 1.0f);
+      widen_row(rows[c], to, n);
+    };
+    place(keys_, byte_keys_);
     constexpr int kPiece = kTileVectors * kLanes;
     const int from = begin / kPiece * kPiece, to = (end + kPiece - 1) / kPiece * kPiece;
     for (int c = from; c < to; c += 4) {
@@ -162,18 +180,20 @@ class ItemAttention {
         four[i] = at_.stage + 4 * qk_;
         if (c + i < begin || c + i >= end) continue;
         if constexpr (sizeof(S) == sizeof(float)) {
-          four[i] = rows[c + i];
-        } else {
-          widen_row(rows[c + i], at_.stage + i * qk_, qk_);
-          four[i] = at_.stage + i * qk_;
+          if (!narrow) {
+            four[i] = rows[c + i];
+            continue;
+          }
         }
+        widen_to(c + i, at_.stage + i * qk_, qk_);
+        four[i] = at_.stage + i * qk_;
       }
       transpose_four(four, at_.k + c, kTileKeys, qk_);
     }
-    values_.rows(tile + begin, tile + end, rows + begin);
+    place(values_, byte_values_);
     for (int c = begin; c < end; ++c) {
       float* to_row = at_.v + c * width_;
-      widen_row(rows[c], to_row, v_);
+      widen_to(c, to_row, v_);
       for (int64_t d = v_; d < width_; ++d) to_row[d] = 0.0f;
     }
   }
@@ -195,7 +215,7 @@ class ItemAttention {
     dot_products(row, count, from, to);
 
     float factors[kTileRows];
-    const ScoreMap map{call_.scale, call_.shape.softcap, call_.alibi_slopes.data != nullptr,
+    const ScoreMap map{call_.scale * key_scale_, call_.shape.softcap, call_.alibi_slopes.data != nullptr,
                        (call_.shape.features & ATTNRT_FEATURE_ALIBI_SQRT) != 0};
     for (int i = 0; i < count; ++i) {
       factors[i] = -1.0f;
@@ -276,7 +296,8 @@ class ItemAttention {
       const int64_t token = first_token_ + query(row), h = head(row);
       const RowEnd end = finish_row(state_[row], call_.sinks.data ? sink_of(call_, h) : kMinusInfinity);
       float* acc = at_.acc + row * width_;
-      for (int64_t d = 0; d < v_; ++d) acc[d] = acc[d] * end.factor / end.sum;
+      const float factor = end.factor * scale_of(call_.v_scale, item_.request, kv_head_);
+      for (int64_t d = 0; d < v_; ++d) acc[d] = acc[d] * factor / end.sum;
       write_row(call_.shape.q_dtype, acc, call_.out.data, token * call_.out.stride[0] + h * call_.out.stride[1], v_);
       if (call_.lse.data)
         static_cast<float*>(call_.lse.data)[token * call_.lse.stride[0] + h * call_.lse.stride[1]] = end.lse;
@@ -290,7 +311,9 @@ class ItemAttention {
   Scratch at_;
   const int64_t first_token_;
   const RowMask mask_;
-  KvWalk<S> keys_, values_;
+  KvWalk<S> keys_{}, values_{};
+  KvWalk<uint8_t> byte_keys_{}, byte_values_{};
+  float key_scale_;
   MaskedColumns columns_[kItemRows];
   RowState state_[kItemRows];
 };

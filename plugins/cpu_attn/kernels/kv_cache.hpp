@@ -2,6 +2,8 @@
 //
 // kv_cache.hpp: rows into a paged cache and out of it (data sheet)
 //   storage  any element type, copied as it is; NHD, HND and MLA latent through strides
+//   8 bits   rows of fp32, fp16 and bf16 are divided by their scale and rounded to nearest even, too large ones to the largest
+//            number; a scale behind each row where the problem says so. They come back times their scale
 //   shapes   any; rows are split over the executor's workers
 #ifndef ATTNRT_CPU_ATTN_KV_CACHE_HPP
 #define ATTNRT_CPU_ATTN_KV_CACHE_HPP
@@ -16,6 +18,8 @@ struct CachePart {
   const attnrt_tensor* rows;   ///< [N, Hkv, D]
   const attnrt_tensor* cache;  ///< [num_blocks, block_size, Hkv, at least column + D]
   int64_t column;
+  const attnrt_tensor* scale;  ///< [1] or [Hkv], NULL = 1
+  bool row_scales;             ///< behind each row of the cache
 };
 
 /// Rows to their slots, -1 skipped; of two rows with one slot the later wins only with one worker. [thread-safe]

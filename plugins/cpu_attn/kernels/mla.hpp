@@ -19,16 +19,14 @@ class MlaLatent : public AttentionOp {
 
   static attnrt_kv_layout kv_layout(const attnrt_problem& problem) { return cache_layout(problem); }
 
-  /// k: the latent, v: the rope part, which follow each other in a row of the cache.
+  /// k: the latent, v: the rope part, which follow each other in a row of the cache and share its scale.
   void write_kv(const attnrt_write_args& args, attnrt_stream stream) const {
-    want_absent("write_kv", "k_scale", args.k_scale);
-    want_absent("write_kv", "v_scale", args.v_scale);
-    write_slots({{args.k, args.k_cache, 0}, {args.v, args.k_cache, problem_.mla_kv_lora}}, *args.slot_mapping, stream);
+    write_slots({{args.k, args.k_cache, 0, args.k_scale, false},
+                 {args.v, args.k_cache, problem_.mla_kv_lora, args.k_scale, false}}, *args.slot_mapping, stream);
   }
   void gather_kv(const attnrt_gather_args& args, attnrt_stream stream) const {
-    want_absent("gather_kv", "k_scale", args.k_scale);
-    want_absent("gather_kv", "v_scale", args.v_scale);
-    gather_rows({{args.k, args.k_cache, 0}, {args.v, args.k_cache, problem_.mla_kv_lora}}, args, stream);
+    gather_rows({{args.k, args.k_cache, 0, args.k_scale, false},
+                 {args.v, args.k_cache, problem_.mla_kv_lora, args.k_scale, false}}, args, stream);
   }
 };
 

@@ -2,8 +2,9 @@
 //
 // panel_attention.hpp: fused attention of one item over packed panels (data sheet)
 //   ISA           that of the file which includes this: AVX2 + FMA + F16C, or AVX-512, with or without its bf16 dot
-//   storage       fp32, fp16, bf16; sums in fp32. With the bf16 dot the weights of the values are rounded to bf16, their sum
-//                 too; the log-sum-exp takes them as they were
+//   storage       fp32, fp16, bf16, and rows of e4m3, e5m2, int8 with scales, packed as bf16 for the bf16 dot, else as fp32;
+//                 sums in fp32. With the bf16 dot the weights of the values are rounded to bf16, their sum too, and values
+//                 with scales of their own; the log-sum-exp takes the weights as they were
 //   layouts       native pages are read as they lie; rows (contiguous, NHD, HND) are packed tile by tile; latent rows
 //                 serve as keys as they lie, their values are packed (latent_source.hpp)
 //   shapes        head sizes in multiples of 8, K and V of different width, any GQA group, any block size
@@ -55,7 +56,7 @@ class PanelAttention {
         streams_(item.rows < kStreamRows),
         source_(call, item.request, kv_head, at_, rows_.seen(), rows_.mask().mask().num_keys, last_key(), streams_),
         latent_(call, item.request, at_, last_key()) {
-    scale_ = call.scale;
+    scale_ = call.scale * scale_of(call.k_scale, item.request, kv_head);
     const bool adds = call.masks.tree.data || call.masks.dense.kind > cpu::DenseMask::Kind::kBool;
     mapped_ = shape_.softcap > 0.0f || call.alibi_slopes.data || adds || !(scale_ > 1e-6f && scale_ < 1e4f);
   }
@@ -227,6 +228,8 @@ class PanelAttention {
     for (int row = strip.row; row < strip.row + strip.rows; ++row) {
       float* s = at_.scores + row * shape_.tile_keys;
       MaskedColumns seen = rows_.columns(row);
+      if (shape_.row_scales && seen.begin < seen.end)
+        scale_columns(s, at_.key_scales, seen.begin / kLanes * kLanes, seen.end);
       if (mapped_ && seen.begin < seen.end)
         map_scores(s, seen.begin / kLanes * kLanes, seen.end, map, slope(row),
                    static_cast<float>(rows_.mask().mask().position(rows_.query(row))));
@@ -310,7 +313,9 @@ class PanelAttention {
       const PanelRowEnd end = finish_row<Packed::kRoundsWeights>(rows, row, call_.lse.data, has_sink,
                                                                  has_sink ? sink_of(call_, h) : kHidden);
       float* acc = rows.acc + row * width();
-      const Vec factor = broadcast(end.factor), sum = broadcast(end.sum), both = broadcast(end.factor / end.sum);
+      const float value = scale_of(call_.v_scale, item_.request, kv_head_);
+      const Vec factor = broadcast(end.factor * value), sum = broadcast(end.sum);
+      const Vec both = broadcast(end.factor * value / end.sum);
       for (int64_t d = 0; d < width(); d += kLanes)
         store(acc + d, kFine ? load(acc + d) * factor / sum : load(acc + d) * both);
       write_row(shape_.q_dtype, acc, call_.out.data, t * call_.out.stride[0] + h * call_.out.stride[1],

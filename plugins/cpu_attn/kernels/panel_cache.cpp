@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "attnrt/plugin.hpp"
+#include "byte_cache.hpp"
 
 namespace attnrt::cpu {
 namespace {
@@ -67,12 +68,18 @@ attnrt_kv_layout panel_cache_layout(const attnrt_problem& p) {
   attnrt_kv_layout layout{};
   layout.struct_size = sizeof layout;
   layout.kind = ATTNRT_KV_NATIVE;
-  layout.id = p.kv_dtype == ATTNRT_BF16   ? "cpu_attn/vnni64/1"
-              : p.kv_dtype == ATTNRT_FP16 ? "cpu_attn/panel64-fp16/1"
-                                          : "cpu_attn/panel64-fp32/1";
   layout.alignment = 64;
   layout.block_size = p.block_size;
   layout.dtype = ATTNRT_INT8;
+  if (quantised(p)) {
+    layout.id = p.features & ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES ? "cpu_attn/rows8+scales/1" : "cpu_attn/rows8/1";
+    layout.block_bytes = uint64_t{p.num_kv_heads} * p.block_size *
+                         static_cast<uint64_t>(byte_row(p, p.head_size_qk) + byte_row(p, p.head_size_v));
+    return layout;
+  }
+  layout.id = p.kv_dtype == ATTNRT_BF16   ? "cpu_attn/vnni64/1"
+              : p.kv_dtype == ATTNRT_FP16 ? "cpu_attn/panel64-fp16/1"
+                                          : "cpu_attn/panel64-fp32/1";
   layout.block_bytes = uint64_t{p.num_kv_heads} * static_cast<uint64_t>(panel_page(p).head_bytes());
   return layout;
 }

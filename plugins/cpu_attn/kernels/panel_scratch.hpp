@@ -26,6 +26,8 @@ struct PanelScratch {
   float* zero;       ///< a row of keys or values
   float* bias;       ///< of the columns of a tile
   float* positions;  ///< of its keys
+  float* key_scales;  ///< likewise, where rows have scales
+  float* stage;       ///< a granule of rows of 8 bits as fp32
   int64_t floats = 0;
 
   PanelScratch(std::byte* memory, const cpu::AttentionShape& shape) {
@@ -44,9 +46,12 @@ struct PanelScratch {
     total = panel_rows(take(panel_rows_floats(rows, tile.padded_v())), rows);
     page = reinterpret_cast<char*>(take(tile.head_bytes() / 4));
     tail = reinterpret_cast<char*>(take(tile.padded_v()));
-    zero = take(shape.head_size_qk > shape.head_size_v ? shape.head_size_qk : shape.head_size_v);
+    const int64_t widest = shape.head_size_qk > shape.head_size_v ? shape.head_size_qk : shape.head_size_v;
+    zero = take(widest + 1);
     bias = take(shape.tile_keys);
     positions = take(shape.tile_keys);
+    key_scales = take(shape.bytes ? shape.tile_keys : 0);
+    stage = take(shape.bytes ? kGranule * widest : 0);
   }
 };
 

@@ -9,8 +9,9 @@
 
 #include "../../kernel/kv_walk.hpp"
 #include "../../kernel/mask.hpp"
-#include "../../kernel/panel_pack.hpp"
+#include "../../kernel/panel_pack_bytes.hpp"
 #include "../../kernel/panel_tile.hpp"
+#include "byte_rows.hpp"
 #include "panel_scratch.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
@@ -20,6 +21,8 @@ template <class S, class Packed>
 class PanelSource {
  public:
   static constexpr int64_t kMaxTile = cpu::kMaxTileKeys;
+  /// Do rows of 8 bits come to this instance?
+  static constexpr bool kTakesBytes = sizeof(S) == 4 || Packed::kPair == 2;
 
   /// `streams`: few rows, for which keys and values come from memory as fast as they are used.
   PanelSource(const cpu::AttentionCall& call, int32_t request, int32_t kv_head, const PanelScratch& at, KeySpan seen,
@@ -38,10 +41,15 @@ class PanelSource {
       blocks_ = call.batch->block_table + request * call.batch->block_table_stride;
       return;
     }
-    keys_ = walk(call, call.k, request);
-    values_ = walk(call, call.v, request);
     const int64_t widest = shape_.head_size_qk > shape_.head_size_v ? shape_.head_size_qk : shape_.head_size_v;
-    std::memset(at_.zero, 0, static_cast<std::size_t>(widest) * sizeof(float));
+    std::memset(at_.zero, 0, static_cast<std::size_t>(widest + 1) * sizeof(float));
+    if (shape_.bytes) {
+      byte_keys_ = walk<uint8_t>(call, call.k, request);
+      byte_values_ = walk<uint8_t>(call, call.v, request);
+      return;
+    }
+    keys_ = walk<S>(call, call.k, request);
+    values_ = walk<S>(call, call.v, request);
   }
 
   /// Of the scratch page.
@@ -55,6 +63,8 @@ class PanelSource {
 
   /// Keys [from, to) of a tile out of their rows, into the scratch page. The granule's other tokens are zeros.
   void pack_rows(int64_t tile, int64_t from, int64_t to) {
+    if constexpr (kTakesBytes)
+      if (shape_.bytes) return pack_bytes(tile, from, to);
     const int64_t first = (from - tile) / kGranule * kGranule, end = to - tile;
     const int64_t last = (end + kGranule - 1) / kGranule * kGranule;
     const int64_t ahead = to + kGranule < seen_.end ? to + kGranule : seen_.end;  // the next tile begins with these
@@ -151,9 +161,71 @@ class PanelSource {
     int64_t column, end;
   };
 
-  KvWalk<S> walk(const cpu::AttentionCall& call, const cpu::View& view, int32_t request) const {
+  /// Rows of 8 bits. A key's own scale goes to its column of scores, a value's to its numbers. The next tile's rows are asked
+  /// for meanwhile.
+  void pack_bytes(int64_t tile, int64_t from, int64_t to) {
+    const int64_t first = (from - tile) / kGranule * kGranule, end = to - tile;
+    const int64_t last = (end + kGranule - 1) / kGranule * kGranule;
+    const uint8_t *keys[kMaxTile], *values[kMaxTile], *later_keys[kMaxTile], *later_values[kMaxTile];
+    for (int64_t c = first; c < last; ++c) keys[c] = values[c] = reinterpret_cast<const uint8_t*>(at_.zero);
+    byte_keys_.rows(from, to, keys + (from - tile));
+    byte_values_.rows(from, to, values + (from - tile));
+    const int64_t next = tile + shape_.tile_keys;
+    const int64_t until = next + shape_.tile_keys < last_key_ ? next + shape_.tile_keys : last_key_;
+    const int64_t num_later = streams_ && until > next ? until - next : 0;
+    if (num_later > 0) {
+      byte_keys_.rows(next, until, later_keys);
+      byte_values_.rows(next, until, later_values);
+    }
+    num_pieces_ = 0;
+    for (int64_t c = first; c < last; c += kGranule) {
+      key_at_[c / kGranule] = at_.page + packed_.key_at(c);
+      if (shape_.row_scales)
+        for (int64_t i = 0; i < kGranule; ++i) at_.key_scales[c + i] = row_scale(keys[c + i], shape_.head_size_qk);
+      const int64_t ahead = num_later - c < kGranule ? num_later - c : kGranule;
+      pack_granule(keys + c, values + c, c, later_keys + c, later_values + c, ahead);
+    }
+    segments_[0] = {at_.page, nullptr, first, first, end};
+    num_segments_ = 1;
+    has_tail_ = false;
+  }
+
+  /// Pairs of bf16 come out of the bytes as they are packed, fp32 through the stage.
+  void pack_granule(const uint8_t* const* keys, const uint8_t* const* values, int64_t column,
+                    const uint8_t* const* later_keys, const uint8_t* const* later_values, int64_t num_later) {
+    const int64_t qk = shape_.head_size_qk, v = shape_.head_size_v;
+    float scales[kGranule];
+    for (int64_t i = 0; i < kGranule; ++i) scales[i] = shape_.row_scales ? row_scale(values[i], v) : 1.0f;
+#if defined(__AVX512BF16__)
+    if constexpr (Packed::kPair == 2) {
+      with_byte(shape_.kv_dtype, [&](auto byte) {
+        using Byte = decltype(byte);
+        pack_byte_keys<Byte>(keys, qk, at_.page + packed_.key_at(column), packed_.key_step(), later_keys, num_later);
+        pack_byte_values<Byte>(values, shape_.row_scales ? scales : nullptr, column, packed_, at_.page, later_values,
+                               num_later);
+      });
+      return;
+    }
+#endif
+    const float* rows[kGranule];
+    const auto stage = [&](const uint8_t* const* from, int64_t width, bool scaled, const uint8_t* const* later) {
+      float* to = at_.stage;
+      for (int64_t i = 0; i < kGranule; ++i, to += width) {
+        for (int64_t at = 0; i < num_later && at < width; at += 64) __builtin_prefetch(later[i] + at, 0, 2);
+        stage_row(shape_.kv_dtype, from[i], to, width, scaled ? scales[i] : 1.0f);
+        rows[i] = to;
+      }
+    };
+    stage(keys, qk, false, later_keys);
+    pack_keys<1>(rows, qk, at_.page + packed_.key_at(column), packed_.key_step(), PackAhead<float>{});
+    stage(values, v, shape_.row_scales, later_values);
+    pack_values<1>(rows, column, packed_, at_.page, PackAhead<float>{});
+  }
+
+  template <class T>
+  KvWalk<T> walk(const cpu::AttentionCall& call, const cpu::View& view, int32_t request) const {
     const attnrt_batch& b = *call.batch;
-    const S* base = static_cast<const S*>(view.data) + kv_head_ * view.stride[2];
+    const T* base = static_cast<const T*>(view.data) + kv_head_ * view.stride[2];
     if (shape_.block_size > 0)
       return {base, b.block_table + request * b.block_table_stride, view.stride[0], view.stride[1], shape_.block_size};
     return {base + b.kv_start_loc[request] * view.stride[1], nullptr, 0, view.stride[1], 1};
@@ -191,6 +263,7 @@ class PanelSource {
   const int64_t last_key_;  ///< of this item or piece
   const bool streams_;
   KvWalk<S> keys_{}, values_{};
+  KvWalk<uint8_t> byte_keys_{}, byte_values_{};
   const char* pages_ = nullptr;
   int64_t page_stride_ = 0;
   const int32_t* blocks_ = nullptr;

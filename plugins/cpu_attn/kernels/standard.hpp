@@ -19,16 +19,24 @@ class Standard : public AttentionOp {
   }
 
   void write_kv(const attnrt_write_args& args, attnrt_stream stream) const {
-    want_absent("write_kv", "k_scale", args.k_scale);
-    want_absent("write_kv", "v_scale", args.v_scale);
-    if (problem_.kv_layouts & ATTNRT_KV_NATIVE) return write_panels(problem_, args, stream);
-    write_slots({{args.k, args.k_cache, 0}, {args.v, args.v_cache, 0}}, *args.slot_mapping, stream);
+    if (!(problem_.kv_layouts & ATTNRT_KV_NATIVE))
+      return write_slots({part(args.k, args.k_cache, args.k_scale), part(args.v, args.v_cache, args.v_scale)},
+                         *args.slot_mapping, stream);
+    if (!quantised(problem_)) return write_panels(problem_, args, stream);
+    const ByteRows rows(problem_, *args.k_cache);
+    write_slots({part(args.k, &rows.k, args.k_scale), part(args.v, &rows.v, args.v_scale)}, *args.slot_mapping, stream);
   }
   void gather_kv(const attnrt_gather_args& args, attnrt_stream stream) const {
-    want_absent("gather_kv", "k_scale", args.k_scale);
-    want_absent("gather_kv", "v_scale", args.v_scale);
-    if (problem_.kv_layouts & ATTNRT_KV_NATIVE) return gather_panels(problem_, args, stream);
-    gather_rows({{args.k, args.k_cache, 0}, {args.v, args.v_cache, 0}}, args, stream);
+    if (!(problem_.kv_layouts & ATTNRT_KV_NATIVE))
+      return gather_rows({part(args.k, args.k_cache, args.k_scale), part(args.v, args.v_cache, args.v_scale)}, args, stream);
+    if (!quantised(problem_)) return gather_panels(problem_, args, stream);
+    const ByteRows rows(problem_, *args.k_cache);
+    gather_rows({part(args.k, &rows.k, args.k_scale), part(args.v, &rows.v, args.v_scale)}, args, stream);
+  }
+
+ private:
+  CachePart part(const attnrt_tensor* rows, const attnrt_tensor* cache, const attnrt_tensor* scale) const {
+    return {rows, cache, 0, scale, (problem_.features & ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES) != 0};
   }
 };
 

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// byte_rows.hpp: rows of a cache of 8 bits, whose type is known at run time alone: a kernel turns them into the numbers that it
+// computes with where it packs them, and needs no instance for each type.
+#ifndef ATTNRT_CPU_ATTN_BYTE_ROWS_HPP
+#define ATTNRT_CPU_ATTN_BYTE_ROWS_HPP
+#include <cstdint>
+#include <cstring>
+
+#include "../../kernel/byte_vec.hpp"
+#include "attention.hpp"
+
+namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
+
+/// Calls f with an element of ATTNRT_FP8_E4M3, ATTNRT_FP8_E5M2 or ATTNRT_INT8.
+template <class F>
+inline void with_byte(uint32_t dtype, F&& f) {
+  switch (dtype) {
+    case ATTNRT_FP8_E4M3: return f(E4m3{});
+    case ATTNRT_FP8_E5M2: return f(E5m2{});
+    default: return f(Int8{});
+  }
+}
+
+/// `n` bytes of one of those types, times `factor`.
+inline void stage_row(uint32_t dtype, const uint8_t* from, float* to, int64_t n, float factor) {
+  with_byte(dtype, [&](auto byte) { widen_bytes(reinterpret_cast<const decltype(byte)*>(from), to, n, factor); });
+}
+
+/// The scale behind a row of `n` bytes, n a multiple of 4.
+inline float row_scale(const uint8_t* row, int64_t n) {
+  float scale;
+  std::memcpy(&scale, row + n, sizeof scale);
+  return scale;
+}
+
+/// A scale of the call: of the request and head, 1 where it has none.
+inline float scale_of(const cpu::View& scales, int64_t request, int64_t head) {
+  return scales.data ? static_cast<const float*>(scales.data)[request * scales.stride[0] + head * scales.stride[1]] : 1.0f;
+}
+
+}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
+#endif
