@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `attnrt run` on files made here, against attention in plain loops: that metadata, flags and tensors reach the kernels
 // with the meaning of docs/run-file.md.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <functional>
@@ -274,4 +275,55 @@ TEST_CASE("MLA: prefill") {
   a.scale = 1 / std::sqrt(192.0);
   expect(file, file["q"], file["k"], file["v"], 128, {{0, 5, 0, 5, 5}, {5, 7, 5, 7, 7}}, a);
   CHECK(check_file(file, {{"mla", "true"}}).at("backend") == "CPU_MLA");
+}
+
+TEST_CASE("a cache of 8 bits, with scales of every kind") {
+  // Codes of numbers that e4m3, e5m2 and int8 hold.
+  const struct {
+    Dtype dtype;
+    uint8_t codes[4];
+    float numbers[4];
+    const char* word;
+  } types[] = {{Dtype::F8_E4M3, {0x38, 0xc0, 0x34, 0x01}, {1, -2, 0.75f, 0x1p-9f}, "fp8_e4m3"},
+               {Dtype::F8_E5M2, {0x3c, 0xc0, 0x3a, 0x01}, {1, -2, 0.75f, 0x1p-16f}, "fp8_e5m2"},
+               {Dtype::I8, {1, 0xfe, 3, 127}, {1, -2, 3, 127}, "int8"}};
+  for (const auto& type : types)
+    for (const int kind : {0, 1, 2, 3}) {  // no scales, one, one a head, one a row
+      std::map<std::string, Array> file;
+      file["q"] = noise({2, 4, 32});
+      file["seq_lens"] = ints({11});
+      file["block_table"] = ints({2, 0});
+      file["block_table"].shape = {1, 2};
+      Array k = make_array(Dtype::F32, {11, 2, 32}, 0), v = k;
+      for (const bool second : {false, true}) {
+        const std::string name = second ? "v" : "k";
+        Array cache = make_array(type.dtype, {3, 8, 2, 32}, 0), scales = make_array(Dtype::F32, {kind == 2 ? 2 : 1}, 0);
+        if (kind == 3) scales = make_array(Dtype::F32, {3, 8, 2}, 0);
+        const auto any = [] { return 0.01f + 0.001f * static_cast<float>(generator() % 64); };
+        std::generate_n(scales.as<float>(), scales.elements(), any);
+        for (int64_t row = 0; row < 22; ++row) {
+          const int64_t key = row / 2, head = row % 2, at = ((key < 8 ? 16 : -8) + key) * 2 + head;
+          const float scale = kind == 0 ? 1.0f : scales.as<float>()[kind == 1 ? 0 : kind == 2 ? head : at];
+          for (int64_t d = 0; d < 32; ++d) {
+            const std::size_t code = generator() % 4;
+            cache.as<uint8_t>()[at * 32 + d] = type.codes[code];
+            (second ? v : k).as<float>()[row * 32 + d] = type.numbers[code] * scale;
+          }
+        }
+        file[name + "_cache"] = cache;
+        if (kind) file[name + (kind == 3 ? "_row_scales" : "_scale")] = scales;
+      }
+      Attention a;
+      a.scale = kScale;
+      expect(file, file["q"], k, v, 32, {{0, 2, 0, 11, 11}}, a);
+      CAPTURE(type.word, kind);
+      const boost::json::value done = check_file(file, {});
+      CHECK(done.at("backend") == "CPU_ATTN");
+      if (kind != 1) continue;
+      file["k_scale"].as<float>()[0] *= 3;
+      check_file(file, {}, "", 1);
+      file["k_scale"].shape = {2, 1};
+      file["k_scale"].data.resize(8);
+      check_file(file, {}, "", 2);
+    }
 }

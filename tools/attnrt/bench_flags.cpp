@@ -71,7 +71,9 @@ void add_bench_flags(CLI::App& verb, BenchFlags& flags) {
   text("--layout", "NAMES", flags.layouts,
        "of the cache, a comma list of native, nhd, hnd, contiguous (no cache): native");
   value("--block-size", "N", flags.block_size, "Tokens in a block of the cache; default: what the backend likes best");
-  value("--kv-cache-dtype", "TYPE", flags.kv_dtype, "of the cache; default: as --dtype");
+  text("--kv-cache-dtype", "TYPES", flags.kv_dtypes,
+       "of the cache, a comma list of auto (as --dtype), fp8_e4m3, fp8_e5m2, and int8 with a scale for each token and "
+       "head: auto");
   value("--min-time", "S", flags.min_time, "Repeat for so many seconds at least: 0.4");
   value("--max-time", "S", flags.max_time, "and stop after so many: 6");
   value("--min-reps", "N", flags.min_reps, "and repeat so often at least: 5");
@@ -124,8 +126,11 @@ std::vector<BenchWish> wanted_layouts(const BenchFlags& flags) {
                                             {"hnd", ATTNRT_KV_HND},
                                             {"contiguous", ATTNRT_KV_CONTIGUOUS}});
     if (flags.block_size) wish.block_size = static_cast<uint32_t>(whole(*flags.block_size, 1, 1 << 20));
-    if (flags.kv_dtype) wish.kv_dtype = element_type(*flags.kv_dtype);
-    wishes.push_back(wish);
+    for (const std::string& type : items_of(flags.kv_dtypes)) {
+      wish.kv_dtype.reset();
+      if (lower(type) != "auto") wish.kv_dtype = element_type({type, "--kv-cache-dtype"});
+      wishes.push_back(wish);
+    }
   }
   return wishes;
 }

@@ -14,8 +14,9 @@ namespace attnrt::cli {
 
 /// The flags of `attnrt bench`, as they were written.
 struct BenchFlags {
-  std::string cases, grid, seqs, dtypes = "bf16", threads, variants, layouts = "native", plot;
-  MaybeSetting num_heads, num_kv_heads, head_size, block_size, kv_dtype, min_time, max_time, min_reps, rounds;
+  std::string cases, grid, seqs, dtypes = "bf16", threads, variants, layouts = "native",
+      kv_dtypes = "auto", plot;
+  MaybeSetting num_heads, num_kv_heads, head_size, block_size, min_time, max_time, min_reps, rounds;
   bool non_causal = false, mla = false, no_limits = false, as_json = false, serve = false;
 };
 
@@ -26,7 +27,7 @@ std::vector<BenchCase> wanted_cases(const BenchFlags& flags);
 std::vector<uint32_t> wanted_dtypes(const BenchFlags& flags);
 /// Empty: as many as there are CPUs.
 std::vector<uint32_t> wanted_threads(const BenchFlags& flags);
-/// One for each layout.
+/// One for each layout and type of the cache.
 std::vector<BenchWish> wanted_layouts(const BenchFlags& flags);
 /// Empty: every variant that serves the case.
 std::vector<std::string> wanted_variants(const BenchFlags& flags);

@@ -60,6 +60,12 @@ json::value result_json(const BenchResult& r, const BenchLimits& limits, bool fa
 /// "83 %", or nothing.
 std::string percent(double value, const char* of) { return value > 0 ? fmt::format("{:.0f}% {}", value, of) : ""; }
 
+/// "nhd of 64", "nhd of 64, fp8_e4m3".
+std::string cache_words(const BenchResult& r) {
+  return (r.block_size ? fmt::format("{} of {}", r.layout, r.block_size) : r.layout) +
+         (r.kv_dtype == r.dtype ? "" : fmt::format(", {}", word_of_element(r.kv_dtype)));
+}
+
 }  // namespace
 
 double BenchResult::gbs() const { return shape.kv_bytes(bytes_of_element(kv_dtype)) / times.median() * 1e-9; }
@@ -123,7 +129,7 @@ void print_bench(const std::vector<BenchResult>& results, const std::vector<Benc
                                   ? percent(r.percent_compute(most), "dot")
                                   : percent(r.percent_compute(most), "FMA");
     fmt::print("  {} {:<24} {:<24} {:10.3f} ms {} {:>9}  err {:.1e}\n", is_fastest(r, results) ? '*' : ' ', r.variant,
-               r.block_size ? fmt::format("{} of {}", r.layout, r.block_size) : r.layout, r.times.median() * 1e3, rate,
+               cache_words(r), r.times.median() * 1e3, rate,
                share, r.error);
   }
 }

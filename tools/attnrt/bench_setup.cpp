@@ -25,6 +25,7 @@ attnrt_problem bench_problem(const Runtime& runtime, const BenchCase& c, uint32_
   attnrt_problem p = runtime.problem("cpu");
   p.q_dtype = p.kv_dtype = p.out_dtype = dtype;
   if (wish.kv_dtype) p.kv_dtype = *wish.kv_dtype;
+  if (p.kv_dtype == ATTNRT_INT8) p.features |= ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;  // without them it holds integers
   p.num_heads = static_cast<uint32_t>(c.num_heads);
   p.num_kv_heads = static_cast<uint32_t>(c.num_kv_heads);
   p.head_size_qk = static_cast<uint32_t>(c.head_size);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "element.hpp"
@@ -57,11 +58,16 @@ double largest_value(const RunFile& run, int64_t request, int64_t head) {
       at = run.hnd ? (block * run.num_kv_heads + head) * run.block_size + slot
                    : (block * run.block_size + slot) * run.num_kv_heads + head;
     }
-    const int64_t width = run.latent ? run.head_size() : run.head_size_v;
+    const int64_t width = (run.latent ? run.head_size() : run.head_size_v) + run.row_tail;
+    float scale = 1.0f;
+    if (run.row_tail)
+      std::memcpy(&scale, v.data.data() + (at + 1) * width - run.row_tail, sizeof scale);
     for (int64_t column = 0; column < run.head_size_v; ++column)
-      largest = std::max(largest, std::abs(element(v, at * width + column)));
+      largest = std::max(largest, std::abs(element(v, at * width + column) * static_cast<double>(scale)));
   }
-  return largest;
+  const std::optional<Array>& scales = run.latent ? run.k_scale : run.v_scale;
+  const int64_t place = scales && scales->shape[0] > 1 ? head : 0;
+  return largest * (scales ? std::abs(static_cast<double>(scales->as<float>()[place])) : 1.0);
 }
 
 }  // namespace

@@ -5,6 +5,9 @@
 #include <chrono>
 #include <cstring>
 #include <functional>
+#include <tuple>
+
+#include "bench_data.hpp"
 
 namespace attnrt::cli {
 namespace {
@@ -50,9 +53,11 @@ void cut_blocks(RunFile& run, int64_t kernel_block) {
 Tensor cache_view(const RunFile& run, const Array& cache) {
   const Shape& s = cache.shape;
   const attnrt_dtype dtype = dlpack_of(cache.dtype);
+  const int64_t tail = run.row_tail;
   if (run.latent) return Tensor(cache.data.data(), dtype, {s[0], s[1], 1, s[2]});
-  if (!run.hnd) return Tensor(cache.data.data(), dtype, {s[0], s[1], s[2], s[3]});
-  return Tensor(cache.data.data(), dtype, {s[0], s[2], s[1], s[3]}, {s[1] * s[2] * s[3], s[3], s[2] * s[3], 1});
+  if (!run.hnd)
+    return Tensor(cache.data.data(), dtype, {s[0], s[1], s[2], s[3] - tail}, {s[1] * s[2] * s[3], s[2] * s[3], s[3], 1});
+  return Tensor(cache.data.data(), dtype, {s[0], s[2], s[1], s[3] - tail}, {s[1] * s[2] * s[3], s[3], s[2] * s[3], 1});
 }
 
 Tensor rows(const Array& array) {
@@ -62,9 +67,7 @@ Tensor rows(const Array& array) {
 }  // namespace
 
 attnrt_dtype dlpack_of(Dtype dtype) noexcept {
-  return dtype == Dtype::F32   ? attnrt_dtype{2, 32, 1}
-         : dtype == Dtype::F16 ? attnrt_dtype{2, 16, 1}
-                               : attnrt_dtype{4, 16, 1};
+  return dlpack_of_element(element_of(dtype));
 }
 
 Computed unwritten(const RunFile& run, const attnrt_problem& problem) {
@@ -130,6 +133,17 @@ Computed compute(const Op& op, const Choice& choice, RunFile& run, float scale, 
     args.k = k.get();
     args.v = v.get();
   }
+  Tensor k_scale, v_scale, k_scales, v_scales;  // of the write [1] or [Hkv], of the run [1, 1] or [1, Hkv]
+  const std::tuple<std::optional<Array>*, Tensor*, Tensor*> parts[] = {{&run.k_scale, &k_scale, &k_scales},
+                                                                       {&run.v_scale, &v_scale, &v_scales}};
+  for (const auto& [from, one, two] : parts) {
+    if (!*from) continue;
+    const int64_t n = (*from)->shape[0];
+    *one = Tensor((*from)->as<float>(), {n});
+    *two = Tensor((*from)->as<float>(), {1, n});
+  }
+  if (run.k_scale) args.k_scale = k_scales.get();
+  if (run.v_scale) args.v_scale = v_scales.get();
   if (run.slot_mapping) {
     const Tensor slots(run.slot_mapping->as<int64_t>(), {run.slot_mapping->shape[0]});
     auto write = sized<attnrt_write_args>();
@@ -138,6 +152,8 @@ Computed compute(const Op& op, const Choice& choice, RunFile& run, float scale, 
     write.slot_mapping = slots.get();
     write.k_cache = args.k_cache;
     write.v_cache = args.v_cache;
+    if (run.k_scale) write.k_scale = k_scale.get();
+    if (run.v_scale) write.v_scale = v_scale.get();
     op.write_kv(write, effort.pool);
   }
   const Operands operands(run, args);

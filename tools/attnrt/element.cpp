@@ -17,10 +17,22 @@ double half(uint16_t bits) {
   return sign * (exponent ? std::ldexp(1024 + fraction, exponent - 25) : std::ldexp(fraction, -24));
 }
 
+/// An exponent behind `digits` of mantissa; the code of all ones is NaN, e5m2's largest exponent infinite or NaN.
+double eighth(uint8_t bits, int digits, int bias) {
+  const double sign = bits & 0x80 ? -1.0 : 1.0;
+  const int exponent = (bits & 0x7f) >> digits, fraction = bits & ((1 << digits) - 1);
+  if ((bits & 0x7f) == 0x7f || (digits == 2 && exponent == 31 && fraction)) return std::numeric_limits<double>::quiet_NaN();
+  if (digits == 2 && exponent == 31) return sign * std::numeric_limits<double>::infinity();
+  return sign * std::ldexp(exponent ? (1 << digits) + fraction : fraction, (exponent ? exponent : 1) - bias - digits);
+}
+
 }  // namespace
 
 double element(const Array& array, int64_t i) {
   if (array.dtype == Dtype::F32) return static_cast<double>(array.as<float>()[i]);
+  if (array.dtype == Dtype::I8) return static_cast<double>(array.as<int8_t>()[i]);
+  if (array.dtype == Dtype::F8_E4M3) return eighth(array.as<uint8_t>()[i], 3, 7);
+  if (array.dtype == Dtype::F8_E5M2) return eighth(array.as<uint8_t>()[i], 2, 15);
   const uint16_t bits = array.as<uint16_t>()[i];
   if (array.dtype == Dtype::F16) return half(bits);
   return static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(bits) << 16));

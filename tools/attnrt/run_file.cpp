@@ -4,6 +4,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "failure.hpp"
@@ -108,8 +109,46 @@ void read_kv(const Reader& reader, RunFile& run) {
   run.head_size_v = run.v->shape[2];
 }
 
+/// Puts the scales of a cache's rows behind them, where kernels look for them.
+Array with_row_scales(const Array& cache, const Array& scales) {
+  const auto width = static_cast<std::size_t>(cache.shape[3]), rows = static_cast<std::size_t>(scales.elements());
+  const std::size_t step = (width + 3) / 4 * 4 + sizeof(float);
+  Array to = make_array(cache.dtype, cache.shape, 0);
+  to.shape[3] = static_cast<int64_t>(step);
+  to.data.resize(rows * step);
+  for (std::size_t row = 0; row < rows; ++row) {
+    std::memcpy(to.data.data() + row * step, cache.data.data() + row * width, width);
+    std::memcpy(to.data.data() + (row + 1) * step - sizeof(float), scales.as<float>() + row, sizeof(float));
+  }
+  return to;
+}
+
+/// What a cache of 8 bits is multiplied by.
+void read_scales(const Reader& reader, RunFile& run) {
+  const std::pair<const char*, std::optional<Array>*> wholes[] = {{"k_scale", &run.k_scale}, {"v_scale", &run.v_scale}};
+  const bool narrow = run.paged() && bytes_of(run.kv_dtype()) == 1;
+  for (const auto& [name, to] : wholes) {
+    if (!reader.has(name) || !narrow) continue;  // without such a cache a tensor of that name is somebody else's
+    const bool one = reader.entry(name).shape == Shape{1};
+    *to = reader.take(name, {Dtype::F32}, {one ? 1 : run.num_kv_heads}, one ? "[1]" : "[Hkv]");
+  }
+  if (!narrow || run.latent || !(reader.has("k_row_scales") || reader.has("v_row_scales"))) return;
+  if (run.k_scale || run.v_scale)
+    throw Failure(fmt::format("{}: there are k_scale or v_scale and scales of rows, wanted one kind", run.path));
+  const Shape& k = run.k_cache->shape;
+  const char* words = run.hnd ? "[num_blocks, Hkv, block_size]" : "[num_blocks, block_size, Hkv]";
+  const Array k_rows = reader.take("k_row_scales", {Dtype::F32}, {k[0], k[1], k[2]}, words);
+  const Array v_rows = reader.take("v_row_scales", {Dtype::F32}, {k[0], k[1], k[2]}, words);
+  if (run.head_size() % 4 || run.head_size_v % 4)
+    throw Failure(fmt::format("{}: rows of {} and {} with scales of their own, wanted multiples of 4", run.path,
+                              run.head_size(), run.head_size_v));
+  run.k_cache = with_row_scales(*run.k_cache, k_rows);
+  run.v_cache = with_row_scales(*run.v_cache, v_rows);
+  run.row_tail = sizeof(float);
+}
+
 void read_cache(const Reader& reader, const RunFlags& flags, RunFile& run) {
-  const Dtype dtype = run.q.dtype;
+  const std::initializer_list<Dtype> dtypes{run.q.dtype, Dtype::F8_E4M3, Dtype::F8_E5M2, Dtype::I8};
   const ProblemFlags& p = flags.problem;
   const bool mla = p.mla && truth(*p.mla);
   const bool standard = reader.has("k_cache") || reader.has("v_cache");
@@ -118,16 +157,16 @@ void read_cache(const Reader& reader, const RunFlags& flags, RunFile& run) {
         fmt::format("{}: mla is {}, wanted kv_cache alone with mla, k_cache and v_cache without", run.path, mla));
   if (reader.has("kv_cache")) {
     run.latent = true;
-    run.k_cache = reader.take("kv_cache", {dtype}, {kAny, kAny, run.head_size()}, "[num_blocks, block_size, Dqk]");
+    run.k_cache = reader.take("kv_cache", dtypes, {kAny, kAny, run.head_size()}, "[num_blocks, block_size, Dqk]");
     run.block_size = run.k_cache->shape[1];
     run.num_kv_heads = 1;
     run.head_size_v = p.head_size_v ? whole(*p.head_size_v, 1, run.head_size()) : run.head_size() - 64;
   } else if (standard) {
     if (p.kv_layout) run.hnd = word(*p.kv_layout, {{"nhd", 0}, {"hnd", 1}}) != 0;
     const char* words = run.hnd ? "[num_blocks, Hkv, block_size, D]" : "[num_blocks, block_size, Hkv, D]";
-    run.k_cache = reader.take("k_cache", {dtype}, {kAny, kAny, kAny, run.head_size()}, words);
+    run.k_cache = reader.take("k_cache", dtypes, {kAny, kAny, kAny, run.head_size()}, words);
     const Shape& k = run.k_cache->shape;
-    run.v_cache = reader.take("v_cache", {dtype}, {k[0], k[1], k[2], kAny}, words);
+    run.v_cache = reader.take("v_cache", {run.k_cache->dtype}, {k[0], k[1], k[2], kAny}, words);
     run.block_size = k[run.hnd ? 2 : 1];
     run.num_kv_heads = k[run.hnd ? 1 : 2];
     run.head_size_v = run.v_cache->shape[3];
@@ -137,6 +176,7 @@ void read_cache(const Reader& reader, const RunFlags& flags, RunFile& run) {
   if (run.block_size < 1 || run.head_size_v < 1)
     throw Failure(fmt::format("{}: the cache has blocks of {} tokens and values of {}, wanted at least 1 of each",
                               run.path, run.block_size, run.head_size_v));
+  read_scales(reader, run);
 }
 
 std::vector<int32_t> evenly(int64_t parts, int64_t rows) {

@@ -17,6 +17,8 @@ struct RunFile {
   Array q;                                ///< [T, Hq, Dqk]
   std::optional<Array> k, v;              ///< [S, Hkv, Dqk], [S, Hkv, Dv]; with a cache the rows to write
   std::optional<Array> k_cache, v_cache;  ///< as in the file; MLA: k_cache is [num_blocks, block_size, 576]
+  std::optional<Array> k_scale, v_scale;  ///< [1] or [Hkv], of a cache of 8 bits; MLA: of both parts
+  int64_t row_tail = 0;                   ///< bytes behind each row of the cache: 4 where it holds a scale of its own
   std::optional<Array> slot_mapping, sinks, alibi_slopes, expected_out, expected_lse;
   std::vector<int32_t> query_start_loc, seq_lens, kv_start_loc, kv_lens, block_table;
   std::vector<uint8_t> causal;  ///< per request, or empty
@@ -28,6 +30,7 @@ struct RunFile {
   FourDims order = FourDims::kBhsd;
 
   bool paged() const noexcept { return k_cache.has_value(); }
+  Dtype kv_dtype() const noexcept { return k_cache ? k_cache->dtype : q.dtype; }
   int64_t num_tokens() const noexcept { return q.shape[0]; }
   int64_t num_heads() const noexcept { return q.shape[1]; }
   int64_t head_size() const noexcept { return q.shape[2]; }

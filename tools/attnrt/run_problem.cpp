@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "bench_data.hpp"
 #include "failure.hpp"
 
 namespace attnrt::cli {
@@ -32,8 +33,9 @@ void check_flags(const RunFile& run, const RunFlags& flags) {
   const uint32_t dtype = element_of(run.q.dtype);
   const std::string& file = run.path;
   if (p.dtype && element_type(*p.dtype) != dtype) agree(p.dtype, word_of(run.q.dtype), file, "the dtype of q");
-  if (p.kv_cache_dtype && lower(p.kv_cache_dtype->text) != "auto" && element_type(*p.kv_cache_dtype) != dtype)
-    agree(p.kv_cache_dtype, "auto", file, "the dtype of q");
+  if (p.kv_cache_dtype && lower(p.kv_cache_dtype->text) != "auto" &&
+      element_type(*p.kv_cache_dtype) != element_of(run.kv_dtype()))
+    agree(p.kv_cache_dtype, word_of(run.kv_dtype()), file, "the dtype of the cache");
   agree(p.head_size, std::to_string(run.head_size()), file, "the width of q");
   agree(p.head_size_v, std::to_string(run.head_size_v), file, "the width of v");
   agree(p.num_heads, std::to_string(run.num_heads()), file, "the heads of q");
@@ -52,11 +54,18 @@ void check_flags(const RunFile& run, const RunFlags& flags) {
 }  // namespace
 
 uint32_t element_of(Dtype dtype) noexcept {
-  return dtype == Dtype::F32 ? ATTNRT_FP32 : dtype == Dtype::F16 ? ATTNRT_FP16 : ATTNRT_BF16;
+  switch (dtype) {
+    case Dtype::F32: return ATTNRT_FP32;
+    case Dtype::F16: return ATTNRT_FP16;
+    case Dtype::F8_E4M3: return ATTNRT_FP8_E4M3;
+    case Dtype::F8_E5M2: return ATTNRT_FP8_E5M2;
+    case Dtype::I8: return ATTNRT_INT8;
+    default: return ATTNRT_BF16;
+  }
 }
 
 const char* word_of(Dtype dtype) noexcept {
-  return dtype == Dtype::F32 ? "fp32" : dtype == Dtype::F16 ? "fp16" : "bf16";
+  return word_of_element(element_of(dtype));
 }
 
 attnrt_problem to_run_problem(const Runtime& runtime, const RunFile& run, const RunFlags& flags) {
@@ -64,7 +73,7 @@ attnrt_problem to_run_problem(const Runtime& runtime, const RunFile& run, const 
   ProblemFlags said = flags.problem;
   if (!said.device) said.device = Setting{"cpu", "--device"};
   said.dtype = Setting{word_of(run.q.dtype), "q"};
-  said.kv_cache_dtype.reset();
+  said.kv_cache_dtype = Setting{word_of(run.kv_dtype()), "k_cache"};
   const auto size = [](int64_t n, const char* from) { return Setting{std::to_string(n), from}; };
   said.head_size = size(run.head_size(), "the width of q");
   said.head_size_v = size(run.head_size_v, "the width of v");
@@ -88,6 +97,11 @@ attnrt_problem to_run_problem(const Runtime& runtime, const RunFile& run, const 
     p.kv_layouts = ATTNRT_KV_CONTIGUOUS;
   }
   if (!run.causal.empty()) p.causal = ATTNRT_CAUSAL_PER_REQUEST;
+  if (run.k_scale || run.v_scale) {
+    const auto whole = [](const std::optional<Array>& scale) { return !scale || scale->shape[0] == 1; };
+    p.features |= whole(run.k_scale) && whole(run.v_scale) ? ATTNRT_FEATURE_KV_SCALES : ATTNRT_FEATURE_PER_HEAD_SCALES;
+  }
+  if (run.row_tail) p.features |= ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
   if (run.sinks) p.features |= ATTNRT_FEATURE_SINKS;
   if (run.alibi_slopes) p.features |= ATTNRT_FEATURE_ALIBI;
   if (run.expected_lse) p.features |= ATTNRT_FEATURE_LSE;
