@@ -324,6 +324,12 @@ TEST_CASE("a cache of 8 bits, with scales of every kind") {
       check_file(file, {}, "", 1);
       file["k_scale"].shape = {2, 1};
       file["k_scale"].data.resize(8);
-      check_file(file, {}, "", 2);
+      const Scratch scratch("scales");
+      std::map<std::string, const Array*> all;
+      for (const auto& [name, array] : file) all[name] = &array;
+      write_safetensors(scratch.file("wrong.safetensors"), all, {});
+      const Outcome refused = attnrt_program("run " + scratch.file("wrong.safetensors"));
+      CHECK(refused.status == 2);
+      CHECK_THAT(refused.err, Catch::Contains("tensor 'k_scale' is F32 [2, 1], wanted F32 [Hkv] = [2]"));
     }
 }

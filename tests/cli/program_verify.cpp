@@ -47,7 +47,8 @@ TEST_CASE("a file is verified: the right backend passes, the wrong and the deadl
   CHECK_FALSE(report.at("passed").as_bool());
   CHECK(results(report, "RIGHT") == std::set<std::string>{"passed"});
   const json::value& wrong = check_of(report, "WRONG", "numerics").at("failures").at(0);
-  CHECK(wrong.at("check").as_string() == "lse");
+  const std::string check = wrong.at("check").as_string().c_str();
+  CHECK((check == "lse" || check == "out"));  // whichever the first case of the grid shows
   CHECK(std::string(wrong.at("where").as_string().c_str()).find("seed") != std::string::npos);
   const json::value& deadly = check_of(report, "DEADLY", "numerics").at("failures").at(0);
   CHECK(deadly.at("check").as_string() == "process");
