@@ -293,7 +293,6 @@ bool sensible(const attnrt_variant& variant, const Case& c, double most) {
   constexpr uint64_t scales =
       ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES | ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
   if ((p.features & scales) && !quantises(p)) return false;
-  if (p.kv_dtype == ATTNRT_INT8 && !(p.features & scales)) return false;  // whole numbers alone are nobody's cache
   if (has_row_scales(p) && ((p.features & scales) != ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES ||
                             !sdk::is_paged(p.kv_layouts) || p.family == ATTNRT_FAMILY_MLA))
     return false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // panel_source.hpp: where register tiles find the keys and values of a tile: in native pages as they lie, or in the worker's
-// scratch page, into which rows (contiguous, NHD, HND, MLA latent) are packed.
+// scratch page, into which rows (contiguous, NHD, HND, MLA latents of 8 bits) are packed.
 #ifndef ATTNRT_CPU_ATTN_PANEL_SOURCE_HPP
 #define ATTNRT_CPU_ATTN_PANEL_SOURCE_HPP
 #include <cstdint>
@@ -240,7 +240,6 @@ class PanelSource {
     const int64_t to = from + shape_.tile_keys < last_key_ ? from + shape_.tile_keys : last_key_;
     if (from >= to) return 0;
     keys_.rows(from, to, keys);
-    if (keys_.base == values_.base) return to - from;  // MLA: values are part of the keys
     const S* values[kMaxTile];
     values_.rows(from, to, values);
     for (int64_t i = 0; i < to - from; ++i)
