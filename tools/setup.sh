@@ -11,6 +11,7 @@ packages=(
   libspdlog-dev    # the command line's log
   libcli11-dev     # the command line
   catch2 python3 python3-jsonschema # the tests
+  python3-venv                      # Triton, which compiles triton_attn's kernels
   clang libclang-rt-14-dev          # the fuzz targets, and a second compiler's opinion
 )
 

@@ -8,7 +8,7 @@
 
 namespace attnrt::triton {
 
-/// One kernel parameter that is not a compile-time constant. Arguments are packed in the table's order, each aligned to its
+/// One kernel parameter, not a compile-time constant. Arguments are packed in the table's order, each aligned to its
 /// own size; two 8-byte pointers that Triton adds (global scratch, profile scratch) follow the last one.
 struct Parameter {
   const char* name;  ///< as in the kernel's source: "q_ptr"
@@ -29,8 +29,9 @@ struct Binary {
   uint32_t head_size_v;        ///< padded class HEAD_V
   uint32_t block_m;            ///< rows a program, token and head of the group taken together; 0 where there are none
   uint32_t tile;               ///< keys a step
-  uint32_t split_keys;         ///< keys a split, 0 = not split
-  uint32_t even;               ///< 1: head sizes equal their class, all strides and pointers of q, k, v, out are multiples of 16 bytes
+  uint32_t even;               ///< 1: wants pointers of q, k, v, out at 16 bytes, their
+                               ///< strides and head sizes multiples of 8, where the cache is fp8 of 16
+  uint32_t features;           ///< attention: 0 masks, sinks, scales; 1 also softcap, ALiBi, prefix ranges; 2 trees too
   uint32_t warps;              ///< threads a block / 32
   uint32_t stages;
   uint32_t shared_bytes;       ///< dynamic shared memory a block
