@@ -2,6 +2,7 @@
 #include "conformance/checks.hpp"
 
 #include "conformance/features.hpp"
+#include "conformance/graphs.hpp"
 #include "conformance/invariance.hpp"
 #include "conformance/merge.hpp"
 #include "conformance/numerics.hpp"
@@ -16,6 +17,7 @@ namespace {
 GridOptions grid_of(const CheckOptions& options) {
   GridOptions grid;
   grid.isa = options.isa;
+  grid.arch = options.arch;
   grid.seed = options.seed;
   grid.all = options.depth == Depth::all;
   if (options.depth == Depth::quick) {
@@ -40,6 +42,7 @@ NumericsOptions numerics_of(const CheckOptions& options) {
 Findings invariance(const attnrt_variant& variant, Memory& memory, const CheckOptions& options) {
   InvarianceOptions invariance;
   invariance.isa = options.isa;
+  invariance.arch = options.arch;
   invariance.seed = options.seed;
   if (options.depth == Depth::quick) {
     invariance.problems = 1;
@@ -74,6 +77,8 @@ const std::vector<Check>& variant_checks() {
        [](const attnrt_variant& v, Memory& m, const CheckOptions& o) { return check_concurrency(v, m, grid_of(o)); }},
       {"quiet", "plan_update and run neither allocate nor call the operating system",
        [](const attnrt_variant& v, Memory& m, const CheckOptions& o) { return check_quiet(v, m, grid_of(o)); }},
+      {"graphs", "a captured run, replayed, serves later batches of other lengths in the same buffers",
+       [](const attnrt_variant& v, Memory& m, const CheckOptions& o) { return check_graphs(v, m, grid_of(o)); }},
       {"features", "each claimed feature is at work, and the cases would tell if it were not",
        [](const attnrt_variant& v, Memory& m, const CheckOptions& o) { return check_features(v, m, numerics_of(o)); }},
       {"numerics", "every case of the grid is float64 attention within the tolerances, in all layouts and strides",

@@ -23,7 +23,8 @@ enum class Depth {
 };
 
 struct CheckOptions {
-  uint64_t isa = 0;  ///< instruction sets of this machine
+  uint64_t isa = 0;   ///< instruction sets of this machine
+  uint32_t arch = 0;  ///< of the device, 0 on the CPU
   Depth depth = Depth::normal;
   uint64_t seed = 1;
   /// Told what comes next and how far the check is; NULL = nobody wants to know.

@@ -216,6 +216,8 @@ Case make_case(const Axes& axes, const Point& point, const attnrt_caps& caps, co
   Case c;
   attnrt_problem& p = c.problem;
   p = empty_problem(options.isa);
+  p.device_type = caps.device_type;
+  p.arch = options.arch;
   const auto [attn_type, causal] = axes.types[point[6]];
   p.family = axes.latent ? ATTNRT_FAMILY_MLA : ATTNRT_FAMILY_STANDARD;
   p.attn_type = attn_type;

@@ -13,6 +13,7 @@ namespace attnrt::conformance {
 
 struct GridOptions {
   uint64_t isa = 0;              ///< instruction sets of this machine
+  uint32_t arch = 0;             ///< of the device, 0 on the CPU
   bool all = false;              ///< a denser cover and longer sequences
   std::size_t max_cases = 0;     ///< 0 = 200, with `all` 2,000
   double max_multiply_adds = 0;  ///< of one case; 0 = 2e8, with `all` 3e9

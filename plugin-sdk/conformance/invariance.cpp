@@ -230,6 +230,7 @@ Findings check_invariance(const attnrt_variant& variant, Memory& memory, const I
   if (claim < ATTNRT_DETERMINISM_REPEATABLE) return out;
   GridOptions grid;
   grid.isa = options.isa;
+  grid.arch = options.arch;
   grid.seed = mix(options.seed, 0x1417);
   uint32_t count[8][3] = {};
   Random random(options.seed);

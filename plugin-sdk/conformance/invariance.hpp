@@ -13,6 +13,7 @@ namespace attnrt::conformance {
 
 struct InvarianceOptions {
   uint64_t isa = 0;
+  uint32_t arch = 0;        ///< of the device, 0 on the CPU
   uint32_t q_dtypes = ~0u;  ///< mask of (1 << ATTNRT_FP32 ...)
   uint32_t problems = 4;    ///< of each dtype and family
   uint32_t rounds = 6;      ///< surroundings that each request is put into

@@ -136,7 +136,8 @@ bool Launch::run() {
   Sink sink;
   const bool ran = call("run", rig_.variant().run(plan_, &args_, stream(), sink.get()), sink);
   rig_.memory().finish(stream());
-  return ran;
+  const std::string trouble = rig_.memory().trouble();
+  return ran && (trouble.empty() || fault("device", "after run " + trouble));
 }
 
 void Launch::clear() {

@@ -41,7 +41,7 @@ class Launch {
   const attnrt_batch& batch() const noexcept { return arrays_->batch; }
   const attnrt_run_args& args() const noexcept { return args_; }
   attnrt_kernel_plan* plan() const noexcept { return plan_; }
-  attnrt_stream stream() const noexcept { return pool_ ? pool_->stream() : nullptr; }
+  attnrt_stream stream() const { return pool_ ? pool_->stream() : rig_.memory().stream(); }
   const Cache* cache() const noexcept { return cache_.get(); }
   Shelf& shelf() noexcept { return shelf_; }
 

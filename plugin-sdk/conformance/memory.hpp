@@ -5,6 +5,7 @@
 #define ATTNRT_CONFORMANCE_MEMORY_HPP
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "attnrt/plugin.h"
@@ -22,8 +23,20 @@ class Memory {
   virtual void copy_in(void* to, const void* from, std::size_t bytes) = 0;
   virtual void copy_out(void* to, const void* from, std::size_t bytes) = 0;
   virtual void fill(void* to, uint8_t byte, std::size_t bytes) = 0;
+  /// The device's architecture as problems name it; 0 on the CPU.
+  virtual uint32_t arch() const { return 0; }
+  /// The calling thread's stream, its context made current; NULL on the CPU.
+  virtual attnrt_stream stream() { return nullptr; }
   /// Waits for all that was enqueued on `stream`.
   virtual void finish(attnrt_stream stream) = 0;
+  /// What went wrong on the device since the last question: "" or a sentence.
+  virtual std::string trouble() { return {}; }
+  /// From here to capture_end calls on `stream` are recorded, not done. False where the device cannot.
+  virtual bool capture_begin(attnrt_stream) { return false; }
+  /// What was recorded, to be replayed until it is forgotten; NULL where a call spoiled it.
+  virtual void* capture_end(attnrt_stream) { return nullptr; }
+  virtual void replay(void*, attnrt_stream) {}
+  virtual void forget(void*) {}
   /// True where an access behind an allocation's last byte (rounded up to its alignment) stops the process at once.
   virtual bool fenced() const { return false; }
 };

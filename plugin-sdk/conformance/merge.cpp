@@ -58,8 +58,8 @@ Merged merge(const Rig& rig, const std::vector<Partial>& partials, int64_t token
   args.num_merged_tokens = merged;
   Merged result;
   Sink sink;
-  const attnrt_status status = rig.variant().merge_states(rig.op(), &args, nullptr, sink.get());
-  rig.memory().finish(nullptr);
+  const attnrt_status status = rig.variant().merge_states(rig.op(), &args, rig.memory().stream(), sink.get());
+  rig.memory().finish(rig.memory().stream());
   if (status != ATTNRT_OK) {
     result.faults.push_back({"merge_states", sink.text("merge_states", status)});
     return result;

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conformance/cuda_memory.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "attnrt/check.hpp"
+
+namespace attnrt::conformance {
+namespace {
+
+sdk::CuPointer pointer(const void* data) { return reinterpret_cast<sdk::CuPointer>(data); }
+sdk::CuStream handle(attnrt_stream stream) { return static_cast<sdk::CuStream>(const_cast<void*>(stream)); }
+
+}  // namespace
+
+CudaMemory::CudaMemory(const sdk::CudaDriver& driver, int32_t ordinal, bool fenced)
+    : driver_(driver), ordinal_(ordinal), fenced_(fenced) {
+  sdk::CuDevice device = 0;
+  int major = 0, minor = 0;
+  if (good("cuInit", driver_.init(0)) && good("cuDeviceGet", driver_.device_get(&device, ordinal)) &&
+      good("cuDeviceGetAttribute", driver_.device_attribute(&major, sdk::kCuComputeMajor, device)) &&
+      good("cuDeviceGetAttribute", driver_.device_attribute(&minor, sdk::kCuComputeMinor, device)))
+    good("cuDevicePrimaryCtxRetain", driver_.context_retain(&context_, device));
+  arch_ = static_cast<uint32_t>(major * 10 + minor);
+}
+
+CudaMemory::~CudaMemory() {
+  if (!context_) return;
+  driver_.context_set(context_);
+  for (const auto& [thread, stream] : streams_) driver_.stream_destroy(stream);
+}
+
+bool CudaMemory::good(const char* call, sdk::CuResult error) {
+  if (!error) return true;
+  const std::lock_guard lock(mutex_);
+  if (trouble_.empty()) trouble_ = sdk::say(call, " answered ", error, " (", driver_.name_of(error), ")");
+  return false;
+}
+
+std::string CudaMemory::trouble() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(trouble_, {});
+}
+
+void* CudaMemory::allocate(std::size_t bytes, std::size_t) {
+  stream();
+  sdk::CuPointer data = 0;
+  if (driver_.allocate(&data, std::max<std::size_t>(bytes, 1))) return nullptr;
+  return reinterpret_cast<void*>(data);
+}
+void CudaMemory::release(void* data) {
+  stream();
+  good("cuMemFree", driver_.release(pointer(data)));
+}
+void CudaMemory::copy_in(void* to, const void* from, std::size_t bytes) {
+  stream();
+  if (bytes) good("cuMemcpyHtoD", driver_.copy_to_device(pointer(to), from, bytes));
+}
+void CudaMemory::copy_out(void* to, const void* from, std::size_t bytes) {
+  stream();
+  if (bytes) good("cuMemcpyDtoH", driver_.copy_to_host(to, pointer(from), bytes));
+}
+void CudaMemory::fill(void* to, uint8_t byte, std::size_t bytes) {
+  const attnrt_stream own = stream();
+  if (bytes) good("cuMemsetD8Async", driver_.fill_8_async(pointer(to), byte, bytes, handle(own)));
+  finish(own);
+}
+
+attnrt_stream CudaMemory::stream() {
+  if (!context_) return nullptr;
+  good("cuCtxSetCurrent", driver_.context_set(context_));
+  const std::lock_guard lock(mutex_);
+  sdk::CuStream& own = streams_[std::this_thread::get_id()];
+  if (!own) driver_.stream_create(&own, 0);
+  return own;
+}
+void CudaMemory::finish(attnrt_stream stream) {
+  driver_.context_set(context_);
+  good("cuStreamSynchronize", driver_.stream_finish(handle(stream)));
+}
+
+bool CudaMemory::capture_begin(attnrt_stream stream) {
+  return good("cuStreamBeginCapture", driver_.capture_begin(handle(stream), sdk::kCuCaptureThreadLocal));
+}
+void* CudaMemory::capture_end(attnrt_stream stream) {
+  sdk::CuGraph graph = nullptr;
+  sdk::CuGraphExec exec = nullptr;
+  if (!good("cuStreamEndCapture", driver_.capture_end(handle(stream), &graph)) || !graph) return nullptr;
+  good("cuGraphInstantiate", driver_.graph_instantiate(&exec, graph, 0));
+  driver_.graph_destroy(graph);
+  return exec;
+}
+void CudaMemory::replay(void* graph, attnrt_stream stream) {
+  good("cuGraphLaunch", driver_.graph_launch(static_cast<sdk::CuGraphExec>(graph), handle(stream)));
+}
+void CudaMemory::forget(void* graph) {
+  if (graph) good("cuGraphExecDestroy", driver_.graph_exec_destroy(static_cast<sdk::CuGraphExec>(graph)));
+}
+
+}  // namespace attnrt::conformance

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Memory of an NVIDIA device, through the table of driver functions: the real driver's or a test's.
+#ifndef ATTNRT_CONFORMANCE_CUDA_MEMORY_HPP
+#define ATTNRT_CONFORMANCE_CUDA_MEMORY_HPP
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "attnrt/cuda_driver.hpp"
+#include "conformance/memory.hpp"
+
+namespace attnrt::conformance {
+
+/// Each thread that asks has a stream of its own, and the device's context current. Calls that fail leave a sentence.
+/// [thread-safe]
+class CudaMemory final : public Memory {
+ public:
+  /// `fenced`: the driver notices an access behind an allocation.
+  CudaMemory(const sdk::CudaDriver& driver, int32_t ordinal, bool fenced);
+  ~CudaMemory() override;
+  CudaMemory(const CudaMemory&) = delete;
+  CudaMemory& operator=(const CudaMemory&) = delete;
+
+  attnrt_device device() const override { return {ATTNRT_DEVICE_CUDA, ordinal_}; }
+  uint32_t arch() const override { return arch_; }
+  void* allocate(std::size_t bytes, std::size_t alignment) override;
+  void release(void* data) override;
+  void copy_in(void* to, const void* from, std::size_t bytes) override;
+  void copy_out(void* to, const void* from, std::size_t bytes) override;
+  void fill(void* to, uint8_t byte, std::size_t bytes) override;
+  attnrt_stream stream() override;
+  void finish(attnrt_stream stream) override;
+  bool fenced() const override { return fenced_; }
+  std::string trouble() override;
+  bool capture_begin(attnrt_stream stream) override;
+  void* capture_end(attnrt_stream stream) override;
+  void replay(void* graph, attnrt_stream stream) override;
+  void forget(void* graph) override;
+
+ private:
+  bool good(const char* call, sdk::CuResult error);
+
+  const sdk::CudaDriver& driver_;
+  int32_t ordinal_;
+  bool fenced_;
+  uint32_t arch_ = 0;
+  sdk::CuContext context_ = nullptr;
+  std::mutex mutex_;
+  std::map<std::thread::id, sdk::CuStream> streams_;
+  std::string trouble_;
+};
+
+}  // namespace attnrt::conformance
+#endif

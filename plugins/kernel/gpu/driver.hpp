@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// driver.hpp: the driver that a GPU plugin works through: libcuda.so.1, or what a test put in its place.
+#ifndef ATTNRT_KERNEL_GPU_DRIVER_HPP
+#define ATTNRT_KERNEL_GPU_DRIVER_HPP
+#include <atomic>
+#include <string>
+
+#include "attnrt/cuda_driver.hpp"
+#include "attnrt/plugin.hpp"
+
+namespace attnrt::gpu {
+
+using sdk::CudaDriver;
+
+/// The status that a driver's error becomes.
+constexpr attnrt_status status_of(sdk::CuResult error) {
+  switch (error) {
+    case sdk::kCuOutOfMemory:
+      return ATTNRT_NO_MEMORY;
+    case sdk::kCuNoDevice:
+    case sdk::kCuInvalidDevice:
+    case sdk::kCuNoBinaryForGpu:
+      return ATTNRT_UNAVAILABLE;
+    default:
+      return ATTNRT_FAILED;
+  }
+}
+
+/// Throws sdk::Error with the name of the call and of the error unless it is 0.
+inline void want(const CudaDriver& driver, const char* call, sdk::CuResult error) {
+  if (error)
+    throw sdk::Error(status_of(error), sdk::say(call, " answered ", error, " (", driver.name_of(error), "), wanted 0"));
+}
+
+/// The driver in use, or NULL and why there is none. libcuda.so.1 is loaded at the first question. [thread-safe]
+class DriverSlot {
+ public:
+  const CudaDriver* get(std::string& why) {
+    if (const CudaDriver* given = given_.load(std::memory_order_acquire)) return given;
+    static const Loaded loaded;
+    why = loaded.why;
+    return loaded.why.empty() ? &loaded.table : nullptr;
+  }
+  void use(const CudaDriver* driver) { given_.store(driver, std::memory_order_release); }
+
+ private:
+  struct Loaded {
+    Loaded() {
+      why = sdk::load_cuda_driver(table);
+      if (!why.empty()) return;
+      if (const int error = table.init(0)) why = sdk::say("cuInit answered ", error, " (", table.name_of(error), "), wanted 0");
+    }
+    CudaDriver table;
+    std::string why;
+  };
+  std::atomic<const CudaDriver*> given_{nullptr};
+};
+
+inline DriverSlot& driver_slot() {
+  static DriverSlot slot;
+  return slot;
+}
+
+/// The driver, or an sdk::Error UNAVAILABLE. [thread-safe]
+inline const CudaDriver& driver() {
+  std::string why;
+  if (const CudaDriver* found = driver_slot().get(why)) return *found;
+  throw sdk::Error(ATTNRT_UNAVAILABLE, why);
+}
+
+}  // namespace attnrt::gpu
+#endif

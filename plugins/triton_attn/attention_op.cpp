@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attention_op.hpp"
+
+#include <algorithm>
+
+#include "operands.hpp"
+
+namespace attnrt::triton {
+namespace {
+
+constexpr uint32_t kFew = 0, kMany = 1;
+constexpr uint32_t kManyRows = 64;
+constexpr int32_t kInvariantSplits = 16, kMostSplits = 32;
+constexpr int64_t kSplitTokens = 4096;  ///< tokens times parts, where a batch may choose
+
+sdk::CuStream cuda_stream(attnrt_stream stream) { return static_cast<sdk::CuStream>(const_cast<void*>(stream)); }
+
+// Masks cost registers: kernels come in three levels.
+Wanted attention_wanted(const attnrt_problem& p, uint32_t arch, uint32_t rows, int32_t even) {
+  constexpr uint64_t bent = ATTNRT_FEATURE_SOFTCAP | ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_ALIBI_SQRT | ATTNRT_FEATURE_MM_PREFIX;
+  const uint32_t level = p.features & ATTNRT_FEATURE_TREE_MASK ? 2 : p.features & bent ? 1 : 0;
+  return {"attention", arch, static_cast<int32_t>(p.q_dtype), static_cast<int32_t>(p.kv_dtype), -1, p.head_size_qk, p.head_size_v, rows, even, level};
+}
+
+// The smallest tile of at least `rows` rows; the largest there is where none is so large.
+const Binary* find_tile(const attnrt_problem& p, uint32_t arch, uint32_t rows, int32_t even) {
+  for (; rows > 1; rows /= 2)
+    if (const Binary* found = find(attention_wanted(p, arch, rows, even))) return found;
+  return find(attention_wanted(p, arch, 0, even));
+}
+
+int64_t ceiling(int64_t value, int64_t step) { return (value + step - 1) / step; }
+
+}  // namespace
+
+void AttentionOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
+  refuse_dtypes(p, diag);
+  if (diag.count()) return;
+  if (p.mla_kv_lora && (p.mla_nope + p.mla_rope != p.head_size_qk || p.mla_v != p.head_size_v))
+    diag.add(ATTNRT_WHY_HEAD_SIZE, sdk::say("head sizes are ", p.head_size_qk, " and ", p.head_size_v, ", wanted mla_nope + mla_rope = ",
+                                            p.mla_nope + p.mla_rope, " and mla_v = ", p.mla_v));
+  if ((p.features & ATTNRT_FEATURE_ALIBI) && (p.features & ATTNRT_FEATURE_ALIBI_SQRT))
+    diag.add(ATTNRT_WHY_ALIBI, "linear and square-root ALiBi are asked for at once, wanted one of them");
+  if (!find(attention_wanted(p, p.arch, 0, 0)))
+    diag.add(ATTNRT_WHY_OTHER, sdk::say("no kernel was compiled for q ", sdk::dtype_name(p.q_dtype), ", cache ", sdk::dtype_name(p.kv_dtype),
+                                        ", head sizes ", p.head_size_qk, " and ", p.head_size_v, " on compute capability ", p.arch / 10, ".",
+                                        p.arch % 10));
+}
+
+AttentionOp::AttentionOp(const sdk::CreateInfo& info)
+    : CacheOp(info),
+      group_(static_cast<int32_t>(problem_.num_heads / problem_.num_kv_heads)),
+      invariant_(problem_.determinism >= ATTNRT_DETERMINISM_BATCH_INVARIANT),
+      decodes_(problem_.phase == ATTNRT_PHASE_DECODE),
+      alignment_(quantised(problem_) ? 16 : 8) {
+  const auto rows = static_cast<uint32_t>(group_) * std::max(1u, decodes_ ? problem_.decode_query_len : 1u);
+  shapes_[kFew] = make_shape(rows);
+  shapes_[kMany] = make_shape(std::max(kManyRows, rows));
+}
+
+AttentionOp::Shape AttentionOp::make_shape(uint32_t rows) const {
+  const Binary* const any = find_tile(problem_, device_.arch(), rows, 0);
+  const Binary* const even = find_tile(problem_, device_.arch(), rows, 1);
+  Shape shape;
+  shape.any = load(any, "attention", kAttentionMembers);
+  shape.block_m = static_cast<int32_t>(any->block_m);
+  shape.tile = static_cast<int32_t>(any->tile);
+  const int32_t heads = std::min(group_, shape.block_m);
+  shape.tokens = shape.block_m / heads;
+  shape.head_tiles = (group_ + heads - 1) / heads;
+  shape.pitch = any->head_size_v;
+  Wanted merge = wanted("merge_splits");
+  merge.kv_dtype = -1;
+  merge.head_size_v = shape.pitch;
+  const Binary* const merge_splits = find(merge);
+  shape.merge_splits = load(merge_splits && merge_splits->head_size_v == shape.pitch ? merge_splits : nullptr, "merge_splits", kMergeSplitsMembers);
+  // The same tiles, or alignment would change bits.
+  if (even && even->block_m == any->block_m && even->tile == any->tile && even->features == any->features && even->head_size_v == any->head_size_v &&
+      problem_.head_size_qk % alignment_ == 0 && problem_.head_size_v % alignment_ == 0)
+    shape.even = load(even, "attention", kAttentionMembers);
+  return shape;
+}
+
+// Partial rows, of all heads together, that scratch must hold.
+int64_t AttentionOp::capacity(const attnrt_limits& limits) const {
+  const int64_t tokens = limits.max_tokens;
+  if (invariant_) return decodes_ ? tokens * kInvariantSplits : 0;
+  return std::min(tokens * kMostSplits, kSplitTokens);
+}
+
+// 1 = whole. Parts follow from the problem alone where a request's bits may not depend on its batch; else there are as many
+// as fill the device, none shorter than two tiles.
+int32_t AttentionOp::num_splits(const Shape& shape, const attnrt_batch& batch, int64_t capacity) const {
+  if (invariant_) return decodes_ ? kInvariantSplits : 1;
+  if (batch.max_query_len > shape.tokens || batch.num_tokens <= 0) return 1;
+  const int64_t programs = int64_t{batch.num_seqs} * problem_.num_kv_heads * shape.head_tiles;
+  int64_t splits = std::min<int64_t>(kMostSplits, ceiling(2 * int64_t{device_.multiprocessors()}, std::max<int64_t>(programs, 1)));
+  splits = std::min({splits, ceiling(batch.max_seq_len, 2 * int64_t{shape.tile}), capacity / batch.num_tokens});
+  return static_cast<int32_t>(std::max<int64_t>(splits, 1));
+}
+
+attnrt_workspace AttentionOp::workspace(const attnrt_limits& limits) const {
+  attnrt_workspace w{};
+  w.struct_size = sizeof w;
+  w.plan_bytes = BatchBuffers(limits, 0).bytes();
+  w.plan_alignment = w.scratch_alignment = BatchBuffers::kAlignment;
+  w.pinned_alignment = 1;
+  w.scratch_bytes = static_cast<uint64_t>(capacity(limits)) * problem_.num_heads * (partial_pitch() + 1) * sizeof(float);
+  return w;
+}
+
+AttentionOp::Plan::Plan(const AttentionOp& op, const attnrt_limits& limits, const attnrt_memory& memory)
+    : op_(op), buffers_(limits, pointer(memory.plan)), capacity_(op.capacity(limits)) {
+  const attnrt_problem& p = op.problem_;
+  AttentionArguments& a = arguments_;
+  a.partial_ptr = pointer(memory.scratch);
+  a.partial_lse_ptr = a.partial_ptr + static_cast<uint64_t>(capacity_) * p.num_heads * op.partial_pitch() * sizeof(float);
+  a.query_start_loc_ptr = buffers_.query_start_loc;
+  a.seq_lens_ptr = buffers_.seq_lens;
+  a.kv_lens_ptr = buffers_.kv_lens;
+  a.kv_start_loc_ptr = buffers_.kv_start_loc;
+  a.causal_ptr = buffers_.causal;
+  a.block_table_ptr = buffers_.block_table;
+  a.num_seqs_ptr = buffers_.num_seqs;
+  a.block_table_stride = buffers_.block_table_stride();
+  a.softcap = p.softcap;
+  a.window_left = p.window_left;
+  a.window_right = p.window_right;
+  a.num_heads = static_cast<int32_t>(p.num_heads);
+  a.num_kv_heads = static_cast<int32_t>(p.num_kv_heads);
+  a.head_size_qk = static_cast<int32_t>(p.head_size_qk);
+  a.head_size_v = static_cast<int32_t>(p.head_size_v);
+  a.block_size = static_cast<int32_t>(sdk::is_paged(p.kv_layouts) ? p.block_size : 1);
+  a.flags = (p.causal == ATTNRT_CAUSAL_ALWAYS ? kCausal : 0) | (p.causal == ATTNRT_CAUSAL_PER_REQUEST ? kPerRequest : 0) |
+            (sdk::is_paged(p.kv_layouts) ? kPaged : 0) | (p.features & ATTNRT_FEATURE_SINKS ? kSinks : 0) |
+            (p.features & (ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_ALIBI_SQRT) ? kAlibi : 0) |
+            (p.features & ATTNRT_FEATURE_ALIBI_SQRT ? kAlibiSqrt : 0) | (p.features & ATTNRT_FEATURE_TREE_MASK ? kTree : 0) |
+            (p.features & ATTNRT_FEATURE_MM_PREFIX ? kPrefix : 0);
+}
+
+void AttentionOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
+  buffers_.take_over(op_.device_.driver(), batch, cuda_stream(stream));
+  const bool many = op_.invariant_ ? !op_.decodes_ : batch.max_query_len > op_.shapes_[kFew].tokens;
+  shape_ = many ? kMany : kFew;
+  const Shape& shape = op_.shapes_[shape_];
+  arguments_.flags = batch.kv_lens ? arguments_.flags | kKvLens : arguments_.flags & ~kKvLens;
+  arguments_.num_splits = op_.num_splits(shape, batch, capacity_);
+  const bool empty = batch.num_seqs == 0 || batch.num_tokens == 0;
+  grid_.x = empty ? 0 : static_cast<uint32_t>(batch.num_tokens / shape.tokens + batch.num_seqs);
+  grid_.y = static_cast<uint32_t>(arguments_.num_kv_heads * shape.head_tiles);
+  grid_.z = static_cast<uint32_t>(arguments_.num_splits);
+  merge_grid_.x = empty || arguments_.num_splits == 1 ? 0 : static_cast<uint32_t>(batch.num_tokens);
+  merge_grid_.y = static_cast<uint32_t>(arguments_.num_heads);
+}
+
+void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const {
+  want_absent("run", "out_scale", args.out_scale);
+  want_absent("run", "out_block_scale", args.out_block_scale);
+  want_dense("sinks", args.sinks, 1);
+  want_dense("alibi_slopes", args.alibi_slopes, 1);
+  want_dense("prefix_ranges", args.prefix_ranges, 2);
+  const bool paged = plan.arguments_.flags & kPaged;
+  const attnrt_tensor& k = paged ? *args.k_cache : *args.k;
+  const attnrt_tensor& v = paged ? *args.v_cache : *args.v;
+  const int32_t first = paged ? 0 : -1;  // contiguous rows are the slots of one block
+  AttentionArguments a = plan.arguments_;
+  a.out_ptr = pointer(args.out);
+  a.lse_ptr = pointer(args.lse);
+  a.q_ptr = pointer(args.q);
+  a.k_ptr = pointer(&k);
+  a.v_ptr = pointer(&v);
+  a.q_scale_ptr = pointer(args.q_scale);
+  a.k_scale_ptr = pointer(args.k_scale);
+  a.v_scale_ptr = pointer(args.v_scale);
+  a.sinks_ptr = a.sinks_q_ptr = pointer(args.sinks);
+  a.alibi_slopes_ptr = pointer(args.alibi_slopes);
+  a.tree_mask_ptr = pointer(args.tree_mask);
+  a.prefix_ranges_ptr = pointer(args.prefix_ranges);
+  a.softmax_scale = args.scale;
+  a.flags |= (args.lse ? kLse : 0) | (args.q_scale ? kQScale : 0) | (args.k_scale ? kKScale : 0) | (args.v_scale ? kVScale : 0);
+  if (args.sinks && sdk::dtype_of(args.sinks->dtype) != ATTNRT_FP32) a.flags |= kSinksQDtype;
+  a.q_stride_token = args.q->strides[0];
+  a.q_stride_head = args.q->strides[1];
+  a.k_stride_block = paged ? k.strides[0] : 0;
+  a.k_stride_slot = k.strides[first + 1];
+  a.k_stride_head = k.strides[first + 2];
+  a.v_stride_block = paged ? v.strides[0] : 0;
+  a.v_stride_slot = v.strides[first + 1];
+  a.v_stride_head = v.strides[first + 2];
+  a.out_stride_token = args.out->strides[0];
+  a.out_stride_head = args.out->strides[1];
+  if (args.lse) {
+    a.lse_stride_token = args.lse->strides[0];
+    a.lse_stride_head = args.lse->strides[1];
+  }
+  a.q_scale_stride_request = step(args.q_scale, 0);
+  a.k_scale_stride_request = step(args.k_scale, 0);
+  a.v_scale_stride_request = step(args.v_scale, 0);
+  if (args.q_scale) a.q_scale_stride_head = step(args.q_scale, 1);
+  if (args.k_scale) a.k_scale_stride_head = step(args.k_scale, 1);
+  if (args.v_scale) a.v_scale_stride_head = step(args.v_scale, 1);
+  if (args.tree_mask) {
+    a.tree_stride_request = step(args.tree_mask, 0);
+    a.tree_stride_row = args.tree_mask->strides[1];
+    a.tree_stride_key = args.tree_mask->strides[2];
+  }
+  const Shape& shape = shapes_[plan.shape_];
+  const bool even = shape.even.loaded() && aligned(args.q, alignment_) && aligned(&k, alignment_) && aligned(&v, alignment_) &&
+                    aligned(args.out, alignment_);
+  (even ? shape.even : shape.any).launch(device_.driver(), plan.grid_, &a, cuda_stream(stream));
+  if (plan.merge_grid_.x == 0) return;
+  MergeSplitsArguments m{};
+  m.out_ptr = a.out_ptr;
+  m.lse_ptr = a.lse_ptr;
+  m.partial_ptr = a.partial_ptr;
+  m.partial_lse_ptr = a.partial_lse_ptr;
+  m.query_start_loc_ptr = a.query_start_loc_ptr;
+  m.num_seqs_ptr = a.num_seqs_ptr;
+  m.sinks_ptr = a.sinks_ptr;
+  m.sinks_q_ptr = a.sinks_q_ptr;
+  m.flags = a.flags & (kLse | kSinks | kSinksQDtype);
+  m.num_heads = a.num_heads;
+  m.head_size_v = a.head_size_v;
+  m.num_splits = a.num_splits;
+  m.out_stride_token = a.out_stride_token;
+  m.out_stride_head = a.out_stride_head;
+  m.lse_stride_token = a.lse_stride_token;
+  m.lse_stride_head = a.lse_stride_head;
+  shape.merge_splits.launch(device_.driver(), plan.merge_grid_, &m, cuda_stream(stream));
+}
+
+}  // namespace attnrt::triton

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache_op.hpp"
+
+#include "arguments.hpp"
+#include "operands.hpp"
+
+namespace attnrt::triton {
+namespace {
+
+constexpr int32_t kMostPartials = 4;
+
+sdk::CuStream cuda_stream(attnrt_stream stream) { return static_cast<sdk::CuStream>(const_cast<void*>(stream)); }
+
+}  // namespace
+
+attnrt_kv_layout cache_layout(const attnrt_problem& p) {
+  attnrt_kv_layout layout{};
+  layout.struct_size = sizeof layout;
+  layout.alignment = 256;
+  layout.block_size = p.block_size;
+  layout.dtype = p.kv_dtype;
+  const int64_t heads = p.num_kv_heads, slots = p.block_size, qk = p.head_size_qk, v = p.head_size_v;
+  const int64_t bytes = sdk::dtype_bytes(p.kv_dtype);
+  int64_t elements = slots * heads * (qk + v);
+  if (p.kv_layouts & ATTNRT_KV_MLA_LATENT) {
+    elements = slots * qk;
+    layout.kind = ATTNRT_KV_MLA_LATENT;
+    layout.id = "mla";
+    layout.k_strides[0] = layout.v_strides[0] = elements;
+    layout.k_strides[1] = layout.v_strides[1] = layout.k_strides[2] = layout.v_strides[2] = qk;
+  } else if (p.kv_layouts & (ATTNRT_KV_NHD | ATTNRT_KV_HND)) {
+    const bool nhd = p.kv_layouts & ATTNRT_KV_NHD;
+    layout.kind = nhd ? ATTNRT_KV_NHD : ATTNRT_KV_HND;
+    layout.id = nhd ? "nhd" : "hnd";
+    layout.v_offset = static_cast<uint64_t>(slots * heads * qk * bytes);
+    layout.k_strides[0] = layout.v_strides[0] = elements;
+    layout.k_strides[1] = nhd ? heads * qk : qk;
+    layout.k_strides[2] = nhd ? qk : slots * qk;
+    layout.v_strides[1] = nhd ? heads * v : v;
+    layout.v_strides[2] = nhd ? v : slots * v;
+  } else {
+    elements = 0;
+    layout.kind = ATTNRT_KV_CONTIGUOUS;
+    layout.id = "contiguous";
+  }
+  layout.block_bytes = static_cast<uint64_t>(elements * bytes);
+  return layout;
+}
+
+void refuse_dtypes(const attnrt_problem& p, const sdk::Diag& diag) {
+  if (p.out_dtype != p.q_dtype)
+    diag.add(ATTNRT_WHY_DTYPE,
+             sdk::say("out_dtype is ", sdk::dtype_name(p.out_dtype), ", wanted the q_dtype ", sdk::dtype_name(p.q_dtype)));
+  if (p.kv_dtype != p.q_dtype && !quantised(p))
+    diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted the q_dtype ",
+                                                 sdk::dtype_name(p.q_dtype), ", fp8_e4m3 or fp8_e5m2"));
+  if ((p.features & (ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES)) && !quantised(p))
+    diag.add(ATTNRT_WHY_KV_CACHE_DTYPE,
+             sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted one of 8 bits where there are scales"));
+}
+
+CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(gpu::Device::open(info.device.id)) {
+  const attnrt_problem& p = problem_;
+  const bool mla = p.family == ATTNRT_FAMILY_MLA;
+  if (sdk::is_paged(p.kv_layouts)) {
+    Wanted write = wanted("write_kv");
+    write.head_size_qk = mla ? p.mla_kv_lora : p.head_size_qk;
+    write.head_size_v = mla ? p.mla_rope : p.head_size_v;
+    write_rows_ = load(find(write), "write_kv", kWriteKvMembers);
+    write.q_dtype = write.kv_dtype;
+    write_stored_ = load(find(write), "write_kv", kWriteKvMembers);
+  }
+  if (p.features & ATTNRT_FEATURE_LSE) {
+    Wanted merge = wanted("merge_states");
+    merge.head_size_v = p.head_size_v;
+    merge.kv_dtype = merge.q_dtype;
+    merge_same_ = load(find(merge), "merge_states", kMergeStatesMembers);
+    merge.kv_dtype = ATTNRT_FP32;
+    merge_fp32_ = load(find(merge), "merge_states", kMergeStatesMembers);
+  }
+}
+
+Wanted CacheOp::wanted(const char* kernel) const {
+  return {kernel, device_.arch(), static_cast<int32_t>(problem_.q_dtype), static_cast<int32_t>(problem_.kv_dtype), -1, 0, 0, 0, -1};
+}
+
+void CacheOp::write_kv(const attnrt_write_args& args, attnrt_stream stream) const {
+  const bool mla = problem_.family == ATTNRT_FAMILY_MLA;
+  if (args.k->dtype.code != args.v->dtype.code || args.k->dtype.bits != args.v->dtype.bits)
+    throw sdk::Error(ATTNRT_INVALID, "write_kv: k and v are of two dtypes, wanted one");
+  const bool stored = sdk::dtype_of(args.k->dtype) != static_cast<int>(problem_.q_dtype);
+  const attnrt_tensor& k_cache = *args.k_cache;
+  const attnrt_tensor& v_cache = mla ? k_cache : *args.v_cache;
+  const attnrt_tensor* v_scale = mla ? args.k_scale : args.v_scale;
+  WriteKvArguments a{};
+  a.k_ptr = pointer(args.k);
+  a.v_ptr = pointer(args.v);
+  a.slot_mapping_ptr = pointer(args.slot_mapping);
+  a.k_cache_ptr = pointer(&k_cache);
+  a.v_cache_ptr = pointer(&v_cache) + (mla ? uint64_t{problem_.mla_kv_lora} * sdk::dtype_bytes(problem_.kv_dtype) : 0);
+  a.k_scale_ptr = pointer(args.k_scale);
+  a.v_scale_ptr = pointer(v_scale);
+  a.flags = (args.k_scale && !stored ? kKScale : 0) | (v_scale && !stored ? kVScale : 0);
+  a.num_tokens = static_cast<int32_t>(args.slot_mapping->shape[0]);
+  a.num_kv_heads = static_cast<int32_t>(problem_.num_kv_heads);
+  a.head_size_qk = static_cast<int32_t>(mla ? problem_.mla_kv_lora : problem_.head_size_qk);
+  a.head_size_v = static_cast<int32_t>(mla ? problem_.mla_rope : problem_.head_size_v);
+  a.block_size = static_cast<int32_t>(problem_.block_size);
+  a.k_stride_token = args.k->strides[0];
+  a.k_stride_head = args.k->strides[1];
+  a.v_stride_token = args.v->strides[0];
+  a.v_stride_head = args.v->strides[1];
+  a.k_cache_stride_block = k_cache.strides[0];
+  a.k_cache_stride_slot = k_cache.strides[1];
+  a.k_cache_stride_head = k_cache.strides[2];
+  a.v_cache_stride_block = v_cache.strides[0];
+  a.v_cache_stride_slot = v_cache.strides[1];
+  a.v_cache_stride_head = v_cache.strides[2];
+  a.slot_stride = args.slot_mapping->strides[0];
+  a.k_scale_stride_head = step(args.k_scale, 0);
+  a.v_scale_stride_head = step(v_scale, 0);
+  const gpu::Grid grid{static_cast<uint32_t>(a.num_tokens), problem_.num_kv_heads, 1};
+  (stored ? write_stored_ : write_rows_).launch(device_.driver(), grid, &a, cuda_stream(stream));
+}
+
+void CacheOp::merge_states(const attnrt_merge_args& args, attnrt_stream stream) const {
+  want_absent("merge_states", "out_scale", args.out_scale);
+  if (!merge_same_.loaded())
+    throw sdk::Error(ATTNRT_UNSUPPORTED, "merge_states: the op was created without the feature LSE, wanted it");
+  if (args.num_partials > kMostPartials)
+    throw sdk::Error(ATTNRT_UNSUPPORTED, sdk::say("merge_states: num_partials is ", args.num_partials, ", wanted at most ", kMostPartials));
+  MergeStatesArguments a{};
+  a.out_ptr = pointer(args.out);
+  a.lse_ptr = pointer(args.lse);
+  a.flags = args.lse ? kLse : 0;
+  a.num_partials = args.num_partials;
+  a.num_merged_tokens = static_cast<int32_t>(args.num_merged_tokens);
+  a.num_heads = static_cast<int32_t>(problem_.num_heads);
+  a.head_size_v = static_cast<int32_t>(problem_.head_size_v);
+  a.out_stride_token = args.out->strides[0];
+  a.out_stride_head = args.out->strides[1];
+  if (args.lse) {
+    a.lse_stride_token = args.lse->strides[0];
+    a.lse_stride_head = args.lse->strides[1];
+  }
+  const struct {
+    uint64_t &out, &lse;
+    int64_t &out_token, &out_head, &lse_token, &lse_head;
+  } places[kMostPartials] = {
+      {a.out_0_ptr, a.lse_0_ptr, a.out_0_stride_token, a.out_0_stride_head, a.lse_0_stride_token, a.lse_0_stride_head},
+      {a.out_1_ptr, a.lse_1_ptr, a.out_1_stride_token, a.out_1_stride_head, a.lse_1_stride_token, a.lse_1_stride_head},
+      {a.out_2_ptr, a.lse_2_ptr, a.out_2_stride_token, a.out_2_stride_head, a.lse_2_stride_token, a.lse_2_stride_head},
+      {a.out_3_ptr, a.lse_3_ptr, a.out_3_stride_token, a.out_3_stride_head, a.lse_3_stride_token, a.lse_3_stride_head}};
+  const int first = sdk::dtype_of(args.outs[0]->dtype);
+  for (int32_t i = 0; i < args.num_partials; ++i) {
+    const attnrt_tensor &out = *args.outs[i], &lse = *args.lses[i];
+    if (sdk::dtype_of(out.dtype) != first)
+      throw sdk::Error(ATTNRT_UNSUPPORTED, "merge_states: the partial results are of different dtypes, wanted one");
+    places[i].out = pointer(&out);
+    places[i].lse = pointer(&lse);
+    places[i].out_token = out.strides[0];
+    places[i].out_head = out.strides[1];
+    places[i].lse_token = lse.strides[0];
+    places[i].lse_head = lse.strides[1];
+  }
+  const gpu::Grid grid{static_cast<uint32_t>(args.num_tokens), problem_.num_heads, 1};
+  const bool same = first == static_cast<int>(problem_.out_dtype);
+  (same ? merge_same_ : merge_fp32_).launch(device_.driver(), grid, &a, cuda_stream(stream));
+}
+
+}  // namespace attnrt::triton

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// latent_op.hpp: multi-head latent attention with the up-projection absorbed into q (DeepSeek-V2, arXiv:2405.04434), by the
+// kernels `mla_decode` and `merge_splits` (data sheet)
+//   storage  rows of latent 512 and rope 64, one head; fp16, bf16, fp32 and, under q of any of these, e4m3 and e5m2
+//   rows     of a program are heads of one token, so that a tile of keys serves many of them
+//   masks    causality (also per request); other masks are refused
+//   bits     parts of the keys follow from the problem alone where it is batch-invariant
+#ifndef ATTNRT_TRITON_ATTN_LATENT_OP_HPP
+#define ATTNRT_TRITON_ATTN_LATENT_OP_HPP
+#include "arguments.hpp"
+#include "batch_buffers.hpp"
+#include "cache_op.hpp"
+
+namespace attnrt::triton {
+
+/// [thread-safe]
+class LatentOp : public CacheOp {
+ public:
+  explicit LatentOp(const sdk::CreateInfo& info);
+
+  static void supports(const attnrt_problem& problem, const sdk::Diag& diag);
+  static attnrt_kv_layout kv_layout(const attnrt_problem& problem) { return cache_layout(problem); }
+
+  attnrt_workspace workspace(const attnrt_limits& limits) const;
+
+  class Plan {
+   public:
+    Plan(const LatentOp& op, const attnrt_limits& limits, const attnrt_memory& memory);
+    void update(const attnrt_batch& batch, attnrt_stream stream);
+
+   private:
+    friend class LatentOp;
+    const LatentOp& op_;
+    BatchBuffers buffers_;
+    MlaDecodeArguments arguments_{};
+    int64_t capacity_;  ///< tokens times parts that scratch holds
+    gpu::Grid grid_{}, merge_grid_{};
+  };
+
+  void run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const;
+
+ private:
+  int64_t capacity(const attnrt_limits& limits) const;
+
+  bool invariant_;
+  int32_t head_tiles_ = 1, tile_ = 1;
+  gpu::Launcher decode_, merge_splits_;
+};
+
+}  // namespace attnrt::triton
+#endif
