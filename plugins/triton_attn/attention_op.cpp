@@ -41,7 +41,9 @@ void AttentionOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
                                             p.mla_nope + p.mla_rope, " and mla_v = ", p.mla_v));
   if ((p.features & ATTNRT_FEATURE_ALIBI) && (p.features & ATTNRT_FEATURE_ALIBI_SQRT))
     diag.add(ATTNRT_WHY_ALIBI, "linear and square-root ALiBi are asked for at once, wanted one of them");
-  if (!find(attention_wanted(p, p.arch, 0, 0)))
+  refuse_missing(p, diag);
+  const Binary* const attention = find(attention_wanted(p, p.arch, 0, 0));
+  if (!attention || !find_merge_splits(p, p.arch, attention->head_size_v))
     diag.add(ATTNRT_WHY_OTHER, sdk::say("no kernel was compiled for q ", sdk::dtype_name(p.q_dtype), ", cache ", sdk::dtype_name(p.kv_dtype),
                                         ", head sizes ", p.head_size_qk, " and ", p.head_size_v, " on compute capability ", p.arch / 10, ".",
                                         p.arch % 10));
@@ -69,11 +71,7 @@ AttentionOp::Shape AttentionOp::make_shape(uint32_t rows) const {
   shape.tokens = shape.block_m / heads;
   shape.head_tiles = (group_ + heads - 1) / heads;
   shape.pitch = any->head_size_v;
-  Wanted merge = wanted("merge_splits");
-  merge.kv_dtype = -1;
-  merge.head_size_v = shape.pitch;
-  const Binary* const merge_splits = find(merge);
-  shape.merge_splits = load(merge_splits && merge_splits->head_size_v == shape.pitch ? merge_splits : nullptr, "merge_splits", kMergeSplitsMembers);
+  shape.merge_splits = load_merge_splits(shape.pitch);
   // The same tiles, or alignment would change bits.
   if (even && even->block_m == any->block_m && even->tile == any->tile && even->features == any->features && even->head_size_v == any->head_size_v &&
       problem_.head_size_qk % alignment_ == 0 && problem_.head_size_v % alignment_ == 0)

@@ -9,6 +9,22 @@ namespace {
 
 constexpr int32_t kMostPartials = 4;
 
+Wanted wanted(const char* kernel, uint32_t arch, uint32_t q_dtype, int32_t kv_dtype) {
+  return {kernel, arch, static_cast<int32_t>(q_dtype), kv_dtype, -1, 0, 0, 0, -1};
+}
+Wanted write_wanted(const attnrt_problem& p, uint32_t arch, uint32_t rows) {
+  const bool mla = p.family == ATTNRT_FAMILY_MLA;
+  Wanted w = wanted("write_kv", arch, rows, static_cast<int32_t>(p.kv_dtype));
+  w.head_size_qk = mla ? p.mla_kv_lora : p.head_size_qk;
+  w.head_size_v = mla ? p.mla_rope : p.head_size_v;
+  return w;
+}
+Wanted merge_wanted(const attnrt_problem& p, uint32_t arch, uint32_t partial) {
+  Wanted w = wanted("merge_states", arch, p.out_dtype, static_cast<int32_t>(partial));
+  w.head_size_v = p.head_size_v;
+  return w;
+}
+
 sdk::CuStream cuda_stream(attnrt_stream stream) { return static_cast<sdk::CuStream>(const_cast<void*>(stream)); }
 
 }  // namespace
@@ -59,29 +75,41 @@ void refuse_dtypes(const attnrt_problem& p, const sdk::Diag& diag) {
              sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted one of 8 bits where there are scales"));
 }
 
+const Binary* find_merge_splits(const attnrt_problem& p, uint32_t arch, uint32_t pitch) {
+  Wanted w = wanted("merge_splits", arch, p.out_dtype, -1);
+  w.head_size_v = pitch;
+  const Binary* const found = find(w);
+  return found && found->head_size_v == pitch ? found : nullptr;
+}
+
+void refuse_missing(const attnrt_problem& p, const sdk::Diag& diag) {
+  const auto need = [&](bool needed, const Wanted& w) {
+    if (needed && !find(w))
+      diag.add(ATTNRT_WHY_OTHER, sdk::say("no kernel ", w.kernel, " was compiled for q ", sdk::dtype_name(p.q_dtype), ", cache ",
+                                          sdk::dtype_name(p.kv_dtype), ", head sizes ", p.head_size_qk, " and ", p.head_size_v,
+                                          " on compute capability ", p.arch / 10, ".", p.arch % 10));
+  };
+  const bool paged = sdk::is_paged(p.kv_layouts), lse = p.features & ATTNRT_FEATURE_LSE;
+  need(paged, write_wanted(p, p.arch, p.q_dtype));
+  need(paged && p.kv_dtype != p.q_dtype, write_wanted(p, p.arch, p.kv_dtype));
+  need(lse, merge_wanted(p, p.arch, p.out_dtype));
+  need(lse && p.out_dtype != ATTNRT_FP32, merge_wanted(p, p.arch, ATTNRT_FP32));
+}
+
 CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(gpu::Device::open(info.device.id)) {
   const attnrt_problem& p = problem_;
-  const bool mla = p.family == ATTNRT_FAMILY_MLA;
   if (sdk::is_paged(p.kv_layouts)) {
-    Wanted write = wanted("write_kv");
-    write.head_size_qk = mla ? p.mla_kv_lora : p.head_size_qk;
-    write.head_size_v = mla ? p.mla_rope : p.head_size_v;
-    write_rows_ = load(find(write), "write_kv", kWriteKvMembers);
-    write.q_dtype = write.kv_dtype;
-    write_stored_ = load(find(write), "write_kv", kWriteKvMembers);
+    write_rows_ = load(find(write_wanted(p, device_.arch(), p.q_dtype)), "write_kv", kWriteKvMembers);
+    write_stored_ = load(find(write_wanted(p, device_.arch(), p.kv_dtype)), "write_kv", kWriteKvMembers);
   }
   if (p.features & ATTNRT_FEATURE_LSE) {
-    Wanted merge = wanted("merge_states");
-    merge.head_size_v = p.head_size_v;
-    merge.kv_dtype = merge.q_dtype;
-    merge_same_ = load(find(merge), "merge_states", kMergeStatesMembers);
-    merge.kv_dtype = ATTNRT_FP32;
-    merge_fp32_ = load(find(merge), "merge_states", kMergeStatesMembers);
+    merge_same_ = load(find(merge_wanted(p, device_.arch(), p.out_dtype)), "merge_states", kMergeStatesMembers);
+    merge_fp32_ = load(find(merge_wanted(p, device_.arch(), ATTNRT_FP32)), "merge_states", kMergeStatesMembers);
   }
 }
 
-Wanted CacheOp::wanted(const char* kernel) const {
-  return {kernel, device_.arch(), static_cast<int32_t>(problem_.q_dtype), static_cast<int32_t>(problem_.kv_dtype), -1, 0, 0, 0, -1};
+gpu::Launcher CacheOp::load_merge_splits(uint32_t pitch) const {
+  return load(find_merge_splits(problem_, device_.arch(), pitch), "merge_splits", kMergeSplitsMembers);
 }
 
 void CacheOp::write_kv(const attnrt_write_args& args, attnrt_stream stream) const {

@@ -21,6 +21,12 @@ constexpr bool quantised(const attnrt_problem& p) { return p.kv_dtype == ATTNRT_
 /// Adds a reason for what no kernel here serves: output of another dtype, a cache of another, scales without 8 bits. [thread-safe]
 void refuse_dtypes(const attnrt_problem& problem, const sdk::Diag& diag);
 
+/// The kernel that merges parts of this pitch; NULL = there is none. [thread-safe]
+const Binary* find_merge_splits(const attnrt_problem& problem, uint32_t arch, uint32_t pitch);
+
+/// Adds a reason where a kernel beside the one that attends was not compiled: for the cache, for merges. [thread-safe]
+void refuse_missing(const attnrt_problem& problem, const sdk::Diag& diag);
+
 /// [thread-safe]
 class CacheOp {
  public:
@@ -39,8 +45,8 @@ class CacheOp {
     return {device_.load({binary->image, binary->symbol, binary->warps * 32, binary->shared_bytes}), kernel, binary->parameters,
             binary->num_parameters, members};
   }
-  /// All that the table must say of a kernel for this problem but its head sizes.
-  Wanted wanted(const char* kernel) const;
+  /// The kernel that merges parts of this pitch; throws where there is none.
+  gpu::Launcher load_merge_splits(uint32_t pitch) const;
 
   const attnrt_problem problem_;
   gpu::Device& device_;

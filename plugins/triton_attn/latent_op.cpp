@@ -24,7 +24,8 @@ int64_t ceiling(int64_t value, int64_t step) { return (value + step - 1) / step;
 void LatentOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
   refuse_dtypes(p, diag);
   if (diag.count()) return;
-  if (!find(decode_wanted(p, p.arch)))
+  refuse_missing(p, diag);
+  if (!find(decode_wanted(p, p.arch)) || !find_merge_splits(p, p.arch, p.head_size_v))
     diag.add(ATTNRT_WHY_OTHER, sdk::say("no kernel was compiled for q ", sdk::dtype_name(p.q_dtype), " and cache ", sdk::dtype_name(p.kv_dtype),
                                         " on compute capability ", p.arch / 10, ".", p.arch % 10));
 }
@@ -34,10 +35,7 @@ LatentOp::LatentOp(const sdk::CreateInfo& info) : CacheOp(info), invariant_(prob
   decode_ = load(binary, "mla_decode", kMlaDecodeMembers);
   head_tiles_ = static_cast<int32_t>(ceiling(problem_.num_heads, binary->block_m));
   tile_ = static_cast<int32_t>(binary->tile);
-  Wanted merge = wanted("merge_splits");
-  merge.kv_dtype = -1;
-  merge.head_size_v = problem_.head_size_v;
-  merge_splits_ = load(find(merge), "merge_splits", kMergeSplitsMembers);
+  merge_splits_ = load_merge_splits(problem_.head_size_v);
 }
 
 // There is always at least one part a token: all results go through merge_splits.
