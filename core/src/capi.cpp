@@ -161,7 +161,8 @@ attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const 
     if (!runtime || !backend || !variant || !device || !result) return null_argument("record: an argument");
     const auto catalog = runtime->runtime->catalog();
     if (Error unknown = catalog->known(backend); unknown.status) return unknown;
-    if (!parse_device_kind(device)) return invalid("record: device is '" + std::string(device) + "', wanted cpu, cuda:9.0 or rocm:gfx942");
+    const std::string kind = std::string(device).rfind("fake:", 0) == 0 ? device + 5 : device;
+    if (!parse_device_kind(kind)) return invalid("record: device is '" + std::string(device) + "', wanted cpu, cuda:9.0, rocm:gfx942 or one of these behind fake:");
     const BackendEntry& entry = *catalog->registry->find(backend);
     const Inspection& file = catalog->registry->file_of(entry).inspection;
     return runtime->runtime->record({{file.name, file.build_id, entry.name, variant, device, today(), result, passed != 0}});

@@ -86,6 +86,42 @@ TEST_CASE("what was verified and recorded is what show and list know") {
   CHECK(verified("WRONG").is_null());
 }
 
+TEST_CASE("a variant for a device is verified on a driver that plays one, and is not verified by that on a device") {
+  const Scratch scratch("verify-driver");
+  const std::string twin = ATTNRT_TEST_TWIN, driver = " --driver " ATTNRT_TEST_DRIVER;
+  const std::string home = "XDG_CACHE_HOME=" + scratch.file("cache") + " ATTNRT_PLUGIN_PATH=" + twin;
+  const json::value report = verify("TREE_ATTN --record" + driver, 0, home);
+  CHECK(report.at("device") == "fake:cuda:9.0");
+  CHECK(check_of(report, "TREE_ATTN", "graphs").at("result") == "passed");
+  CHECK(check_of(report, "TREE_ATTN", "numerics").at("result") == "passed");
+  const json::value sheet = json::parse(attnrt_program("show TREE_ATTN --json", home).out).at("variants").at(0);
+  CHECK(sheet.at("verified").is_null());
+  CHECK(std::string(sheet.at("verified_fake").as_string().c_str()).find("on fake:cuda:9.0: quick") != std::string::npos);
+  const std::string problem = "select --json --device cuda:9.0 --dtype bf16 --head-size 128 --num-heads 32 --num-kv-heads 8";
+  const json::value choice = json::parse(attnrt_program(problem + " --attention-backend TREE_ATTN", home).out);
+  CHECK(choice.at("backend") == "TREE_ATTN");
+  CHECK_FALSE(choice.at("verified").as_bool());
+}
+
+TEST_CASE("the plugin of Triton kernels is chosen for hardware that is elsewhere, and says what this machine lacks") {
+  const std::string home = "ATTNRT_PLUGIN_PATH=" ATTNRT_TEST_TWIN;
+  const auto chosen = [&](const std::string& flags) {
+    const json::value choice = json::parse(attnrt_program("select --json --device cuda:9.0 --dtype bf16 " + flags, home).out);
+    return choice.at("backend").is_null() ? std::string("none") : std::string(choice.at("backend").as_string().c_str());
+  };
+  CHECK(chosen("--head-size 128 --num-heads 32 --num-kv-heads 8") == "TRITON_ATTN");
+  CHECK(chosen("--head-size 128 --num-heads 32 --num-kv-heads 8 --batch-invariant") == "TRITON_ATTN");
+  CHECK(chosen("--head-size 128 --num-heads 32 --num-kv-heads 8 --attention-backend TREE_ATTN") == "TREE_ATTN");
+  CHECK(chosen("--head-size 128 --num-heads 32 --num-kv-heads 8 --tree-mask") == "TREE_ATTN");
+  CHECK(chosen("--mla --num-heads 128") == "TRITON_MLA");
+  const json::value list = json::parse(attnrt_program("list --json", home).out);
+  const json::value& plugin = list.at("plugins").at(0);
+  if (plugin.at("state") != "loaded") {  // where no NVIDIA driver is
+    CHECK(plugin.at("state") == "unavailable");
+    CHECK(plugin.at("sentence") == "libcuda.so.1 not found");
+  }
+}
+
 TEST_CASE("what verify cannot do it says") {
   const Scratch scratch("verify-errors");
   std::ofstream(scratch.file("text.so")) << "no library";
@@ -102,6 +138,7 @@ TEST_CASE("what verify cannot do it says") {
       {"NO_SUCH_ATTN", 2, "NO_SUCH_ATTN"},
       {"CPU_ATTN/fastest", 2, "CPU_ATTN/fastest"},
       {subject + " --jobs 0", 2, "--jobs"},
+      {subject + " --driver " + scratch.file("absent.so"), 2, "--driver"},
   };
   for (const auto& row : rows) {
     const Outcome outcome = attnrt_program("verify " + row.arguments);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// attnrt-verify FILE BACKEND VARIANT CHECK DEPTH SEED ISA: one check of the conformance kit on one variant ("image" of no
+// attnrt-verify FILE BACKEND VARIANT CHECK DEPTH SEED ISA [DRIVER.so]: one check of the conformance kit on one variant ("image" of no
 // variant checks the library itself), so that a plugin that crashes ends this process and not `attnrt verify`, which
-// starts it. Says on descriptor 3, a JSON object a line: what comes next, each finding, what killed it, the end.
+// starts it. Says on descriptor 3, a JSON object a line: the device, what comes next, each finding, what killed it, the end.
+// DRIVER.so plays the device's driver (attnrt/cuda_driver.hpp); what passes on it is told as "fake:" and the device it plays.
 #include <dlfcn.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -13,9 +14,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 
+#include "attnrt/cuda_driver.hpp"
 #include "conformance/checks.hpp"
+#include "conformance/cuda_memory.hpp"
 #include "conformance/fenced_memory.hpp"
 #include "conformance/image.hpp"
 
@@ -71,13 +75,68 @@ void report(const Findings& findings) {
   say({{"end", true}});
 }
 
+// The symbol of a library; NULL where there is none.
+template <class Function>
+Function symbol_of(void* library, const char* name) {
+  Function function = nullptr;
+  void* symbol = library ? dlsym(library, name) : nullptr;
+  std::memcpy(&function, &symbol, sizeof symbol);
+  return function;
+}
+
+/// The memory that a variant's tensors live in, and its device as ledgers name it.
+struct Place {
+  std::unique_ptr<Memory> own;
+  Memory* memory = nullptr;
+  std::string device, refusal;
+};
+
+// The device's driver, or the one that a test puts in its place, under the plugin too.
+const attnrt::sdk::CudaDriver* cuda_driver(const attnrt_plugin& plugin, const char* driver_file, Place& place) {
+  using namespace attnrt::sdk;
+  if (!driver_file) {
+    static CudaDriver table;
+    place.refusal = load_cuda_driver(table);
+    return place.refusal.empty() ? &table : nullptr;
+  }
+  const auto query = symbol_of<TestDriverQuery>(dlopen(driver_file, RTLD_NOW | RTLD_LOCAL), kTestDriverQuery);
+  const TestDriver* const driver = query ? query() : nullptr;
+  const auto* const hook = plugin.extension ? static_cast<const TestDriverHook*>(plugin.extension(kTestDriver)) : nullptr;
+  if (!driver) place.refusal = std::string(driver_file) + " exports no " + kTestDriverQuery + ", wanted a test driver";
+  if (!hook) place.refusal = std::string(plugin.name) + " gives nothing for " + kTestDriver + ", wanted its hook for drivers";
+  if (!driver || !hook) return nullptr;
+  const CudaDriver* const table = driver->use(hook->kernels, hook->num_kernels);
+  hook->use(table);
+  return table;
+}
+
+Place place_of(const attnrt_plugin& plugin, const attnrt_caps& caps, const char* driver_file) {
+  Place place;
+  if (caps.device_type == ATTNRT_DEVICE_CPU) {
+    place.memory = &fenced();
+    place.device = "cpu";
+    return place;
+  }
+  if (caps.device_type != ATTNRT_DEVICE_CUDA) {
+    place.refusal = "the kit has no memory on this kind of device";
+    return place;
+  }
+  const attnrt::sdk::CudaDriver* const driver = cuda_driver(plugin, driver_file, place);
+  if (!driver) return place;
+  place.own = std::make_unique<CudaMemory>(*driver, 0, driver_file != nullptr);
+  place.refusal = place.own->trouble();
+  if (!place.refusal.empty()) return place;
+  place.memory = place.own.get();
+  const uint32_t arch = place.memory->arch();
+  place.device = (driver_file ? "fake:cuda:" : "cuda:") + std::to_string(arch / 10) + "." + std::to_string(arch % 10);
+  return place;
+}
+
 int verify(char** words) {
   const std::string file = words[1], backend = words[2], variant = words[3], name = words[4], depth = words[5];
   void* handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) return refuse(dlerror());
-  attnrt_plugin_query_fn query = nullptr;
-  void* symbol = dlsym(handle, ATTNRT_PLUGIN_QUERY);
-  std::memcpy(&query, &symbol, sizeof query);
+  const auto query = symbol_of<attnrt_plugin_query_fn>(handle, ATTNRT_PLUGIN_QUERY);
   const attnrt_plugin* plugin = query ? query(ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR) : nullptr;
   if (!plugin) return refuse("attnrt_plugin_query gave no table");
   if (name == "image") {
@@ -93,13 +152,18 @@ int verify(char** words) {
   options.progress = [](std::size_t done, std::size_t total, const std::string& next) {
     say({{"next", next}, {"done", done}, {"total", total}});
   };
-  if (subject->caps->device_type != ATTNRT_DEVICE_CPU) {
-    report({{name, variant, true, "the kit has no memory on this kind of device", true}});
+  // As long as the process: what the plugin keeps of the device may outlive this function.
+  static Place place;
+  place = place_of(*plugin, *subject->caps, words[8]);
+  if (!place.memory) {
+    report({{name, variant, true, place.refusal, true}});
     return 0;
   }
+  options.arch = place.memory->arch();
+  say({{"device", place.device}});
   for (const Check& check : variant_checks())
     if (name == check.name) {
-      report(check.run(*subject, fenced(), options));
+      report(check.run(*subject, *place.memory, options));
       return 0;
     }
   return refuse("there is no check '" + name + "'");
@@ -108,8 +172,8 @@ int verify(char** words) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 8) {
-    std::fprintf(stderr, "usage: attnrt-verify FILE BACKEND VARIANT CHECK DEPTH SEED ISA (it is started by attnrt verify)\n");
+  if (argc != 8 && argc != 9) {
+    std::fprintf(stderr, "usage: attnrt-verify FILE BACKEND VARIANT CHECK DEPTH SEED ISA [DRIVER.so] (it is started by attnrt verify)\n");
     return 2;
   }
   const rlimit no_core{0, 0};

@@ -19,7 +19,7 @@ namespace {
 namespace json = boost::json;
 
 struct VerifyFlags {
-  std::string target, junit;
+  std::string target, junit, driver;
   std::vector<std::string> checks;
   bool quick = false, all = false, record = false, as_json = false;
   unsigned jobs = std::max(1u, std::thread::hardware_concurrency());
@@ -57,9 +57,10 @@ class Planner {
     bool found = false;
     for (const json::value& plugin : array_at(list, "plugins")) {
       const std::string state = text_at(plugin, "state");
-      if (is_file(flags_.target) && state != "loaded")
+      const bool usable = state == "loaded" || (state == "unavailable" && !flags_.driver.empty());
+      if (is_file(flags_.target) && !usable)
         throw Failure(fmt::format("{}: {} {}", flags_.target, state, text_at(plugin, "sentence")), kCheckFailed);
-      if (state != "loaded") continue;
+      if (!usable) continue;
       bool first = true;
       for (const json::value& offered : array_at(plugin, "backends")) {
         const std::string name = text_at(offered, "name");
@@ -84,7 +85,7 @@ class Planner {
   void add(const std::string& file, const std::string& backend, const std::string& variant, const std::string& check,
            const std::string& promise) {
     if (!flags_.checks.empty() && std::find(flags_.checks.begin(), flags_.checks.end(), check) == flags_.checks.end()) return;
-    plan_.jobs.push_back({file, backend, variant, check, promise, flags_.quick ? "quick" : flags_.all ? "all" : "normal", flags_.seed, isa_});
+    plan_.jobs.push_back({file, backend, variant, check, promise, flags_.quick ? "quick" : flags_.all ? "all" : "normal", flags_.seed, isa_, flags_.driver});
   }
 
   void add_variants(const std::string& file, const std::string& backend, const std::string& wanted, bool& found) {
@@ -93,7 +94,12 @@ class Planner {
       const std::string name = text_at(variant, "name");
       if (!wanted.empty() && name != wanted) continue;
       found = true;
-      if (text_at(variant, "usable") != "true") {
+      const bool cuda = text_at(variant, "device") == "cuda";
+      if (!flags_.driver.empty() && !cuda) {
+        plan_.skips.push_back({backend, name, "a driver for cuda is given"});
+        continue;
+      }
+      if (flags_.driver.empty() && text_at(variant, "usable") != "true") {
         plan_.skips.push_back({backend, name, list_at(variant, "why_not")});
         continue;
       }
@@ -131,20 +137,22 @@ class ProgressLine {
 void record(Runtime& runtime, const VerifyReport& report) {
   for (std::size_t i = 0; i < report.results.size();) {
     const VerifyJob& job = report.results[i].job;
+    std::string device;
     std::size_t findings = 0, failed = 0, end = i;
     for (; end < report.results.size() && report.results[end].job.backend == job.backend && report.results[end].job.variant == job.variant; ++end) {
+      if (device.empty()) device = report.results[end].device;
       findings += report.results[end].findings.size();
       failed += !report.results[end].passed();
     }
     i = end;
-    if (job.variant.empty()) continue;
-    runtime.record(job.backend, job.variant, report.device,
+    if (job.variant.empty() || device.empty()) continue;
+    runtime.record(job.backend, job.variant, device,
                    failed ? fmt::format("{}: {} checks failed", report.depth, failed) : fmt::format("{}: {} findings, all passed", report.depth, findings),
                    failed == 0);
   }
 }
 
-int verify(GlobalFlags global, const VerifyFlags& flags) {
+int verify(GlobalFlags global, VerifyFlags flags) {
   if (flags.quick && flags.all) throw Failure("--quick and --all are both given, wanted one of them");
   if (flags.record && !flags.checks.empty()) throw Failure("--record and --check are both given: only all checks together make a verified variant");
   if (is_file(flags.target)) {
@@ -152,10 +160,15 @@ int verify(GlobalFlags global, const VerifyFlags& flags) {
     global.plugin_path = std::filesystem::canonical(flags.target, error).string();
     if (error) throw Failure(fmt::format("{} cannot be found: {}", flags.target, error.message()));
   }
+  if (!flags.driver.empty()) {
+    std::error_code error;
+    const std::string file = std::filesystem::canonical(flags.driver, error).string();
+    if (error) throw Failure(fmt::format("--driver: {} cannot be found: {}", flags.driver, error.message()));
+    flags.driver = file;
+  }
   Runtime runtime = open_runtime(global);
   const Plan plan = Planner(runtime, flags).make();
   VerifyReport report;
-  report.device = "cpu";
   report.depth = flags.quick ? "quick" : flags.all ? "all" : "normal";
   report.skips = plan.skips;
   ProgressLine line(!global.quiet);
@@ -165,6 +178,8 @@ int verify(GlobalFlags global, const VerifyFlags& flags) {
       plan.jobs, flags.jobs, std::chrono::seconds(flags.patience),
       [&](const VerifyResult& result) {
         report.results.push_back(result);
+        if (!result.device.empty() && report.device.find(result.device) == std::string::npos)
+          report.device += (report.device.empty() ? "" : ", ") + result.device;
         line.clear();
         if (!flags.as_json) print_verify_result(result, heading);
         std::fflush(stdout);
@@ -189,6 +204,7 @@ void add_verify(CLI::App& app, Action& action) {
   verb->add_flag("--all", flags->all, "A dense grid and long sequences");
   verb->add_option("--check", flags->checks, "Only this check (image, sheet, supports, numerics, ...); may be repeated");
   verb->add_flag("--record", flags->record, "Note the results in the local ledger, which selection believes");
+  verb->add_option("--driver", flags->driver, "A library that plays the driver of a device for tests; what passes on it is recorded as fake");
   verb->add_option("--junit", flags->junit, "Also as JUnit XML, to this file");
   verb->add_option("--jobs", flags->jobs, "Checks at the same time; default: one for each CPU")->check(CLI::Range(1, 256));
   verb->add_option("--patience", flags->patience, "Seconds of silence after which a check is ended; default 600")->check(CLI::Range(1, 86400));

@@ -46,6 +46,7 @@ class Worker {
     if (pipe2(ends, O_CLOEXEC) != 0) throw Failure(fmt::format("no pipe: {}", std::strerror(errno)), kCheckFailed);
     const std::string isa = fmt::format("{:x}", job.isa), seed = std::to_string(job.seed);
     std::vector<std::string> words = {program, job.file, job.backend, job.variant, job.check, job.depth, seed, isa};
+    if (!job.driver.empty()) words.push_back(job.driver);
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
@@ -102,7 +103,9 @@ class Worker {
     const json::value said = json::parse(line, error);
     if (error || !said.is_object()) return;
     const json::object& o = said.as_object();
-    if (o.contains("next")) {
+    if (o.contains("device")) {
+      result_.device = text_at(said, "device");
+    } else if (o.contains("next")) {
       next_ = text_at(said, "next");
       at_ = fmt::format("{} of {}", text_at(said, "done"), text_at(said, "total"));
     } else if (o.contains("check")) {
