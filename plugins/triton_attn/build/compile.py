@@ -60,7 +60,7 @@ def tool(name):
 def costs(cubin_path):
     """What a cubin says of itself: registers, stack, spills, and the instructions that a budget may ask for."""
     usage = subprocess.check_output([tool("cuobjdump"), "-res-usage", cubin_path], text=True)
-    code = subprocess.check_output([tool("nvdisasm"), cubin_path], text=True)
+    code = subprocess.check_output([tool("nvdisasm"), cubin_path], text=True, stderr=subprocess.DEVNULL)
     return {
         "registers": int(re.search(r"REG:(\d+)", usage)[1]),
         "stack": int(re.search(r"STACK:(\d+)", usage)[1]),

@@ -48,6 +48,8 @@ SMALL = BIG | {
     ("prefill", 128): (128, 32, 8, 2), ("prefill", 256): (64, 32, 8, 2), ("decode", 256): (16, 32, 4, 3),
     ("full", 128): (64, 32, 8, 2), ("full", 256): (32, 32, 8, 2),
 }  # fmt: skip
+# Bytes pass through registers on their way to the tensor cores.
+FP8 = {("full", 128): (64, 32, 8, 2), ("decode", 256): (16, 32, 4, 2)}
 # fp32 is multiplied without tensor cores.
 FP32 = {
     ("full", 64): (16, 32, 4, 2), ("full", 128): (16, 32, 4, 2), ("full", 256): (16, 16, 4, 2),
@@ -58,13 +60,21 @@ FP32 = {
 def shape(kind, arch, q, kv, head):
     if q == "fp32":
         return FP32[kind, head]
-    return (SMALL if arch in (80, 120) else BIG)[kind, head]
+    shapes = SMALL if arch in (80, 120) else BIG
+    if kv in KV_FP8:
+        shapes = shapes | FP8
+    return shapes[kind, head]
+
+
+def kv_fp8(arch, kv):
+    """How a kernel reads the cache's bytes (widen in kernels/shared.py)."""
+    return 3 if kv == "e4m3" and arch >= 89 else KV_FP8.get(kv, 0)
 
 
 def attention(arch, q, kv, kind, head_qk, head_v):
     block_m, tile, warps, stages = shape(kind, arch, q, kv, head_qk)
     constants = (("HEAD_QK", head_qk), ("HEAD_V", head_v), ("BLOCK_M", block_m), ("TILE", tile),
-                 ("KV_FP8", KV_FP8.get(kv, 0)), ("FEATURES", FEATURES[kind]))
+                 ("KV_FP8", kv_fp8(arch, kv)), ("FEATURES", FEATURES[kind]))
     return Unit("attention", arch, q, kv, constants, warps, stages, int(kind != "any"))
 
 
@@ -82,14 +92,50 @@ def attention_units(arch):
             yield attention(arch, "fp32", "fp32", kind, head, head)
 
 
+def latent_units(arch):
+    for q in ("fp16", "bf16", "fp32"):
+        for kv in (q, "e4m3") if q != "fp32" else (q,):
+            for even in (1, 0) if q != "fp32" else (0,):
+                shape = (16, 32, 8, 2) if kv == q or even else (16, 16, 8, 2)  # BLOCK_M, TILE, warps, stages
+                if q == "fp32":
+                    shape = (16, 16, 8, 1)
+                elif kv == q and even:
+                    shape = (16, 32, 4, 2)
+                block_m, tile, warps, stages = shape
+                constants = (("HEAD_V", 512), ("ROPE", 64), ("BLOCK_M", block_m), ("TILE", tile),
+                             ("KV_FP8", kv_fp8(arch, kv)))
+                yield Unit("mla_decode", arch, q, kv, constants, warps, stages, even)
+
+
+def row_units(arch):
+    """Kernels that serve one row a program."""
+    warps = {64: 1, 128: 1, 256: 2, 512: 4}
+    for out, partial in (("fp16", "fp16"), ("bf16", "bf16"), ("fp16", "fp32"), ("bf16", "fp32"), ("fp32", "fp32")):
+        for head in (*HEADS, 512):
+            yield Unit("merge_states", arch, out, partial, (("HEAD_V", head),), warps[head], 1, 0)
+            if partial == "fp32":
+                yield Unit("merge_splits", arch, out, partial, (("HEAD_V", head), ("UNROLL", 4)), warps[head], 1, 0)
+    caches = {"fp16": ("fp16", "e4m3", "e5m2"), "bf16": ("bf16", "e4m3", "e5m2"), "fp32": ("fp32",), "e4m3": ("e4m3",),
+              "e5m2": ("e5m2",)}
+    for rows, stored in caches.items():
+        for kv in stored:
+            for head_qk, head_v in ((128, 128), (256, 256), (512, 64)):
+                as_given = kv == rows  # bytes too are copied then
+                constants = (("HEAD_QK", head_qk), ("HEAD_V", head_v), ("KV_FP8", 0 if as_given else KV_FP8[kv]))
+                yield Unit("write_kv", arch, rows, kv, constants, warps[head_qk], 1, 0)
+
+
+def is_few(unit):
+    """Of the smaller set: each kernel, dtype and feature at least once."""
+    constant = unit.constant
+    if (unit.q, unit.kv) in (("fp16", "e4m3"), ("fp16", "e5m2"), ("bf16", "e5m2"), ("e5m2", "e5m2")):
+        return False
+    if unit.kernel == "attention":
+        return constant["HEAD_V"] == 128 or (constant["HEAD_V"] == 256 and not unit.even)
+    return constant["HEAD_V"] != 256 or unit.kernel in ("merge_splits", "merge_states")
+
+
 def select(archs, which):
-    """All units of these architectures, or the few that show each kernel and feature once."""
-    chosen = []
-    for arch in archs:
-        for unit in attention_units(arch):
-            constant = unit.constant
-            few = ((unit.q, unit.kv) in (("fp16", "fp16"), ("bf16", "bf16"), ("bf16", "e4m3"), ("fp32", "fp32"))
-                   and (constant["HEAD_V"] == 128 or (constant["HEAD_V"] == 256 and not unit.even)))
-            if which == "all" or few:
-                chosen.append(unit)
-    return chosen
+    """All units of these architectures, or the few that tests need."""
+    return [unit for arch in archs for family in (attention_units, latent_units, row_units) for unit in family(arch)
+            if which == "all" or is_few(unit)]

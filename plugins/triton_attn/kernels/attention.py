@@ -13,6 +13,7 @@ Keys      in tiles at absolute multiples of TILE, from the first to the last key
 Result    out = sum p v / sum p in q's dtype, lse the natural log of the denominator, sink included.
 Dtypes    q, out fp16, bf16, fp32; k, v the same or bytes of fp8 (KV_FP8); accumulation, scores and partials in fp32;
           p is rounded to q's dtype before it meets v. fp32 is multiplied in fp32.
+FEATURES  0: no softcap, ALiBi, prefix ranges or tree mask is asked for; 1: no tree mask is; 2: whatever the flags say.
 Limits    max_seq_len * block_size < 2^32.
 Even      variants demand pointers of q, k, v, out at multiples of 16 bytes, their strides and head sizes multiples of
           8, where the cache is fp8 of 16.
@@ -23,16 +24,16 @@ of the keys after Flash-Decoding; rows of several heads as in vLLM's unified att
 import triton
 import triton.language as tl
 
-from shared import (ALIBI, ALIBI_SQRT, CAUSAL, K_SCALE, KV_LENS, LN2, LOG2E, LSE, PAGED, PER_REQUEST, PREFIX, Q_SCALE,
-                    SINKS, SINKS_Q_DTYPE, TREE, V_SCALE, find_request, scale_of, widen)
+from shared import (ALIBI, ALIBI_SQRT, CAUSAL, K_SCALE, KV_LENS, LOG2E, LSE, PAGED, PER_REQUEST, PREFIX, Q_SCALE,
+                    SINKS, SINKS_Q_DTYPE, TREE, V_SCALE, find_request, power, scale_of, widen)
 
 
 @triton.jit
 def attention(out_ptr, partial_ptr, partial_lse_ptr, lse_ptr, q_ptr, k_ptr, v_ptr,  #
               query_start_loc_ptr, seq_lens_ptr, kv_lens_ptr, kv_start_loc_ptr, causal_ptr, block_table_ptr,
               num_seqs_ptr, q_scale_ptr, k_scale_ptr, v_scale_ptr, sinks_ptr, sinks_q_ptr, alibi_slopes_ptr,
-              tree_mask_ptr, prefix_ranges_ptr, softmax_scale, softcap, window_left, window_right, flags, num_heads, num_kv_heads,
-              head_size_qk, head_size_v, block_size, num_splits,  #
+              tree_mask_ptr, prefix_ranges_ptr, softmax_scale, softcap, window_left, window_right, flags, num_heads,
+              num_kv_heads, head_size_qk, head_size_v, block_size, num_splits,  #
               q_stride_token, q_stride_head, k_stride_block, k_stride_slot, k_stride_head,  #
               v_stride_block, v_stride_slot, v_stride_head, out_stride_token, out_stride_head,  #
               lse_stride_token, lse_stride_head, block_table_stride, q_scale_stride_request, q_scale_stride_head,
@@ -62,18 +63,27 @@ def attention(out_ptr, partial_ptr, partial_lse_ptr, lse_ptr, q_ptr, k_ptr, v_pt
     part = tl.program_id(2)
 
     paged = (flags & PAGED) != 0
+    contiguous = (flags & PAGED) == 0
     first_position = tl.load(seq_lens_ptr + request) - query_len
-    kv_start = tl.load(kv_start_loc_ptr + request, mask=not paged, other=0)
-    kv_end = tl.load(kv_start_loc_ptr + request + 1, mask=not paged, other=0)
+    kv_start = tl.load(kv_start_loc_ptr + request, mask=contiguous, other=0)
+    kv_end = tl.load(kv_start_loc_ptr + request + 1, mask=contiguous, other=0)
     num_keys = tl.where(paged, first_position + query_len, kv_end - kv_start)
     if (flags & KV_LENS) != 0:
         num_keys = tl.load(kv_lens_ptr + request)
     causal = (flags & CAUSAL) != 0
     if (flags & PER_REQUEST) != 0:
         causal = tl.load(causal_ptr + request) != 0
-    has_alibi = (FEATURES >= 1) & ((flags & ALIBI) != 0)
-    has_prefix = (FEATURES >= 1) & ((flags & PREFIX) != 0)
-    has_tree = (FEATURES >= 2) & ((flags & TREE) != 0)
+    has_alibi = (flags & ALIBI) != 0
+    has_prefix = (flags & PREFIX) != 0
+    has_tree = (flags & TREE) != 0
+
+    rows = tl.arange(0, BLOCK_M)
+    token = first_token + rows // heads_a_tile
+    head_in_group = first_head + rows % heads_a_tile
+    head = kv_head * group + head_in_group
+    live = (rows < tokens_a_tile * heads_a_tile) & (token <= last_token) & (head_in_group < group)
+    position = first_position + token
+    row = query_start + token
 
     # Which keys any row sees, [reach_begin, reach_end), and which all rows see, [full_begin, full_end).
     far = 0x3FFFFFFF
@@ -86,9 +96,11 @@ def attention(out_ptr, partial_ptr, partial_lse_ptr, lse_ptr, q_ptr, k_ptr, v_pt
     full_end = tl.minimum(first_position + first_token + ahead + 1, num_keys)
     tree_begin = tl.where(has_tree, num_keys - query_len, far)
     full_end = tl.minimum(full_end, tree_begin)
-    if has_prefix:
-        reach_begin = 0
-        reach_end = num_keys
+    if FEATURES >= 1:
+        range_low = tl.load(prefix_ranges_ptr + row * 2, mask=live & has_prefix, other=-1)
+        range_high = tl.load(prefix_ranges_ptr + row * 2 + 1, mask=live & has_prefix, other=-1)
+        reach_begin = tl.minimum(reach_begin, tl.min(tl.where(range_low >= 0, range_low, far)))
+        reach_end = tl.maximum(reach_end, tl.minimum(tl.max(tl.where(range_low >= 0, range_high, -1)) + 1, num_keys))
     first_tile = reach_begin // TILE
     num_tiles = tl.maximum((reach_end + TILE - 1) // TILE - first_tile, 0)
     if num_splits > 1:
@@ -96,13 +108,6 @@ def attention(out_ptr, partial_ptr, partial_lse_ptr, lse_ptr, q_ptr, k_ptr, v_pt
         first_tile += part * part_tiles
         num_tiles = tl.minimum(num_tiles - part * part_tiles, part_tiles)
 
-    rows = tl.arange(0, BLOCK_M)
-    token = first_token + rows // heads_a_tile
-    head_in_group = first_head + rows % heads_a_tile
-    head = kv_head * group + head_in_group
-    live = (rows < tokens_a_tile * heads_a_tile) & (token <= last_token) & (head_in_group < group)
-    position = first_position + token
-    row = query_start + token
     columns_qk = tl.arange(0, HEAD_QK)
     columns_v = tl.arange(0, HEAD_V)
     q = tl.load(q_ptr + row.to(tl.int64)[:, None] * q_stride_token + head.to(tl.int64)[:, None] * q_stride_head +
@@ -112,16 +117,17 @@ def attention(out_ptr, partial_ptr, partial_lse_ptr, lse_ptr, q_ptr, k_ptr, v_pt
                                      q_scale_stride_head)
     scale *= scale_of(k_scale_ptr, (flags & K_SCALE) != 0, request, kv_head, k_scale_stride_request,
                       k_scale_stride_head)
-    # Scores count in powers of two from here on. Where nothing bends them their factor is one product.
+    # Scores count in powers of two, in fp32 of e: there the product with log2(e) would cost a bit of them. Where
+    # nothing bends a score its factor is one product.
+    NATURAL: tl.constexpr = q.dtype == tl.float32
+    UNIT: tl.constexpr = 1.0 if q.dtype == tl.float32 else 1.4426950408889634
     if FEATURES >= 1:
         bent = (softcap > 0) | has_alibi
-        scale = tl.where(bent, scale, scale * LOG2E)
+        scale = tl.where(bent, scale, scale * UNIT)
         cap = tl.where(softcap > 0, softcap, 1.0)
         slope = tl.load(alibi_slopes_ptr + head, mask=live & has_alibi, other=0.0)
-        range_low = tl.load(prefix_ranges_ptr + row * 2, mask=live & has_prefix, other=-1)
-        range_high = tl.load(prefix_ranges_ptr + row * 2 + 1, mask=live & has_prefix, other=-1)
     else:
-        scale *= LOG2E
+        scale *= UNIT
 
     # One block is read for each key: key / block_size by the upper half of a product. Contiguous keys are one block.
     reciprocal = tl.where(paged, ((1 << 32) + block_size.to(tl.int64) - 1) // block_size, 0).to(tl.uint32)
@@ -134,9 +140,9 @@ def attention(out_ptr, partial_ptr, partial_lse_ptr, lse_ptr, q_ptr, k_ptr, v_pt
     acc = tl.zeros([BLOCK_M, HEAD_V], tl.float32)
     if (num_splits == 1) & ((flags & SINKS) != 0):
         if (flags & SINKS_Q_DTYPE) != 0:
-            top = tl.load(sinks_q_ptr + head, mask=live, other=0.0).to(tl.float32) * LOG2E
+            top = tl.load(sinks_q_ptr + head, mask=live, other=0.0).to(tl.float32) * UNIT
         else:
-            top = tl.load(sinks_ptr + head, mask=live, other=0.0) * LOG2E
+            top = tl.load(sinks_ptr + head, mask=live, other=0.0) * UNIT
         total += 1.0
 
     for tile in range(first_tile, first_tile + num_tiles):
@@ -164,7 +170,7 @@ def attention(out_ptr, partial_ptr, partial_lse_ptr, lse_ptr, q_ptr, k_ptr, v_pt
                     else:
                         bias = distance.to(tl.float32)
                     score += slope[:, None] * bias
-                score *= LOG2E
+                score *= UNIT
         if (start < full_begin) | (start + TILE > full_end):
             distance = key[None, :] - position[:, None]
             not_ahead = distance <= ahead
@@ -177,7 +183,7 @@ def attention(out_ptr, partial_ptr, partial_lse_ptr, lse_ptr, q_ptr, k_ptr, v_pt
                     bias = tl.load(tree_mask_ptr + request * tree_stride_request + again[None, :] * tree_stride_row +
                                    (key - tree_begin)[:, None] * tree_stride_key,
                                    mask=(again <= last_token)[None, :] & (in_tree & there)[:, None], other=0.0).T
-                    score += bias * LOG2E
+                    score += bias * UNIT
             seen = (distance >= -left) & (distance <= right) & not_ahead
             if FEATURES >= 1:
                 in_range = (key[None, :] >= range_low[:, None]) & (key[None, :] <= range_high[:, None])
@@ -185,8 +191,8 @@ def attention(out_ptr, partial_ptr, partial_lse_ptr, lse_ptr, q_ptr, k_ptr, v_pt
             score = tl.where(seen & there[None, :], score, float("-inf"))
         new_top = tl.maximum(top, tl.max(score, 1))
         level = tl.where(new_top == float("-inf"), 0.0, new_top)
-        p = tl.exp2(score - level[:, None])
-        fade = tl.exp2(top - level)
+        p = power(score - level[:, None], NATURAL)
+        fade = power(top - level, NATURAL)
         total = total * fade + tl.sum(p, 1)
         acc = acc * fade[:, None]
         acc = tl.dot(p.to(q.dtype), widen(v, KV_FP8, q.dtype), acc, input_precision="ieee")
@@ -195,8 +201,8 @@ def attention(out_ptr, partial_ptr, partial_lse_ptr, lse_ptr, q_ptr, k_ptr, v_pt
     v_scale = scale_of(v_scale_ptr, (flags & V_SCALE) != 0, request, kv_head, v_scale_stride_request,
                        v_scale_stride_head)
     acc *= (v_scale / tl.where(total > 0, total, 1.0))[:, None]
-    # An infinite top has the total 0, which log2 may not see.
-    lse = tl.where(total > 0, (top + tl.log2(tl.where(total > 0, total, 1.0))) * LN2, float("-inf"))
+    # An infinite top has the total 0, which log may not see.
+    lse = tl.where(total > 0, top / UNIT + tl.log(tl.where(total > 0, total, 1.0)), float("-inf"))
     # Places anew from here: kept through the loop they would cost it the registers it needs.
     rows += tl.minimum(tl.load(num_seqs_ptr, volatile=True), 0)
     token = first_token + rows // heads_a_tile

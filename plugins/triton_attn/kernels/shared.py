@@ -21,8 +21,8 @@ K_SCALE = tl.constexpr(2048)
 V_SCALE = tl.constexpr(4096)
 SINKS_Q_DTYPE = tl.constexpr(8192)  # with SINKS: read sinks_q, not sinks
 
-FP8_E4M3 = tl.constexpr(1)  # values of KV_FP8; 0: the cache has q's dtype
-FP8_E5M2 = tl.constexpr(2)
+# Values of KV_FP8: 0 the cache has q's dtype, 1 e4m3, 2 e5m2, both by their bits; 3 e4m3 by the instructions of 8.9 and
+# later.
 
 LOG2E = tl.constexpr(1.4426950408889634)
 LN2 = tl.constexpr(0.6931471805599453)
@@ -51,7 +51,7 @@ def find_request(query_start_loc_ptr, num_seqs, target, TOKENS: tl.constexpr, to
 
 @triton.jit
 def widen(x, KV_FP8: tl.constexpr, dtype: tl.constexpr):
-    """Cache elements as numbers of q's dtype; bytes by their bits, exactly, on every architecture.
+    """Cache elements as numbers of q's dtype, exactly.
 
     Both fp8 formats keep their bits' order in fp16: e5m2 is its upper byte, e4m3 needs an exponent's bias of 15, not 7.
     """
@@ -59,10 +59,21 @@ def widen(x, KV_FP8: tl.constexpr, dtype: tl.constexpr):
         wide = x.to(tl.int16)
         bits = ((wide & 0x80) << 8) | ((wide & 0x7F) << 7)
         return (bits.to(tl.float16, bitcast=True) * 256.0).to(dtype)
+    elif KV_FP8 == 3:
+        return x.to(tl.float8e4nv, bitcast=True).to(tl.float16).to(dtype)
     elif KV_FP8 == 2:
         return (x.to(tl.int16) << 8).to(tl.float16, bitcast=True).to(dtype)
     else:
         return x
+
+
+@triton.jit
+def power(x, NATURAL: tl.constexpr):
+    """e^x or 2^x."""
+    if NATURAL:
+        return tl.exp(x)
+    else:
+        return tl.exp2(x)
 
 
 @triton.jit

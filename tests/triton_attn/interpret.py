@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kernels in Triton's interpreter against the float64 reference (numerics.md), without a GPU.
+
+    interpret.py KERNELS [--all] [--jobs N] [--only TEXT]
+
+KERNELS is the folder of the kernels' sources. Exit status 1 where a case fails, with what it was.
+"""
+import argparse
+import concurrent.futures
+import importlib
+import os
+import pathlib
+import sys
+import time
+import types
+
+import numpy as np
+
+os.environ["TRITON_INTERPRET"] = "1"
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "plugins" / "triton_attn" / "build"))
+
+
+def kernels_of(folder):
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    names = ("attention", "merge_splits")
+    return types.SimpleNamespace(**{name: getattr(importlib.import_module(name), name) for name in names})
+
+
+def judge(case, out, lse):
+    """The first thing that is wrong with a result, or nothing; by the bounds of numerics.md."""
+    import reference
+
+    unit = {"fp32": 64 * 2.0 ** -24, "fp16": 2.0 ** -11}[case.dtype]
+    errors, plain = [], []
+    start = 0
+    for request, length in enumerate(case.query_lens):
+        for head in range(case.num_heads):
+            want, want_lse, bound = reference.attend(case, request, head, np.float64)
+            rounded = reference.attend(case, request, head, np.float32)[0].astype(case.number)
+            got, got_lse = out[start:start + length, head], lse[start:start + length, head]
+            error = np.abs(got.astype(np.float64) - want)
+            if not (error <= 4 * unit * bound + 1e-30).all():
+                worst = np.argmax(np.where(np.isnan(error), np.inf, error - 4 * unit * bound))
+                i, d = np.unravel_index(worst, error.shape)
+                return (f"request {request} query {i} head {head} column {d}: {got[i, d]}, "
+                        f"wanted {want[i, d]} within {4 * unit * bound[i, d]}")
+            if case.wants_lse:
+                with np.errstate(invalid="ignore"):
+                    near = (got_lse == want_lse) | (np.abs(got_lse - want_lse) <= 1e-4 + 1e-5 * np.abs(want_lse))
+                if not near.all():
+                    i = int(np.argmin(near))
+                    return f"request {request} query {i} head {head}: lse {got_lse[i]}, wanted {want_lse[i]}"
+            errors.append(error.ravel())
+            plain.append(np.abs(rounded.astype(np.float64) - want).ravel())
+        start += length
+    size = sum(map(len, errors))
+    if size >= 2000:  # fewer are no statistics
+        rms, limit = (np.sqrt((np.concatenate(e) ** 2).mean()) for e in (errors, plain))
+        if rms > (3 if case.dtype == "fp32" else 1.75) * limit + 1e-9:
+            return f"rms error {rms}, that of plain fp32 attention is {limit}"
+    return None
+
+
+def check(folder, options):
+    """One case: (what it was, what is wrong or None, seconds)."""
+    from case import Case
+    from launch import run
+
+    started = time.time()
+    case = Case(**options)
+    try:
+        out, lse, untouched = run(case, kernels_of(folder))
+        wrong = judge(case, out, lse) or (None if untouched else "rows past the batch or an unwanted lse were written")
+    except Exception as error:  # the interpreter's own
+        wrong = f"{type(error).__name__}: {error}"
+    return options, wrong, time.time() - started
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kernels")
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", default="")
+    arguments = parser.parse_args()
+    import grid
+
+    cases = [options for options in grid.cases(arguments.all) if arguments.only in str(options)]
+    failed, slowest = 0, (0, None)
+    with concurrent.futures.ProcessPoolExecutor(arguments.jobs) as pool:
+        for options, wrong, seconds in pool.map(check, [arguments.kernels] * len(cases), cases, chunksize=4):
+            slowest = max(slowest, (seconds, str(options)))
+            if wrong:
+                failed += 1
+                print(f"FAILED {options}\n       {wrong}", flush=True)
+    print(f"{len(cases)} cases, {failed} failed; the slowest took {slowest[0]:.1f} s: {slowest[1]}")
+    sys.exit(1 if failed or not cases else 0)
+
+
+if __name__ == "__main__":
+    main()
