@@ -8,7 +8,6 @@
 namespace attnrt::triton {
 namespace {
 
-constexpr uint32_t kFew = 0, kMany = 1;
 constexpr uint32_t kManyRows = 64;
 constexpr int32_t kInvariantSplits = 16, kMostSplits = 32;
 constexpr int64_t kSplitTokens = 4096;  ///< tokens times parts, where a batch may choose
@@ -56,30 +55,40 @@ AttentionOp::AttentionOp(const sdk::CreateInfo& info)
       decodes_(problem_.phase == ATTNRT_PHASE_DECODE),
       alignment_(quantised(problem_) ? 16 : 8) {
   const auto rows = static_cast<uint32_t>(group_) * std::max(1u, decodes_ ? problem_.decode_query_len : 1u);
-  shapes_[kFew] = make_shape(rows);
-  shapes_[kMany] = make_shape(std::max(kManyRows, rows));
+  const bool sizes = problem_.head_size_qk % alignment_ == 0 && problem_.head_size_v % alignment_ == 0;
+  for (const int32_t even : {0, 1}) {
+    const Binary* const few = find_tile(problem_, device_.arch(), rows, even);
+    const Binary* const many = find_tile(problem_, device_.arch(), std::max(kManyRows, rows), even);
+    if (even && (!few || !many || !sizes)) continue;
+    shapes_[even] = {make_shape(few), make_shape(many)};
+  }
 }
 
-AttentionOp::Shape AttentionOp::make_shape(uint32_t rows) const {
-  const Binary* const any = find_tile(problem_, device_.arch(), rows, 0);
-  const Binary* const even = find_tile(problem_, device_.arch(), rows, 1);
+AttentionOp::Shape AttentionOp::make_shape(const Binary* binary) const {
   Shape shape;
-  shape.any = load(any, "attention", kAttentionMembers);
-  shape.block_m = static_cast<int32_t>(any->block_m);
-  shape.tile = static_cast<int32_t>(any->tile);
-  const int32_t heads = std::min(group_, shape.block_m);
-  shape.tokens = shape.block_m / heads;
+  shape.attention = load(binary, "attention", kAttentionMembers);
+  const auto block_m = static_cast<int32_t>(binary->block_m), heads = std::min(group_, block_m);
+  shape.tile = static_cast<int32_t>(binary->tile);
+  shape.tokens = block_m / heads;
   shape.head_tiles = (group_ + heads - 1) / heads;
-  shape.pitch = any->head_size_v;
+  shape.pitch = binary->head_size_v;
   shape.merge_splits = load_merge_splits(shape.pitch);
-  // The same tiles, or alignment would change bits.
-  if (even && even->block_m == any->block_m && even->tile == any->tile && even->features == any->features && even->head_size_v == any->head_size_v &&
-      problem_.head_size_qk % alignment_ == 0 && problem_.head_size_v % alignment_ == 0)
-    shape.even = load(even, "attention", kAttentionMembers);
   return shape;
 }
 
-// Partial rows, of all heads together, that scratch must hold.
+uint32_t AttentionOp::partial_pitch() const {
+  uint32_t pitch = 0;
+  for (const Pair& pair : shapes_) pitch = std::max({pitch, pair.few.pitch, pair.many.pitch});
+  return pitch;
+}
+
+const AttentionOp::Shape& AttentionOp::shape_for(const Plan& plan, bool even) const {
+  const Pair& pair = shapes_[even];
+  const bool many = invariant_ ? !decodes_ : plan.max_query_len_ > pair.few.tokens;
+  return many ? pair.many : pair.few;
+}
+
+// Tokens times parts that scratch must hold.
 int64_t AttentionOp::capacity(const attnrt_limits& limits) const {
   const int64_t tokens = limits.max_tokens;
   if (invariant_) return decodes_ ? tokens * kInvariantSplits : 0;
@@ -88,12 +97,12 @@ int64_t AttentionOp::capacity(const attnrt_limits& limits) const {
 
 // 1 = whole. Parts follow from the problem alone where a request's bits may not depend on its batch; else there are as many
 // as fill the device, none shorter than two tiles.
-int32_t AttentionOp::num_splits(const Shape& shape, const attnrt_batch& batch, int64_t capacity) const {
+int32_t AttentionOp::num_splits(const Shape& shape, const Plan& plan) const {
   if (invariant_) return decodes_ ? kInvariantSplits : 1;
-  if (batch.max_query_len > shape.tokens || batch.num_tokens <= 0) return 1;
-  const int64_t programs = int64_t{batch.num_seqs} * problem_.num_kv_heads * shape.head_tiles;
-  int64_t splits = std::min<int64_t>(kMostSplits, ceiling(2 * int64_t{device_.multiprocessors()}, std::max<int64_t>(programs, 1)));
-  splits = std::min({splits, ceiling(batch.max_seq_len, 2 * int64_t{shape.tile}), capacity / batch.num_tokens});
+  if (plan.max_query_len_ > shape.tokens) return 1;
+  const int64_t programs = int64_t{plan.num_seqs_} * problem_.num_kv_heads * shape.head_tiles;
+  int64_t splits = std::min<int64_t>(kMostSplits, ceiling(2 * int64_t{device_.multiprocessors()}, programs));
+  splits = std::min({splits, ceiling(plan.max_seq_len_, 2 * int64_t{shape.tile}), plan.capacity_ / plan.num_tokens_});
   return static_cast<int32_t>(std::max<int64_t>(splits, 1));
 }
 
@@ -138,17 +147,11 @@ AttentionOp::Plan::Plan(const AttentionOp& op, const attnrt_limits& limits, cons
 
 void AttentionOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
   buffers_.take_over(op_.device_.driver(), batch, cuda_stream(stream));
-  const bool many = op_.invariant_ ? !op_.decodes_ : batch.max_query_len > op_.shapes_[kFew].tokens;
-  shape_ = many ? kMany : kFew;
-  const Shape& shape = op_.shapes_[shape_];
   arguments_.flags = batch.kv_lens ? arguments_.flags | kKvLens : arguments_.flags & ~kKvLens;
-  arguments_.num_splits = op_.num_splits(shape, batch, capacity_);
-  const bool empty = batch.num_seqs == 0 || batch.num_tokens == 0;
-  grid_.x = empty ? 0 : static_cast<uint32_t>(batch.num_tokens / shape.tokens + batch.num_seqs);
-  grid_.y = static_cast<uint32_t>(arguments_.num_kv_heads * shape.head_tiles);
-  grid_.z = static_cast<uint32_t>(arguments_.num_splits);
-  merge_grid_.x = empty || arguments_.num_splits == 1 ? 0 : static_cast<uint32_t>(batch.num_tokens);
-  merge_grid_.y = static_cast<uint32_t>(arguments_.num_heads);
+  num_seqs_ = batch.num_seqs;
+  num_tokens_ = batch.num_tokens;
+  max_query_len_ = batch.max_query_len;
+  max_seq_len_ = batch.max_seq_len;
 }
 
 void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const {
@@ -157,10 +160,12 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   want_dense("sinks", args.sinks, 1);
   want_dense("alibi_slopes", args.alibi_slopes, 1);
   want_dense("prefix_ranges", args.prefix_ranges, 2);
+  if (plan.num_seqs_ == 0 || plan.num_tokens_ == 0) return;
   const bool paged = plan.arguments_.flags & kPaged;
   const attnrt_tensor& k = paged ? *args.k_cache : *args.k;
   const attnrt_tensor& v = paged ? *args.v_cache : *args.v;
   const int32_t first = paged ? 0 : -1;  // contiguous rows are the slots of one block
+  const bool even = shapes_[1].few.attention.loaded() && aligned(args.q, 8) && aligned(args.out, 8) && aligned(&k, alignment_) && aligned(&v, alignment_);
   AttentionArguments a = plan.arguments_;
   a.out_ptr = pointer(args.out);
   a.lse_ptr = pointer(args.lse);
@@ -202,11 +207,12 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
     a.tree_stride_row = args.tree_mask->strides[1];
     a.tree_stride_key = args.tree_mask->strides[2];
   }
-  const Shape& shape = shapes_[plan.shape_];
-  const bool even = shape.even.loaded() && aligned(args.q, alignment_) && aligned(&k, alignment_) && aligned(&v, alignment_) &&
-                    aligned(args.out, alignment_);
-  (even ? shape.even : shape.any).launch(device_.driver(), plan.grid_, &a, cuda_stream(stream));
-  if (plan.merge_grid_.x == 0) return;
+  const Shape& shape = shape_for(plan, even);
+  a.num_splits = num_splits(shape, plan);
+  const gpu::Grid grid{static_cast<uint32_t>(plan.num_tokens_ / shape.tokens + plan.num_seqs_),
+                       static_cast<uint32_t>(a.num_kv_heads * shape.head_tiles), static_cast<uint32_t>(a.num_splits)};
+  shape.attention.launch(device_.driver(), grid, &a, cuda_stream(stream));
+  if (a.num_splits == 1) return;
   MergeSplitsArguments m{};
   m.out_ptr = a.out_ptr;
   m.lse_ptr = a.lse_ptr;
@@ -224,7 +230,7 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   m.out_stride_head = a.out_stride_head;
   m.lse_stride_token = a.lse_stride_token;
   m.lse_stride_head = a.lse_stride_head;
-  shape.merge_splits.launch(device_.driver(), plan.merge_grid_, &m, cuda_stream(stream));
+  shape.merge_splits.launch(device_.driver(), {static_cast<uint32_t>(plan.num_tokens_), static_cast<uint32_t>(a.num_heads), 1}, &m, cuda_stream(stream));
 }
 
 }  // namespace attnrt::triton

@@ -4,7 +4,8 @@
 //   storage  paged NHD and HND or contiguous; fp16, bf16, fp32 and, under q of any of these, e4m3 and e5m2
 //   masks    causality (also per request), window, softcap, ALiBi, sinks, prefix ranges, tree mask
 //   lengths  are read from device memory alone, so that a captured run serves later batches
-//   bits     batch-invariant problems use one tile and one number of parts whatever the batch
+//   bits     batch-invariant problems use one tile and one number of parts whatever the batch; there are kernels for operands
+//            at multiples of 16 bytes and others, so that bits hold for operands of one alignment
 #ifndef ATTNRT_TRITON_ATTN_ATTENTION_OP_HPP
 #define ATTNRT_TRITON_ATTN_ATTENTION_OP_HPP
 #include "arguments.hpp"
@@ -33,29 +34,30 @@ class AttentionOp : public CacheOp {
     const AttentionOp& op_;
     BatchBuffers buffers_;
     AttentionArguments arguments_{};  ///< all that does not depend on a call
-    int64_t capacity_;                ///< partial rows of all heads in scratch
-    uint32_t shape_ = 0;              ///< which of the op's tiles
-    gpu::Grid grid_{};
-    gpu::Grid merge_grid_{};
+    int64_t capacity_;                ///< tokens times parts that scratch holds
+    int32_t num_seqs_ = 0, num_tokens_ = 0, max_query_len_ = 0, max_seq_len_ = 0;
   };
 
   void run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const;
 
  private:
-  // A tile of rows: its kernels, with and without aligned operands.
+  // A kernel, and the merge of its parts.
   struct Shape {
-    int32_t block_m = 0, tile = 0, tokens = 0, head_tiles = 0;
-    uint32_t pitch = 0;  ///< of partial rows
-    gpu::Launcher any, even, merge_splits;
+    int32_t tile = 0, tokens = 0, head_tiles = 0;  ///< keys a step, tokens a tile, tiles of a KV head's query heads
+    uint32_t pitch = 0;                            ///< of partial rows
+    gpu::Launcher attention, merge_splits;
   };
-  Shape make_shape(uint32_t rows) const;
-  int32_t num_splits(const Shape& shape, const attnrt_batch& batch, int64_t capacity) const;
+  Shape make_shape(const Binary* binary) const;
+  const Shape& shape_for(const Plan& plan, bool even) const;
+  int32_t num_splits(const Shape& shape, const Plan& plan) const;
   int64_t capacity(const attnrt_limits& limits) const;
-  uint32_t partial_pitch() const { return std::max(shapes_[0].pitch, shapes_[1].pitch); }
+  uint32_t partial_pitch() const;
 
   int32_t group_;
   bool invariant_, decodes_;  ///< one partition for all batches; all queries are those of decodes
-  Shape shapes_[2];           ///< few rows, many rows
+  struct Pair {
+    Shape few, many;  ///< rows
+  } shapes_[2];       ///< of any operands, of aligned ones
   int64_t alignment_;         ///< elements, of strides and head sizes of aligned kernels
 };
 

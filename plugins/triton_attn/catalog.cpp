@@ -19,7 +19,7 @@ bool serves(const Binary& b, const Wanted& w) {
 
 const Binary* find(const Wanted& wanted) {
   const Binary* best = nullptr;
-  const auto cost = [](const Binary& b) { return std::tuple(b.head_size_qk + b.head_size_v, b.block_m, b.features, 1000 - b.arch); };
+  const auto cost = [](const Binary& b) { return std::tuple(b.head_size_qk + b.head_size_v, b.features, b.block_m, 1000 - b.arch); };
   for (unsigned i = 0; i < num_binaries; ++i)
     if (serves(binaries[i], wanted) && (!best || cost(binaries[i]) < cost(*best))) best = &binaries[i];
   return best;

@@ -21,7 +21,7 @@ struct Wanted {
   uint32_t features = 0;  ///< at least
 };
 
-/// The kernel of the smallest class and the smallest block_m that serves, of the newest architecture that the device runs;
+/// The kernel of the smallest class, the fewest features and the smallest block_m that serves, of the newest architecture that the device runs;
 /// NULL = there is none. [thread-safe]
 const Binary* find(const Wanted& wanted);
 

@@ -13,8 +13,8 @@ constexpr int64_t kSplitTokens = 2048;  ///< tokens times parts, where a batch m
 
 sdk::CuStream cuda_stream(attnrt_stream stream) { return static_cast<sdk::CuStream>(const_cast<void*>(stream)); }
 
-Wanted decode_wanted(const attnrt_problem& p, uint32_t arch) {
-  return {"mla_decode", arch, static_cast<int32_t>(p.q_dtype), static_cast<int32_t>(p.kv_dtype), -1, 0, 0, 0, -1};
+Wanted decode_wanted(const attnrt_problem& p, uint32_t arch, int32_t even) {
+  return {"mla_decode", arch, static_cast<int32_t>(p.q_dtype), static_cast<int32_t>(p.kv_dtype), -1, 0, 0, 0, even};
 }
 
 int64_t ceiling(int64_t value, int64_t step) { return (value + step - 1) / step; }
@@ -25,16 +25,20 @@ void LatentOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
   refuse_dtypes(p, diag);
   if (diag.count()) return;
   refuse_missing(p, diag);
-  if (!find(decode_wanted(p, p.arch)) || !find_merge_splits(p, p.arch, p.head_size_v))
+  if (!find(decode_wanted(p, p.arch, 0)) || !find_merge_splits(p, p.arch, p.head_size_v))
     diag.add(ATTNRT_WHY_OTHER, sdk::say("no kernel was compiled for q ", sdk::dtype_name(p.q_dtype), " and cache ", sdk::dtype_name(p.kv_dtype),
                                         " on compute capability ", p.arch / 10, ".", p.arch % 10));
 }
 
-LatentOp::LatentOp(const sdk::CreateInfo& info) : CacheOp(info), invariant_(problem_.determinism >= ATTNRT_DETERMINISM_BATCH_INVARIANT) {
-  const Binary* const binary = find(decode_wanted(problem_, device_.arch()));
-  decode_ = load(binary, "mla_decode", kMlaDecodeMembers);
-  head_tiles_ = static_cast<int32_t>(ceiling(problem_.num_heads, binary->block_m));
-  tile_ = static_cast<int32_t>(binary->tile);
+LatentOp::LatentOp(const sdk::CreateInfo& info)
+    : CacheOp(info), invariant_(problem_.determinism >= ATTNRT_DETERMINISM_BATCH_INVARIANT), alignment_(quantised(problem_) ? 16 : 8) {
+  for (const int32_t even : {0, 1}) {
+    const Binary* const binary = find(decode_wanted(problem_, device_.arch(), even));
+    if (even && !binary) continue;
+    shapes_[even].decode = load(binary, "mla_decode", kMlaDecodeMembers);
+    shapes_[even].head_tiles = static_cast<int32_t>(ceiling(problem_.num_heads, binary->block_m));
+    shapes_[even].tile = static_cast<int32_t>(binary->tile);
+  }
   merge_splits_ = load_merge_splits(problem_.head_size_v);
 }
 
@@ -75,23 +79,28 @@ LatentOp::Plan::Plan(const LatentOp& op, const attnrt_limits& limits, const attn
 void LatentOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
   buffers_.take_over(op_.device_.driver(), batch, cuda_stream(stream));
   arguments_.flags = batch.kv_lens ? arguments_.flags | kKvLens : arguments_.flags & ~kKvLens;
-  const bool empty = batch.num_seqs == 0 || batch.num_tokens == 0;
-  const int64_t tokens = std::max(batch.num_tokens, 1), programs = tokens * op_.head_tiles_;
-  int64_t splits = kInvariantSplits;
-  if (!op_.invariant_) {
-    splits = std::min<int64_t>(kMostSplits, ceiling(2 * int64_t{op_.device_.multiprocessors()}, programs));
-    splits = std::max<int64_t>(1, std::min({splits, ceiling(batch.max_seq_len, 2 * int64_t{op_.tile_}), capacity_ / tokens}));
-  }
-  arguments_.num_splits = static_cast<int32_t>(splits);
-  grid_ = {empty ? 0 : static_cast<uint32_t>(programs), 1, static_cast<uint32_t>(splits)};
-  merge_grid_ = {empty ? 0 : static_cast<uint32_t>(tokens), static_cast<uint32_t>(arguments_.num_heads), 1};
+  num_tokens_ = batch.num_seqs == 0 ? 0 : batch.num_tokens;
+  max_seq_len_ = batch.max_seq_len;
+}
+
+// As many parts as fill the device, none shorter than two tiles; one number for all batches where bits may not depend on them.
+int32_t LatentOp::num_splits(const Shape& shape, const Plan& plan) const {
+  if (invariant_) return kInvariantSplits;
+  const int64_t tokens = plan.num_tokens_;
+  int64_t splits = std::min<int64_t>(kMostSplits, ceiling(2 * int64_t{device_.multiprocessors()}, tokens * shape.head_tiles));
+  splits = std::min({splits, ceiling(plan.max_seq_len_, 2 * int64_t{shape.tile}), plan.capacity_ / tokens});
+  return static_cast<int32_t>(std::max<int64_t>(splits, 1));
 }
 
 void LatentOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const {
   want_absent("run", "out_scale", args.out_scale);
   want_absent("run", "out_block_scale", args.out_block_scale);
   want_absent("run", "q_scale", args.q_scale);
+  if (plan.num_tokens_ == 0) return;
+  const bool even = shapes_[1].decode.loaded() && aligned(args.q, 8) && aligned(args.q_rope, 8) && aligned(args.k_cache, alignment_);
+  const Shape& shape = shapes_[even];
   MlaDecodeArguments a = plan.arguments_;
+  a.num_splits = num_splits(shape, plan);
   a.q_ptr = pointer(args.q);
   a.q_stride_token = args.q->strides[0];
   a.q_stride_head = args.q->strides[1];
@@ -105,7 +114,9 @@ void LatentOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream 
   a.k_scale_stride_request = step(args.k_scale, 0);
   a.softmax_scale = args.scale;
   if (args.k_scale) a.flags |= kKScale;
-  decode_.launch(device_.driver(), plan.grid_, &a, cuda_stream(stream));
+  const auto tokens = static_cast<uint32_t>(plan.num_tokens_);
+  shape.decode.launch(device_.driver(), {tokens * static_cast<uint32_t>(shape.head_tiles), 1, static_cast<uint32_t>(a.num_splits)}, &a,
+                      cuda_stream(stream));
   MergeSplitsArguments m{};
   m.out_ptr = pointer(args.out);
   m.lse_ptr = pointer(args.lse);
@@ -123,7 +134,7 @@ void LatentOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream 
     m.lse_stride_token = args.lse->strides[0];
     m.lse_stride_head = args.lse->strides[1];
   }
-  merge_splits_.launch(device_.driver(), plan.merge_grid_, &m, cuda_stream(stream));
+  merge_splits_.launch(device_.driver(), {tokens, problem_.num_heads, 1}, &m, cuda_stream(stream));
 }
 
 }  // namespace attnrt::triton

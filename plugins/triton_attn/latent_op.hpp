@@ -5,7 +5,8 @@
 //   storage  rows of latent 512 and rope 64, one head; fp16, bf16, fp32 and, under q of any of these, e4m3 and e5m2
 //   rows     of a program are heads of one token, so that a tile of keys serves many of them
 //   masks    causality (also per request); other masks are refused
-//   bits     parts of the keys follow from the problem alone where it is batch-invariant
+//   bits     parts of the keys follow from the problem alone where it is batch-invariant; they hold for operands of one
+//            alignment, to 16 bytes or less
 #ifndef ATTNRT_TRITON_ATTN_LATENT_OP_HPP
 #define ATTNRT_TRITON_ATTN_LATENT_OP_HPP
 #include "arguments.hpp"
@@ -35,17 +36,24 @@ class LatentOp : public CacheOp {
     BatchBuffers buffers_;
     MlaDecodeArguments arguments_{};
     int64_t capacity_;  ///< tokens times parts that scratch holds
-    gpu::Grid grid_{}, merge_grid_{};
+    int32_t num_tokens_ = 0, max_seq_len_ = 0;
   };
 
   void run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const;
 
  private:
+  // A kernel and its tile.
+  struct Shape {
+    int32_t head_tiles = 1, tile = 1;
+    gpu::Launcher decode;
+  };
   int64_t capacity(const attnrt_limits& limits) const;
+  int32_t num_splits(const Shape& shape, const Plan& plan) const;
 
   bool invariant_;
-  int32_t head_tiles_ = 1, tile_ = 1;
-  gpu::Launcher decode_, merge_splits_;
+  int64_t alignment_;  ///< elements, of a cache's strides for aligned kernels
+  Shape shapes_[2];    ///< of any operands, of aligned ones
+  gpu::Launcher merge_splits_;
 };
 
 }  // namespace attnrt::triton

@@ -36,8 +36,8 @@ class Attention {
     const int32_t elements = sdk::dtype_bytes(b_.kv_dtype) == 1 ? 16 : 8;
     bool good = a_.head_size_qk % elements == 0 && a_.head_size_v % elements == 0;
     for (const uint64_t p : {a_.q_ptr, a_.k_ptr, a_.v_ptr, a_.out_ptr}) good &= p % 16 == 0;
-    for (const int64_t s : {a_.q_stride_token, a_.q_stride_head, a_.k_stride_block, a_.k_stride_slot, a_.k_stride_head, a_.v_stride_block,
-                            a_.v_stride_slot, a_.v_stride_head, a_.out_stride_token, a_.out_stride_head})
+    for (const int64_t s : {a_.q_stride_token, a_.q_stride_head, a_.out_stride_token, a_.out_stride_head}) good &= s % 8 == 0;
+    for (const int64_t s : {a_.k_stride_block, a_.k_stride_slot, a_.k_stride_head, a_.v_stride_block, a_.v_stride_slot, a_.v_stride_head})
       good &= s % elements == 0;
     if (!good) throw BadAccess("an aligned attention kernel was given operands that are not");
   }

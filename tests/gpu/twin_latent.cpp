@@ -12,6 +12,10 @@ void run_mla_decode(const LaunchRecord& launch, const DeviceMemory& memory) {
   const Binary& b = *launch.binary;
   const Rows rows(memory);
   const auto a = launch.arguments<MlaDecodeArguments>(kMlaDecodeMembers);
+  const int64_t cache_elements = sdk::dtype_bytes(b.kv_dtype) == 1 ? 16 : 8;
+  if (b.even && (a.q_ptr % 16 || a.q_rope_ptr % 16 || a.kv_ptr % 16 || a.q_stride_token % 8 || a.q_stride_head % 8 || a.q_rope_stride_token % 8 ||
+                 a.q_rope_stride_head % 8 || a.kv_stride_block % cache_elements || a.kv_stride_slot % cache_elements))
+    throw BadAccess("an aligned mla_decode kernel was given operands that are not");
   const auto flag = [&](int32_t bit) { return (a.flags & bit) != 0; };
   const auto num_seqs = rows.number<int32_t>(a.num_seqs_ptr, 0, "mla_decode reads num_seqs");
   if (num_seqs <= 0) return;
@@ -31,7 +35,7 @@ void run_mla_decode(const LaunchRecord& launch, const DeviceMemory& memory) {
       if (flag(kPerRequest)) causal = rows.number<uint8_t>(a.causal_ptr, request, "mla_decode reads causal") != 0;
       if (causal) keys = std::min<int64_t>(keys, seq_len - query_len + (row - query_start) + 1);
       const int64_t tiles = (std::max<int64_t>(keys, 0) + tile - 1) / tile;
-      const int64_t each = a.num_splits > 1 ? std::max<int64_t>((tiles + a.num_splits - 1) / a.num_splits, 2) : tiles;
+      const int64_t each = (tiles + a.num_splits - 1) / a.num_splits;
       const int32_t heads = std::min(block_m, a.num_heads - first_head);
       std::vector<std::vector<float>> q(static_cast<std::size_t>(heads), std::vector<float>(kRow));
       std::vector<RowState> states(static_cast<std::size_t>(heads));
