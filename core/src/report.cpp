@@ -83,7 +83,8 @@ json::object variant_json(const PluginFile& file, const Ledger& ledger, const st
   json::array archs;
   for (uint32_t i = 0; i < c.num_arch_ranges; ++i) {
     const std::string low = arch_name(c.device_type, c.arch_ranges[2 * i]);
-    archs.emplace_back(c.arch_ranges[2 * i + 1] == UINT32_MAX ? low + "+" : low + "-" + arch_name(c.device_type, c.arch_ranges[2 * i + 1]));
+    const uint32_t high = c.arch_ranges[2 * i + 1];
+    archs.emplace_back(high == UINT32_MAX ? low + "+" : high == c.arch_ranges[2 * i] ? low : low + "-" + arch_name(c.device_type, high));
   }
   const auto why_not = unusable(file, c, machine);
   return {{"name", v.name},
