@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kernels in Triton's interpreter against the float64 reference (numerics.md), without a GPU.
 
-    interpret.py KERNELS [--all] [--jobs N] [--only TEXT]
+    interpret.py KERNELS [--all] [--jobs N] [--only TEXT] [--stop]
 
 KERNELS is the folder of the kernels' sources. Exit status 1 where a case fails, with what it was.
 """
@@ -23,7 +23,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "plugins" / "t
 def kernels_of(folder):
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    names = ("attention", "merge_splits")
+    names = ("attention", "merge_splits", "merge_states", "mla_decode", "write_kv")
     return types.SimpleNamespace(**{name: getattr(importlib.import_module(name), name) for name in names})
 
 
@@ -46,8 +46,7 @@ def judge(case, out, lse):
                 return (f"request {request} query {i} head {head} column {d}: {got[i, d]}, "
                         f"wanted {want[i, d]} within {4 * unit * bound[i, d]}")
             if case.wants_lse:
-                with np.errstate(invalid="ignore"):
-                    near = (got_lse == want_lse) | (np.abs(got_lse - want_lse) <= 1e-4 + 1e-5 * np.abs(want_lse))
+                near = np.isclose(got_lse, want_lse, atol=1e-4, rtol=1e-5)
                 if not near.all():
                     i = int(np.argmin(near))
                     return f"request {request} query {i} head {head}: lse {got_lse[i]}, wanted {want_lse[i]}"
@@ -62,16 +61,26 @@ def judge(case, out, lse):
     return None
 
 
-def check(folder, options):
-    """One case: (what it was, what is wrong or None, seconds)."""
+def wrong_with(kernels, options):
+    """What is wrong with the result of one case, or nothing."""
+    import latent
+    import rows
     from case import Case
     from launch import run
 
-    started = time.time()
+    others = {"mla_decode": latent.check, "write_kv": rows.check_write, "merge_states": rows.check_states}
+    if options.get("kernel") in others:
+        return others[options["kernel"]](kernels, options)
     case = Case(**options)
+    out, lse, untouched = run(case, kernels)
+    return judge(case, out, lse) or (None if untouched else "rows past the batch or an unwanted lse were written")
+
+
+def check(folder, options):
+    """One case: (what it was, what is wrong or nothing, seconds)."""
+    started = time.time()
     try:
-        out, lse, untouched = run(case, kernels_of(folder))
-        wrong = judge(case, out, lse) or (None if untouched else "rows past the batch or an unwanted lse were written")
+        wrong = wrong_with(kernels_of(folder), options)
     except Exception as error:  # the interpreter's own
         wrong = f"{type(error).__name__}: {error}"
     return options, wrong, time.time() - started
@@ -82,11 +91,15 @@ def main():
     parser.add_argument("kernels")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="cases whose text has this")
+    parser.add_argument("--stop", action="store_true", help="at the first case that fails")
     arguments = parser.parse_args()
     import grid
+    import latent
+    import rows
 
-    cases = [options for options in grid.cases(arguments.all) if arguments.only in str(options)]
+    cases = [*grid.cases(arguments.all), *latent.cases(arguments.all), *rows.cases(arguments.all)]
+    cases = [options for options in cases if arguments.only in str(options)]
     failed, slowest = 0, (0, None)
     with concurrent.futures.ProcessPoolExecutor(arguments.jobs) as pool:
         for options, wrong, seconds in pool.map(check, [arguments.kernels] * len(cases), cases, chunksize=4):
@@ -94,6 +107,9 @@ def main():
             if wrong:
                 failed += 1
                 print(f"FAILED {options}\n       {wrong}", flush=True)
+                if arguments.stop:
+                    pool.shutdown(cancel_futures=True)
+                    break
     print(f"{len(cases)} cases, {failed} failed; the slowest took {slowest[0]:.1f} s: {slowest[1]}")
     sys.exit(1 if failed or not cases else 0)
 

@@ -39,17 +39,17 @@ FEATURES = {"prefill": 0, "decode": 0, "full": 1, "any": 2}
 # (BLOCK_M, TILE, warps, stages) by kind and class of head size, for elements of 16 bits.
 BIG = {
     ("prefill", 64): (128, 64, 8, 3), ("prefill", 128): (128, 64, 8, 3), ("prefill", 256): (64, 64, 8, 2),
-    ("decode", 64): (16, 64, 4, 3), ("decode", 128): (16, 64, 4, 3), ("decode", 256): (16, 64, 4, 3),
-    ("full", 64): (64, 64, 4, 3), ("full", 128): (64, 64, 8, 2), ("full", 256): (64, 32, 8, 2),
+    ("decode", 64): (16, 64, 4, 3), ("decode", 128): (16, 64, 4, 3), ("decode", 256): (16, 32, 4, 3),
+    ("full", 64): (64, 64, 4, 3), ("full", 128): (64, 32, 8, 2), ("full", 256): (64, 32, 8, 2),
     ("any", 64): (32, 32, 8, 2), ("any", 128): (16, 32, 8, 2), ("any", 256): (16, 16, 8, 2),
 }  # fmt: skip
 # Where shared memory is short, 99 KiB, or the tensor cores read registers.
 SMALL = BIG | {
-    ("prefill", 128): (128, 32, 8, 2), ("prefill", 256): (64, 32, 8, 2), ("decode", 256): (16, 32, 4, 3),
-    ("full", 128): (64, 32, 8, 2), ("full", 256): (32, 32, 8, 2),
+    ("prefill", 128): (128, 32, 8, 2), ("prefill", 256): (64, 32, 8, 2),
+    ("full", 256): (32, 32, 8, 2),
 }  # fmt: skip
 # Bytes pass through registers on their way to the tensor cores.
-FP8 = {("full", 128): (64, 32, 8, 2), ("decode", 256): (16, 32, 4, 2)}
+FP8 = {("decode", 256): (16, 32, 4, 2)}
 # fp32 is multiplied without tensor cores.
 FP32 = {
     ("full", 64): (16, 32, 4, 2), ("full", 128): (16, 32, 4, 2), ("full", 256): (16, 16, 4, 2),

@@ -73,6 +73,10 @@ def attention(out_ptr, partial_ptr, partial_lse_ptr, lse_ptr, q_ptr, k_ptr, v_pt
     causal = (flags & CAUSAL) != 0
     if (flags & PER_REQUEST) != 0:
         causal = tl.load(causal_ptr + request) != 0
+    if FEATURES < 2:
+        flags &= -1 - TREE  # known to be off: nothing is compiled for it
+    if FEATURES < 1:
+        flags &= -1 - ALIBI - PREFIX
     has_alibi = (flags & ALIBI) != 0
     has_prefix = (flags & PREFIX) != 0
     has_tree = (flags & TREE) != 0
