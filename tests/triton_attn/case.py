@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 
 FLAG = {"causal": 1, "per request": 2, "paged": 4, "kv_lens": 8, "sinks": 16, "alibi": 32, "alibi_sqrt": 64,
-        "tree": 128, "prefix": 256, "lse": 512, "q_scale": 1024, "k_scale": 2048, "v_scale": 4096, "sinks_q_dtype": 8192}
+        "tree": 128, "prefix": 256, "lse": 512, "q_scale": 1024, "k_scale": 2048, "v_scale": 4096,
+        "sinks_q_dtype": 8192}
 
 
 def numbers_of_bytes(kind):

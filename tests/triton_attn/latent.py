@@ -50,8 +50,9 @@ def check(kernels, options):
         "k_scale_ptr": kv_scale, "softmax_scale": float(scale), "num_heads": heads, "head_size_v": LATENT,
         "block_size": block, "num_splits": splits, "q_stride_token": heads * (LATENT + ROPE),
         "q_stride_head": LATENT + ROPE, "q_rope_stride_token": heads * (LATENT + ROPE),
-        "q_rope_stride_head": LATENT + ROPE, "kv_stride_block": block * (LATENT + ROPE), "kv_stride_slot": LATENT + ROPE,
-        "block_table_stride": table.shape[1], "out_stride_token": heads * LATENT, "out_stride_head": LATENT,
+        "q_rope_stride_head": LATENT + ROPE, "kv_stride_block": block * (LATENT + ROPE),
+        "kv_stride_slot": LATENT + ROPE, "block_table_stride": table.shape[1],
+        "out_stride_token": heads * LATENT, "out_stride_head": LATENT,
         "lse_stride_token": heads, "lse_stride_head": 1,
     }
     if options.get("kv_lens"):
@@ -90,7 +91,8 @@ def cases(dense):
     for index, (heads, block) in enumerate(shapes):
         for turn, batch in enumerate(lengths):
             for dtype, kv_dtype in (("fp32", None), ("fp16", None), ("fp16", "e4m3")):
-                yield {"kernel": "mla_decode", "dtype": dtype, "kv_dtype": kv_dtype, "heads": heads, "block_size": block,
-                       "lengths": batch, "splits": (1, 4)[(index + turn) % 2], "seed": index * 10 + turn}
+                yield {"kernel": "mla_decode", "dtype": dtype, "kv_dtype": kv_dtype, "heads": heads,
+                       "block_size": block, "lengths": batch, "splits": (1, 4)[(index + turn) % 2],
+                       "seed": index * 10 + turn}
     yield {"kernel": "mla_decode", "dtype": "fp32", "heads": 4, "block_size": 16, "lengths": ((2, 9), (1, 4)),
            "kv_lens": (30, 0), "causal": False, "splits": 2, "seed": 99}

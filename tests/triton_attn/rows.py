@@ -49,7 +49,8 @@ def check_write(kernels, options):
         offset = head_k if latent and name == "v" else 0
         arguments |= {f"{name}_ptr": rows, f"{name}_cache_ptr": Array(caches[index], offset),
                       f"{name}_stride_token": heads * size, f"{name}_stride_head": size,
-                      f"{name}_cache_stride_block": steps[0], f"{name}_cache_stride_slot": steps[2 if options["hnd"] else 1],
+                      f"{name}_cache_stride_block": steps[0],
+                      f"{name}_cache_stride_slot": steps[2 if options["hnd"] else 1],
                       f"{name}_cache_stride_head": steps[1 if options["hnd"] else 2]}
         stored = quantised(rows.astype(np.float32) / scale[None, :, None], kind) if kind else rows
         target = before[0] if latent else before[index]
@@ -62,9 +63,10 @@ def check_write(kernels, options):
            {"HEAD_QK": 1 << (head_k - 1).bit_length(), "HEAD_V": 1 << (head_v - 1).bit_length(),
             "KV_FP8": FP8.get(kind, 0)})
     for cache, want in zip(caches, wanted):
-        if cache.tobytes() != want.tobytes():
-            at = np.argmax(cache.ravel().view(np.uint8) != want.ravel().view(np.uint8))
-            return f"the cache has {cache.ravel().view(np.uint8)[at]} at byte {at}, wanted {want.ravel().view(np.uint8)[at]}"
+        got, want = (array.ravel().view(np.uint8) for array in (cache, want))
+        if (got != want).any():
+            at = np.argmax(got != want)
+            return f"the cache has {got[at]} at byte {at}, wanted {want[at]}"
     return None
 
 
@@ -79,8 +81,9 @@ def check_states(kernels, options):
         outs[index][index % tokens] = np.nan
         lse[5] = -np.inf
     out, got = np.full((tokens + 1, heads, size), 77, dtype), np.full((tokens + 1, heads), 77, np.float32)
-    arguments = {"out_ptr": out, "lse_ptr": got, "flags": FLAG["lse"], "num_partials": count, "num_merged_tokens": merged,
-                 "head_size_v": size, "out_stride_token": heads * size, "out_stride_head": size,
+    arguments = {"out_ptr": out, "lse_ptr": got, "flags": FLAG["lse"], "num_partials": count,
+                 "num_merged_tokens": merged, "head_size_v": size,
+                 "out_stride_token": heads * size, "out_stride_head": size,
                  "lse_stride_token": heads, "lse_stride_head": 1}
     for index in range(count):
         arguments |= {f"out_{index}_ptr": outs[index], f"lse_{index}_ptr": lses[index],

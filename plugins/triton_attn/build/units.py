@@ -36,24 +36,26 @@ HEADS = (64, 128, 256)
 # ranges; any: also tree masks, and nothing is promised of strides.
 FEATURES = {"prefill": 0, "decode": 0, "full": 1, "any": 2}
 
-# (BLOCK_M, TILE, warps, stages) by kind and class of head size, for elements of 16 bits.
+# (BLOCK_M, TILE, warps, stages) by kind and class of head size, for elements of 16 bits: the largest tried that neither
+# spills nor asks for more shared memory than there is.
 BIG = {
     ("prefill", 64): (128, 64, 8, 3), ("prefill", 128): (128, 64, 8, 3), ("prefill", 256): (64, 64, 8, 2),
     ("decode", 64): (16, 64, 4, 3), ("decode", 128): (16, 64, 4, 3), ("decode", 256): (16, 32, 4, 3),
     ("full", 64): (64, 64, 4, 3), ("full", 128): (64, 32, 8, 2), ("full", 256): (64, 32, 8, 2),
     ("any", 64): (32, 32, 8, 2), ("any", 128): (16, 32, 8, 2), ("any", 256): (16, 16, 8, 2),
 }  # fmt: skip
-# Where shared memory is short, 99 KiB, or the tensor cores read registers.
+# Where shared memory is short, 99 KiB, and the tensor cores read registers.
 SMALL = BIG | {
     ("prefill", 128): (128, 32, 8, 2), ("prefill", 256): (64, 32, 8, 2),
-    ("full", 256): (32, 32, 8, 2),
+    ("full", 64): (64, 32, 8, 2), ("full", 128): (32, 32, 8, 2), ("full", 256): (16, 32, 8, 2),
 }  # fmt: skip
 # Bytes pass through registers on their way to the tensor cores.
 FP8 = {("decode", 256): (16, 32, 4, 2)}
+SPECIAL = {(100, "e5m2", "full", 128): (64, 32, 4, 2)}
 # fp32 is multiplied without tensor cores.
 FP32 = {
-    ("full", 64): (16, 32, 4, 2), ("full", 128): (16, 32, 4, 2), ("full", 256): (16, 16, 4, 2),
-    ("any", 64): (16, 16, 4, 2), ("any", 128): (16, 16, 8, 2), ("any", 256): (16, 16, 8, 1),
+    ("full", 64): (16, 16, 8, 2), ("full", 128): (16, 16, 8, 1), ("full", 256): (16, 16, 8, 1),
+    ("any", 64): (16, 16, 8, 2), ("any", 128): (16, 16, 8, 2), ("any", 256): (16, 16, 8, 1),
 }  # fmt: skip
 
 
@@ -63,7 +65,7 @@ def shape(kind, arch, q, kv, head):
     shapes = SMALL if arch in (80, 120) else BIG
     if kv in KV_FP8:
         shapes = shapes | FP8
-    return shapes[kind, head]
+    return SPECIAL.get((arch, kv, kind, head), shapes[kind, head])
 
 
 def kv_fp8(arch, kv):

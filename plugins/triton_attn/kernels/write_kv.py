@@ -5,7 +5,7 @@ Grid      x: num_tokens, y: num_kv_heads. Row i goes to block slot_mapping[i] / 
           block_size; a negative slot is skipped.
 Dtypes    rows fp16, bf16, fp32 into a cache of the same dtype, bits unchanged (KV_FP8 0, also for rows of fp8 given
           as bytes), or into e4m3 (1) or e5m2 (2): the fp32 quotient value / scale rounded to nearest even, what is too
-          large becomes the largest finite number, NaN stays NaN. Scales fp32, one or one a head, 1 where the flag is off.
+          large becomes the largest finite number, NaN stays NaN. Scales fp32, one or one a head, 1 without the flag.
 Latent    rows of MLA: k is the latent part, v the rope part, v_cache the same cache behind the latent columns.
 
 Rounding by bits rather than by instruction, since 8.0 has none: alike on every architecture, and bit for bit testable.
