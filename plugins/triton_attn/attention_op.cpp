@@ -107,6 +107,7 @@ int32_t AttentionOp::num_splits(const Shape& shape, const Plan& plan) const {
 }
 
 attnrt_workspace AttentionOp::workspace(const attnrt_limits& limits) const {
+  want_addressable(problem_, limits);
   attnrt_workspace w{};
   w.struct_size = sizeof w;
   w.plan_bytes = BatchBuffers(limits, 0).bytes();

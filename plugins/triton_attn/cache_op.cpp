@@ -96,6 +96,13 @@ void refuse_missing(const attnrt_problem& p, const sdk::Diag& diag) {
   need(lse && p.out_dtype != ATTNRT_FP32, merge_wanted(p, p.arch, ATTNRT_FP32));
 }
 
+void want_addressable(const attnrt_problem& p, const attnrt_limits& limits) {
+  constexpr uint64_t most = uint64_t{1} << 32;
+  if (sdk::is_paged(p.kv_layouts) && static_cast<uint64_t>(limits.max_seq_len) * p.block_size >= most)
+    throw sdk::Error(ATTNRT_UNSUPPORTED, sdk::say("limits.max_seq_len is ", limits.max_seq_len, " with block_size ", p.block_size,
+                                                  ", wanted a product below ", most));
+}
+
 CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(gpu::Device::open(info.device.id)) {
   const attnrt_problem& p = problem_;
   if (sdk::is_paged(p.kv_layouts)) {

@@ -24,6 +24,9 @@ void refuse_dtypes(const attnrt_problem& problem, const sdk::Diag& diag);
 /// The kernel that merges parts of this pitch; NULL = there is none. [thread-safe]
 const Binary* find_merge_splits(const attnrt_problem& problem, uint32_t arch, uint32_t pitch);
 
+/// Throws UNSUPPORTED where keys are so many that a kernel could not find their block by a product of 32 bits. [thread-safe]
+void want_addressable(const attnrt_problem& problem, const attnrt_limits& limits);
+
 /// Adds a reason where a kernel beside the one that attends was not compiled: for the cache, for merges. [thread-safe]
 void refuse_missing(const attnrt_problem& problem, const sdk::Diag& diag);
 

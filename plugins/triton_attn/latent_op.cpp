@@ -49,6 +49,7 @@ int64_t LatentOp::capacity(const attnrt_limits& limits) const {
 }
 
 attnrt_workspace LatentOp::workspace(const attnrt_limits& limits) const {
+  want_addressable(problem_, limits);
   attnrt_workspace w{};
   w.struct_size = sizeof w;
   w.plan_bytes = BatchBuffers(limits, 0).bytes();

@@ -5,6 +5,7 @@
 #define ATTNRT_TESTS_GPU_FAKE_PLUGIN_HPP
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -14,11 +15,12 @@
 
 namespace attnrt::fake {
 
-/// Loads the plugin and puts a fresh device under it.
+/// Loads the plugin, that of ATTNRT_TEST_PLUGIN where the variable is set, and puts a fresh device under it.
 class Plugin {
  public:
-  explicit Plugin(const DeviceModel& model = {}, const char* file = TWIN_PLUGIN) {
-    void* handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+  explicit Plugin(const DeviceModel& model = {}) {
+    const char* const other = std::getenv("ATTNRT_TEST_PLUGIN");
+    void* handle = dlopen(other ? other : TWIN_PLUGIN, RTLD_NOW | RTLD_LOCAL);
     if (!handle) throw std::runtime_error(dlerror());
     attnrt_plugin_query_fn query = nullptr;
     void* symbol = dlsym(handle, ATTNRT_PLUGIN_QUERY);

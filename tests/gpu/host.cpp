@@ -206,6 +206,23 @@ TEST_CASE("each failure of the device is a status and a sentence") {
   }
 }
 
+TEST_CASE("sequences that a kernel could not address are refused before there is a plan") {
+  fake::Plugin plugin;
+  conformance::CudaMemory memory(*fake::driver(), 0, true);
+  attnrt_problem p = problem(ATTNRT_PHASE_MIXED, ATTNRT_DETERMINISM_NONE);
+  p.block_size = 1024;
+  const conformance::Rig rig(plugin.variant("TRITON_ATTN", "aot"), memory, p);
+  REQUIRE(rig.op());
+  attnrt_limits limits{sizeof(limits), 1, 4, 64, 16, (1 << 22) - 1, 0, 100, 100, 0};
+  attnrt_workspace sizes{};
+  sizes.struct_size = sizeof sizes;
+  Sink good, refused;
+  CHECK(rig.variant().workspace(rig.op(), &limits, &sizes, good.get()) == ATTNRT_OK);
+  ++limits.max_seq_len;
+  CHECK(rig.variant().workspace(rig.op(), &limits, &sizes, refused.get()) == ATTNRT_UNSUPPORTED);
+  CHECK(refused.words() == "limits.max_seq_len is 4194304 with block_size 1024, wanted a product below 4294967296");
+}
+
 TEST_CASE("plan_update and run load nothing, allocate nothing on the device and do not wait") {
   fake::Plugin plugin;
   conformance::CudaMemory memory(*fake::driver(), 0, true);
