@@ -21,7 +21,7 @@ fi
 python3 - "$taken" configs/ledger.json <<'PYTHON'
 import json, os, sys
 
-new = json.load(open(sys.argv[1]))["verified"]
+new = [entry for entry in json.load(open(sys.argv[1]))["verified"] if not entry["device"].startswith("fake:")]
 old = json.load(open(sys.argv[2]))["verified"] if os.path.exists(sys.argv[2]) else []
 kernel = lambda entry: tuple(entry[key] for key in ("plugin", "backend", "variant", "device"))
 entries = sorted({kernel(entry): entry for entry in old + new}.values(), key=kernel)

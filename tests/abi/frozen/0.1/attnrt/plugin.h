@@ -181,7 +181,7 @@ enum {
 #define ATTNRT_FEATURE_LSE (UINT64_C(1) << 11)
 #define ATTNRT_FEATURE_KV_SCALES (UINT64_C(1) << 12)            /* one fp32 scale a tensor (or request) */
 #define ATTNRT_FEATURE_PER_HEAD_SCALES (UINT64_C(1) << 13)      /* one a KV head */
-#define ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES (UINT64_C(1) << 14) /* fp32 beside each row of the cache */
+#define ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES (UINT64_C(1) << 14) /* fp32 behind each row of the cache, see write_args */
 #define ATTNRT_FEATURE_DIFF_KV (UINT64_C(1) << 15)              /* head_size_v != head_size_qk, standard family */
 #define ATTNRT_FEATURE_CONTEXT_PARALLEL (UINT64_C(1) << 16)     /* partial results over local keys */
 #define ATTNRT_FEATURE_OUTPUT_QUANT (UINT64_C(1) << 17)
@@ -206,7 +206,10 @@ enum {
   ATTNRT_DETERMINISM_SCHEDULE_INVARIANT = 3
 };
 
-/* Which batches may be captured in a device graph, each including the one before. */
+/* Which batches may be captured in a device graph, each including the one before. What is captured is run; plan_update stays
+ * outside, or is captured with it. A graph reads q, out, caches and operands where they lay when it was captured, and the batch
+ * that the last plan_update put into the plan: one with at most the num_seqs, num_tokens, max_query_len and max_seq_len of the
+ * update before the capture, with kv_lens exactly where that one had it. */
 enum {
   ATTNRT_GRAPH_NEVER = 0,
   ATTNRT_GRAPH_UNIFORM_DECODE = 1, /* all queries of length 1 */
@@ -454,7 +457,7 @@ typedef struct attnrt_run_args {
   const attnrt_tensor* v_cache;
   const attnrt_tensor* out;             /* [T, Hq, Dv], written; rows past num_tokens are left alone */
   const attnrt_tensor* lse;             /* [T, Hq] fp32 by strides, natural log, sink included; NULL = not wanted */
-  const attnrt_tensor* q_scale;         /* [R or 1, Hkv or 1], strides 0 legal */
+  const attnrt_tensor* q_scale;         /* [R or 1, 1], with PER_HEAD_SCALES [R or 1, Hkv]; strides 0 legal; NULL = 1 */
   const attnrt_tensor* k_scale;         /* likewise */
   const attnrt_tensor* v_scale;         /* likewise */
   const attnrt_tensor* out_scale;       /* [1], OUTPUT_QUANT: stored = value / scale */
@@ -470,7 +473,13 @@ typedef struct attnrt_run_args {
   const void* flex;                     /* "attnrt.draft.flex/1" */
 } attnrt_run_args;
 
-/* Cache write: k [N, Hkv, Dqk], v [N, Hkv, Dv]; MLA: k the latent [N, 1, kv_lora], v the rope part [N, 1, rope]. */
+/* Cache write: k [N, Hkv, Dqk], v [N, Hkv, Dv]; MLA: k the latent [N, 1, kv_lora], v the rope part [N, 1, rope].
+ * A cache of 8 bits stores the fp32 quotient value / scale, rounded to nearest even; what is too large, infinity too, becomes
+ * the largest finite number of its sign. Rows given in the cache's dtype are copied as they are.
+ * PER_TOKEN_HEAD_SCALES: each row (token and head) of K and of V has a scale of its own, max |value| / M in fp32, M the
+ * largest number of the dtype (int8: 127); it lies behind the row's D elements at the next multiple of 4 bytes, so that strides
+ * are multiples of 4 and leave room for it. A row of zeros has scale 0. k_scale and v_scale are NULL in every call then, and
+ * rows are given in q's dtype. */
 typedef struct attnrt_write_args {
   uint32_t struct_size;
   uint32_t reserved;
@@ -479,12 +488,13 @@ typedef struct attnrt_write_args {
   const attnrt_tensor* slot_mapping; /* [N] i64: block * block_size + offset, -1 = skip */
   const attnrt_tensor* k_cache;
   const attnrt_tensor* v_cache;
-  const attnrt_tensor* k_scale; /* [1] or [Hkv] fp32: stored = value / scale; NULL = 1 */
+  const attnrt_tensor* k_scale; /* [1], with PER_HEAD_SCALES [Hkv], fp32: stored = value / scale; NULL = 1 */
   const attnrt_tensor* v_scale;
 } attnrt_write_args;
 
 /* Cache read-out, for chunked MLA prefill and export: rows [kv_starts[r], kv_starts[r] + kv_lens[r]) of each request to
- * k and v, packed at kv_start_loc. */
+ * k and v, packed at kv_start_loc. Where k and v have q's dtype, a cache of 8 bits is read as stored * scale (rounded to fp32,
+ * then to that dtype); where they have the cache's, it is copied. Scales as in write_args. */
 typedef struct attnrt_gather_args {
   uint32_t struct_size;
   int32_t num_seqs;
@@ -507,7 +517,7 @@ typedef struct attnrt_gather_args {
  * partial LSE count as -inf. Sinks were given to exactly one of the partial calls. */
 typedef struct attnrt_merge_args {
   uint32_t struct_size;
-  int32_t num_partials;               /* >= 1 */
+  int32_t num_partials;               /* >= 1; a variant may answer UNSUPPORTED above what it merges at once, at least 4 */
   const attnrt_tensor* const* outs;   /* each [T, Hq, Dv], dtype of out or fp32 */
   const attnrt_tensor* const* lses;   /* each [T, Hq] fp32 */
   const attnrt_tensor* out;           /* [T, Hq, Dv] */
