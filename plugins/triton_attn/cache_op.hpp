@@ -45,6 +45,9 @@ class CacheOp {
     if (!binary)
       throw sdk::Error(ATTNRT_UNAVAILABLE, sdk::say("no kernel ", kernel, " was compiled for compute capability ", device_.arch() / 10, ".",
                                                     device_.arch() % 10));
+    if (binary->global_scratch_bytes)
+      throw sdk::Error(ATTNRT_FAILED, sdk::say("kernel ", kernel, " wants ", binary->global_scratch_bytes,
+                                               " bytes of scratch a program, wanted none: launches give it no address"));
     return {device_.load({binary->image, binary->symbol, binary->warps * 32, binary->shared_bytes}), kernel, binary->parameters,
             binary->num_parameters, members};
   }
