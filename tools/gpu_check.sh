@@ -7,7 +7,8 @@
 # default, holds what was built before (cmake --preset release && cmake --build --preset release).
 #
 # What passed goes to FOLDER/gpu_check/ledger.json, for tools/record_ledger.sh to keep; the figures go to bench.jsonl beside it. --driver takes the
-# tests' driver that plays a device (build/dev/tests/gpu/fake_cuda_driver.so): this script's own test.
+# tests' driver that plays a device (build/dev/tests/gpu/fake_cuda_driver.so): this script's own test, which gives its steps
+# GPU_CHECK_PATIENCE times as long.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -32,7 +33,7 @@ mkdir -p "$out"
 rm -rf "${out:?}"/*
 failed=0
 step() { # seconds, log, command...
-  local limit=$1 log=$2 start=$SECONDS
+  local limit=$(($1 * ${GPU_CHECK_PATIENCE:-1})) log=$2 start=$SECONDS
   shift 2
   timeout "$limit" "$@" >"$out/$log" 2>&1
   local status=$?

@@ -3,6 +3,7 @@
 // The host side of triton_attn: what it launches for a batch, what it answers when the device fails.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <set>
 #include <tuple>
@@ -263,9 +264,12 @@ TEST_CASE("plan_update and run ask the heap for nothing, and take little time of
   REQUIRE(run() == ATTNRT_OK);
   counting = true;
   const uint64_t heap = conformance::allocation_count(), launched = launches;
-  const auto start = std::chrono::steady_clock::now();
-  for (int i = 0; i < 1000; ++i) run();
-  const double microseconds = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count() / 1000;
+  double microseconds = 1e9;  // of the best round: others may have been interrupted
+  for (int round = 0; round < 50; ++round) {
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < 100; ++i) run();
+    microseconds = std::min(microseconds, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count() / 100);
+  }
   if (conformance::can_count_allocations()) CHECK(conformance::allocation_count() == heap);
   CHECK(launches > launched);
   WARN("run takes " << microseconds << " us beside the driver's time");
