@@ -28,7 +28,8 @@ Result<AttentionConfig> parse_attention_config(std::string_view text, const Prio
       for (const auto& pin : at.object()) {
         const std::string plugin(pin.key().data(), pin.key().size());
         const std::string digest = at.at(plugin).text();
-        if (digest.size() != 71 || !digest.starts_with("sha256:") || digest.find_first_not_of("0123456789abcdef", 7) != std::string::npos)
+        if (digest.size() != 71 || !digest.starts_with("sha256:") ||
+            digest.find_first_not_of("0123456789abcdef", 7) != std::string::npos)
           at.at(plugin).fail("is '" + digest + "', wanted sha256: and 64 lower-case hex digits");
         config.pins[plugin] = digest;
       }

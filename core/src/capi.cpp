@@ -70,7 +70,8 @@ Error null_argument(const char* what) { return {ATTNRT_INVALID, std::string(what
 Outcome long_enough(const attnrt_problem& p) {
   constexpr uint32_t base = sdk::base_size<attnrt_problem>;
   if (p.struct_size >= base) return kDone;
-  return invalid("problem.struct_size is " + std::to_string(p.struct_size) + ", wanted at least " + std::to_string(base));
+  return invalid("problem.struct_size is " + std::to_string(p.struct_size) + ", wanted at least " +
+                 std::to_string(base));
 }
 
 /// Puts a result's value behind a handle.
@@ -117,13 +118,19 @@ attnrt_status attnrt_rescan(attnrt_runtime* runtime) {
   return guarded([&] { return runtime ? runtime->runtime->rescan() : null_argument("rescan: runtime"); });
 }
 attnrt_status attnrt_forgive(attnrt_runtime* runtime, const char* plugin) {
-  return guarded([&] { return runtime && plugin ? runtime->runtime->forgive(plugin) : null_argument("forgive: runtime or plugin"); });
+  return guarded([&] {
+    return runtime && plugin ? runtime->runtime->forgive(plugin) : null_argument("forgive: runtime or plugin");
+  });
 }
 attnrt_status attnrt_force_backend(attnrt_runtime* runtime, const char* backend) {
-  return guarded([&] { return runtime ? runtime->runtime->force(backend ? backend : "") : null_argument("force_backend: runtime"); });
+  return guarded([&] {
+    return runtime ? runtime->runtime->force(backend ? backend : "") : null_argument("force_backend: runtime");
+  });
 }
 attnrt_status attnrt_push_force(attnrt_runtime* runtime, const char* backend) {
-  return guarded([&] { return runtime ? runtime->runtime->push_force(backend ? backend : "") : null_argument("push_force: runtime"); });
+  return guarded([&] {
+    return runtime ? runtime->runtime->push_force(backend ? backend : "") : null_argument("push_force: runtime");
+  });
 }
 attnrt_status attnrt_pop_force(attnrt_runtime* runtime) {
   return guarded([&] { return runtime ? runtime->runtime->pop_force() : null_argument("pop_force: runtime"); });
@@ -155,17 +162,20 @@ attnrt_status attnrt_doctor(attnrt_runtime* runtime, attnrt_text** json) {
   });
 }
 
-attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const char* variant, const char* device, const char* result,
-                            int32_t passed) {
+attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const char* variant, const char* device,
+                            const char* result, int32_t passed) {
   return guarded([&]() -> Outcome {
     if (!runtime || !backend || !variant || !device || !result) return null_argument("record: an argument");
     const auto catalog = runtime->runtime->catalog();
     if (Error unknown = catalog->known(backend); unknown.status) return unknown;
     const std::string kind = std::string(device).rfind("fake:", 0) == 0 ? device + 5 : device;
-    if (!parse_device_kind(kind)) return invalid("record: device is '" + std::string(device) + "', wanted cpu, cuda:9.0, rocm:gfx942 or one of these behind fake:");
+    if (!parse_device_kind(kind))
+      return invalid("record: device is '" + std::string(device) +
+                     "', wanted cpu, cuda:9.0, rocm:gfx942 or one of these behind fake:");
     const BackendEntry& entry = *catalog->registry->find(backend);
     const Inspection& file = catalog->registry->file_of(entry).inspection;
-    return runtime->runtime->record({{file.name, file.build_id, entry.name, variant, device, today(), result, passed != 0}});
+    return runtime->runtime->record(
+        {{file.name, file.build_id, entry.name, variant, device, today(), result, passed != 0}});
   });
 }
 
@@ -186,7 +196,8 @@ const attnrt_executor* attnrt_default_executor(attnrt_runtime* runtime, uint32_t
   const attnrt_executor* pool = nullptr;
   guarded([&]() -> Outcome {
     if (!runtime) return null_argument("default_executor: runtime");
-    if (num_workers > 4096) return invalid("default_executor: num_workers is " + std::to_string(num_workers) + ", wanted 0 to 4096");
+    if (num_workers > 4096)
+      return invalid("default_executor: num_workers is " + std::to_string(num_workers) + ", wanted 0 to 4096");
     pool = runtime->runtime->executor(num_workers);
     return kDone;
   });
@@ -233,8 +244,12 @@ const char* attnrt_choice_variant(const attnrt_choice* choice) {
   if (c.attention_free) return "";
   return c.variant && !c.error.status ? c.variant->name : nullptr;
 }
-const attnrt_problem* attnrt_choice_problem(const attnrt_choice* choice) { return choice ? &choice->choice->problem : nullptr; }
-const attnrt_choice* attnrt_choice_prefill(const attnrt_choice* choice) { return choice ? choice->prefill.get() : nullptr; }
+const attnrt_problem* attnrt_choice_problem(const attnrt_choice* choice) {
+  return choice ? &choice->choice->problem : nullptr;
+}
+const attnrt_choice* attnrt_choice_prefill(const attnrt_choice* choice) {
+  return choice ? choice->prefill.get() : nullptr;
+}
 
 const char* attnrt_choice_explain(const attnrt_choice* choice) {
   if (!choice) return "";
@@ -269,7 +284,8 @@ attnrt_status attnrt_op_workspace(const attnrt_op* op, const attnrt_limits* limi
   return guarded([&] { return op ? op->op->workspace(limits, sizes) : null_argument("workspace: op"); });
 }
 
-attnrt_status attnrt_plan_create(const attnrt_op* op, const attnrt_limits* limits, const attnrt_memory* memory, attnrt_plan** plan) {
+attnrt_status attnrt_plan_create(const attnrt_op* op, const attnrt_limits* limits, const attnrt_memory* memory,
+                                 attnrt_plan** plan) {
   return guarded([&]() -> Outcome {
     if (!op || !plan) return null_argument("plan_create: op or plan");
     *plan = nullptr;

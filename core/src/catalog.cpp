@@ -12,7 +12,8 @@ std::vector<Slot> rank(const std::vector<std::string>& listed, const Registry& r
   std::vector<Slot> out;
   for (const std::string& name : listed) out.push_back({name, registry.find(name)});
   for (const BackendEntry& b : registry.backends)
-    if (std::none_of(out.begin(), out.end(), [&b](const Slot& s) { return s.backend == &b; })) out.push_back({b.name, &b});
+    if (std::none_of(out.begin(), out.end(), [&b](const Slot& s) { return s.backend == &b; }))
+      out.push_back({b.name, &b});
   return out;
 }
 
@@ -20,7 +21,8 @@ ResolvedSwitch resolve(const Switch& s, const Registry& registry) {
   ResolvedSwitch out;
   out.source = &s;
   for (const BackendEntry& b : registry.backends)
-    if (std::any_of(s.exclude.begin(), s.exclude.end(), [&b](const std::string& pattern) { return fits(pattern, b.name); }))
+    if (std::any_of(s.exclude.begin(), s.exclude.end(),
+                    [&b](const std::string& pattern) { return fits(pattern, b.name); }))
       out.exclude.push_back(&b);
   if (s.before) {
     out.first = registry.find(s.before->first);
@@ -60,12 +62,14 @@ Error Catalog::known(std::string_view wish) const {
       variants.emplace_back(backend->table->variants[v]->name);
       if (equal_ignoring_case(variants.back(), variant)) return {ATTNRT_OK, ""};
     }
-    return invalid("Unknown variant '" + std::string(variant) + "' of attention backend " + backend->name + ". Valid options are: " + join(variants));
+    return invalid("Unknown variant '" + std::string(variant) + "' of attention backend " + backend->name +
+                   ". Valid options are: " + join(variants));
   }
   for (const Rule& rule : table->rules)
     for (const std::string& listed : rule.order)
       if (equal_ignoring_case(listed, name))
-        return {ATTNRT_UNSUPPORTED, "Selected backend " + listed + " is not valid for this configuration. Reason: ['not installed']"};
+        return {ATTNRT_UNSUPPORTED,
+                "Selected backend " + listed + " is not valid for this configuration. Reason: ['not installed']"};
   std::vector<std::string> names;
   for (const BackendEntry& b : registry->backends) names.push_back(b.name);
   return invalid("Unknown attention backend: '" + std::string(name) + "'. Valid options are: " + join(names));
@@ -77,8 +81,8 @@ bool Catalog::is_verified(const attnrt_variant* variant, const attnrt_problem& p
   });
 }
 
-std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> registry, std::shared_ptr<const PriorityTable> table,
-                                            const Ledger& ledger) {
+std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> registry,
+                                            std::shared_ptr<const PriorityTable> table, const Ledger& ledger) {
   auto catalog = std::make_shared<Catalog>();
   for (const Rule& rule : table->rules) catalog->rankings.push_back(rank(rule.order, *registry));
   catalog->rankings.push_back(rank({}, *registry));

@@ -46,14 +46,14 @@ struct Catalog {
   std::vector<Verified> verified;
 
   bool is_verified(const attnrt_variant* variant, const attnrt_problem& problem) const;
-  /// Is this backend ("NAME" or "NAME/variant") loaded? Error: the table knows the name but no plugin offers it (UNSUPPORTED), or nobody knows it
-  /// (INVALID, with the names that are loaded).
+  /// Is this backend ("NAME" or "NAME/variant") loaded? Error: the table knows the name but no plugin offers it
+  /// (UNSUPPORTED), or nobody knows it (INVALID, with the names that are loaded).
   Error known(std::string_view name) const;
   /// The ranking for a problem and the rule behind it (NULL = none fits).
   const std::vector<Slot>& ranking_for(const attnrt_problem& problem, const Rule*& rule) const;
 };
 
-std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> registry, std::shared_ptr<const PriorityTable> table,
-                                            const Ledger& ledger = {});
+std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> registry,
+                                            std::shared_ptr<const PriorityTable> table, const Ledger& ledger = {});
 
 }  // namespace attnrt::core

@@ -45,7 +45,8 @@ void detect_cuda(std::vector<DeviceReport>& out) {
       !find(get_capability, "nvmlDeviceGetCudaComputeCapability"))
     return absent("no CUDA device: libnvidia-ml.so.1 lacks a function of NVML's version 2");
   unsigned count = 0;
-  if (const int error = init()) return absent("no CUDA device: nvmlInit_v2 answered " + std::to_string(error) + ", wanted 0");
+  if (const int error = init())
+    return absent("no CUDA device: nvmlInit_v2 answered " + std::to_string(error) + ", wanted 0");
   if (get_count(&count) != 0 || count == 0) return absent("no CUDA device: the driver counts none");
   for (unsigned i = 0; i < count; ++i) {
     void* handle = nullptr;
@@ -81,7 +82,8 @@ void detect_rocm(std::vector<DeviceReport>& out) {
     }
   }
   if (id) return;
-  none.sentence = error ? "no ROCm device: /sys/class/kfd (the amdgpu driver) not found" : "no ROCm device: the driver lists none";
+  none.sentence =
+      error ? "no ROCm device: /sys/class/kfd (the amdgpu driver) not found" : "no ROCm device: the driver lists none";
   out.push_back(std::move(none));
 }
 

@@ -12,8 +12,9 @@
 
 namespace attnrt::core {
 
-/// A pool of threads behind an attnrt_executor. The caller of parallel_for works too, as worker 0; pieces are handed out by a
-/// counter. One loop at a time: a second caller waits. Threads spin briefly for the next loop, then sleep. In a fork the caller works alone.
+/// A pool of threads behind an attnrt_executor. The caller of parallel_for works too, as worker 0; pieces are handed
+/// out by a counter. One loop at a time: a second caller waits. Threads spin briefly for the next loop, then sleep. In
+/// a fork the caller works alone.
 class Executor {
  public:
   /// num_workers 0 = one for each CPU that the process may use.

@@ -13,12 +13,15 @@ constexpr std::size_t kColumns = 80;
 std::vector<Refusal> refusals_of(const Choice& choice, const Verdict& verdict) {
   std::vector<Refusal> out;
   if (verdict.unavailable) out.push_back({ATTNRT_WHY_UNAVAILABLE, *verdict.unavailable, ""});
-  if (verdict.disabled) out.push_back({ATTNRT_WHY_DISABLED, "disabled by " + *verdict.disabled_name + "=" + verdict.disabled->is, ""});
+  if (verdict.disabled)
+    out.push_back({ATTNRT_WHY_DISABLED, "disabled by " + *verdict.disabled_name + "=" + verdict.disabled->is, ""});
   for (Refusal& r : refusal_texts(verdict.match, *verdict.variant, choice.problem)) out.push_back(std::move(r));
   return out;
 }
 
-std::string winner_name(const Choice& choice) { return choice.attention_free ? "NO_ATTENTION" : choice.backend && !choice.error.status ? choice.backend->name : ""; }
+std::string winner_name(const Choice& choice) {
+  return choice.attention_free ? "NO_ATTENTION" : choice.backend && !choice.error.status ? choice.backend->name : "";
+}
 
 std::vector<std::string> potential_backends(const Choice& choice) {
   std::vector<std::string> out;
@@ -166,12 +169,16 @@ std::string explain_text(const Choice& choice) {
   out += wrap("  problem   ", describe(choice.problem));
   if (choice.backend) {
     out += wrap("  plugin    ", choice.catalog->registry->file_of(*choice.backend).path.string());
-    out += wrap("  impl      ", choice.variant->caps->impl + std::string(choice.verified ? ", verified on this kind of device"
-                                                                                    : ", not verified on this kind of device"));
+    out += wrap("  impl      ",
+                choice.variant->caps->impl + std::string(choice.verified ? ", verified on this kind of device"
+                                                                         : ", not verified on this kind of device"));
     std::string cache = name_of(words::kv_layouts, choice.problem.kv_layouts);
     if (choice.block_size)
-      cache = std::string(choice.kv_layout.id ? choice.kv_layout.id : cache) + ", block size " + std::to_string(choice.block_size) +
-              (choice.block_size != choice.problem.block_size ? " in kernel blocks of " + std::to_string(choice.problem.block_size) : "") +
+      cache = std::string(choice.kv_layout.id ? choice.kv_layout.id : cache) + ", block size " +
+              std::to_string(choice.block_size) +
+              (choice.block_size != choice.problem.block_size
+                   ? " in kernel blocks of " + std::to_string(choice.problem.block_size)
+                   : "") +
               ", " + std::to_string(choice.kv_layout.block_bytes) + " bytes a kernel block and layer";
     out += wrap("  KV        ", cache);
   }
@@ -180,13 +187,14 @@ std::string explain_text(const Choice& choice) {
   std::size_t rank = 0;
   for (const Candidate& c : choice.candidates) {
     const std::string number = std::to_string(++rank);
-    out += "  " + std::string(4 - std::min<std::size_t>(4, number.size()), ' ') + number + "  " + pad(c.slot->name, 26) +
-           result_text(choice, c) + "\n";
+    out += "  " + std::string(4 - std::min<std::size_t>(4, number.size()), ' ') + number + "  " +
+           pad(c.slot->name, 26) + result_text(choice, c) + "\n";
     for (std::size_t i = c.first; i < c.first + c.count; ++i) {
       const Verdict& v = choice.verdicts[i];
       const bool winner = choice.variant == v.variant;
       if (v.ok() && c.count == 1) continue;
-      out += wrap("          " + pad(v.variant->name, 16) + " ", v.ok() ? (winner ? "chosen" : "valid") : reasons_line(refusals_of(choice, v)));
+      out += wrap("          " + pad(v.variant->name, 16) + " ",
+                  v.ok() ? (winner ? "chosen" : "valid") : reasons_line(refusals_of(choice, v)));
     }
   }
   if (choice.prefill) out += "\nprefill: " + explain_text(*choice.prefill);
@@ -208,10 +216,12 @@ json::object choice_json(const Choice& choice) {
             {"honoured", choice.honoured},
             {"reasons", text_or_null(choice.wish_reasons)}};
   if (choice.catalog)
-    rule = {{"file", choice.catalog->table->file}, {"name", choice.rule ? json::value(choice.rule->name) : json::value(nullptr)}};
+    rule = {{"file", choice.catalog->table->file},
+            {"name", choice.rule ? json::value(choice.rule->name) : json::value(nullptr)}};
   return {{"backend", text_or_null(name)},
           {"variant", choice.variant ? json::value(choice.variant->name) : json::value(nullptr)},
-          {"plugin", choice.backend ? json::value(choice.catalog->registry->file_of(*choice.backend).path.string()) : json::value(nullptr)},
+          {"plugin", choice.backend ? json::value(choice.catalog->registry->file_of(*choice.backend).path.string())
+                                    : json::value(nullptr)},
           {"impl", choice.variant ? json::value(choice.variant->caps->impl) : json::value(nullptr)},
           {"verified", choice.verified},
           {"log", name.empty() ? json::value(nullptr) : json::value(log_line(choice))},

@@ -59,7 +59,9 @@ std::string text_field(const char (&field)[N]) {
 
 /// Walks one PT_NOTE segment: the attnrt note and the GNU build id.
 void read_notes(const std::vector<unsigned char>& bytes, uint64_t alignment, Inspection& out, bool& found) {
-  const auto aligned = [align = alignment == 8 ? uint64_t{8} : uint64_t{4}](uint64_t n) { return (n + align - 1) / align * align; };
+  const auto aligned = [align = alignment == 8 ? uint64_t{8} : uint64_t{4}](uint64_t n) {
+    return (n + align - 1) / align * align;
+  };
   for (uint64_t at = 0; inside(at, sizeof(Elf64_Nhdr), bytes.size());) {
     Elf64_Nhdr header;
     std::memcpy(&header, bytes.data() + at, sizeof header);
@@ -70,7 +72,8 @@ void read_notes(const std::vector<unsigned char>& bytes, uint64_t alignment, Ins
       out.build_id = hex(bytes.data() + desc, header.n_descsz);
     // Our note is written as one C struct, so its owner field is 8 bytes whatever the alignment says.
     constexpr std::size_t body = offsetof(attnrt_note, struct_size), base = sdk::base_size<attnrt_note>;
-    if (owner == "attnrt\0"sv && header.n_type == ATTNRT_NOTE_TYPE && inside(at, base, bytes.size()) && header.n_descsz >= base - body) {
+    if (owner == "attnrt\0"sv && header.n_type == ATTNRT_NOTE_TYPE && inside(at, base, bytes.size()) &&
+        header.n_descsz >= base - body) {
       attnrt_note note{};
       std::memcpy(&note, bytes.data() + at, base);
       out.name = text_field(note.name);
@@ -90,12 +93,16 @@ std::vector<std::string> exports(const ReadAt& read, const Elf64_Ehdr& e, uint64
   if (sections.empty() || !read(e.e_shoff, sections.data(), sections.size() * sizeof(Elf64_Shdr))) return {};
   std::vector<std::string> out;
   for (const Elf64_Shdr& s : sections) {
-    if (s.sh_type != SHT_DYNSYM || s.sh_link >= sections.size() || s.sh_size > kMaxNotes || !inside(s.sh_offset, s.sh_size, size)) continue;
+    if (s.sh_type != SHT_DYNSYM || s.sh_link >= sections.size() || s.sh_size > kMaxNotes ||
+        !inside(s.sh_offset, s.sh_size, size))
+      continue;
     const Elf64_Shdr& names = sections[s.sh_link];
     if (names.sh_size == 0 || names.sh_size > kMaxNotes || !inside(names.sh_offset, names.sh_size, size)) continue;
     std::vector<Elf64_Sym> symbols(s.sh_size / sizeof(Elf64_Sym));
     std::string text(names.sh_size, '\0');
-    if (!read(s.sh_offset, symbols.data(), symbols.size() * sizeof(Elf64_Sym)) || !read(names.sh_offset, text.data(), text.size())) continue;
+    if (!read(s.sh_offset, symbols.data(), symbols.size() * sizeof(Elf64_Sym)) ||
+        !read(names.sh_offset, text.data(), text.size()))
+      continue;
     for (const Elf64_Sym& symbol : symbols)
       if (symbol.st_shndx != SHN_UNDEF && ELF64_ST_BIND(symbol.st_info) != STB_LOCAL && symbol.st_name < text.size())
         out.emplace_back(text.c_str() + symbol.st_name);
@@ -109,8 +116,9 @@ std::string abi_text(uint32_t major, uint32_t minor) { return std::to_string(maj
 }  // namespace
 
 const char* state_name(State state) {
-  constexpr const char* names[] = {"loaded",  "untrusted", "foreign",    "damaged", "incompatible", "quarantined", "crashed",
-                                   "timeout", "unresolved", "invalid",    "unavailable", "shadowed", "replaced"};
+  constexpr const char* names[] = {"loaded",      "untrusted", "foreign", "damaged",    "incompatible",
+                                   "quarantined", "crashed",   "timeout", "unresolved", "invalid",
+                                   "unavailable", "shadowed",  "replaced"};
   return names[static_cast<int>(state)];
 }
 
@@ -125,23 +133,27 @@ Inspection inspect_bytes(const ReadAt& read, uint64_t size) {
   if (e.e_ident[EI_CLASS] != ELFCLASS64) return verdict(State::foreign, "a 32-bit file, wanted 64 bits");
   if (e.e_ident[EI_DATA] != ELFDATA2LSB) return verdict(State::foreign, "a big-endian file, wanted little-endian");
   if (e.e_machine != kMachine)
-    return verdict(State::foreign, "built for ELF machine " + std::to_string(e.e_machine) + ", wanted " + std::to_string(kMachine));
+    return verdict(State::foreign,
+                   "built for ELF machine " + std::to_string(e.e_machine) + ", wanted " + std::to_string(kMachine));
   if (e.e_type != ET_DYN)
     return verdict(State::foreign, "ELF type " + std::to_string(e.e_type) + ", wanted 3 (shared object)");
   if (e.e_phentsize != sizeof(Elf64_Phdr) || e.e_phnum == 0)
     return verdict(State::damaged, "no program headers of the usual size");
-  if (e.e_phnum > kMaxHeaders) return verdict(State::damaged, std::to_string(e.e_phnum) + " program headers, wanted at most 128");
+  if (e.e_phnum > kMaxHeaders)
+    return verdict(State::damaged, std::to_string(e.e_phnum) + " program headers, wanted at most 128");
   if (!inside(e.e_phoff, uint64_t{e.e_phnum} * sizeof(Elf64_Phdr), size))
     return verdict(State::damaged, "cut inside the program headers: " + std::to_string(size) + " bytes");
   if (e.e_shoff && !inside(e.e_shoff, uint64_t{e.e_shnum} * e.e_shentsize, size))
     return verdict(State::damaged, "cut: the section headers end at byte " +
-                                       std::to_string(e.e_shoff + uint64_t{e.e_shnum} * e.e_shentsize) + " of " + std::to_string(size));
+                                       std::to_string(e.e_shoff + uint64_t{e.e_shnum} * e.e_shentsize) + " of " +
+                                       std::to_string(size));
 
   Inspection out;
   bool found = false, dynamic = false, load = false;
   for (uint64_t i = 0; i < e.e_phnum; ++i) {
     Elf64_Phdr p{};
-    if (!read(e.e_phoff + i * sizeof p, &p, sizeof p)) return verdict(State::damaged, "the program headers cannot be read");
+    if (!read(e.e_phoff + i * sizeof p, &p, sizeof p))
+      return verdict(State::damaged, "the program headers cannot be read");
     if (p.p_type != PT_LOAD && p.p_type != PT_DYNAMIC && p.p_type != PT_NOTE) continue;
     if (!inside(p.p_offset, p.p_filesz, size))
       return verdict(State::damaged, "cut: segment " + std::to_string(i) + " wants " + std::to_string(p.p_filesz) +
@@ -158,14 +170,16 @@ Inspection inspect_bytes(const ReadAt& read, uint64_t size) {
   for (const auto& [what, text] : {std::pair("name", &out.name), std::pair("version", &out.version)})
     if (!is_word(*text)) {
       out.state = State::invalid;
-      out.sentence = std::string("the attnrt note's ") + what + " is '" + printable(*text) + "', wanted letters, digits, '_', '.' and '-'";
+      out.sentence = std::string("the attnrt note's ") + what + " is '" + printable(*text) +
+                     "', wanted letters, digits, '_', '.' and '-'";
       text->assign(printable(*text));
       return out;
     }
   for (const std::string& name : exports(read, e, size))
     if (name != ATTNRT_PLUGIN_QUERY) {
       out.state = State::invalid;
-      out.sentence = "exports " + printable(name, 200) + ", wanted " ATTNRT_PLUGIN_QUERY " alone: build it with attnrt_add_plugin";
+      out.sentence =
+          "exports " + printable(name, 200) + ", wanted " ATTNRT_PLUGIN_QUERY " alone: build it with attnrt_add_plugin";
       return out;
     }
   const auto incompatible = [&out](std::string sentence) {
@@ -207,7 +221,8 @@ Inspection inspect(const std::filesystem::path& file) {
         },
         static_cast<uint64_t>(info.st_size));
     if (out.build_id.empty())
-      out.build_id = std::to_string(info.st_size) + ":" + std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec);
+      out.build_id = std::to_string(info.st_size) + ":" + std::to_string(info.st_mtim.tv_sec) + "." +
+                     std::to_string(info.st_mtim.tv_nsec);
   }
   close(fd);
   return out;

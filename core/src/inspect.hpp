@@ -25,8 +25,8 @@ struct Inspection {
 };
 
 /// Reads the file's ELF headers and notes; executes nothing and maps nothing, so a file that is cut, foreign or changes
-/// meanwhile costs a sentence at most. `foreign`: not an attnrt plugin for this machine; `damaged`: cut or inconsistent;
-/// `incompatible`: another ABI or a sanitizer that this process does not run with.
+/// meanwhile costs a sentence at most. `foreign`: not an attnrt plugin for this machine; `damaged`: cut or
+/// inconsistent; `incompatible`: another ABI or a sanitizer that this process does not run with.
 Inspection inspect(const std::filesystem::path& file);
 
 /// Reads `size` bytes at `offset`; false where the source ends before. The inspector's only access to bytes.

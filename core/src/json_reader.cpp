@@ -19,7 +19,8 @@ Result<json::value> parse_json(std::string_view text, const std::string& file) {
   const std::string_view before = text.substr(0, consumed);
   const auto line = std::count(before.begin(), before.end(), '\n') + 1;
   const auto column = consumed - (before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1) + 1;
-  return invalid(file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + error.message() + ", wanted JSON");
+  return invalid(file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + error.message() +
+                 ", wanted JSON");
 }
 
 namespace {

@@ -36,8 +36,8 @@ void read_into(const fs::path& file, std::vector<LedgerEntry>& out) {
       return v && v->is_string() ? std::string(v->get_string().data(), v->get_string().size()) : std::string();
     };
     const json::value* passed = item.get_object().if_contains("passed");
-    out.push_back({field("plugin"), field("build_id"), field("backend"), field("variant"), field("device"), field("date"),
-                   field("result"), passed && passed->is_bool() && passed->get_bool()});
+    out.push_back({field("plugin"), field("build_id"), field("backend"), field("variant"), field("device"),
+                   field("date"), field("result"), passed && passed->is_bool() && passed->get_bool()});
   }
 }
 

@@ -27,8 +27,8 @@ std::string today();
 std::string device_kind(int32_t device_type, uint32_t arch);
 std::optional<std::pair<int32_t, uint32_t>> parse_device_kind(const std::string& kind);
 
-/// Which kernels, by the build id of their plugin, passed on which kind of device. Several files are read as one: what was
-/// verified here and what shipped with the library. A file that is missing or broken is an empty one.
+/// Which kernels, by the build id of their plugin, passed on which kind of device. Several files are read as one: what
+/// was verified here and what shipped with the library. A file that is missing or broken is an empty one.
 class Ledger {
  public:
   static Ledger read(const std::vector<std::filesystem::path>& files);

@@ -58,9 +58,10 @@ Resident open_and_query(const std::filesystem::path& file, const Inspection& ins
   const auto query = &r.library.get<const attnrt_plugin*(uint32_t, uint32_t)>(ATTNRT_PLUGIN_QUERY);
   r.plugin = query(ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR);
   if (!r.plugin)
-    return fail(State::incompatible, "attnrt_plugin_query answered NULL to ABI " + std::to_string(ATTNRT_ABI_MAJOR) + "." +
-                                         std::to_string(ATTNRT_ABI_MINOR));
-  if (std::string wrong = check_tables(r.plugin, inspection); !wrong.empty()) return fail(State::invalid, std::move(wrong));
+    return fail(State::incompatible, "attnrt_plugin_query answered NULL to ABI " + std::to_string(ATTNRT_ABI_MAJOR) +
+                                         "." + std::to_string(ATTNRT_ABI_MINOR));
+  if (std::string wrong = check_tables(r.plugin, inspection); !wrong.empty())
+    return fail(State::invalid, std::move(wrong));
   return r;
 }
 

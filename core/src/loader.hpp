@@ -15,9 +15,10 @@ struct Loaded {
   const attnrt_plugin* plugin = nullptr;
 };
 
-/// Loads an inspected file (absolute path, all symbols bound, nothing shared with other libraries), asks for its tables and
-/// checks them. A library stays for the life of the process: the second call for a path answers from memory, and says
-/// `replaced`, with the tables of the old code, where the file's build id is no longer the one loaded. [thread-safe]
+/// Loads an inspected file (absolute path, all symbols bound, nothing shared with other libraries), asks for its tables
+/// and checks them. A library stays for the life of the process: the second call for a path answers from memory, and
+/// says `replaced`, with the tables of the old code, where the file's build id is no longer the one loaded.
+/// [thread-safe]
 Loaded load(const std::filesystem::path& file, const Inspection& inspection);
 
 }  // namespace attnrt::core

@@ -113,18 +113,22 @@ std::string why_detail(attnrt_why why, const attnrt_caps& caps, const attnrt_pro
   const auto number = [](uint64_t n) { return std::to_string(n); };
   switch (why) {
     case ATTNRT_WHY_HEAD_SIZE: {
-      if (!sdk::admits(*caps.head_sizes, p.head_size_qk)) return offers(number(p.head_size_qk), sizes_text(*caps.head_sizes));
-      return offers("v " + number(p.head_size_v), sizes_text(caps.head_sizes_v ? *caps.head_sizes_v : *caps.head_sizes));
+      if (!sdk::admits(*caps.head_sizes, p.head_size_qk))
+        return offers(number(p.head_size_qk), sizes_text(*caps.head_sizes));
+      return offers("v " + number(p.head_size_v),
+                    sizes_text(caps.head_sizes_v ? *caps.head_sizes_v : *caps.head_sizes));
     }
     case ATTNRT_WHY_DTYPE:
       if (sdk::in_set(caps.q_dtypes, p.q_dtype))
         return offers(std::string("output ") + name_of(words::dtypes, p.out_dtype), join(dtype_names(caps.out_dtypes)));
       return offers(name_of(words::dtypes, p.q_dtype), join(dtype_names(caps.q_dtypes)));
     case ATTNRT_WHY_KV_CACHE_DTYPE:
-      if (sdk::in_set(caps.kv_dtypes, p.kv_dtype)) return "kv_scales: offers " + join(names_of(words::features, caps.features));
+      if (sdk::in_set(caps.kv_dtypes, p.kv_dtype))
+        return "kv_scales: offers " + join(names_of(words::features, caps.features));
       return offers(name_of(words::dtypes, p.kv_dtype), join(dtype_names(caps.kv_dtypes)));
     case ATTNRT_WHY_BLOCK_SIZE: return offers(number(p.block_size), sizes_text(*caps.block_sizes));
-    case ATTNRT_WHY_FAMILY: return offers(name_of(words::families, p.family), join(names_of(words::families, caps.families)));
+    case ATTNRT_WHY_FAMILY:
+      return offers(name_of(words::families, p.family), join(names_of(words::families, caps.families)));
     case ATTNRT_WHY_ARCH: {
       const std::string arch = arch_name(p.device_type, p.arch);
       const std::string device = name_of(words::devices, static_cast<uint64_t>(p.device_type));
@@ -133,24 +137,30 @@ std::string why_detail(attnrt_why why, const attnrt_caps& caps, const attnrt_pro
     case ATTNRT_WHY_ISA:
       return offers(join(names_of(words::isa, p.isa)).empty() ? "baseline" : join(names_of(words::isa, p.isa)),
                     "code that needs " + join(names_of(words::isa, caps.isa)));
-    case ATTNRT_WHY_ATTN_TYPE: return offers(name_of(words::attn_types, p.attn_type), join(names_of(words::attn_types, caps.attn_types)));
+    case ATTNRT_WHY_ATTN_TYPE:
+      return offers(name_of(words::attn_types, p.attn_type), join(names_of(words::attn_types, caps.attn_types)));
     case ATTNRT_WHY_BATCH_INVARIANCE:
       return offers(name_of(words::determinism, p.determinism), name_of(words::determinism, caps.determinism));
     case ATTNRT_WHY_PHASE: return offers(name_of(words::phases, p.phase), join(names_of(words::phases, caps.phases)));
-    case ATTNRT_WHY_DECODE_QUERY_LEN: return offers(number(p.decode_query_len), "at most " + number(caps.decode_query_max));
+    case ATTNRT_WHY_DECODE_QUERY_LEN:
+      return offers(number(p.decode_query_len), "at most " + number(caps.decode_query_max));
     case ATTNRT_WHY_KV_LAYOUT:
-      return offers(join(names_of(words::kv_layouts, p.kv_layouts)), join(names_of(words::kv_layouts, caps.kv_layouts)));
-    case ATTNRT_WHY_GQA_GROUP: return offers(number(p.num_heads / p.num_kv_heads), "at most " + number(caps.gqa_group_max));
+      return offers(join(names_of(words::kv_layouts, p.kv_layouts)),
+                    join(names_of(words::kv_layouts, caps.kv_layouts)));
+    case ATTNRT_WHY_GQA_GROUP:
+      return offers(number(p.num_heads / p.num_kv_heads), "at most " + number(caps.gqa_group_max));
     case ATTNRT_WHY_GRAPH_LEVEL:
       return offers(name_of(words::graph_levels, p.graph_level), name_of(words::graph_levels, caps.graph_level));
     case ATTNRT_WHY_HOST_LENGTHS: {
       const std::string provided = join(names_of(words::provides, p.provides));
-      return "provided: " + (provided.empty() ? "nothing" : provided) + "; needs " + join(names_of(words::provides, caps.needs));
+      return "provided: " + (provided.empty() ? "nothing" : provided) + "; needs " +
+             join(names_of(words::provides, caps.needs));
     }
     default: {
       const uint64_t missing = p.features & ~caps.features & (known(why) ? kChecks[why].features : 0);
       if (why == ATTNRT_WHY_SPARSE && !missing) return "dense: offers sparse_topk alone";
-      return missing ? offers(join(names_of(words::features, missing)), join(names_of(words::features, caps.features))) : "";
+      return missing ? offers(join(names_of(words::features, missing)), join(names_of(words::features, caps.features)))
+                     : "";
     }
   }
 }
@@ -158,7 +168,8 @@ std::string why_detail(attnrt_why why, const attnrt_caps& caps, const attnrt_pro
 std::vector<Refusal> refusal_texts(const Match& m, const attnrt_variant& variant, const attnrt_problem& problem) {
   std::vector<Refusal> out;
   for (attnrt_why why = 0; why < ATTNRT_WHY_COUNT_; ++why)
-    if (m.sheet & sdk::why_bit(why)) out.push_back({why, why_text(why, problem), why_detail(why, *variant.caps, problem)});
+    if (m.sheet & sdk::why_bit(why))
+      out.push_back({why, why_text(why, problem), why_detail(why, *variant.caps, problem)});
   if (m.by_plugin) {
     const std::size_t before = out.size();
     Sentences sentences{&out};

@@ -15,7 +15,8 @@ struct Refusal {
   std::string detail;  ///< both values: "80: offers 64, 128, 256"
 };
 
-/// Everything that speaks against a variant: its sheet first, then its own supports(). Pure and [thread-safe]. Builds no text.
+/// Everything that speaks against a variant: its sheet first, then its own supports(). Pure and [thread-safe]. Builds
+/// no text.
 struct Match {
   sdk::WhySet sheet = 0;
   int by_plugin = 0;  ///< how many reasons supports() gave

@@ -15,7 +15,8 @@ const Outcome kDone{ATTNRT_OK, ""};
 /// Counts forks, in the child: threads, locks and device contexts of the parent do not come along.
 std::atomic<uint64_t> fork_count{0};
 uint64_t fork_generation() {
-  static const int registered = pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1, std::memory_order_relaxed); });
+  static const int registered =
+      pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1, std::memory_order_relaxed); });
   (void)registered;
   return fork_count.load(std::memory_order_relaxed);
 }
@@ -29,7 +30,8 @@ class Said {
   const attnrt_diag* sink() const noexcept { return &face_; }
   sdk::Diag diag() const noexcept { return sdk::Diag(&face_); }
   Error error(attnrt_status status) const {
-    return {status, text_.empty() ? "the kernel failed with status " + std::to_string(status) + " and gave no reason" : text_};
+    return {status,
+            text_.empty() ? "the kernel failed with status " + std::to_string(status) + " and gave no reason" : text_};
   }
 
  private:
@@ -46,7 +48,8 @@ class Said {
 Outcome outcome(attnrt_status status, const Said& said) { return status == ATTNRT_OK ? kDone : said.error(status); }
 
 Error missing_entry(const Op& op, const char* entry) {
-  return {ATTNRT_UNSUPPORTED, std::string(op.variant().name) + " has no " + entry + ", wanted a variant that offers it"};
+  return {ATTNRT_UNSUPPORTED,
+          std::string(op.variant().name) + " has no " + entry + ", wanted a variant that offers it"};
 }
 
 }  // namespace
@@ -56,7 +59,9 @@ Host::Host(Log::Callback callback, void* self) : log_(callback, self) {
   face_.abi_major = ATTNRT_ABI_MAJOR;
   face_.abi_minor = ATTNRT_ABI_MINOR;
   face_.self = this;
-  face_.log = [](void* host, int32_t level, const char* text) { static_cast<Host*>(host)->log_.write(level, text ? text : ""); };
+  face_.log = [](void* host, int32_t level, const char* text) {
+    static_cast<Host*>(host)->log_.write(level, text ? text : "");
+  };
 }
 
 Op::Op(std::shared_ptr<const Host> host, std::shared_ptr<const Choice> choice)
@@ -71,11 +76,13 @@ Result<std::unique_ptr<Op>> Op::create(std::shared_ptr<const Host> host, std::sh
   if (!choice->variant) return invalid("op: the choice has no winner: " + choice->error.text);
   const attnrt_problem& p = choice->problem;
   if (p.device_id < 0)
-    return Error{ATTNRT_UNAVAILABLE, "op: the choice was made for hardware that is not in this machine, wanted a real device"};
+    return Error{ATTNRT_UNAVAILABLE,
+                 "op: the choice was made for hardware that is not in this machine, wanted a real device"};
   std::unique_ptr<Op> op(new Op(std::move(host), std::move(choice)));
   Said said;
   const attnrt_variant& v = op->variant();
-  const attnrt_status status = v.create(&v, &op->host_->face(), &p, {p.device_type, p.device_id}, &op->kernel_, said.sink());
+  const attnrt_status status =
+      v.create(&v, &op->host_->face(), &p, {p.device_type, p.device_id}, &op->kernel_, said.sink());
   if (status != ATTNRT_OK) {
     op->kernel_ = nullptr;
     return said.error(status);
@@ -91,7 +98,8 @@ Outcome Op::alive() const {
 
 Outcome Op::kv_layout(attnrt_kv_layout* layout) const {
   if (Outcome dead = alive(); dead.status) return dead;
-  if (!layout || layout->struct_size < sdk::base_size<attnrt_kv_layout>) return invalid("kv_layout: wanted a struct with struct_size set");
+  if (!layout || layout->struct_size < sdk::base_size<attnrt_kv_layout>)
+    return invalid("kv_layout: wanted a struct with struct_size set");
   if (!choice_->block_size) return invalid("kv_layout: the op has no cache, K and V are given to run");
   sdk::give(choice_->kv_layout, layout);
   return kDone;
@@ -148,7 +156,8 @@ Outcome Plan::allocate(const attnrt_workspace& w) {
     const uint64_t alignment = std::max<uint64_t>(64, pieces[i].alignment);
     void* p = nullptr;
     if (pieces[i].bytes > (uint64_t{1} << 46) || posix_memalign(&p, alignment, pieces[i].bytes) != 0)
-      return {ATTNRT_NO_MEMORY, "plan: the workspace wants " + std::to_string(pieces[i].bytes) + " bytes, which cannot be had"};
+      return {ATTNRT_NO_MEMORY,
+              "plan: the workspace wants " + std::to_string(pieces[i].bytes) + " bytes, which cannot be had"};
     own_[i].reset(p);
     if (w.zero_init) std::memset(p, 0, pieces[i].bytes);
     *pieces[i].pointer = p;
@@ -167,14 +176,16 @@ Result<std::unique_ptr<Plan>> Plan::create(const Op& op, const attnrt_limits* li
   if (!sdk::accept(said.diag(), "limits", limits, plan->limits_)) return said.error(ATTNRT_INVALID);
   if (Outcome failed = op.workspace(&plan->limits_, &sizes); failed.status) return failed;
   if (memory) {
-    if (!sdk::accept(said.diag(), "memory", memory, plan->memory_) || !sdk::check_memory(said.diag(), sizes, plan->memory_))
+    if (!sdk::accept(said.diag(), "memory", memory, plan->memory_) ||
+        !sdk::check_memory(said.diag(), sizes, plan->memory_))
       return said.error(ATTNRT_INVALID);
   } else if (op.problem().device_type != ATTNRT_DEVICE_CPU) {
     return invalid("plan: memory is NULL, wanted device memory of the sizes that workspace tells");
   } else if (Outcome failed = plan->allocate(sizes); failed.status) {
     return failed;
   }
-  const attnrt_status status = op.variant().plan_create(op.kernel(), &plan->limits_, &plan->memory_, &plan->kernel_, said.sink());
+  const attnrt_status status =
+      op.variant().plan_create(op.kernel(), &plan->limits_, &plan->memory_, &plan->kernel_, said.sink());
   if (status != ATTNRT_OK || !plan->kernel_) {
     plan->kernel_ = nullptr;
     return said.error(status == ATTNRT_OK ? ATTNRT_FAILED : status);
@@ -191,7 +202,8 @@ Outcome Plan::update(const attnrt_batch* batch, attnrt_stream stream) {
   updated_ = false;
   Said said;
   attnrt_batch own;
-  if (!sdk::accept(said.diag(), "batch", batch, own) || !sdk::check_batch(said.diag(), op_->problem(), limits_, own, shape_))
+  if (!sdk::accept(said.diag(), "batch", batch, own) ||
+      !sdk::check_batch(said.diag(), op_->problem(), limits_, own, shape_))
     return said.error(ATTNRT_INVALID);
   const attnrt_status status = op_->variant().plan_update(kernel_, &own, stream, said.sink());
   updated_ = status == ATTNRT_OK;
@@ -203,7 +215,8 @@ Outcome Plan::run(const attnrt_run_args* args, attnrt_stream stream) const {
   if (!updated_) return invalid("run: the plan holds no batch, wanted a plan_update that succeeded");
   Said said;
   attnrt_run_args own;
-  if (!sdk::accept(said.diag(), "run_args", args, own) || !sdk::check_run(said.diag(), op_->problem(), limits_, shape_, own))
+  if (!sdk::accept(said.diag(), "run_args", args, own) ||
+      !sdk::check_run(said.diag(), op_->problem(), limits_, shape_, own))
     return said.error(ATTNRT_INVALID);
   return outcome(op_->variant().run(kernel_, &own, stream, said.sink()), said);
 }

@@ -25,8 +25,8 @@ class Host {
 /// Success, or the Error behind a status that is not OK.
 using Outcome = Error;  // status ATTNRT_OK = success
 
-/// A variant created for one problem. Every call is checked against the contract before the plugin is entered; after a fork
-/// every call answers FAILED.
+/// A variant created for one problem. Every call is checked against the contract before the plugin is entered; after a
+/// fork every call answers FAILED.
 class Op {
  public:
   static Result<std::unique_ptr<Op>> create(std::shared_ptr<const Host> host, std::shared_ptr<const Choice> choice);

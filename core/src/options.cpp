@@ -22,7 +22,8 @@ Result<Options> Options::from(const attnrt_options* in) {
   // What every engine of this major has, whatever is appended later.
   constexpr std::size_t base = offsetof(attnrt_options, reserved) + sizeof(attnrt_options::reserved);
   if (in->struct_size < base)
-    return invalid("options.struct_size is " + std::to_string(in->struct_size) + ", wanted at least " + std::to_string(base));
+    return invalid("options.struct_size is " + std::to_string(in->struct_size) + ", wanted at least " +
+                   std::to_string(base));
   constexpr uint32_t known = ATTNRT_OPTION_IGNORE_ENVIRONMENT | ATTNRT_OPTION_TRUST_ANY;
   if (in->flags & ~known) return invalid("options.flags holds unknown bits: " + std::to_string(in->flags & ~known));
   out.read_environment = !(in->flags & ATTNRT_OPTION_IGNORE_ENVIRONMENT);

@@ -18,12 +18,13 @@ void attach(Choice& decode, Choice prefill, const std::string& what) {
 }
 
 bool same_cache(const Choice& a, const Choice& b) {
-  return a.kv_layout.id && b.kv_layout.id && std::strcmp(a.kv_layout.id, b.kv_layout.id) == 0 && a.block_size == b.block_size &&
-         a.problem.block_size == b.problem.block_size && a.kv_layout.dtype == b.kv_layout.dtype;
+  return a.kv_layout.id && b.kv_layout.id && std::strcmp(a.kv_layout.id, b.kv_layout.id) == 0 &&
+         a.block_size == b.block_size && a.problem.block_size == b.problem.block_size &&
+         a.kv_layout.dtype == b.kv_layout.dtype;
 }
 
-/// Decode decides on the cache, prefill must take it as it is. Where the decode backend's favourite block size or packing
-/// does not suit any prefill backend, plainer caches are tried before the answer is no.
+/// Decode decides on the cache, prefill must take it as it is. Where the decode backend's favourite block size or
+/// packing does not suit any prefill backend, plainer caches are tried before the answer is no.
 Choice share_cache(const std::shared_ptr<const Catalog>& catalog, const attnrt_problem& asked, const Wishes& wishes,
                    const std::vector<SwitchValue>& switches) {
   const auto attempt = [&](uint32_t layouts, uint32_t block_size) {
@@ -38,7 +39,8 @@ Choice share_cache(const std::shared_ptr<const Catalog>& catalog, const attnrt_p
     problem.block_size = decode.block_size;
     Choice prefill = select(catalog, problem, wishes.decode.strict ? wishes.decode : Override{}, switches);
     if (prefill.backend && !same_cache(decode, prefill))
-      prefill.error = {ATTNRT_UNSUPPORTED, prefill.backend->name + " keeps its cache otherwise than " + decode.backend->name};
+      prefill.error = {ATTNRT_UNSUPPORTED,
+                       prefill.backend->name + " keeps its cache otherwise than " + decode.backend->name};
     attach(decode, std::move(prefill), std::string("prefill on the cache of ") + decode.backend->name + " (" +
                                            (decode.kv_layout.id ? decode.kv_layout.id : "none") + ", block size " +
                                            std::to_string(decode.block_size) + ")");

@@ -11,9 +11,9 @@ struct Wishes {
   std::vector<std::string> notes;
 };
 
-/// A selection of as many backends as the problem's phase asks for: one; decode and prefill of MLA (phase mixed); decode and
-/// prefill of a standard problem that share one cache (phase PREFILL | DECODE). The prefill half hangs on the decode half.
-/// Pure. Error: the problem is broken.
+/// A selection of as many backends as the problem's phase asks for: one; decode and prefill of MLA (phase mixed);
+/// decode and prefill of a standard problem that share one cache (phase PREFILL | DECODE). The prefill half hangs on
+/// the decode half. Pure. Error: the problem is broken.
 Result<Choice> select_phases(std::shared_ptr<const Catalog> catalog, attnrt_problem problem, const Wishes& wishes,
                              const std::vector<SwitchValue>& switches);
 

@@ -42,8 +42,10 @@ void read_arch(const JsonReader& at, When& when) {
   const std::string text = at.text();
   const std::size_t dash = text.find('-');
   const auto low = parse_arch(std::string_view(text).substr(0, dash), *when.device_type);
-  const auto high = dash == std::string::npos ? low : parse_arch(std::string_view(text).substr(dash + 1), *when.device_type);
-  if (!low || !high || *low > *high) return at.fail("is '" + text + "', wanted an architecture or a range such as 8.0-9.9 or gfx900-gfx9ff");
+  const auto high =
+      dash == std::string::npos ? low : parse_arch(std::string_view(text).substr(dash + 1), *when.device_type);
+  if (!low || !high || *low > *high)
+    return at.fail("is '" + text + "', wanted an architecture or a range such as 8.0-9.9 or gfx900-gfx9ff");
   when.arch_min = *low;
   when.arch_max = *high;
 }
@@ -90,7 +92,8 @@ Rule read_rule(const JsonReader& in) {
   rule.order = in.at("order").texts();
   for (std::size_t i = 0; i < rule.order.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
-      if (equal_ignoring_case(rule.order[i], rule.order[j])) in.at("order").at(i).fail("'" + rule.order[i] + "' stands twice in this list");
+      if (equal_ignoring_case(rule.order[i], rule.order[j]))
+        in.at("order").at(i).fail("'" + rule.order[i] + "' stands twice in this list");
   return rule;
 }
 
@@ -115,7 +118,8 @@ Switch read_switch(const JsonReader& in) {
       s.only.emplace_back(backend, only.at(backend).texts());
     }
   }
-  if (in.ok() && s.exclude.empty() && !s.before && s.only.empty()) in.fail("does nothing, wanted exclude, before or only");
+  if (in.ok() && s.exclude.empty() && !s.before && s.only.empty())
+    in.fail("does nothing, wanted exclude, before or only");
   return s;
 }
 
@@ -124,7 +128,9 @@ Switch read_switch(const JsonReader& in) {
 bool When::holds(const attnrt_problem& p) const {
   if (device_type && *device_type != p.device_type) return false;
   if (p.arch < arch_min || p.arch > arch_max) return false;
-  const Family actual = p.family == ATTNRT_FAMILY_MLA ? Family::mla : is_mla_prefill(p) ? Family::mla_prefill : Family::standard;
+  const Family actual = p.family == ATTNRT_FAMILY_MLA ? Family::mla
+                        : is_mla_prefill(p)           ? Family::mla_prefill
+                                                      : Family::standard;
   if (family != Family::any && family != actual) return false;
   if (phase && *phase != p.phase) return false;
   if (causal && *causal != (p.causal != ATTNRT_CAUSAL_NEVER)) return false;
@@ -152,14 +158,16 @@ Result<PriorityTable> parse_priority(std::string_view text, const std::string& f
   for (std::size_t i = 0, n = rules.size(); i < n && root.ok(); ++i) {
     table.rules.push_back(read_rule(rules.at(i)));
     for (std::size_t j = 0; j < i; ++j) {
-      if (table.rules[i].name == table.rules[j].name) rules.at(i).fail("the name '" + table.rules[i].name + "' stands twice");
+      if (table.rules[i].name == table.rules[j].name)
+        rules.at(i).fail("the name '" + table.rules[i].name + "' stands twice");
       if (table.rules[i].when == table.rules[j].when)
         rules.at(i).fail("the conditions are those of rule '" + table.rules[j].name + "', which always wins");
     }
   }
   if (root.has("switches")) {
     const JsonReader switches = root.at("switches");
-    for (std::size_t i = 0, n = switches.size(); i < n && root.ok(); ++i) table.switches.push_back(read_switch(switches.at(i)));
+    for (std::size_t i = 0, n = switches.size(); i < n && root.ok(); ++i)
+      table.switches.push_back(read_switch(switches.at(i)));
   }
   if (!error.empty()) return invalid("priority table " + error);
   table.json = boost::json::serialize(*value);
@@ -169,7 +177,8 @@ Result<PriorityTable> parse_priority(std::string_view text, const std::string& f
 Result<PriorityTable> read_priority(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
   std::ostringstream text;
-  if (!in || !(text << in.rdbuf())) return invalid("priority table " + file.string() + " cannot be read, wanted a JSON file");
+  if (!in || !(text << in.rdbuf()))
+    return invalid("priority table " + file.string() + " cannot be read, wanted a JSON file");
   return parse_priority(text.str(), file.string());
 }
 

@@ -56,7 +56,8 @@ struct PriorityTable {
   const Rule* rule_for(const attnrt_problem& problem) const;
 };
 
-/// Error: syntax by line and column, unknown keys, wrong types, unknown values and rules that stand twice by JSON Pointer.
+/// Error: syntax by line and column, unknown keys, wrong types, unknown values and rules that stand twice by JSON
+/// Pointer.
 Result<PriorityTable> parse_priority(std::string_view text, const std::string& file);
 Result<PriorityTable> read_priority(const std::filesystem::path& file);
 

@@ -10,8 +10,8 @@ namespace attnrt::core {
 /// The helper program that loads a plugin in a process of its own; empty where it is not installed.
 std::filesystem::path probe_program();
 
-/// Lets the helper load the file, walk its tables and call available, supports and create once a variant, with nothing of
-/// this process but its environment. `loaded`, or what became of it: crashed, timeout, or the state the helper told.
+/// Lets the helper load the file, walk its tables and call available, supports and create once a variant, with nothing
+/// of this process but its environment. `loaded`, or what became of it: crashed, timeout, or the state the helper told.
 Loaded probe(const std::filesystem::path& program, const std::filesystem::path& file,
              std::chrono::milliseconds limit = std::chrono::seconds(10));
 

@@ -74,8 +74,9 @@ attnrt_problem mla_prefill_half(const attnrt_problem& mla) {
   p.head_size_v = mla.mla_v;
   p.kv_dtype = mla.q_dtype;  // up-projected keys and values have the model's dtype whatever the cache holds
   // Cached context is attended without a mask and merged, new tokens causally; indices and latent rows are decode's.
-  p.features &= ~(ATTNRT_FEATURE_SPARSE_TOPK | ATTNRT_FEATURE_SPLIT_Q | ATTNRT_FEATURE_KV_SCALES |
-                  ATTNRT_FEATURE_PER_HEAD_SCALES | ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES | ATTNRT_FEATURE_CONTEXT_PARALLEL);
+  p.features &=
+      ~(ATTNRT_FEATURE_SPARSE_TOPK | ATTNRT_FEATURE_SPLIT_Q | ATTNRT_FEATURE_KV_SCALES |
+        ATTNRT_FEATURE_PER_HEAD_SCALES | ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES | ATTNRT_FEATURE_CONTEXT_PARALLEL);
   p.features |= ATTNRT_FEATURE_LSE | ATTNRT_FEATURE_NON_CAUSAL;
   if (p.head_size_qk != p.head_size_v) p.features |= ATTNRT_FEATURE_DIFF_KV;
   p.sparse_topk = 0;

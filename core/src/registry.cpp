@@ -28,14 +28,17 @@ void ask_available(PluginFile& file, const std::vector<DeviceReport>& machine) {
     for (uint32_t v = 0; v < file.plugin->backends[b]->num_variants; ++v)
       types.insert(file.plugin->backends[b]->variants[v]->caps->device_type);
   for (const int32_t type : types) {
-    const auto report = std::find_if(machine.begin(), machine.end(), [type](const DeviceReport& r) { return r.device.type == type; });
+    const auto report =
+        std::find_if(machine.begin(), machine.end(), [type](const DeviceReport& r) { return r.device.type == type; });
     Sentences said;
     const attnrt_diag diag{sizeof(attnrt_diag), 0, &said, &Sentences::add};
     const attnrt_device device{type, 0};
     if (file.plugin->available && file.plugin->available(device, &diag) != ATTNRT_OK)
-      file.unavailable.emplace_back(type, said.text.empty() ? "the plugin cannot use this device and gave no reason" : said.text);
+      file.unavailable.emplace_back(
+          type, said.text.empty() ? "the plugin cannot use this device and gave no reason" : said.text);
     else if (report == machine.end() || !report->present)
-      file.unavailable.emplace_back(type, report == machine.end() ? "no such device in this machine" : report->sentence);
+      file.unavailable.emplace_back(type,
+                                    report == machine.end() ? "no such device in this machine" : report->sentence);
   }
   if (file.unavailable.size() == types.size()) {
     file.state = State::unavailable;
@@ -98,14 +101,17 @@ std::shared_ptr<const Registry> scan(const Options& options, const std::vector<D
       for (uint32_t b = 0; file.plugin && b < file.plugin->num_backends; ++b)
         if (const BackendEntry* taken = registry->find(file.plugin->backends[b]->name)) {
           file.state = State::shadowed;
-          file.sentence = "shadowed by " + registry->file_of(*taken).path.string() + ", which offers " + taken->name + " too";
+          file.sentence =
+              "shadowed by " + registry->file_of(*taken).path.string() + ", which offers " + taken->name + " too";
           file.plugin = nullptr;
         }
     }
     if (file.plugin)
       for (uint32_t b = 0; b < file.plugin->num_backends; ++b)
-        registry->backends.push_back({file.plugin->backends[b]->name, file.plugin->backends[b], registry->files.size()});
-    log.write(ATTNRT_LOG_DEBUG, path.string() + ": " + state_name(file.state) + (file.sentence.empty() ? "" : ": " + file.sentence));
+        registry->backends.push_back(
+            {file.plugin->backends[b]->name, file.plugin->backends[b], registry->files.size()});
+    log.write(ATTNRT_LOG_DEBUG,
+              path.string() + ": " + state_name(file.state) + (file.sentence.empty() ? "" : ": " + file.sentence));
     registry->files.push_back(std::move(file));
   }
   std::sort(registry->backends.begin(), registry->backends.end(),

@@ -13,13 +13,15 @@ namespace {
 json::array strings(const std::vector<std::string>& items) { return json::array(items.begin(), items.end()); }
 
 json::object core_json() {
-  return {{"version", ATTNRT_VERSION}, {"abi", std::to_string(ATTNRT_ABI_MAJOR) + "." + std::to_string(ATTNRT_ABI_MINOR)},
+  return {{"version", ATTNRT_VERSION},
+          {"abi", std::to_string(ATTNRT_ABI_MAJOR) + "." + std::to_string(ATTNRT_ABI_MINOR)},
           {"library", core_folder().string()}};
 }
 
 json::array folders_json(const Registry& registry) {
   json::array out;
-  for (const Folder& f : registry.folders) out.push_back({{"path", f.path.string()}, {"origin", f.origin}, {"sentence", f.sentence}});
+  for (const Folder& f : registry.folders)
+    out.push_back({{"path", f.path.string()}, {"origin", f.origin}, {"sentence", f.sentence}});
   return out;
 }
 
@@ -27,8 +29,11 @@ json::object plugin_json(const PluginFile& f) {
   json::array backends;
   for (uint32_t b = 0; f.plugin && b < f.plugin->num_backends; ++b) {
     json::array variants;
-    for (uint32_t v = 0; v < f.plugin->backends[b]->num_variants; ++v) variants.emplace_back(f.plugin->backends[b]->variants[v]->name);
-    backends.push_back({{"name", f.plugin->backends[b]->name}, {"summary", f.plugin->backends[b]->summary}, {"variants", std::move(variants)}});
+    for (uint32_t v = 0; v < f.plugin->backends[b]->num_variants; ++v)
+      variants.emplace_back(f.plugin->backends[b]->variants[v]->name);
+    backends.push_back({{"name", f.plugin->backends[b]->name},
+                        {"summary", f.plugin->backends[b]->summary},
+                        {"variants", std::move(variants)}});
   }
   const Inspection& i = f.inspection;
   return {{"path", f.path.string()},
@@ -51,7 +56,8 @@ json::array plugins_json(const Registry& registry) {
 }
 
 /// Why a variant cannot run on any device of this machine; empty = it can.
-std::vector<std::string> unusable(const PluginFile& file, const attnrt_caps& caps, const std::vector<DeviceReport>& machine) {
+std::vector<std::string> unusable(const PluginFile& file, const attnrt_caps& caps,
+                                  const std::vector<DeviceReport>& machine) {
   if (const std::string* why = file.unavailable_on(caps.device_type)) return {*why};
   std::vector<std::string> why;
   for (const DeviceReport& r : machine) {
@@ -68,23 +74,28 @@ std::vector<std::string> unusable(const PluginFile& file, const attnrt_caps& cap
   return why;
 }
 
-/// "2026-11-21 on cpu: pass 214 of 214", one for each kind of device, real ones or those that tests played; null = nowhere.
-json::value verified_json(const Ledger& ledger, const PluginFile& file, const std::string& backend, const std::string& variant, bool fake) {
+/// "2026-11-21 on cpu: pass 214 of 214", one for each kind of device, real ones or those that tests played; null =
+/// nowhere.
+json::value verified_json(const Ledger& ledger, const PluginFile& file, const std::string& backend,
+                          const std::string& variant, bool fake) {
   std::vector<std::string> out;
   for (const LedgerEntry& e : ledger.entries())
     if (e.device.starts_with("fake:") == fake &&
-        ledger.find(file.inspection.build_id, backend, variant, e.device) == &e) out.push_back(e.date + " on " + e.device + ": " + e.result);
+        ledger.find(file.inspection.build_id, backend, variant, e.device) == &e)
+      out.push_back(e.date + " on " + e.device + ": " + e.result);
   return out.empty() ? json::value(nullptr) : json::value(join(out, "; "));
 }
 
-json::object variant_json(const PluginFile& file, const Ledger& ledger, const std::string& backend, const attnrt_variant& v,
-                          const std::vector<DeviceReport>& machine) {
+json::object variant_json(const PluginFile& file, const Ledger& ledger, const std::string& backend,
+                          const attnrt_variant& v, const std::vector<DeviceReport>& machine) {
   const attnrt_caps& c = *v.caps;
   json::array archs;
   for (uint32_t i = 0; i < c.num_arch_ranges; ++i) {
     const std::string low = arch_name(c.device_type, c.arch_ranges[2 * i]);
     const uint32_t high = c.arch_ranges[2 * i + 1];
-    archs.emplace_back(high == UINT32_MAX ? low + "+" : high == c.arch_ranges[2 * i] ? low : low + "-" + arch_name(c.device_type, high));
+    archs.emplace_back(high == UINT32_MAX             ? low + "+"
+                       : high == c.arch_ranges[2 * i] ? low
+                                                      : low + "-" + arch_name(c.device_type, high));
   }
   const auto why_not = unusable(file, c, machine);
   return {{"name", v.name},
@@ -118,13 +129,15 @@ json::object variant_json(const PluginFile& file, const Ledger& ledger, const st
 const char* remedy(State state) {
   switch (state) {
     case State::untrusted: return "chmod o-w the file and its folder, chown them, or pass --trust-any";
-    case State::foreign: return "remove the file from the plugin folder, or build it with attnrt_add_plugin for this machine";
+    case State::foreign:
+      return "remove the file from the plugin folder, or build it with attnrt_add_plugin for this machine";
     case State::damaged: return "copy the file again; install by rename, never in place";
     case State::incompatible: return "rebuild the plugin against this version's SDK";
     case State::quarantined:
     case State::crashed:
     case State::timeout: return "attnrt forgive NAME after the plugin is mended";
-    case State::unresolved: return "install the missing library, or put it where the loader looks (LD_LIBRARY_PATH, rpath)";
+    case State::unresolved:
+      return "install the missing library, or put it where the loader looks (LD_LIBRARY_PATH, rpath)";
     case State::invalid: return "report it to the plugin's author, with this sentence";
     case State::unavailable: return "nothing, unless this machine has the device: then install its driver";
     case State::shadowed: return "remove one of the two files";
@@ -146,7 +159,10 @@ json::object show_json(const Registry& registry, const Ledger& ledger, const Bac
   json::array variants;
   for (uint32_t v = 0; v < backend.table->num_variants; ++v) 
     variants.push_back(variant_json(file, ledger, backend.name, *backend.table->variants[v], machine));
-  return {{"backend", backend.name}, {"summary", backend.table->summary}, {"plugin", plugin_json(file)}, {"variants", std::move(variants)}};
+  return {{"backend", backend.name},
+          {"summary", backend.table->summary},
+          {"plugin", plugin_json(file)},
+          {"variants", std::move(variants)}};
 }
 
 json::object doctor_json(const Catalog& catalog, const Options& options, const std::vector<DeviceReport>& machine) {
@@ -159,15 +175,19 @@ json::object doctor_json(const Catalog& catalog, const Options& options, const s
   std::vector<std::pair<std::string, std::string>> variables;
   for (const Variable& v : known_variables) variables.emplace_back(v.name, v.meaning);
   for (const Switch& s : catalog.table->switches)
-    if (!s.env.empty() && std::none_of(variables.begin(), variables.end(), [&s](const auto& v) { return v.first == s.env; }))
+    if (!s.env.empty() &&
+        std::none_of(variables.begin(), variables.end(), [&s](const auto& v) { return v.first == s.env; }))
       variables.emplace_back(s.env, "a switch of the priority table");
   for (const auto& [name, meaning] : variables) {
     const auto value = options.env(name.c_str());
-    environment.push_back({{"name", name}, {"value", value ? json::value(*value) : json::value(nullptr)}, {"meaning", meaning}});
+    environment.push_back(
+        {{"name", name}, {"value", value ? json::value(*value) : json::value(nullptr)}, {"meaning", meaning}});
   }
   if (!options.read_environment) find("note", "the environment is not read", "the engine asked for that");
   else if (Options::is_secure())
-    find("note", "ATTNRT_PLUGIN_PATH, ATTNRT_PRIORITY, XDG_CACHE_HOME and HOME are not read: this program has rights that its user lacks",
+    find("note",
+         "ATTNRT_PLUGIN_PATH, ATTNRT_PRIORITY, XDG_CACHE_HOME and HOME are not read: this program has rights that its "
+         "user lacks",
          "name folders and table by options");
   if (const auto wish = options.env("VLLM_ATTENTION_BACKEND"); wish && !wish->empty()) {
     const std::string name = wish->substr(0, wish->find('/'));
@@ -185,16 +205,23 @@ json::object doctor_json(const Catalog& catalog, const Options& options, const s
                        {"isa", strings(names_of(words::isa, r.device.isa))}});
 
   for (const Folder& f : registry.folders)
-    if (!f.sentence.empty()) find("error", f.path.string() + " (" + f.origin + "): " + f.sentence, "name an existing folder by its absolute path");
+    if (!f.sentence.empty())
+      find("error", f.path.string() + " (" + f.origin + "): " + f.sentence,
+           "name an existing folder by its absolute path");
   for (const PluginFile& f : registry.files) {
     if (f.state == State::loaded) continue;
     const bool harmless = f.state == State::unavailable || f.state == State::shadowed || f.state == State::replaced;
-    find(harmless ? "note" : "warning", f.path.string() + " is " + state_name(f.state) + ": " + f.sentence, remedy(f.state));
+    find(harmless ? "note" : "warning", f.path.string() + " is " + state_name(f.state) + ": " + f.sentence,
+         remedy(f.state));
   }
   if (registry.backends.empty())
-    find("error", "no backend is loaded", "put a plugin such as cpu_attn.so into one of the folders above, or set ATTNRT_PLUGIN_PATH");
+    find("error", "no backend is loaded",
+         "put a plugin such as cpu_attn.so into one of the folders above, or set ATTNRT_PLUGIN_PATH");
   return {{"core", core_json()},
-          {"priority", {{"file", catalog.table->file}, {"rules", catalog.table->rules.size()}, {"switches", catalog.table->switches.size()}}},
+          {"priority",
+           {{"file", catalog.table->file},
+            {"rules", catalog.table->rules.size()},
+            {"switches", catalog.table->switches.size()}}},
           {"folders", folders_json(registry)},
           {"environment", std::move(environment)},
           {"devices", std::move(devices)},

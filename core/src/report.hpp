@@ -16,6 +16,7 @@ boost::json::object list_json(const Registry& registry);
 boost::json::object show_json(const Registry& registry, const Ledger& ledger, const BackendEntry& backend,
                               const std::vector<DeviceReport>& machine);
 /// Paths, environment, devices, plugins, and what is wrong with them and what to do.
-boost::json::object doctor_json(const Catalog& catalog, const Options& options, const std::vector<DeviceReport>& machine);
+boost::json::object doctor_json(const Catalog& catalog, const Options& options,
+                                const std::vector<DeviceReport>& machine);
 
 }  // namespace attnrt::core

@@ -29,7 +29,8 @@ std::string normal_flag(const std::string& value) {
 
 }  // namespace
 
-Runtime::Runtime(Options options, std::shared_ptr<const Host> host) : options_(std::move(options)), host_(std::move(host)) {
+Runtime::Runtime(Options options, std::shared_ptr<const Host> host)
+    : options_(std::move(options)), host_(std::move(host)) {
   static std::atomic<uint64_t> next{1};
   id_ = next.fetch_add(1);
 }
@@ -69,11 +70,12 @@ Outcome Runtime::rescan() {
   return {ATTNRT_OK, ""};
 }
 
-/// The step between inspect and load: the remembered verdict, else a helper process; without the helper program only the
-/// folder that was installed with this library is believed.
+/// The step between inspect and load: the remembered verdict, else a helper process; without the helper program only
+/// the folder that was installed with this library is believed.
 Probe Runtime::prober() const {
   if (options_.probe == ATTNRT_PROBE_NEVER) return {};
-  return [program = probe_program(), verdicts = Verdicts(Verdicts::folder_for(options_)), always = options_.probe == ATTNRT_PROBE_ALWAYS,
+  return [program = probe_program(), verdicts = Verdicts(Verdicts::folder_for(options_)),
+          always = options_.probe == ATTNRT_PROBE_ALWAYS,
           home = default_plugin_folder()](const std::filesystem::path& file, const Inspection& inspection) -> Loaded {
     if (!always)
       if (auto known = verdicts.recall(file, inspection)) return *known;
@@ -81,7 +83,9 @@ Probe Runtime::prober() const {
     if (program.empty())
       return std::filesystem::equivalent(file.parent_path(), home, error)
                  ? Loaded{}
-                 : Loaded{State::untrusted, "attnrt-probe is not installed, so only plugins in " + home.string() + " are loaded", nullptr};
+                 : Loaded{State::untrusted,
+                          "attnrt-probe is not installed, so only plugins in " + home.string() + " are loaded",
+                          nullptr};
     const Loaded verdict = core::probe(program, file);
     verdicts.remember(file, inspection, verdict);
     return verdict;
@@ -103,7 +107,9 @@ Ledger Runtime::ledger() const {
 
 Outcome Runtime::record(const std::vector<LedgerEntry>& entries) {
   const auto folder = Verdicts::folder_for(options_);
-  if (folder.empty()) return {ATTNRT_UNAVAILABLE, "record: there is no cache folder, wanted options.cache_folder, XDG_CACHE_HOME or HOME"};
+  if (folder.empty())
+    return {ATTNRT_UNAVAILABLE,
+            "record: there is no cache folder, wanted options.cache_folder, XDG_CACHE_HOME or HOME"};
   if (Outcome failed = Ledger::record(folder / "ledger.json", entries); failed.status) return failed;
   return rescan();
 }
@@ -152,12 +158,14 @@ Wishes Runtime::wishes() const {
   if (wish.source == Source::automatic && config_.backend && !is_auto(*config_.backend))
     wish = {Source::argument, *config_.backend, "--attention-config.backend", true};
   const auto mode = options_.env("ATTNRT_OVERRIDE");
-  if (mode && !mode->empty() && *mode != "strict") out.notes.push_back("ATTNRT_OVERRIDE=" + *mode + " has no effect, wanted strict");
+  if (mode && !mode->empty() && *mode != "strict")
+    out.notes.push_back("ATTNRT_OVERRIDE=" + *mode + " has no effect, wanted strict");
   if (const auto env = options_.env("VLLM_ATTENTION_BACKEND"); env && !is_auto(*env)) {
     if (wish.source == Source::automatic)
       wish = {Source::environment, *env, "VLLM_ATTENTION_BACKEND", mode == "strict"};
     else if (!equal_ignoring_case(*env, wish.value))
-      out.notes.push_back("VLLM_ATTENTION_BACKEND=" + *env + " has no effect: " + wish.origin + " asks for " + wish.value);
+      out.notes.push_back("VLLM_ATTENTION_BACKEND=" + *env + " has no effect: " + wish.origin + " asks for " +
+                          wish.value);
   }
   if (config_.mla_prefill_backend && !is_auto(*config_.mla_prefill_backend))
     out.prefill = {Source::argument, *config_.mla_prefill_backend, "--attention-config.mla_prefill_backend", true};
@@ -171,8 +179,10 @@ std::vector<SwitchValue> Runtime::switch_values(const Catalog& catalog, std::vec
     SwitchValue value{s.source->preset.value_or(""), ""};
     if (const auto env = s.source->env.empty() ? std::nullopt : options_.env(s.source->env.c_str())) {
       value = {normal_flag(*env), s.source->env};
-      if (const auto beaten = config_.values.find(s.source->config); beaten != config_.values.end() && beaten->second != value.value) {
-        const std::string note = s.source->config + "=" + beaten->second + " has no effect: " + s.source->env + " is set";
+      if (const auto beaten = config_.values.find(s.source->config);
+          beaten != config_.values.end() && beaten->second != value.value) {
+        const std::string note =
+            s.source->config + "=" + beaten->second + " has no effect: " + s.source->env + " is set";
         if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
       }
     } else if (const auto it = config_.values.find(s.source->config); it != config_.values.end()) {
@@ -217,7 +227,8 @@ void Runtime::log_choice(const Choice& choice) const {
     log.once(ATTNRT_LOG_WARNING, warning, of_wish ? value : warning);
   }
   if (choice.prefill)
-    for (const std::string& warning : choice.prefill->warnings) log.once(ATTNRT_LOG_WARNING, "prefill: " + warning, "prefill: " + warning);
+    for (const std::string& warning : choice.prefill->warnings)
+      log.once(ATTNRT_LOG_WARNING, "prefill: " + warning, "prefill: " + warning);
   if (choice.error.status) return;
   // Once for each distinct problem and answer: the bytes of a problem are its identity, it holds no padding.
   std::string key(reinterpret_cast<const char*>(&choice.problem), sizeof choice.problem);

@@ -53,7 +53,8 @@ SearchResult search(const Options& options) {
     const std::size_t end = std::min(list.find(':', begin), list.size());
     const std::string element = list.substr(begin, end - begin);
     begin = end + 1;
-    Folder folder{element.empty() ? default_plugin_folder() : fs::path(element), element.empty() ? "default" : origin, ""};
+    Folder folder{element.empty() ? default_plugin_folder() : fs::path(element), element.empty() ? "default" : origin,
+                  ""};
     std::error_code error;
     if (!folder.path.is_absolute()) {
       folder.sentence = "the folder '" + element + "' is relative, wanted an absolute path";
@@ -67,7 +68,8 @@ SearchResult search(const Options& options) {
         if (it->path().extension() == ".so") files.push_back(it->path());
       if (error) folder.sentence = "the folder cannot be read: " + error.message();
       std::sort(files.begin(), files.end());
-      const bool again = std::any_of(out.folders.begin(), out.folders.end(), [&](const Folder& f) { return f.path == folder.path; });
+      const bool again =
+          std::any_of(out.folders.begin(), out.folders.end(), [&](const Folder& f) { return f.path == folder.path; });
       if (!again) out.files.insert(out.files.end(), files.begin(), files.end());
     }
     out.folders.push_back(std::move(folder));

@@ -22,16 +22,19 @@ std::vector<ActiveSwitch> active_switches(const Catalog& catalog, const std::vec
   for (std::size_t i = 0; i < catalog.switches.size() && i < values.size(); ++i) {
     const Switch& s = *catalog.switches[i].source;
     if (values[i].value == s.is)
-      out.push_back({&catalog.switches[i], s.env.empty() || (!s.config.empty() && values[i].set_by == s.config) ? &s.config : &s.env});
+      out.push_back({&catalog.switches[i],
+                     s.env.empty() || (!s.config.empty() && values[i].set_by == s.config) ? &s.config : &s.env});
   }
   return out;
 }
 
-const ActiveSwitch* disabled_by(const std::vector<ActiveSwitch>& active, const BackendEntry* backend, const attnrt_variant* variant) {
+const ActiveSwitch* disabled_by(const std::vector<ActiveSwitch>& active, const BackendEntry* backend,
+                                const attnrt_variant* variant) {
   for (const ActiveSwitch& s : active) {
     if (std::find(s.rules->exclude.begin(), s.rules->exclude.end(), backend) != s.rules->exclude.end()) return &s;
     for (const auto& only : s.rules->only)
-      if (only.backend == backend && std::find(only.variants.begin(), only.variants.end(), variant) == only.variants.end())
+      if (only.backend == backend &&
+          std::find(only.variants.begin(), only.variants.end(), variant) == only.variants.end())
         return &s;
   }
   return nullptr;
@@ -101,8 +104,9 @@ uint32_t usual_block(const attnrt_sizes& sizes) {
 bool settle(Choice& choice) {
   attnrt_problem& p = choice.problem;
   const attnrt_caps& caps = *choice.variant->caps;
-  constexpr uint32_t preference[] = {ATTNRT_KV_NATIVE, ATTNRT_KV_NHD, ATTNRT_KV_HND, ATTNRT_KV_PACKED, ATTNRT_KV_XPACKED,
-                                     ATTNRT_KV_MLA_LATENT, ATTNRT_KV_FP8_DS_MLA, ATTNRT_KV_CONTIGUOUS};
+  constexpr uint32_t preference[] = {ATTNRT_KV_NATIVE,     ATTNRT_KV_NHD,       ATTNRT_KV_HND,
+                                     ATTNRT_KV_PACKED,     ATTNRT_KV_XPACKED,   ATTNRT_KV_MLA_LATENT,
+                                     ATTNRT_KV_FP8_DS_MLA, ATTNRT_KV_CONTIGUOUS};
   const attnrt_diag ignore{sizeof(attnrt_diag), 0, nullptr, [](void*, attnrt_why, const char*) {}};
   const uint32_t acceptable = p.kv_layouts & caps.kv_layouts;
   const uint32_t block = p.block_size ? p.block_size : usual_block(*caps.block_sizes);
@@ -121,7 +125,8 @@ bool settle(Choice& choice) {
   return false;
 }
 
-/// Takes the candidate's first valid variant, verified ones first; `only` narrows to a variant's name. False where none is valid.
+/// Takes the candidate's first valid variant, verified ones first; `only` narrows to a variant's name. False where none
+/// is valid.
 bool take(Choice& choice, const Candidate& candidate, std::string_view only = {}) {
   for (const bool verified : {true, false})
     for (std::size_t i = candidate.first; i < candidate.first + candidate.count; ++i) {
@@ -133,7 +138,8 @@ bool take(Choice& choice, const Candidate& candidate, std::string_view only = {}
       choice.variant = v.variant;
       choice.verified = verified;
       if (settle(choice)) return true;
-      choice.warnings.push_back(choice.backend->name + "/" + v.variant->name + " gives no KV layout for this problem: left out");
+      choice.warnings.push_back(choice.backend->name + "/" + v.variant->name +
+                                " gives no KV layout for this problem: left out");
       choice.problem = asked;
       choice.backend = nullptr;
       choice.variant = nullptr;
@@ -149,7 +155,8 @@ void warn_of_block_size(Choice& choice, std::size_t winner) {
     if (std::any_of(first, first + static_cast<std::ptrdiff_t>(c.count), [](const Verdict& v) {
           return v.count() == 1 && v.match.sheet == sdk::why_bit(ATTNRT_WHY_BLOCK_SIZE);
         }))
-      choice.warnings.push_back("--block-size " + std::to_string(choice.block_size) + " is what precluded " + c.slot->name);
+      choice.warnings.push_back("--block-size " + std::to_string(choice.block_size) + " is what precluded " +
+                                c.slot->name);
   }
 }
 
@@ -177,8 +184,9 @@ Error honour(Choice& choice, const Override& wish, const std::vector<ActiveSwitc
     const Verdict& v = choice.verdicts[i];
     if (named(v.variant) && (!reason || v.count() < reason->count())) reason = &v;
   }
-  std::string text = "Selected backend " + (variant.empty() ? backend->name : backend->name + "/" + reason->variant->name) +
-                     " is not valid for this configuration. Reason: [" + join(short_reasons(choice, *reason), ", ", "'") + "]";
+  std::string text =
+      "Selected backend " + (variant.empty() ? backend->name : backend->name + "/" + reason->variant->name) +
+      " is not valid for this configuration. Reason: [" + join(short_reasons(choice, *reason), ", ", "'") + "]";
   if (reason->match.sheet & sdk::why_bit(ATTNRT_WHY_BATCH_INVARIANCE)) {
     std::vector<std::string> capable;
     for (const Candidate& c : choice.candidates)
@@ -189,20 +197,24 @@ Error honour(Choice& choice, const Override& wish, const std::vector<ActiveSwitc
 }
 
 /// A switch that somebody set and that changes nothing here is said, never silent.
-void report_idle_switches(Choice& choice, const std::vector<ActiveSwitch>& active, const std::vector<SwitchValue>& values) {
+void report_idle_switches(Choice& choice, const std::vector<ActiveSwitch>& active,
+                          const std::vector<SwitchValue>& values) {
   const Catalog& catalog = *choice.catalog;
   for (std::size_t i = 0; i < catalog.switches.size() && i < values.size(); ++i) {
     if (values[i].set_by.empty()) continue;
     bool effect = false;
     for (std::size_t j = 0; j < catalog.switches.size(); ++j) {
       if (values[j].set_by != values[i].set_by) continue;
-      const auto on = std::find_if(active.begin(), active.end(), [&](const ActiveSwitch& s) { return s.rules == &catalog.switches[j]; });
+      const auto on = std::find_if(active.begin(), active.end(),
+                                   [&](const ActiveSwitch& s) { return s.rules == &catalog.switches[j]; });
       // A value that turns a preset off has an effect as well.
-      const bool preset_off = on == active.end() && catalog.switches[j].source->preset == catalog.switches[j].source->is;
+      const bool preset_off =
+          on == active.end() && catalog.switches[j].source->preset == catalog.switches[j].source->is;
       if (on == active.end() && !preset_off) continue;
       effect |= on != active.end() && on->moved;
-      effect |= std::any_of(choice.candidates.begin(), choice.candidates.end(),
-                            [&](const Candidate& c) { return c.slot->backend && catalog.switches[j].touches(c.slot->backend); });
+      effect |= std::any_of(choice.candidates.begin(), choice.candidates.end(), [&](const Candidate& c) {
+        return c.slot->backend && catalog.switches[j].touches(c.slot->backend);
+      });
     }
     const std::string text = values[i].set_by + "=" + values[i].value + " is set and changes nothing here";
     if (!effect && std::find(choice.warnings.begin(), choice.warnings.end(), text) == choice.warnings.end())
@@ -262,8 +274,9 @@ Choice select(std::shared_ptr<const Catalog> catalog, const attnrt_problem& prob
     }
   if (!choice.backend) choice.error = {ATTNRT_UNSUPPORTED, no_valid_backend(choice)};
   if (wish.source != Source::automatic)
-    choice.warnings.push_back(wish.origin + "=" + wish.value + " cannot be honoured: " + choice.wish_reasons + "; using " +
-                              (choice.backend ? choice.backend->name : std::string("no backend")) + " instead");
+    choice.warnings.push_back(wish.origin + "=" + wish.value + " cannot be honoured: " + choice.wish_reasons +
+                              "; using " + (choice.backend ? choice.backend->name : std::string("no backend")) +
+                              " instead");
   return choice;
 }
 

@@ -43,7 +43,8 @@ struct Candidate {
   std::size_t first = 0, count = 0;  ///< its verdicts in Choice::verdicts; none where it is not installed
 };
 
-/// The result of a selection. Immutable; keeps its catalog alive. Texts are built by explain.hpp when somebody reads them.
+/// The result of a selection. Immutable; keeps its catalog alive. Texts are built by explain.hpp when somebody reads
+/// them.
 struct Choice {
   std::shared_ptr<const Catalog> catalog;
   attnrt_problem problem{};  ///< settled where there is a winner
@@ -65,12 +66,13 @@ struct Choice {
   std::shared_ptr<const Choice> prefill;  ///< MLA asked for both phases
 };
 
-/// Chooses. Pure: the same arguments give the same choice on every machine. The problem is complete (problem.hpp). Always
-/// returns a choice; without a winner its error says why (INVALID: an unknown name, UNSUPPORTED: nothing valid).
+/// Chooses. Pure: the same arguments give the same choice on every machine. The problem is complete (problem.hpp).
+/// Always returns a choice; without a winner its error says why (INVALID: an unknown name, UNSUPPORTED: nothing valid).
 Choice select(std::shared_ptr<const Catalog> catalog, const attnrt_problem& problem, const Override& wish,
               const std::vector<SwitchValue>& switches);
 
-/// The verdict of a candidate that stands for it: a valid one, else the one with the fewest refusals; NULL = not installed.
+/// The verdict of a candidate that stands for it: a valid one, else the one with the fewest refusals; NULL = not
+/// installed.
 const Verdict* best_verdict(const Choice& choice, const Candidate& candidate);
 
 }  // namespace attnrt::core

@@ -11,8 +11,8 @@
 
 namespace attnrt::core {
 
-/// What probing a file told, remembered across processes by the file's build id and size and by this library's own build.
-/// Only success, crash and timeout are kept: a missing library is looked for again each time. [thread-safe]
+/// What probing a file told, remembered across processes by the file's build id and size and by this library's own
+/// build. Only success, crash and timeout are kept: a missing library is looked for again each time. [thread-safe]
 class Verdicts {
  public:
   /// The folder of the file `verdicts.json`; empty = nothing is remembered.

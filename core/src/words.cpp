@@ -17,7 +17,8 @@ constexpr Word kAttnTypes[] = {{ATTNRT_ATTN_DECODER, "decoder"},
                                {ATTNRT_ATTN_ENCODER, "encoder"},
                                {ATTNRT_ATTN_ENCODER_ONLY, "encoder_only"},
                                {ATTNRT_ATTN_ENCODER_DECODER, "encoder_decoder"}};
-constexpr Word kPhases[] = {{ATTNRT_PHASE_PREFILL, "prefill"}, {ATTNRT_PHASE_DECODE, "decode"}, {ATTNRT_PHASE_MIXED, "mixed"}};
+constexpr Word kPhases[] = {
+    {ATTNRT_PHASE_PREFILL, "prefill"}, {ATTNRT_PHASE_DECODE, "decode"}, {ATTNRT_PHASE_MIXED, "mixed"}};
 constexpr Word kKvLayouts[] = {{ATTNRT_KV_CONTIGUOUS, "contiguous"}, {ATTNRT_KV_NHD, "nhd"},
                                {ATTNRT_KV_HND, "hnd"},               {ATTNRT_KV_PACKED, "packed"},
                                {ATTNRT_KV_XPACKED, "xpacked"},       {ATTNRT_KV_MLA_LATENT, "mla"},
@@ -70,7 +71,8 @@ constexpr Word kProvides[] = {{ATTNRT_HOST_LENGTHS, "host_lengths"},
                               {ATTNRT_DECODES_FIRST, "decodes_first"}};
 constexpr Word kSanitizers[] = {{ATTNRT_SAN_ADDRESS, "address"}, {ATTNRT_SAN_THREAD, "thread"}};
 constexpr Word kDevices[] = {{ATTNRT_DEVICE_CPU, "cpu"}, {ATTNRT_DEVICE_CUDA, "cuda"}, {ATTNRT_DEVICE_ROCM, "rocm"}};
-constexpr Word kCausal[] = {{ATTNRT_CAUSAL_NEVER, "never"}, {ATTNRT_CAUSAL_ALWAYS, "always"}, {ATTNRT_CAUSAL_PER_REQUEST, "per request"}};
+constexpr Word kCausal[] = {
+    {ATTNRT_CAUSAL_NEVER, "never"}, {ATTNRT_CAUSAL_ALWAYS, "always"}, {ATTNRT_CAUSAL_PER_REQUEST, "per request"}};
 
 }  // namespace
 
@@ -139,7 +141,8 @@ bool is_word(std::string_view text) {
 
 std::string upper(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return out;
 }
 

@@ -19,8 +19,8 @@ struct Word {
 };
 
 namespace words {
-extern const std::span<const Word> dtypes, families, attn_types, phases, kv_layouts, features, isa, determinism, graph_levels,
-    provides, sanitizers, devices, causal;
+extern const std::span<const Word> dtypes, families, attn_types, phases, kv_layouts, features, isa, determinism,
+    graph_levels, provides, sanitizers, devices, causal;
 }
 
 /// The name of one value; "unknown" where there is none.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How often this thread asked for heap memory. A program that calls these functions gets a malloc family of its own that
-// counts and hands on to glibc's.
+// How often this thread asked for heap memory. A program that calls these functions gets a malloc family of its own
+// that counts and hands on to glibc's.
 #ifndef ATTNRT_CONFORMANCE_ALLOCATION_COUNT_HPP
 #define ATTNRT_CONFORMANCE_ALLOCATION_COUNT_HPP
 #include <cstdint>

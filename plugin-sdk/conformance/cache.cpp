@@ -115,7 +115,8 @@ void Cache::expect(const RequestData& r, int64_t j, int64_t slot) {
     const int64_t size = row_scales.empty() ? d : row_scale_at(d) + 4;
     for (int64_t h = 0; h < heads; ++h) {
       const int64_t to = start + slot / bs * strides[0] + slot % bs * strides[1] + h * strides[2];
-      if (at((to + size) * bytes) > image.size()) return;  // the plugin's strides leave its own block: found by damage()
+      if (at((to + size) * bytes) > image.size())
+        return;  // the plugin's strides leave its own block: found by damage()
       encode_row(problem_.kv_dtype, rows.data() + (j * heads + h) * d, at(d), &image[at(to * bytes)]);
       if (!row_scales.empty()) encode(ATTNRT_FP32, row_scales[at(j * heads + h)], &image[at(to + row_scale_at(d))]);
     }

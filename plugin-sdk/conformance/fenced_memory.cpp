@@ -60,7 +60,8 @@ std::string FencedMemory::whereabouts(const void* address) const {
   for (const auto& [data, span] : spans_) {
     if (at < span.pages || at >= span.pages + span.page_bytes) continue;
     if (at < data) return sdk::say(data - at, " bytes before a piece of ", span.bytes, " bytes");
-    return sdk::say(at - data - static_cast<std::ptrdiff_t>(span.bytes), " bytes behind a piece of ", span.bytes, " bytes");
+    return sdk::say(at - data - static_cast<std::ptrdiff_t>(span.bytes), " bytes behind a piece of ", span.bytes,
+                    " bytes");
   }
   return "";
 }

@@ -81,7 +81,8 @@ bool Filling::write() {
   };
   std::vector<Key> keys;
   for (std::size_t r = 0; r < requests.size(); ++r)
-    for (int64_t j = 0; j < requests[r]->num_keys; ++j) keys.push_back({requests[r], j, table->slot(r, j, p.block_size)});
+    for (int64_t j = 0; j < requests[r]->num_keys; ++j)
+      keys.push_back({requests[r], j, table->slot(r, j, p.block_size)});
   for (int32_t j = 0; j < edges.num_keys; ++j) keys.push_back({&edges, j, int64_t{table->spare} * p.block_size + j});
   random.shuffle(keys);
   for (std::size_t i = 0; i < 1 + keys.size() / 16; ++i)
@@ -173,7 +174,9 @@ bool Filling::gather() {
       const int64_t from = int64_t{starts[r]} * heads + i, to = int64_t{locs[r]} * heads + i, h = i % heads;
       const float* row = requests[r]->k.data() + from * dqk;
       const float* other = mla ? row + dk : requests[r]->v.data() + from * dv;
-      const auto row_scale = [from](const std::vector<float>& scales) { return scales.empty() ? 1.0f : scales[at(from)]; };
+      const auto row_scale = [from](const std::vector<float>& scales) {
+        return scales.empty() ? 1.0f : scales[at(from)];
+      };
       const float ks = scale_of(operands.k_scale, h), krs = row_scale(requests[r]->k_row_scale);
       const float vs = mla ? ks : scale_of(operands.v_scale, h), vrs = mla ? krs : row_scale(requests[r]->v_row_scale);
       const bool raw = dtype == p.kv_dtype;

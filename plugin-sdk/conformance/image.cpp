@@ -92,10 +92,11 @@ void check_note(const link_map& map, const attnrt_plugin& p, Findings& out) {
   }
   const std::string name(note->name, strnlen(note->name, sizeof note->name));
   const std::string version(note->version, strnlen(note->version, sizeof note->version));
-  const bool same = name == p.name && version == p.version && note->abi_major == p.abi_major && note->abi_minor == p.abi_minor;
+  const bool same =
+      name == p.name && version == p.version && note->abi_major == p.abi_major && note->abi_minor == p.abi_minor;
   out.push_back({"note", p.name, same,
-                 say("the note says ", name, " ", version, " ABI ", note->abi_major, ".", note->abi_minor, ", the table ",
-                     p.name, " ", p.version, " ABI ", p.abi_major, ".", p.abi_minor)});
+                 say("the note says ", name, " ", version, " ABI ", note->abi_major, ".", note->abi_minor,
+                     ", the table ", p.name, " ", p.version, " ABI ", p.abi_major, ".", p.abi_minor)});
 }
 
 }  // namespace
@@ -126,16 +127,18 @@ Findings check_image(void* handle, const attnrt_plugin& p) {
   for (const std::string& name : symbols) list += (list.empty() ? "" : ", ") + name;
   // A sanitizer's own symbols are exported by every library built with it.
   const bool one = (symbols.size() == 1 && symbols[0] == ATTNRT_PLUGIN_QUERY) || ATTNRT_SANITIZERS;
-  out.push_back({"exports", p.name, one, say("exports ", list, one ? "" : say(", wanted ", ATTNRT_PLUGIN_QUERY, " alone"))});
+  out.push_back(
+      {"exports", p.name, one, say("exports ", list, one ? "" : say(", wanted ", ATTNRT_PLUGIN_QUERY, " alone"))});
   check_note(*map, p, out);
   attnrt_plugin_query_fn query = nullptr;
   void* symbol = dlsym(handle, ATTNRT_PLUGIN_QUERY);
   std::memcpy(&query, &symbol, sizeof query);
   const bool pure = query && query(ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR) == &p &&
                     query(ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR + 1) == &p && !query(ATTNRT_ABI_MAJOR + 1000, 0);
-  out.push_back({"query", p.name, pure,
-                 pure ? "the same table for each minor of its major, none for another major"
-                      : "query must answer the same table each time, for any minor of its major, and NULL for another major"});
+  out.push_back(
+      {"query", p.name, pure,
+       pure ? "the same table for each minor of its major, none for another major"
+            : "query must answer the same table each time, for any minor of its major, and NULL for another major"});
   return out;
 }
 

@@ -53,9 +53,9 @@ class HostMemory final : public Memory {
   void finish(attnrt_stream) override {}
 };
 
-/// A piece of device memory between guard bytes, all of it filled with `poison` at first; in fenced memory it ends at the
-/// fence. 0xFF bytes read as NaN in
-/// every floating type of plugin.h but e4m3fnuz (whose NaN is 0x80), and as -1 in tables.
+/// A piece of device memory between guard bytes, all of it filled with `poison` at first; in fenced memory it ends at
+/// the fence. 0xFF bytes read as NaN in every floating type of plugin.h but e4m3fnuz (whose NaN is 0x80), and as -1 in
+/// tables.
 class Buffer {
  public:
   Buffer(Memory& memory, std::size_t bytes, uint8_t poison = 0xff, std::size_t alignment = 64);

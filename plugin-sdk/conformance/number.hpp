@@ -15,8 +15,8 @@ float decode(uint32_t dtype, const void* from);
 /// (e4m3, e4m3fnuz); int8 saturates. [thread-safe]
 void encode(uint32_t dtype, float value, void* to);
 
-/// `value` as a cache of 8 bits holds it: rounded to nearest even; what is too large becomes the largest finite number of
-/// its sign. [thread-safe]
+/// `value` as a cache of 8 bits holds it: rounded to nearest even; what is too large becomes the largest finite number
+/// of its sign. [thread-safe]
 float quantised(uint32_t dtype, float value);
 
 /// The largest finite number: 448, 240, 57344, 127 for the types of 8 bits. [thread-safe]

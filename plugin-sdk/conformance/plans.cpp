@@ -89,8 +89,8 @@ Findings check_workspace(const attnrt_variant& v, Memory& memory, const GridOpti
       for (const uint64_t alignment : {sizes.plan_alignment, sizes.pinned_alignment, sizes.scratch_alignment})
         if (alignment & (alignment - 1)) wrong = say("an alignment is ", alignment, ", wanted a power of two");
       if (wrong.empty() && expected && std::memcmp(expected, &sizes, sizeof(sizes)) != 0)
-        wrong = say("plan_bytes is ", sizes.plan_bytes, " and scratch_bytes ", sizes.scratch_bytes, ", for the same limits before ",
-                    expected->plan_bytes, " and ", expected->scratch_bytes);
+        wrong = say("plan_bytes is ", sizes.plan_bytes, " and scratch_bytes ", sizes.scratch_bytes,
+                    ", for the same limits before ", expected->plan_bytes, " and ", expected->scratch_bytes);
       note(out, "workspace", c, wrong, when);
       return sizes;
     };
@@ -173,7 +173,8 @@ Findings check_concurrency(const attnrt_variant& v, Memory& memory, const GridOp
     std::thread asker([&] {
       while (!done && asked.empty()) {
         Sink sink;
-        if (v.supports && v.supports(&v, &c.problem, sink.get()) != ATTNRT_OK) asked = "supports refused: " + sink.words();
+        if (v.supports && v.supports(&v, &c.problem, sink.get()) != ATTNRT_OK)
+          asked = "supports refused: " + sink.words();
         const Rig another(v, memory, c.problem);
         if (!another.op()) asked = another.faults()[0].sentence;
         attnrt_workspace sizes{};

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// FILE.so [quick|normal|all] [BACKEND]: every check of the conformance kit on each variant that this machine can execute, as
-// a test of the plugin's own project runs it. Prints a line for each check and each failure. Exit status 0: all passed; 1:
-// a check failed, or there was nothing to check; 2: the arguments or the file are not usable. A crash is the plugin's.
+// FILE.so [quick|normal|all] [BACKEND]: every check of the conformance kit on each variant that this machine can
+// execute, as a test of the plugin's own project runs it. Prints a line for each check and each failure. Exit status 0:
+// all passed; 1: a check failed, or there was nothing to check; 2: the arguments or the file are not usable. A crash is
+// the plugin's.
 #include <dlfcn.h>
 
 #include <cstdio>
@@ -20,8 +21,10 @@ using namespace attnrt::conformance;
 
 bool passed(const std::string& subject, const char* check, const Findings& findings) {
   const Findings failed = failures(findings);
-  std::printf("%-8s %s %s: %zu findings\n", failed.empty() ? "passed" : "FAILED", subject.c_str(), check, findings.size());
-  for (const Finding& f : failed) std::printf("  %s: %s\n    %s\n", f.check.c_str(), f.sentence.c_str(), f.where.c_str());
+  std::printf("%-8s %s %s: %zu findings\n", failed.empty() ? "passed" : "FAILED", subject.c_str(), check,
+              findings.size());
+  for (const Finding& f : failed)
+    std::printf("  %s: %s\n    %s\n", f.check.c_str(), f.sentence.c_str(), f.where.c_str());
   return failed.empty();
 }
 

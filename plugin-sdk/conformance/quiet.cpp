@@ -90,7 +90,8 @@ std::string system_call(const Rig& rig, const Launch& launch, bool& skipped) {
 Findings check_quiet(const attnrt_variant& v, Memory& memory, const GridOptions& options) {
   if (!can_count_allocations() || v.caps->device_type != ATTNRT_DEVICE_CPU)
     return {{"quiet", v.name, true,
-             can_count_allocations() ? "the device's driver allocates and calls as it must" : "a sanitizer allocates", true}};
+             can_count_allocations() ? "the device's driver allocates and calls as it must" : "a sanitizer allocates",
+             true}};
   Findings out;
   std::size_t steps = 0, silent = 0;
   for (const Case& base : sample_cases(v, options, 12)) {
@@ -109,7 +110,9 @@ Findings check_quiet(const attnrt_variant& v, Memory& memory, const GridOptions&
     const uint64_t before = allocation_count();
     step(rig, launch);
     const uint64_t made = allocation_count() - before;
-    if (made) out.push_back({"allocation", text(c), false, say("plan_update and run asked the heap ", made, " times, wanted never")});
+    if (made)
+      out.push_back(
+          {"allocation", text(c), false, say("plan_update and run asked the heap ", made, " times, wanted never")});
     bool skipped = false;
     const std::string told = system_call(rig, launch, skipped);
     if (!told.empty()) out.push_back({"system_call", text(c), false, told});

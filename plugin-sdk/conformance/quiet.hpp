@@ -9,9 +9,10 @@
 
 namespace attnrt::conformance {
 
-/// "allocation": heap calls during plan_update, run and write_kv on the calling thread, wanted none (after one warm call).
-/// "system_call": the same in a child process in which seccomp stops every system call and tells its number. Skipped
-/// under sanitizers, for devices other than the CPU, and where the kernel has no seccomp. [one thread per memory]
+/// "allocation": heap calls during plan_update, run and write_kv on the calling thread, wanted none (after one warm
+/// call). "system_call": the same in a child process in which seccomp stops every system call and tells its number.
+/// Skipped under sanitizers, for devices other than the CPU, and where the kernel has no seccomp. [one thread per
+/// memory]
 Findings check_quiet(const attnrt_variant& variant, Memory& memory, const GridOptions& options);
 
 }  // namespace attnrt::conformance

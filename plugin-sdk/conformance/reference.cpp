@@ -71,7 +71,8 @@ T attend(const attnrt_problem& p, const Operands& o, const RequestData& r, int32
     sum += weight;
     const float* v =
         r.v.empty() ? r.k.data() + (int64_t{j} * heads + kvh) * dqk : r.v.data() + (int64_t{j} * heads + kvh) * dv;
-    const T size = r.v_row_scale.empty() ? weight : weight * static_cast<T>(r.v_row_scale[at(int64_t{j} * heads + kvh)]);
+    const T size =
+        r.v_row_scale.empty() ? weight : weight * static_cast<T>(r.v_row_scale[at(int64_t{j} * heads + kvh)]);
     for (int64_t d = 0; d < dv; ++d) out[at(d)] += size * static_cast<T>(v[d]);
     if (bound)
       for (int64_t d = 0; d < dv; ++d) (*bound)[at(d)] += size * std::fabs(static_cast<T>(v[d]));

@@ -11,8 +11,8 @@
 
 namespace attnrt::conformance {
 
-/// How a mask is handed over: the type of its elements, whether one serves all requests or all heads, and whether its keys
-/// or its queries lie side by side.
+/// How a mask is handed over: the type of its elements, whether one serves all requests or all heads, and whether its
+/// keys or its queries lie side by side.
 struct MaskForm {
   enum class Type { kFp32, kFp16, kBool };
   Type type = Type::kFp32;

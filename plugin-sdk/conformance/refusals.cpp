@@ -116,7 +116,8 @@ class Trial {
     if (v_.kv_layout && sdk::is_paged(p_.kv_layouts)) {
       attnrt_kv_layout layout{};
       layout.struct_size = 8;
-      refused("kv_layout with a short answer", [&](const attnrt_diag* diag) { return v_.kv_layout(&v_, &p_, &layout, diag); });
+      refused("kv_layout with a short answer",
+              [&](const attnrt_diag* diag) { return v_.kv_layout(&v_, &p_, &layout, diag); });
     }
   }
 
@@ -154,10 +155,12 @@ class Trial {
               [&](const attnrt_diag* diag) { return plan(launch_.limits(), spoiled, diag); });
       spoiled = memory;
       (memory.plan_bytes ? spoiled.plan : spoiled.scratch) = nullptr;
-      refused("plan_create without memory", [&](const attnrt_diag* diag) { return plan(launch_.limits(), spoiled, diag); });
+      refused("plan_create without memory",
+              [&](const attnrt_diag* diag) { return plan(launch_.limits(), spoiled, diag); });
     }
     memory.struct_size = 8;
-    refused("plan_create with a short memory", [&](const attnrt_diag* diag) { return plan(launch_.limits(), memory, diag); });
+    refused("plan_create with a short memory",
+            [&](const attnrt_diag* diag) { return plan(launch_.limits(), memory, diag); });
   }
 
   attnrt_status plan(const attnrt_limits& limits, const attnrt_memory& memory, const attnrt_diag* diag) {
@@ -185,17 +188,20 @@ class Trial {
     try_batch("num_seqs -1", [](attnrt_batch& b) { b.num_seqs = -1; });
     try_batch("more requests than the limit", [&](attnrt_batch& b) { b.num_seqs = launch_.limits().max_seqs + 1; });
     try_batch("more tokens than the limit", [&](attnrt_batch& b) { b.num_tokens = launch_.limits().max_tokens + 1; });
-    try_batch("a sequence longer than the limit", [&](attnrt_batch& b) { b.max_seq_len = launch_.limits().max_seq_len + 1; });
+    try_batch("a sequence longer than the limit",
+              [&](attnrt_batch& b) { b.max_seq_len = launch_.limits().max_seq_len + 1; });
     try_batch("no query_start_loc", [](attnrt_batch& b) { b.query_start_loc = nullptr; });
     try_batch("no seq_lens", [](attnrt_batch& b) { b.seq_lens = nullptr; });
     if (paged) {
       try_batch("no block table", [](attnrt_batch& b) { b.block_table = nullptr; });
-      try_batch("a table narrower than its width", [](attnrt_batch& b) { b.block_table_stride = b.block_table_width - 1; });
+      try_batch("a table narrower than its width",
+                [](attnrt_batch& b) { b.block_table_stride = b.block_table_width - 1; });
     } else {
       try_batch("no kv_start_loc", [](attnrt_batch& b) { b.kv_start_loc = nullptr; });
     }
     if (cpu) {
-      const auto spoil_array = [&](const char* what, const int32_t* attnrt_batch::*member, int64_t count, int64_t at, int32_t value) {
+      const auto spoil_array = [&](const char* what, const int32_t* attnrt_batch::*member, int64_t count, int64_t at,
+                                   int32_t value) {
         std::vector<int32_t> copy(good.*member, good.*member + count);
         copy[static_cast<std::size_t>(at)] = value;
         try_batch(what, [&](attnrt_batch& b) {
@@ -207,7 +213,8 @@ class Trial {
       spoil_array("query_start_loc that does not end at num_tokens", &attnrt_batch::query_start_loc, seqs + 1, seqs,
                   good.num_tokens + 1);
       spoil_array("a descending query_start_loc", &attnrt_batch::query_start_loc, seqs + 1, seqs, -3);
-      spoil_array("a sequence longer than max_seq_len", &attnrt_batch::seq_lens, seqs, 0, launch_.limits().max_seq_len + 9);
+      spoil_array("a sequence longer than max_seq_len", &attnrt_batch::seq_lens, seqs, 0,
+                  launch_.limits().max_seq_len + 9);
       spoil_array("a negative sequence", &attnrt_batch::seq_lens, seqs, 0, -7);
       if (paged) {
         const int64_t entries = good.block_table_stride * seqs;
@@ -215,7 +222,8 @@ class Trial {
         while (used < seqs && (good.kv_lens ? good.kv_lens : good.seq_lens)[used] == 0) ++used;
         if (used < seqs) {
           const int64_t at = used * good.block_table_stride;
-          spoil_array("a block id behind the cache", &attnrt_batch::block_table, entries, at, launch_.limits().num_blocks);
+          spoil_array("a block id behind the cache", &attnrt_batch::block_table, entries, at,
+                      launch_.limits().num_blocks);
           spoil_array("a block id of -1", &attnrt_batch::block_table, entries, at, -1);
           spoil_array("a huge block id", &attnrt_batch::block_table, entries, at, INT32_MAX);
         }
@@ -244,7 +252,8 @@ class Trial {
   };
 
   // Spoils one operand of a call in every way, and calls.
-  void spoil_tensor(const std::string& name, const attnrt_tensor* good, const std::function<void(const std::string&, const attnrt_tensor*)>& call) {
+  void spoil_tensor(const std::string& name, const attnrt_tensor* good,
+                    const std::function<void(const std::string&, const attnrt_tensor*)>& call) {
     if (!good) return;
     call(name + " NULL", nullptr);
     const std::pair<const char*, void (*)(Odd&)> ways[] = {
@@ -252,7 +261,10 @@ class Trial {
         {" of ndim 99", [](Odd& o) { o.tensor.ndim = 99; }},
         {" without shape", [](Odd& o) { o.tensor.shape = nullptr; }},
         {" without strides", [](Odd& o) { o.tensor.strides = nullptr; }},
-        {" on another device", [](Odd& o) { o.tensor.device.type = o.tensor.device.type == ATTNRT_DEVICE_CPU ? ATTNRT_DEVICE_CUDA : ATTNRT_DEVICE_CPU; }},
+        {" on another device",
+         [](Odd& o) {
+           o.tensor.device.type = o.tensor.device.type == ATTNRT_DEVICE_CPU ? ATTNRT_DEVICE_CUDA : ATTNRT_DEVICE_CPU;
+         }},
         {" with a negative size", [](Odd& o) { o.shape[0] = -1; }},
         {" with a negative stride", [](Odd& o) { o.strides[0] = -8; }},
         {" with one head too many", [](Odd& o) { o.shape[o.tensor.ndim - 2] += 1; }},
@@ -268,7 +280,8 @@ class Trial {
   void runs() {
     const attnrt_run_args& good = launch_.args();
     const auto try_run = [&](const std::string& what, const attnrt_run_args& args) {
-      refused("run with " + what, [&](const attnrt_diag* diag) { return v_.run(launch_.plan(), &args, launch_.stream(), diag); });
+      refused("run with " + what,
+              [&](const attnrt_diag* diag) { return v_.run(launch_.plan(), &args, launch_.stream(), diag); });
     };
     attnrt_run_args args = good;
     args.struct_size = 0;
@@ -281,8 +294,8 @@ class Trial {
     try_run("a scale of -inf", args);
     using Member = const attnrt_tensor* attnrt_run_args::*;
     const std::pair<const char*, Member> members[] = {
-        {"q", &attnrt_run_args::q},           {"out", &attnrt_run_args::out},         {"k", &attnrt_run_args::k},
-        {"v", &attnrt_run_args::v},           {"k_cache", &attnrt_run_args::k_cache}, {"v_cache", &attnrt_run_args::v_cache},
+        {"q", &attnrt_run_args::q}, {"out", &attnrt_run_args::out},         {"k", &attnrt_run_args::k},
+        {"v", &attnrt_run_args::v}, {"k_cache", &attnrt_run_args::k_cache}, {"v_cache", &attnrt_run_args::v_cache},
     };
     for (const auto& [name, member] : members) {
       if (!(good.*member)) continue;
@@ -292,7 +305,8 @@ class Trial {
         try_run(what, spoiled);
       });
     }
-    for (const auto& [name, member] : {std::pair<const char*, Member>{"q", &attnrt_run_args::q}, {"out", &attnrt_run_args::out}}) {
+    for (const auto& [name, member] :
+         {std::pair<const char*, Member>{"q", &attnrt_run_args::q}, {"out", &attnrt_run_args::out}}) {
       Odd odd(*(good.*member));
       odd.tensor.dtype = {2, 64, 1};
       args = good;
@@ -309,17 +323,21 @@ class Trial {
       args.lse = good.out;
       try_run("lse without its feature bit", args);
     }
-    const std::pair<uint64_t, Member> operands[] = {{ATTNRT_FEATURE_SINKS, &attnrt_run_args::sinks},
-                                                    {ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_ALIBI_SQRT, &attnrt_run_args::alibi_slopes},
-                                                    {ATTNRT_FEATURE_DENSE_MASK, &attnrt_run_args::dense_mask},
-                                                    {ATTNRT_FEATURE_TREE_MASK, &attnrt_run_args::tree_mask},
-                                                    {ATTNRT_FEATURE_MM_PREFIX, &attnrt_run_args::prefix_ranges}};
+    const std::pair<uint64_t, Member> operands[] = {
+        {ATTNRT_FEATURE_SINKS, &attnrt_run_args::sinks},
+        {ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_ALIBI_SQRT, &attnrt_run_args::alibi_slopes},
+        {ATTNRT_FEATURE_DENSE_MASK, &attnrt_run_args::dense_mask},
+        {ATTNRT_FEATURE_TREE_MASK, &attnrt_run_args::tree_mask},
+        {ATTNRT_FEATURE_MM_PREFIX, &attnrt_run_args::prefix_ranges}};
     for (const auto& [bits, member] : operands) {
       args = good;
       args.*member = p_.features & bits ? nullptr : good.q;
-      try_run(p_.features & bits ? "an operand missing whose feature bit is set" : "an operand whose feature bit is not set", args);
+      try_run(p_.features & bits ? "an operand missing whose feature bit is set"
+                                 : "an operand whose feature bit is not set",
+              args);
     }
-    const std::pair<const char*, Member> scales[] = {{"k_scale", &attnrt_run_args::k_scale}, {"v_scale", &attnrt_run_args::v_scale}};
+    const std::pair<const char*, Member> scales[] = {{"k_scale", &attnrt_run_args::k_scale},
+                                                     {"v_scale", &attnrt_run_args::v_scale}};
     for (const auto& [name, member] : scales) {
       args = good;
       if (good.*member) {
@@ -348,7 +366,8 @@ class Trial {
     const int64_t heads = p_.num_kv_heads;
     Shelf& shelf = launch_.shelf();
     const auto rows = [&](int64_t d) {
-      return shelf.rows(std::vector<float>(static_cast<std::size_t>(2 * heads * d), 1.0f), 2, heads, d, p_.q_dtype, 0, 0);
+      return shelf.rows(std::vector<float>(static_cast<std::size_t>(2 * heads * d), 1.0f), 2, heads, d, p_.q_dtype, 0,
+                        0);
     };
     attnrt_write_args good{};
     good.struct_size = sizeof(good);
@@ -361,13 +380,16 @@ class Trial {
     };
     good.slot_mapping = slots(-1);
     const auto try_write = [&](const std::string& what, const attnrt_write_args& args) {
-      refused("write_kv with " + what, [&](const attnrt_diag* diag) { return v_.write_kv(rig_.op(), &args, launch_.stream(), diag); });
+      refused("write_kv with " + what,
+              [&](const attnrt_diag* diag) { return v_.write_kv(rig_.op(), &args, launch_.stream(), diag); });
     };
     attnrt_write_args args = good;
     args.struct_size = 8;
     try_write("a short struct", args);
     using Member = const attnrt_tensor* attnrt_write_args::*;
-    for (const auto& [name, member] : {std::pair<const char*, Member>{"k", &attnrt_write_args::k}, {"v", &attnrt_write_args::v}, {"k_cache", &attnrt_write_args::k_cache}})
+    for (const auto& [name, member] : {std::pair<const char*, Member>{"k", &attnrt_write_args::k},
+                                       {"v", &attnrt_write_args::v},
+                                       {"k_cache", &attnrt_write_args::k_cache}})
       spoil_tensor(name, good.*member, [&](const std::string& what, const attnrt_tensor* tensor) {
         attnrt_write_args spoiled = good;
         spoiled.*member = tensor;
@@ -390,7 +412,8 @@ class Trial {
   void still_good() {
     launch_.clear();
     if (launch_.update() && launch_.run()) launch_.collect();
-    for (const Fault& fault : launch_.outcome().faults) fail("after the wrong calls", fault.check + ": " + fault.sentence);
+    for (const Fault& fault : launch_.outcome().faults)
+      fail("after the wrong calls", fault.check + ": " + fault.sentence);
   }
 
   const Rig& rig_;
@@ -422,8 +445,11 @@ Findings check_refusals(const attnrt_variant& v, Memory& memory, const GridOptio
     trial.all();
     calls += trial.calls();
   }
-  if (out.empty() && calls) out.push_back({"refusals", v.name, true, say(calls, " wrong calls refused with a sentence, the op good after them")});
-  if (out.empty()) out.push_back({"refusals", v.name, false, "the sheet admits no case of the grid, wanted at least one"});
+  if (out.empty() && calls)
+    out.push_back(
+        {"refusals", v.name, true, say(calls, " wrong calls refused with a sentence, the op good after them")});
+  if (out.empty())
+    out.push_back({"refusals", v.name, false, "the sheet admits no case of the grid, wanted at least one"});
   return out;
 }
 

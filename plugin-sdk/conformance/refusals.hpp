@@ -10,9 +10,9 @@
 namespace attnrt::conformance {
 
 /// "refusals": every entry point with short and long structs, unknown bits and values, missing, foreign and misshapen
-/// tensors, limits and lengths that contradict each other, and (on the CPU) block ids and slots outside of the cache. Each
-/// wrong call is refused with a sentence, changes no byte, and leaves the op usable; a struct longer than today's is
-/// accepted. [one thread per memory]
+/// tensors, limits and lengths that contradict each other, and (on the CPU) block ids and slots outside of the cache.
+/// Each wrong call is refused with a sentence, changes no byte, and leaves the op usable; a struct longer than today's
+/// is accepted. [one thread per memory]
 Findings check_refusals(const attnrt_variant& variant, Memory& memory, const GridOptions& options);
 
 }  // namespace attnrt::conformance

@@ -35,14 +35,17 @@ void check_rules(const attnrt_variant& v, Findings& out) {
       {has_8bit(c.kv_dtypes) && !(c.features & scales), "claims an 8-bit cache without scales, wanted KV_SCALES"},
       {(c.features & scales) && !has_8bit(c.kv_dtypes), "claims KV scales without an 8-bit cache dtype"},
       {!(c.features & causality), "claims no causality, wanted CAUSAL, NON_CAUSAL or both"},
-      {(c.features & ATTNRT_FEATURE_CAUSAL_PER_REQUEST) && !((c.features & ATTNRT_FEATURE_CAUSAL) && (c.features & ATTNRT_FEATURE_NON_CAUSAL)),
+      {(c.features & ATTNRT_FEATURE_CAUSAL_PER_REQUEST) &&
+           !((c.features & ATTNRT_FEATURE_CAUSAL) && (c.features & ATTNRT_FEATURE_NON_CAUSAL)),
        "claims causality per request without both CAUSAL and NON_CAUSAL"},
       {(c.features & ATTNRT_FEATURE_CONTEXT_PARALLEL) && !(c.features & ATTNRT_FEATURE_LSE),
        "claims partial results without LSE, by which they are merged"},
-      {(c.families & ATTNRT_FAMILY_MLA) && !(c.kv_layouts & (ATTNRT_KV_MLA_LATENT | ATTNRT_KV_FP8_DS_MLA | ATTNRT_KV_NATIVE)),
+      {(c.families & ATTNRT_FAMILY_MLA) &&
+           !(c.kv_layouts & (ATTNRT_KV_MLA_LATENT | ATTNRT_KV_FP8_DS_MLA | ATTNRT_KV_NATIVE)),
        "claims MLA without a layout for latents"},
       {c.device_type == ATTNRT_DEVICE_CPU && c.graph_level != ATTNRT_GRAPH_NEVER, "claims graphs, which a CPU has not"},
-      {(c.features & ATTNRT_FEATURE_OUTPUT_QUANT) && !has_8bit(c.out_dtypes), "claims quantised output without its dtype"},
+      {(c.features & ATTNRT_FEATURE_OUTPUT_QUANT) && !has_8bit(c.out_dtypes),
+       "claims quantised output without its dtype"},
       {(c.features & ATTNRT_FEATURE_SPLIT_Q) && !(c.families & ATTNRT_FAMILY_MLA), "claims a split q without MLA"},
   };
   for (const auto& rule : rules)

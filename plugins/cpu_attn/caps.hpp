@@ -23,15 +23,14 @@ constexpr attnrt_sizes kPrefillHeads{sizeof(attnrt_sizes), 1, kPrefillQk, 0, 0, 
 constexpr attnrt_sizes kPrefillHeadsV{sizeof(attnrt_sizes), 1, kPrefillV, 0, 0, 0, 0};
 
 /// Masks and biases of every kernel family here but uncompressed MLA prefill.
-constexpr uint64_t kMasks =
-    ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_CAUSAL_PER_REQUEST | ATTNRT_FEATURE_SLIDING_WINDOW |
-    ATTNRT_FEATURE_WINDOW_PREFIX | ATTNRT_FEATURE_SOFTCAP | ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_ALIBI_SQRT |
-    ATTNRT_FEATURE_SINKS | ATTNRT_FEATURE_DENSE_MASK | ATTNRT_FEATURE_TREE_MASK | ATTNRT_FEATURE_MM_PREFIX |
-    ATTNRT_FEATURE_BLOCK_SPARSE | ATTNRT_FEATURE_CONTEXT_PARALLEL | ATTNRT_FEATURE_LSE;
+constexpr uint64_t kMasks = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_CAUSAL_PER_REQUEST |
+                            ATTNRT_FEATURE_SLIDING_WINDOW | ATTNRT_FEATURE_WINDOW_PREFIX | ATTNRT_FEATURE_SOFTCAP |
+                            ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_ALIBI_SQRT | ATTNRT_FEATURE_SINKS |
+                            ATTNRT_FEATURE_DENSE_MASK | ATTNRT_FEATURE_TREE_MASK | ATTNRT_FEATURE_MM_PREFIX |
+                            ATTNRT_FEATURE_BLOCK_SPARSE | ATTNRT_FEATURE_CONTEXT_PARALLEL | ATTNRT_FEATURE_LSE;
 
-/// What holds for every variant here: dtypes of q and out are equal, that of the cache too or of 8 bits (supports() says
-/// so), lengths are read where
-/// they lie, no query length or GQA group is special.
+/// What holds for every variant here: dtypes of q and out are equal, that of the cache too or of 8 bits (supports()
+/// says so), lengths are read where they lie, no query length or GQA group is special.
 constexpr attnrt_caps sheet() {
   attnrt_caps c{};
   c.struct_size = sizeof c;

@@ -22,7 +22,8 @@ constexpr attnrt_variant kAvx512Bf16Variant =
     sdk::make_variant<Standard<avx512_bf16_attention>>("avx512_bf16", &kStandardAvx512Bf16);
 
 constexpr attnrt_variant kLatentAvx2Variant = sdk::make_variant<MlaLatent<avx2_attention>>("avx2", &kLatentAvx2);
-constexpr attnrt_variant kLatentAvx512Variant = sdk::make_variant<MlaLatent<avx512_attention>>("avx512", &kLatentAvx512);
+constexpr attnrt_variant kLatentAvx512Variant =
+    sdk::make_variant<MlaLatent<avx512_attention>>("avx512", &kLatentAvx512);
 constexpr attnrt_variant kLatentAvx512Bf16Variant =
     sdk::make_variant<MlaLatent<avx512_bf16_attention>>("avx512_bf16", &kLatentAvx512Bf16);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// dot.hpp: one step of a register tile over packed panels (panel_layout.hpp), for each way to store them. A tile is Rows x
-// Vectors accumulators; a step adds the outer product of `kPair` columns of A and `kPair` packed rows of B.
+// dot.hpp: one step of a register tile over packed panels (panel_layout.hpp), for each way to store them. A tile is
+// Rows x Vectors accumulators; a step adds the outer product of `kPair` columns of A and `kPair` packed rows of B.
 //   DotFp32  fp32 panels
 //   DotFp16  fp16 panels, widened in the registers
 //   DotWide  bf16 pairs, widened in the registers: two steps of fp32, first the even element
@@ -132,7 +132,8 @@ struct DotPair {
       std::memcpy(&two, a + i * lda, sizeof two);
       const VecInt row = two - VecInt{};
       ATTNRT_KERNEL_UNROLL
-      for (int j = 0; j < Vectors; ++j) acc[i][j] = _mm512_dpbf16_ps(acc[i][j], pairs(from_bits(row)), pairs(columns[j]));
+      for (int j = 0; j < Vectors; ++j)
+        acc[i][j] = _mm512_dpbf16_ps(acc[i][j], pairs(from_bits(row)), pairs(columns[j]));
     }
   }
 };

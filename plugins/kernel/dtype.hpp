@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// dtype.hpp: fp32 from and to the types that tensors are stored in, by integer operations that a compiler turns into vector
-// code on every instruction set. Widening is exact. Narrowing rounds to nearest, ties to even, and keeps NaN a NaN; types
-// of 8 bits saturate. What e4m3 and e5m2 cannot hold as a number (NaN, infinity) is read as the number that its digits
-// would be: a narrowed row never holds one but for a NaN that was one before.
+// dtype.hpp: fp32 from and to the types that tensors are stored in, by integer operations that a compiler turns into
+// vector code on every instruction set. Widening is exact. Narrowing rounds to nearest, ties to even, and keeps NaN a
+// NaN; types of 8 bits saturate. What e4m3 and e5m2 cannot hold as a number (NaN, infinity) is read as the number that
+// its digits would be: a narrowed row never holds one but for a NaN that was one before.
 #ifndef ATTNRT_KERNEL_DTYPE_HPP
 #define ATTNRT_KERNEL_DTYPE_HPP
 #include <cstdint>
@@ -52,8 +52,8 @@ ATTNRT_KERNEL_INLINE float widen(Fp16 x) {
   const uint32_t special = magnitude >= 0x0f800000u ? 0x7f800000u : 0u;
   return float_of(scaled | special | (h & 0x8000u) << 16);
 }
-/// An exponent of 4 or 5 bits and Digits of mantissa. Subnormals are counted in units of the smallest: no step depends on
-/// how the processor treats subnormal fp32.
+/// An exponent of 4 or 5 bits and Digits of mantissa. Subnormals are counted in units of the smallest: no step depends
+/// on how the processor treats subnormal fp32.
 template <int Digits>
 ATTNRT_KERNEL_INLINE float widen_byte(uint32_t bits) {
   const uint32_t magnitude = bits & 0x7fu;
@@ -82,8 +82,8 @@ ATTNRT_KERNEL_INLINE void narrow(float x, Fp16& to) {
   const uint32_t finite = magnitude < 0x38800000u ? tiny : normal;
   to.bits = static_cast<uint16_t>((magnitude >= 0x47800000u ? special : finite) | (u >> 16 & 0x8000u));
 }
-/// Subnormals are rounded by adding a power of two whose last bit is the smallest of them; the others by the carry of an
-/// addition.
+/// Subnormals are rounded by adding a power of two whose last bit is the smallest of them; the others by the carry of
+/// an addition.
 template <int Digits>
 ATTNRT_KERNEL_INLINE uint8_t narrow_byte(float x) {
   constexpr uint32_t kBias = Digits == 3 ? 120u : 112u, kDrop = 23u - Digits, kMagic = (kBias + 1u + kDrop) << 23;

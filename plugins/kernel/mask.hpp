@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// mask.hpp: which keys a query sees by causality and a sliding window: one interval for each query, and the intervals of a
-// request's queries move to the right with them. Masks given as operands show and hide more (row_mask.hpp in cpu_attn).
+// mask.hpp: which keys a query sees by causality and a sliding window: one interval for each query, and the intervals
+// of a request's queries move to the right with them. Masks given as operands show and hide more (row_mask.hpp in
+// cpu_attn).
 #ifndef ATTNRT_KERNEL_MASK_HPP
 #define ATTNRT_KERNEL_MASK_HPP
 #include <cstdint>

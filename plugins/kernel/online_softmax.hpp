@@ -22,8 +22,8 @@ struct RowState {
   float sum = 0.0f;
 };
 
-/// From dot products to scores: s = scale * qk; s = softcap * tanh(s / softcap); then ALiBi by the distance from the query
-/// to the key: s += slope * distance, or s -= slope * sqrt(-distance) to the left.
+/// From dot products to scores: s = scale * qk; s = softcap * tanh(s / softcap); then ALiBi by the distance from the
+/// query to the key: s += slope * distance, or s -= slope * sqrt(-distance) to the left.
 struct ScoreMap {
   float scale;
   float softcap;  ///< 0 = off
@@ -52,9 +52,9 @@ ATTNRT_KERNEL_INLINE void map_tile(float* s, int begin, int end, const ScoreMap&
   }
 }
 
-/// Turns the scores in columns [begin, end) of a tile into exp(score - new maximum) and updates the row; writes whole vectors
-/// around the span. Returns the factor for what was accumulated before, exp(old maximum - new maximum), or a negative
-/// number where the span holds no finite score: the tile then is no part of the row.
+/// Turns the scores in columns [begin, end) of a tile into exp(score - new maximum) and updates the row; writes whole
+/// vectors around the span. Returns the factor for what was accumulated before, exp(old maximum - new maximum), or a
+/// negative number where the span holds no finite score: the tile then is no part of the row.
 ATTNRT_KERNEL_INLINE float softmax_tile(float* s, int begin, int end, RowState& row) {
   const int from = begin / kLanes * kLanes, to = (end + kLanes - 1) / kLanes * kLanes;
   for (int c = from; c < begin; ++c) s[c] = kMinusInfinity;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// panel_fold.hpp: the softmax state of rows between tiles: cleared, folded over splits of the keys in ascending order, and
-// turned into a result (FlashAttention-2, arXiv:2307.08691).
+// panel_fold.hpp: the softmax state of rows between tiles: cleared, folded over splits of the keys in ascending order,
+// and turned into a result (FlashAttention-2, arXiv:2307.08691).
 #ifndef ATTNRT_KERNEL_PANEL_FOLD_HPP
 #define ATTNRT_KERNEL_PANEL_FOLD_HPP
 #include <cstdint>
@@ -42,9 +42,11 @@ inline void fold_rows(const PanelRows& total, const PanelRows& part, int64_t row
     if (part.max[i] == kHidden) continue;
     const bool first = total.max[i] == kHidden;
     const float max = !first && total.max[i] > part.max[i] ? total.max[i] : part.max[i];
-    const Vec old = broadcast(first ? 0.0f : exp2_one(total.max[i] - max)), now = broadcast(exp2_one(part.max[i] - max));
+    const Vec old = broadcast(first ? 0.0f : exp2_one(total.max[i] - max)),
+              now = broadcast(exp2_one(part.max[i] - max));
     const auto add = [&](float* to, const float* from, int64_t n) {
-      for (int64_t d = 0; d < n; d += kLanes) store(to + d, first ? load(from + d) : madd(load(to + d), old, load(from + d) * now));
+      for (int64_t d = 0; d < n; d += kLanes)
+        store(to + d, first ? load(from + d) : madd(load(to + d), old, load(from + d) * now));
     };
     add(total.sum + i * kStateLanes, part.sum + i * kStateLanes, kStateLanes);
     add(total.exact + i * kStateLanes, part.exact + i * kStateLanes, kStateLanes);
@@ -59,7 +61,8 @@ struct PanelRowEnd {
   float factor, sum, lse;
 };
 template <bool Rounded>
-ATTNRT_KERNEL_INLINE PanelRowEnd finish_row(const PanelRows& r, int64_t row, bool wants_lse, bool has_sink, float sink) {
+ATTNRT_KERNEL_INLINE PanelRowEnd finish_row(const PanelRows& r, int64_t row, bool wants_lse, bool has_sink,
+                                            float sink) {
   const float none = -std::numeric_limits<float>::infinity();
   if (r.max[row] == kHidden) return {0.0f, 1.0f, has_sink ? sink : none};
   float top = r.max[row], shrink = 1.0f, more = 0.0f;

@@ -3,8 +3,8 @@
 // panel_layout.hpp: where the keys and values of one KV head lie in a page that register tiles read as it is.
 //   keys    panels of `key_width` tokens, [dim / pair][token][pair]: a step of a tile reads whole vectors of tokens
 //   values  panels of up to 64 dims, [token / pair][dim][pair]
-// pair = 2 where the dot instruction takes two bf16 at a time (the VNNI order), else 1. Values follow the keys, padded to
-// 16 dims. A cache of this layout serves every instruction set, so nothing here depends on one.
+// pair = 2 where the dot instruction takes two bf16 at a time (the VNNI order), else 1. Values follow the keys, padded
+// to 16 dims. A cache of this layout serves every instruction set, so nothing here depends on one.
 #ifndef ATTNRT_KERNEL_PANEL_LAYOUT_HPP
 #define ATTNRT_KERNEL_PANEL_LAYOUT_HPP
 #include <cstdint>
@@ -22,8 +22,12 @@ struct PanelLayout {
   int64_t bytes;        ///< of an element
   int64_t pair;
 
-  [[gnu::always_inline]] constexpr int64_t key_width() const { return tokens % kPanelWidth == 0 ? kPanelWidth : kGranule; }
-  [[gnu::always_inline]] constexpr int64_t padded_v() const { return (head_size_v + kGranule - 1) / kGranule * kGranule; }
+  [[gnu::always_inline]] constexpr int64_t key_width() const {
+    return tokens % kPanelWidth == 0 ? kPanelWidth : kGranule;
+  }
+  [[gnu::always_inline]] constexpr int64_t padded_v() const {
+    return (head_size_v + kGranule - 1) / kGranule * kGranule;
+  }
   [[gnu::always_inline]] constexpr int64_t value_panels() const { return (padded_v() + kPanelWidth - 1) / kPanelWidth; }
   [[gnu::always_inline]] constexpr int64_t panel_dims(int64_t panel) const {
     const int64_t rest = padded_v() - panel * kPanelWidth;

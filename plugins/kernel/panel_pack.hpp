@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// panel_pack.hpp: rows of keys and values become panels (panel_layout.hpp) in a worker's scratch: bf16 pairs where the dot
-// instruction takes them, else fp32.
+// panel_pack.hpp: rows of keys and values become panels (panel_layout.hpp) in a worker's scratch: bf16 pairs where the
+// dot instruction takes them, else fp32.
 #ifndef ATTNRT_KERNEL_PANEL_PACK_HPP
 #define ATTNRT_KERNEL_PANEL_PACK_HPP
 #include <cstdint>
@@ -127,7 +127,8 @@ struct PackAhead {
 };
 
 template <int Pair, bool Whole, class T>
-ATTNRT_KERNEL_INLINE void pack_key_block(const T* const* rows, int64_t at, int64_t count, char* to, int64_t step_bytes) {
+ATTNRT_KERNEL_INLINE void pack_key_block(const T* const* rows, int64_t at, int64_t count, char* to,
+                                         int64_t step_bytes) {
   Vec block[kLanes];
   ATTNRT_KERNEL_UNROLL
   for (int i = 0; i < kLanes; ++i) block[i] = load_words<Pair>(rows[i], at, Whole ? kLanes : count);
@@ -186,8 +187,8 @@ ATTNRT_KERNEL_INLINE void pack_value_step(const T* const* rows, int64_t first, c
       std::memcpy(&b, rows[1] + first + d, sizeof b);
       const Halves low = __builtin_shufflevector(a, b, 0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8, 40, 9,
                                                  41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47);
-      const Halves high = __builtin_shufflevector(a, b, 16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55, 24,
-                                                  56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63);
+      const Halves high = __builtin_shufflevector(a, b, 16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55,
+                                                  24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63);
       std::memcpy(to + d * 4, &low, sizeof low);
       std::memcpy(to + d * 4 + 64, &high, sizeof high);
     }

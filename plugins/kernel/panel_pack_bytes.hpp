@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// panel_pack_bytes.hpp: rows of e4m3, e5m2 and int8 become panels of bf16 pairs, which hold each of their numbers exactly, in
-// registers on their way. The exponent of fp8 is moved by an addition; a table adds to subnormals what makes them normal.
+// panel_pack_bytes.hpp: rows of e4m3, e5m2 and int8 become panels of bf16 pairs, which hold each of their numbers
+// exactly, in registers on their way. The exponent of fp8 is moved by an addition; a table adds to subnormals what
+// makes them normal.
 #ifndef ATTNRT_KERNEL_PANEL_PACK_BYTES_HPP
 #define ATTNRT_KERNEL_PANEL_PACK_BYTES_HPP
 #include <cstdint>
@@ -54,13 +55,14 @@ struct BytesToBf16<Int8> {
   }
 };
 
-/// kGranule keys into a key panel; step_bytes between its steps of two dims, `dims` a multiple of 4. `later`: rows to ask for
-/// meanwhile, `num_later` of them.
+/// kGranule keys into a key panel; step_bytes between its steps of two dims, `dims` a multiple of 4. `later`: rows to
+/// ask for meanwhile, `num_later` of them.
 template <class Byte>
 inline void pack_byte_keys(const uint8_t* const* rows, int64_t dims, char* to, int64_t step_bytes,
                            const uint8_t* const* later, int64_t num_later) {
   const BytesToBf16<Byte> table;
-  // Bytes 0 and 1, or 2 and 3, of each word of four to the upper halves of its 16-bit words; indices count within a quarter.
+  // Bytes 0 and 1, or 2 and 3, of each word of four to the upper halves of its 16-bit words; indices count within a
+  // quarter.
   const __m512i low = _mm512_set4_epi32(0x0d800c80, 0x09800880, 0x05800480, 0x01800080);
   const __m512i high = _mm512_set4_epi32(0x0f800e80, 0x0b800a80, 0x07800680, 0x03800280);
   for (int64_t at = 0; at < dims; at += 64) {

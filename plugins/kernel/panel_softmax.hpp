@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// panel_softmax.hpp: one row of scores of a tile becomes weights, in base 2: the softmax scale times log2(e) goes into one
-// multiply-subtract. The running maximum and the lanes of the running sum are kept; partial rows fold in ascending order
-// (Milakov and Gimelshein, arXiv:1805.02867; FlashAttention-2, arXiv:2307.08691). 2^x: x splits into integer and fraction,
-// a polynomial with p(0) = 1 fitted to the relative error on [-1/2, 1/2]: degree 5 to 9e-8, degree 4 to 3e-6.
+// panel_softmax.hpp: one row of scores of a tile becomes weights, in base 2: the softmax scale times log2(e) goes into
+// one multiply-subtract. The running maximum and the lanes of the running sum are kept; partial rows fold in ascending
+// order (Milakov and Gimelshein, arXiv:1805.02867; FlashAttention-2, arXiv:2307.08691). 2^x: x splits into integer and
+// fraction, a polynomial with p(0) = 1 fitted to the relative error on [-1/2, 1/2]: degree 5 to 9e-8, degree 4 to 3e-6.
 #ifndef ATTNRT_KERNEL_PANEL_SOFTMAX_HPP
 #define ATTNRT_KERNEL_PANEL_SOFTMAX_HPP
 #include <cstdint>
@@ -22,7 +22,8 @@ constexpr float kLog2e = 1.44269504f, kLn2 = 0.693147181f;
 template <int Degree>
 ATTNRT_KERNEL_INLINE Vec exp2_of(Vec x) {
 #if defined(__AVX512F__)
-  const Vec n = _mm512_maskz_roundscale_ps(static_cast<__mmask16>(-1), x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const Vec n =
+      _mm512_maskz_roundscale_ps(static_cast<__mmask16>(-1), x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 #else
   const Vec low = broadcast(-126.0f);
   const VecInt vanishes = x < low;
@@ -52,7 +53,8 @@ ATTNRT_KERNEL_INLINE Vec exp2_of(Vec x) {
 }
 ATTNRT_KERNEL_INLINE float exp2_one(float x) { return exp2_of<5>(broadcast(x < -1000.0f ? -1000.0f : x))[0]; }
 
-/// log2 of a positive number of ordinary size, by the exponent and atanh of the rest: s = (m - 1) / (m + 1), |s| < 0.172.
+/// log2 of a positive number of ordinary size, by the exponent and atanh of the rest: s = (m - 1) / (m + 1), |s| <
+/// 0.172.
 ATTNRT_KERNEL_INLINE float log2_of(float x) {
   const uint32_t u = word_of(x), shifted = u - 0x3f3504f3u;  // m in [sqrt(1/2), sqrt(2))
   const int32_t exponent = static_cast<int32_t>(shifted) >> 23;
@@ -123,12 +125,12 @@ ATTNRT_KERNEL_INLINE void hide_edges(float* s, int64_t begin, int64_t end) {
   }
 }
 
-/// Weights of the columns [begin, end) from scores * scale, in place: of type D::A, packed to the row's start; columns of
-/// [from, to) outside of them become 0. Returns the factor for what was accumulated before. `from` is a multiple of
+/// Weights of the columns [begin, end) from scores * scale, in place: of type D::A, packed to the row's start; columns
+/// of [from, to) outside of them become 0. Returns the factor for what was accumulated before. `from` is a multiple of
 /// kGranule, `to` one of D::kPair.
 template <class D, int Degree, bool Exact>
-inline float weigh_row(float* s, int64_t begin, int64_t end, int64_t from, int64_t to, float scale, float& max, float* sum,
-                       [[maybe_unused]] float* exact) {
+inline float weigh_row(float* s, int64_t begin, int64_t end, int64_t from, int64_t to, float scale, float& max,
+                       float* sum, [[maybe_unused]] float* exact) {
   auto* weights = reinterpret_cast<typename D::A*>(s);
   const int64_t first = begin / kLanes * kLanes, last = (end + kLanes - 1) / kLanes * kLanes;
   const auto clear = [&](int64_t a, int64_t b) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// panel_tile.hpp: register tiles over packed panels: dot products of a few queries with up to 64 keys, and weighted sums of
-// values for a few queries and up to 64 dims. Where a stream of pages comes from memory (decode), each step asks for four
-// lines of what comes next: a burst at the start of a page gains nothing.
+// panel_tile.hpp: register tiles over packed panels: dot products of a few queries with up to 64 keys, and weighted
+// sums of values for a few queries and up to 64 dims. Where a stream of pages comes from memory (decode), each step
+// asks for four lines of what comes next: a burst at the start of a page gains nothing.
 #ifndef ATTNRT_KERNEL_PANEL_TILE_HPP
 #define ATTNRT_KERNEL_PANEL_TILE_HPP
 #include <cstdint>
@@ -14,7 +14,8 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 /// Columns of a register tile.
 constexpr int64_t kTileColumns = kTileVectors * kLanes;
 
-/// What a tile asks for meanwhile: nothing; a stream that goes along with B; pieces of four lines, one a step, for later.
+/// What a tile asks for meanwhile: nothing; a stream that goes along with B; pieces of four lines, one a step, for
+/// later.
 enum class Ahead { kNothing, kStream, kPieces };
 constexpr int64_t kPieceBytes = 256;
 
@@ -117,7 +118,8 @@ ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
     for (int64_t at = 0; at < end; at += t.step_bytes, a += D::kPair) {
       if constexpr (Mode == Ahead::kStream)
         ATTNRT_KERNEL_UNROLL
-        for (int64_t line = 0; line < Vectors * kVectorBytes; line += 64) __builtin_prefetch(run->ahead + at + line, 0, 2);
+      for (int64_t line = 0; line < Vectors * kVectorBytes; line += 64)
+        __builtin_prefetch(run->ahead + at + line, 0, 2);
       D::template step<Rows, Vectors>(acc, a, t.lda, b, at);
     }
   }

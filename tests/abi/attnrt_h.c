@@ -4,7 +4,8 @@
 #include "attnrt/attnrt.h"
 
 typedef char options_start_with_their_size[offsetof(attnrt_options, struct_size) == 0 ? 1 : -1];
-typedef char options_end_with_a_field[offsetof(attnrt_options, reserved) + sizeof(uint32_t) == sizeof(attnrt_options) ? 1 : -1];
+typedef char
+    options_end_with_a_field[offsetof(attnrt_options, reserved) + sizeof(uint32_t) == sizeof(attnrt_options) ? 1 : -1];
 
 attnrt_status open_and_close(void);
 attnrt_status open_and_close(void) {

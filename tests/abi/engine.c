@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * engine FOLDER BACKEND: an engine of attnrt.h, with no field that a later minor appended, over whatever libattnrt.so it
- * finds. Selects BACKEND in FOLDER and runs one layer, with structs of this header's size, longer ones and some that are
- * too short. Exit status 0: the output is right and the short structs were refused; 3: nothing was selected, the list of
- * what lies in the folder is printed. */
+ * engine FOLDER BACKEND: an engine of attnrt.h, with no field that a later minor appended, over whatever libattnrt.so
+ * it finds. Selects BACKEND in FOLDER and runs one layer, with structs of this header's size, longer ones and some that
+ * are too short. Exit status 0: the output is right and the short structs were refused; 3: nothing was selected, the
+ * list of what lies in the folder is printed. */
 #include <attnrt/attnrt.h>
 
 #include "layer.h"
@@ -23,7 +23,8 @@ static int refused(attnrt_status status, const char* what) {
 
 int main(int argc, char** argv) {
   static layer l;
-  attnrt_options options = {.struct_size = sizeof options, .flags = ATTNRT_OPTION_IGNORE_ENVIRONMENT, .cache_folder = ""};
+  attnrt_options options = {
+      .struct_size = sizeof options, .flags = ATTNRT_OPTION_IGNORE_ENVIRONMENT, .cache_folder = ""};
   attnrt_runtime* runtime = NULL;
   attnrt_choice* choice = NULL;
   attnrt_op* op = NULL;
@@ -43,10 +44,12 @@ int main(int argc, char** argv) {
   problem.known.struct_size = sizeof(attnrt_problem);
   if (attnrt_problem_init(runtime, "cpu", &problem.known) != ATTNRT_OK) return fail("problem_init");
   for (i = 0; i < sizeof problem.later; ++i)
-    if (problem.later[i] != 0xa5 || problem.known.struct_size != sizeof(attnrt_problem)) return fail("problem_init wrote past struct_size");
+    if (problem.later[i] != 0xa5 || problem.known.struct_size != sizeof(attnrt_problem))
+      return fail("problem_init wrote past struct_size");
   layer_problem(&problem.known);
   problem.known.block_size = 0;
-  if (attnrt_select(runtime, &problem.known, &choice) != ATTNRT_OK || strcmp(attnrt_choice_backend(choice), argv[2]) != 0) {
+  if (attnrt_select(runtime, &problem.known, &choice) != ATTNRT_OK ||
+      strcmp(attnrt_choice_backend(choice), argv[2]) != 0) {
     attnrt_text* list = NULL;
     attnrt_list(runtime, &list);
     printf("%s\n%s\n", attnrt_last_error(), attnrt_text_data(list));
@@ -60,7 +63,8 @@ int main(int argc, char** argv) {
   sizes.known.struct_size = sizeof(attnrt_workspace);
   if (attnrt_op_workspace(op, &l.limits, &sizes.known) != ATTNRT_OK) return fail("op_workspace");
   for (i = 0; i < sizeof sizes.later; ++i)
-    if (sizes.later[i] != 0xa5 || sizes.known.struct_size != sizeof(attnrt_workspace)) return fail("workspace wrote past struct_size");
+    if (sizes.later[i] != 0xa5 || sizes.known.struct_size != sizeof(attnrt_workspace))
+      return fail("workspace wrote past struct_size");
   if (attnrt_plan_create(op, &l.limits, NULL, &plan) != ATTNRT_OK) return fail("plan_create");
   for (longer = 0; longer < 2; ++longer) {
     double error;
@@ -74,15 +78,18 @@ int main(int argc, char** argv) {
       return 1;
     }
   }
-  l.batch.known.struct_size = l.run.known.struct_size = l.limits.struct_size = problem.known.struct_size = options.struct_size = 16;
+  l.batch.known.struct_size = l.run.known.struct_size = l.limits.struct_size = problem.known.struct_size =
+      options.struct_size = 16;
   {
     attnrt_choice* no_choice = NULL;
     attnrt_plan* no_plan = NULL;
     attnrt_runtime* no_runtime = NULL;
-    if (!refused(attnrt_run(plan, &l.run.known, NULL), "run") || !refused(attnrt_plan_update(plan, &l.batch.known, NULL), "plan_update") ||
+    if (!refused(attnrt_run(plan, &l.run.known, NULL), "run") ||
+        !refused(attnrt_plan_update(plan, &l.batch.known, NULL), "plan_update") ||
         !refused(attnrt_plan_create(op, &l.limits, NULL, &no_plan), "plan_create") ||
         !refused(attnrt_select(runtime, &problem.known, &no_choice), "select") ||
-        !refused(attnrt_problem_init(runtime, "cpu", &problem.known), "problem_init") || !refused(attnrt_open(&options, &no_runtime), "open"))
+        !refused(attnrt_problem_init(runtime, "cpu", &problem.known), "problem_init") ||
+        !refused(attnrt_open(&options, &no_runtime), "open"))
       return 1;
   }
   printf("an engine of ABI %u.%u runs %s\n", ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR, argv[2]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * host PLUGIN: a host of plugin.h alone, with no field that a later minor appended. Loads a plugin and runs one layer in
- * its first variant that can do it, with structs of this header's size, longer ones and one that is too short. Exit
+ * host PLUGIN: a host of plugin.h alone, with no field that a later minor appended. Loads a plugin and runs one layer
+ * in its first variant that can do it, with structs of this header's size, longer ones and one that is too short. Exit
  * status 0: the output is right and the short struct was refused; 3: the plugin does not serve this host's ABI. */
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -53,7 +53,8 @@ int main(int argc, char** argv) {
   }
   memcpy(&query, &symbol, sizeof query);
   plugin = query(ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR);
-  if (!plugin || plugin->abi_major != ATTNRT_ABI_MAJOR || (ATTNRT_ABI_MAJOR == 0 && plugin->abi_minor != ATTNRT_ABI_MINOR)) {
+  if (!plugin || plugin->abi_major != ATTNRT_ABI_MAJOR ||
+      (ATTNRT_ABI_MAJOR == 0 && plugin->abi_minor != ATTNRT_ABI_MINOR)) {
     printf("%s does not serve ABI %u.%u\n", argv[1], ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR);
     return 3;
   }
@@ -65,7 +66,8 @@ int main(int argc, char** argv) {
           (caps->kv_layouts & ATTNRT_KV_CONTIGUOUS))
         v = one;
     }
-  if (!v || !ATTNRT_HAS(v, merge_states) || !ATTNRT_HAS(v->caps, impl) || !ATTNRT_HAS(plugin, extension)) return fail("no such variant");
+  if (!v || !ATTNRT_HAS(v, merge_states) || !ATTNRT_HAS(v->caps, impl) || !ATTNRT_HAS(plugin, extension))
+    return fail("no such variant");
 
   layer_init(&l);
   memset(&problem, 0, sizeof problem);
@@ -78,7 +80,8 @@ int main(int argc, char** argv) {
   sizes.known.struct_size = sizeof(attnrt_workspace);
   if (v->workspace(op, &l.limits, &sizes.known, &diag) != ATTNRT_OK) return fail("workspace");
   for (i = 0; i < sizeof sizes.later; ++i)
-    if (sizes.later[i] != 0xa5 || sizes.known.struct_size != sizeof(attnrt_workspace)) return fail("workspace wrote past struct_size");
+    if (sizes.later[i] != 0xa5 || sizes.known.struct_size != sizeof(attnrt_workspace))
+      return fail("workspace wrote past struct_size");
   memset(&memory, 0, sizeof memory);
   memory.struct_size = sizeof memory;
   memory.plan = memory_for(memory.plan_bytes = sizes.known.plan_bytes, sizes.known.plan_alignment);
@@ -97,9 +100,10 @@ int main(int argc, char** argv) {
   if (!close_to(&l, "run, longer")) return 1;
 
   l.run.known.struct_size = 16;
-  if (v->run(plan, &l.run.known, NULL, &diag) != ATTNRT_INVALID || !said[0]) return fail("run with a struct of 16 bytes is not refused");
-  printf("%s %s of ABI %u.%u serves a host of %u.%u; %s\n", plugin->name, plugin->version, plugin->abi_major, plugin->abi_minor,
-         ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR, said);
+  if (v->run(plan, &l.run.known, NULL, &diag) != ATTNRT_INVALID || !said[0])
+    return fail("run with a struct of 16 bytes is not refused");
+  printf("%s %s of ABI %u.%u serves a host of %u.%u; %s\n", plugin->name, plugin->version, plugin->abi_major,
+         plugin->abi_minor, ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR, said);
   v->plan_destroy(plan);
   v->destroy(op);
   free(memory.plan);

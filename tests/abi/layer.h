@@ -51,7 +51,8 @@ static void layer_tensor(attnrt_tensor* t, float* data, int64_t* shape, int64_t*
   const attnrt_dtype fp32 = {2, 32, 1};
   shape[0] = TOKENS, shape[1] = heads, shape[2] = SIZE;
   strides[0] = heads * SIZE, strides[1] = SIZE, strides[2] = 1;
-  t->data = data, t->device = cpu, t->ndim = 3, t->dtype = fp32, t->shape = shape, t->strides = strides, t->byte_offset = 0;
+  t->data = data, t->device = cpu, t->ndim = 3, t->dtype = fp32, t->shape = shape, t->strides = strides,
+  t->byte_offset = 0;
 }
 
 static void layer_init(layer* l) {
@@ -60,7 +61,8 @@ static void layer_init(layer* l) {
   memset(l->batch.later, 0xa5, sizeof l->batch.later);
   memset(l->run.later, 0xa5, sizeof l->run.later);
   for (i = 0; i < sizeof l->q / sizeof *l->q; ++i) l->q[i] = sinf(1 + 0.37f * (float)i);
-  for (i = 0; i < sizeof l->k / sizeof *l->k; ++i) l->k[i] = sinf(2 + 0.37f * (float)i), l->v[i] = sinf(3 + 0.37f * (float)i);
+  for (i = 0; i < sizeof l->k / sizeof *l->k; ++i)
+    l->k[i] = sinf(2 + 0.37f * (float)i), l->v[i] = sinf(3 + 0.37f * (float)i);
   l->starts[1] = 5, l->starts[2] = TOKENS;
   l->lens[0] = 5, l->lens[1] = 3;
   layer_tensor(&l->tensors[0], l->q, l->q_shape, l->q_strides, HEADS);
@@ -97,7 +99,8 @@ static double layer_error(layer* l) {
       double sum = 0, acc[SIZE] = {0};
       for (j = first; j <= t; ++j) {
         double s = 0, w;
-        for (d = 0; d < SIZE; ++d) s += (double)l->q[(t * HEADS + h) * SIZE + d] * (double)l->k[(j * KV_HEADS + kv) * SIZE + d];
+        for (d = 0; d < SIZE; ++d)
+          s += (double)l->q[(t * HEADS + h) * SIZE + d] * (double)l->k[(j * KV_HEADS + kv) * SIZE + d];
         w = exp(s * 0.25);
         sum += w;
         for (d = 0; d < SIZE; ++d) acc[d] += w * (double)l->v[(j * KV_HEADS + kv) * SIZE + d];

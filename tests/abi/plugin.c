@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A whole plugin of plugin.h alone, with no field that a later minor appended: fp32, K and V without a cache, causal. Built
- * from each header under frozen/ and from simulated ones. */
+ * A whole plugin of plugin.h alone, with no field that a later minor appended: fp32, K and V without a cache, causal.
+ * Built from each header under frozen/ and from simulated ones. */
 #include <attnrt/plugin.h>
 #include <math.h>
 #include <stdlib.h>
@@ -20,7 +20,8 @@ static attnrt_status refuse(const attnrt_diag* diag, attnrt_status status, const
   return status;
 }
 #define WANT(p, field, diag) \
-  if (!ATTNRT_HAS(p, field)) return refuse(diag, ATTNRT_INVALID, "struct_size is too small, wanted one that holds " #field)
+  if (!ATTNRT_HAS(p, field)) \
+  return refuse(diag, ATTNRT_INVALID, "struct_size is too small, wanted one that holds " #field)
 
 static attnrt_status create(const attnrt_variant* variant, const attnrt_host* host, const attnrt_problem* problem,
                             attnrt_device device, attnrt_kernel_op** op, const attnrt_diag* diag) {
@@ -134,8 +135,11 @@ static const attnrt_variant variant = {
     .run = run,
 };
 static const attnrt_variant* const variants[] = {&variant};
-static const attnrt_backend backend = {
-    .struct_size = sizeof(attnrt_backend), .num_variants = 1, .name = "FROZEN", .summary = "of plugin.h alone", .variants = variants};
+static const attnrt_backend backend = {.struct_size = sizeof(attnrt_backend),
+                                       .num_variants = 1,
+                                       .name = "FROZEN",
+                                       .summary = "of plugin.h alone",
+                                       .variants = variants};
 static const attnrt_backend* const backends[] = {&backend};
 
 ATTNRT_PLUGIN_NOTE("frozen", "1.0");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The contract is C99: a C compiler takes the header, lays its tensor out as DLPack's and can write a plugin with it. */
+ * The contract is C99: a C compiler takes the header, lays its tensor out as DLPack's and can write a plugin with it.
+ */
 #include "attnrt/plugin.h"
 
 #include "dlpack.h"
@@ -32,8 +33,8 @@ SAME(same_rocm, ATTNRT_DEVICE_ROCM == kDLROCM);
 
 ATTNRT_PLUGIN_NOTE("c_plugin", "0.1.0");
 
-static const attnrt_plugin plugin = {sizeof(attnrt_plugin), ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR, 0, "c_plugin", "0.1.0", "c99",
-                                     NULL, NULL, NULL};
+static const attnrt_plugin plugin = {
+    sizeof(attnrt_plugin), ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR, 0, "c_plugin", "0.1.0", "c99", NULL, NULL, NULL};
 
 ATTNRT_EXPORT const attnrt_plugin* attnrt_plugin_query(uint32_t host_abi_major, uint32_t host_abi_minor);
 const attnrt_plugin* attnrt_plugin_query(uint32_t host_abi_major, uint32_t host_abi_minor) {

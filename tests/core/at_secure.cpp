@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// at_secure CPU_ATTN PRIORITY_TABLE: what a program that runs with rights of another user takes from its environment. Copies
-// itself beside a default plugin folder and a shipped table, once as it is and once as set-user-ID of another user, and
-// runs both with variables that name another plugin folder, table and cache. Exit status 77: this cannot be tried here.
+// at_secure CPU_ATTN PRIORITY_TABLE: what a program that runs with rights of another user takes from its environment.
+// Copies itself beside a default plugin folder and a shipped table, once as it is and once as set-user-ID of another
+// user, and runs both with variables that name another plugin folder, table and cache. Exit status 77: this cannot be
+// tried here.
 #include <attnrt/attnrt.h>
 #include <spawn.h>
 #include <sys/auxv.h>
@@ -46,11 +47,14 @@ int look(bool secure, const fs::path& root) {
   const std::string priority = document(status, table);
   status = attnrt_doctor(runtime, &doctor);
   const std::string findings = document(status, doctor);
-  const auto has = [](const std::string& text, const fs::path& path) { return text.find(path.string()) != std::string::npos; };
+  const auto has = [](const std::string& text, const fs::path& path) {
+    return text.find(path.string()) != std::string::npos;
+  };
   bool ok = require(has(plugins, root / "user" / "plugins") != secure, "plugins are those of " + plugins);
   ok &= require(has(plugins, root / "lib" / "attnrt" / "plugins") == secure, "plugins are those of " + plugins);
   ok &= require(has(priority, root / "user" / "priority.json") != secure, "the table is " + priority);
-  ok &= require((findings.find("has rights that its user lacks") != std::string::npos) == secure, "doctor says " + findings);
+  ok &= require((findings.find("has rights that its user lacks") != std::string::npos) == secure,
+                "doctor says " + findings);
   status = attnrt_record(runtime, "CPU_ATTN", "portable", "cpu", "tried", 1);
   ok &= require(status == (secure ? ATTNRT_UNAVAILABLE : ATTNRT_OK), std::string("record: ") + attnrt_last_error());
 
@@ -69,14 +73,18 @@ int look(bool secure, const fs::path& root) {
 int run(const fs::path& program, const char* mode, const fs::path& root) {
   const std::string variables[] = {"ATTNRT_PLUGIN_PATH=" + (root / "user" / "plugins").string(),
                                    "ATTNRT_PRIORITY=" + (root / "user" / "priority.json").string(),
-                                   "XDG_CACHE_HOME=" + (root / "user" / "cache").string(), "HOME=" + (root / "user").string()};
+                                   "XDG_CACHE_HOME=" + (root / "user" / "cache").string(),
+                                   "HOME=" + (root / "user").string()};
   char* environment[5] = {};
   for (int i = 0; i < 4; ++i) environment[i] = const_cast<char*>(variables[i].c_str());
   const std::string path = program.string(), place = root.string();
-  char* arguments[] = {const_cast<char*>(path.c_str()), const_cast<char*>(mode), const_cast<char*>(place.c_str()), nullptr};
+  char* arguments[] = {const_cast<char*>(path.c_str()), const_cast<char*>(mode), const_cast<char*>(place.c_str()),
+                       nullptr};
   pid_t child = 0;
   int status = -1;
-  if (posix_spawn(&child, path.c_str(), nullptr, nullptr, arguments, environment) != 0 || waitpid(child, &status, 0) != child) return 1;
+  if (posix_spawn(&child, path.c_str(), nullptr, nullptr, arguments, environment) != 0 ||
+      waitpid(child, &status, 0) != child)
+    return 1;
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
@@ -104,7 +112,8 @@ int main(int argc, char** argv) {
   fs::copy_file("/proc/self/exe", plain);
   fs::copy_file("/proc/self/exe", secure);
   int result = 1;
-  if (require(chown(secure.c_str(), kOther, static_cast<gid_t>(-1)) == 0 && chmod(secure.c_str(), 04755) == 0, "chown or chmod failed")) {
+  if (require(chown(secure.c_str(), kOther, static_cast<gid_t>(-1)) == 0 && chmod(secure.c_str(), 04755) == 0,
+              "chown or chmod failed")) {
     result = run(plain, "--plain", root);
     if (result == 0) result = run(secure, "--secure", root);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any text as an attention-config under the shipped table. What is refused has a sentence; what is taken holds every key of
-// the document and nothing else.
+// Any text as an attention-config under the shipped table. What is refused has a sentence; what is taken holds every
+// key of the document and nothing else.
 #include "attention_config.hpp"
 
 #include <boost/json.hpp>
@@ -48,7 +48,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   const auto config = core::parse_attention_config(input, shipped());
   if (!config) {
     promise(config.error().status == ATTNRT_INVALID, "a broken configuration is INVALID");
-    promise(config.error().text.starts_with("attention-config"), "a refusal names what it is about", config.error().text);
+    promise(config.error().text.starts_with("attention-config"), "a refusal names what it is about",
+            config.error().text);
     fuzz::promise_sentence(config.error().text);
     return 0;
   }
@@ -62,17 +63,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
       promise(config->backend == std::string(text(member.value())), "backend is what the document says");
     } else if (key == "mla_prefill_backend") {
       mla_prefill_backend = true;
-      promise(config->mla_prefill_backend == std::string(text(member.value())), "mla_prefill_backend is what the document says");
+      promise(config->mla_prefill_backend == std::string(text(member.value())),
+              "mla_prefill_backend is what the document says");
     } else if (key == "pin") {
       for (const auto& pin : member.value().as_object()) {
         const auto found = config->pins.find(std::string(pin.key().data(), pin.key().size()));
-        promise(found != config->pins.end() && found->second == text(pin.value()) && is_digest(found->second), "a pin is a digest, and its own");
+        promise(found != config->pins.end() && found->second == text(pin.value()) && is_digest(found->second),
+                "a pin is a digest, and its own");
         ++pins;
       }
     } else {
       promise(switches.contains(key), "every key is known", key);
       const auto found = config->values.find(key);
-      promise(found != config->values.end() && found->second == scalar(member.value()), "a value is what the document says", key);
+      promise(found != config->values.end() && found->second == scalar(member.value()),
+              "a value is what the document says", key);
       ++values;
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A batch made from bytes, in arrays that are as long as they claim and no longer. What check.hpp lets pass has ascending
-// offsets, lengths that hold their queries and block ids inside the cache; what it refuses gets one sentence.
+// A batch made from bytes, in arrays that are as long as they claim and no longer. What check.hpp lets pass has
+// ascending offsets, lengths that hold their queries and block ids inside the cache; what it refuses gets one sentence.
 #include <memory>
 
 #include "attnrt/check.hpp"
@@ -110,11 +110,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   promise(b.num_seqs == seqs && seqs <= limits.max_seqs, "the number of requests is within the limits");
   promise(shape.num_seqs == seqs && shape.num_tokens == b.num_tokens, "the shape is the batch's");
   if (p.device_type != ATTNRT_DEVICE_CPU && !b.seq_lens_host) return 0;  // a device's memory is not read
-  promise(starts[0] == 0 && starts[count] == b.num_tokens && b.num_tokens <= limits.max_tokens, "queries begin at 0 and end with the tokens");
+  promise(starts[0] == 0 && starts[count] == b.num_tokens && b.num_tokens <= limits.max_tokens,
+          "queries begin at 0 and end with the tokens");
   for (std::size_t r = 0; r < count; ++r) {
     const int64_t query = int64_t{starts[r + 1]} - starts[r];
     promise(query >= 0 && query <= b.max_query_len, "a query has a length");
-    promise(lens[r] >= query && lens[r] <= b.max_seq_len && lens[r] <= limits.max_seq_len, "a sequence holds its query");
+    promise(lens[r] >= query && lens[r] <= b.max_seq_len && lens[r] <= limits.max_seq_len,
+            "a sequence holds its query");
     int64_t keys = lens[r];
     if (!paged) {
       keys = int64_t{kv_starts[r + 1]} - kv_starts[r];

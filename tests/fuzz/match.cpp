@@ -163,7 +163,8 @@ bool refused(attnrt_why why, const attnrt_caps& c, const attnrt_problem& p) {
       return paged && p.block_size > 0 && sdk::kernel_block(*c.block_sizes, p.block_size) == 0;  // itself checked below
     }
     case ATTNRT_WHY_FAMILY: return (c.families & p.family) == 0;
-    case ATTNRT_WHY_SPARSE: return (c.features & ATTNRT_FEATURE_SPARSE_TOPK) && !(p.features & ATTNRT_FEATURE_SPARSE_TOPK);
+    case ATTNRT_WHY_SPARSE:
+      return (c.features & ATTNRT_FEATURE_SPARSE_TOPK) && !(p.features & ATTNRT_FEATURE_SPARSE_TOPK);
     case ATTNRT_WHY_ARCH: {
       if (c.device_type != p.device_type) return true;
       for (uint32_t i = 0; i < c.num_arch_ranges; ++i)
@@ -174,9 +175,11 @@ bool refused(attnrt_why why, const attnrt_caps& c, const attnrt_problem& p) {
     case ATTNRT_WHY_ATTN_TYPE: return (c.attn_types & p.attn_type) == 0;
     case ATTNRT_WHY_BATCH_INVARIANCE: return c.determinism < p.determinism;
     case ATTNRT_WHY_PHASE: return (c.phases & p.phase) == 0;
-    case ATTNRT_WHY_DECODE_QUERY_LEN: return p.phase != ATTNRT_PHASE_PREFILL && c.decode_query_max && c.decode_query_max < p.decode_query_len;
+    case ATTNRT_WHY_DECODE_QUERY_LEN:
+      return p.phase != ATTNRT_PHASE_PREFILL && c.decode_query_max && c.decode_query_max < p.decode_query_len;
     case ATTNRT_WHY_KV_LAYOUT: return (c.kv_layouts & p.kv_layouts) == 0;
-    case ATTNRT_WHY_GQA_GROUP: return c.gqa_group_max && p.num_kv_heads && p.num_heads / p.num_kv_heads > c.gqa_group_max;
+    case ATTNRT_WHY_GQA_GROUP:
+      return c.gqa_group_max && p.num_kv_heads && p.num_heads / p.num_kv_heads > c.gqa_group_max;
     case ATTNRT_WHY_GRAPH_LEVEL: return c.graph_level < p.graph_level;
     case ATTNRT_WHY_HOST_LENGTHS: return (c.needs | p.provides) != p.provides;
     default: return false;
@@ -196,7 +199,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
       promise(sdk::admits(*sizes, value) == admitted(*sizes, value), "a size is admitted as the sheet says");
   for (const uint32_t value : {p.block_size, p.head_size_qk}) {
     const uint32_t block = sdk::kernel_block(sheet.blocks, value);
-    promise(block == 0 || (value % block == 0 && admitted(sheet.blocks, block)), "a kernel block is admitted and divides the manager's");
+    promise(block == 0 || (value % block == 0 && admitted(sheet.blocks, block)),
+            "a kernel block is admitted and divides the manager's");
     if (value <= 1024) promise(block == largest_block(sheet.blocks, value), "a kernel block is the largest there is");
   }
 
@@ -204,7 +208,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   promise(whys == sdk::refusals(caps, p), "matching says the same each time");
   promise(whys >> ATTNRT_WHY_COUNT_ == 0, "every reason is a known one");
   for (attnrt_why why = 0; why < ATTNRT_WHY_COUNT_; ++why)
-    promise(((whys >> why & 1) != 0) == refused(why, caps, p), "the reasons are those of plugin.h", core::why_code(why));
+    promise(((whys >> why & 1) != 0) == refused(why, caps, p), "the reasons are those of plugin.h",
+            core::why_code(why));
 
   attnrt_variant variant{};
   variant.struct_size = sizeof variant;
@@ -225,6 +230,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   if (!whole) fuzz::promise_sentence(sink.text);
   const auto texts = core::refusal_texts(match, variant, p);
   promise(texts.size() == static_cast<std::size_t>(match.count()), "every refusal has its words");
-  for (const core::Refusal& r : texts) promise(!r.text.empty() && (!whole || !r.detail.empty()), "a refusal says what was asked and offered", core::why_code(r.why));
+  for (const core::Refusal& r : texts)
+    promise(!r.text.empty() && (!whole || !r.detail.empty()), "a refusal says what was asked and offered",
+            core::why_code(r.why));
   return 0;
 }

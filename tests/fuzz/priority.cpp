@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any text as a priority table. What is refused has a sentence; what is taken means what its JSON says, read here a second
-// time without the reader's own code.
+// Any text as a priority table. What is refused has a sentence; what is taken means what its JSON says, read here a
+// second time without the reader's own code.
 #include "priority.hpp"
 
 #include <boost/json.hpp>
@@ -47,10 +47,18 @@ struct Case {
 
 std::vector<Case> make_cases() {
   std::vector<Case> out;
-  const struct { const char* name; int32_t type; uint32_t archs[3]; } devices[] = {
-      {"cpu", ATTNRT_DEVICE_CPU, {0, 0, 0}}, {"cuda", ATTNRT_DEVICE_CUDA, {80, 90, 103}}, {"rocm", ATTNRT_DEVICE_ROCM, {0x90a, 0x942, 0x1100}}};
-  const struct { const char* name; uint32_t bit; } phases[] = {{"prefill", ATTNRT_PHASE_PREFILL}, {"decode", ATTNRT_PHASE_DECODE}, {"mixed", ATTNRT_PHASE_MIXED}};
-  const struct { const char* name; uint32_t dtype; } caches[] = {{"bf16", ATTNRT_BF16}, {"fp8_e4m3", ATTNRT_FP8_E4M3}, {"fp32", ATTNRT_FP32}};
+  const struct { const char* name; int32_t type; uint32_t archs[3];
+  } devices[] = {{"cpu", ATTNRT_DEVICE_CPU, {0, 0, 0}},
+                 {"cuda", ATTNRT_DEVICE_CUDA, {80, 90, 103}},
+                 {"rocm", ATTNRT_DEVICE_ROCM, {0x90a, 0x942, 0x1100}}};
+  const struct {
+    const char* name;
+    uint32_t bit;
+  } phases[] = {{"prefill", ATTNRT_PHASE_PREFILL}, {"decode", ATTNRT_PHASE_DECODE}, {"mixed", ATTNRT_PHASE_MIXED}};
+  const struct {
+    const char* name;
+    uint32_t dtype;
+  } caches[] = {{"bf16", ATTNRT_BF16}, {"fp8_e4m3", ATTNRT_FP8_E4M3}, {"fp32", ATTNRT_FP32}};
   uint32_t n = 0;
   for (const auto& device : devices)
     for (const uint32_t arch : device.archs)
@@ -65,7 +73,8 @@ std::vector<Case> make_cases() {
         c.problem.kv_dtype = caches[n / 2 % 3].dtype;
         c.problem.causal = n % 2 ? ATTNRT_CAUSAL_ALWAYS : ATTNRT_CAUSAL_NEVER;
         c.problem.num_heads = 8u << n % 5;
-        c.problem.features = n % 4 ? ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_SINKS : ATTNRT_FEATURE_TREE_MASK | ATTNRT_FEATURE_DIFF_KV;
+        c.problem.features =
+            n % 4 ? ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_SINKS : ATTNRT_FEATURE_TREE_MASK | ATTNRT_FEATURE_DIFF_KV;
         ++n;
         out.push_back(c);
       }
@@ -73,7 +82,9 @@ std::vector<Case> make_cases() {
 }
 
 bool holds(const json::object& when, const Case& c) {
-  const auto is = [&](const char* key, std::string_view value) { return !when.contains(key) || text(when.at(key)) == value; };
+  const auto is = [&](const char* key, std::string_view value) {
+    return !when.contains(key) || text(when.at(key)) == value;
+  };
   if (!is("device", c.device) || !is("family", c.family) || !is("phase", c.phase)) return false;
   if (const json::value* arch = when.if_contains("arch")) {
     const std::string_view range = text(*arch);
@@ -81,7 +92,9 @@ bool holds(const json::object& when, const Case& c) {
     if (c.problem.arch < arch_number(range.substr(0, dash))) return false;
     if (c.problem.arch > arch_number(dash == std::string_view::npos ? range : range.substr(dash + 1))) return false;
   }
-  if (const json::value* causal = when.if_contains("causal"); causal && causal->as_bool() != (c.problem.causal != ATTNRT_CAUSAL_NEVER)) return false;
+  if (const json::value* causal = when.if_contains("causal");
+      causal && causal->as_bool() != (c.problem.causal != ATTNRT_CAUSAL_NEVER))
+    return false;
   if (const json::value* heads = when.if_contains("num_heads")) {
     const json::object& range = heads->as_object();
     if (range.contains("min") && c.problem.num_heads < range.at("min").to_number<double>()) return false;
@@ -95,8 +108,11 @@ bool holds(const json::object& when, const Case& c) {
   if (const json::value* list = when.if_contains("features"))
     for (const json::value& v : list->as_array()) {
       const std::string_view name = text(v);
-      const uint64_t bit = name == "causal" ? ATTNRT_FEATURE_CAUSAL : name == "sinks" ? ATTNRT_FEATURE_SINKS
-                           : name == "tree_mask" ? ATTNRT_FEATURE_TREE_MASK : name == "diff_kv" ? ATTNRT_FEATURE_DIFF_KV : 0;
+      const uint64_t bit = name == "causal"      ? ATTNRT_FEATURE_CAUSAL
+                           : name == "sinks"     ? ATTNRT_FEATURE_SINKS
+                           : name == "tree_mask" ? ATTNRT_FEATURE_TREE_MASK
+                           : name == "diff_kv"   ? ATTNRT_FEATURE_DIFF_KV
+                                                 : 0;
       if (!(c.problem.features & bit)) return false;
     }
   return true;
@@ -109,8 +125,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   const auto table = core::parse_priority(input, "table.json");
   if (!table) {
     promise(table.error().status == ATTNRT_INVALID, "a broken table is INVALID");
-    promise(table.error().text.starts_with("priority table ") || table.error().text.starts_with("table.json:"), "a refusal names the file",
-            table.error().text);
+    promise(table.error().text.starts_with("priority table ") || table.error().text.starts_with("table.json:"),
+            "a refusal names the file", table.error().text);
     fuzz::promise_sentence(table.error().text);
     return 0;
   }
@@ -124,7 +140,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   promise(rules.size() == table->rules.size() && rules.size() == again->rules.size(), "every rule is kept");
   for (std::size_t i = 0; i < rules.size(); ++i) {
     const core::Rule& rule = table->rules[i];
-    promise(text(rules[i].at("name")) == rule.name && again->rules[i].name == rule.name, "rules keep their names and order");
+    promise(text(rules[i].at("name")) == rule.name && again->rules[i].name == rule.name,
+            "rules keep their names and order");
     promise(again->rules[i].when == rule.when && again->rules[i].order == rule.order, "rules read the same again");
     promise(rule.when.arch_min <= rule.when.arch_max && rule.when.heads_min <= rule.when.heads_max, "ranges ascend");
     const json::array& order = rules[i].at("order").as_array();
@@ -135,8 +152,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   for (const Case& c : cases) {
     const core::Rule* rule = table->rule_for(c.problem);
     std::size_t first = 0;
-    while (first < rules.size() && rules[first].as_object().contains("when") && !holds(rules[first].at("when").as_object(), c)) ++first;
-    promise(rule == (first < rules.size() ? &table->rules[first] : nullptr), "the first rule whose conditions hold wins");
+    while (first < rules.size() && rules[first].as_object().contains("when") &&
+           !holds(rules[first].at("when").as_object(), c))
+      ++first;
+    promise(rule == (first < rules.size() ? &table->rules[first] : nullptr),
+            "the first rule whose conditions hold wins");
   }
 
   const json::object& root = document.as_object();
@@ -147,13 +167,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
     promise(!s.env.empty() || !s.config.empty(), "a switch has a name");
     promise(!s.exclude.empty() || s.before || !s.only.empty(), "a switch does something");
     for (const std::string& pattern : s.exclude)
-      for (const std::string& name : {std::string("FLASH_ATTN_MLA_SPARSE"), std::string("A"), std::string(), pattern, pattern + "C"})
+      for (const std::string& name :
+           {std::string("FLASH_ATTN_MLA_SPARSE"), std::string("A"), std::string(), pattern, pattern + "C"})
         promise(core::fits(pattern, name) == fits_by_table(pattern, name), "a pattern fits what it says", pattern);
     const json::object& said = root.at("switches").as_array()[i].as_object();
     for (const auto& [backend, variants] : s.only) {
       const json::array& wanted = said.at("only").as_object().at(backend).as_array();
       promise(wanted.size() == variants.size(), "every variant is kept", backend);
-      for (std::size_t j = 0; j < variants.size(); ++j) promise(text(wanted[j]) == variants[j], "variants are those of their backend", backend);
+      for (std::size_t j = 0; j < variants.size(); ++j)
+        promise(text(wanted[j]) == variants[j], "variants are those of their backend", backend);
     }
   }
   return 0;

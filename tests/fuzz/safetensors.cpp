@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a safetensors file. What is refused has a sentence that names the file; of what is taken every tensor reads
-// as the bytes that lie there, the tensors cover the data once and wholly, and the file written from them reads the same.
+// Any bytes as a safetensors file. What is refused has a sentence that names the file; of what is taken every tensor
+// reads as the bytes that lie there, the tensors cover the data once and wholly, and the file written from them reads
+// the same.
 #include "safetensors.hpp"
 
 #include <sys/mman.h>
@@ -55,11 +56,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
     std::vector<uint8_t> covered(size - start);
     for (const auto& [name, entry] : file.header().tensors) {
       promise(entry.begin <= entry.end && entry.end <= covered.size(), "a tensor lies within the data", name);
-      for (uint64_t i = entry.begin; i < entry.end; ++i) promise(covered[i]++ == 0, "no byte belongs to two tensors", name);
+      for (uint64_t i = entry.begin; i < entry.end; ++i)
+        promise(covered[i]++ == 0, "no byte belongs to two tensors", name);
       cli::Array& array = arrays[name] = file.read(name);
       promise(array.data.size() == entry.end - entry.begin, "a tensor is as long as its offsets say", name);
-      promise(static_cast<uint64_t>(array.elements()) * cli::bytes_of(array.dtype) == array.data.size(), "a tensor is as long as its shape says", name);
-      promise(array.data.empty() || std::memcmp(array.data.data(), data + start + entry.begin, array.data.size()) == 0, "a tensor holds the file's bytes", name);
+      promise(static_cast<uint64_t>(array.elements()) * cli::bytes_of(array.dtype) == array.data.size(),
+              "a tensor is as long as its shape says", name);
+      promise(array.data.empty() || std::memcmp(array.data.data(), data + start + entry.begin, array.data.size()) == 0,
+              "a tensor holds the file's bytes", name);
       pointers[name] = &array;
     }
     for (const uint8_t times : covered) promise(times == 1, "every byte belongs to a tensor");
@@ -70,7 +74,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
     promise(copy.header().tensors.size() == arrays.size(), "every tensor survives writing");
     for (const auto& [name, array] : arrays) {
       const cli::Array other = copy.read(name);
-      promise(other.dtype == array.dtype && other.shape == array.shape && other.data == array.data, "a tensor survives writing", name);
+      promise(other.dtype == array.dtype && other.shape == array.shape && other.data == array.data,
+              "a tensor survives writing", name);
     }
   } catch (const cli::Failure& failure) {
     const std::string_view text = failure.what();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What every target shares: the entry that libFuzzer calls (llvm.org/docs/LibFuzzer.html) and replay.cpp stands in for, a
-// promise that ends the process when it is broken, and values made from bytes.
+// What every target shares: the entry that libFuzzer calls (llvm.org/docs/LibFuzzer.html) and replay.cpp stands in for,
+// a promise that ends the process when it is broken, and values made from bytes.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +18,8 @@ namespace fuzz {
 /// Ends the process, which is how a fuzzer is told of a finding.
 inline void promise(bool kept, const char* what, std::string_view seen = "") {
   if (kept) return;
-  std::fprintf(stderr, "broken promise: %s%s%.*s\n", what, seen.empty() ? "" : ": ", static_cast<int>(seen.size()), seen.data());
+  std::fprintf(stderr, "broken promise: %s%s%.*s\n", what, seen.empty() ? "" : ": ", static_cast<int>(seen.size()),
+               seen.data());
   std::abort();
 }
 
@@ -26,7 +27,8 @@ inline void promise(bool kept, const char* what, std::string_view seen = "") {
 inline void promise_sentence(std::string_view text) {
   promise(!text.empty(), "a refusal says why");
   promise(text.size() <= 2048, "a refusal is at most 2 KiB long", text.substr(0, 200));
-  for (const char c : text) promise(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f, "a refusal is one printable line", text);
+  for (const char c : text)
+    promise(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f, "a refusal is one printable line", text);
 }
 
 /// Values from bytes, in order; zeros once they are used up.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Attention in fp32 loops, two passes over the keys, one row and head at a time; variant.self says which mistake to make.
+// Attention in fp32 loops, two passes over the keys, one row and head at a time; variant.self says which mistake to
+// make.
 #include "naive_plugin.hpp"
 
 #include <sys/syscall.h>
@@ -145,7 +146,8 @@ class Naive {
     if (p.out_dtype != p.q_dtype && p.out_dtype != ATTNRT_FP32)
       diag.add(ATTNRT_WHY_DTYPE, "out_dtype must be q_dtype or fp32");
     const bool narrow = p.kv_dtype >= ATTNRT_FP8_E4M3;
-    if (p.kv_dtype != p.q_dtype && !narrow) diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, "kv_dtype must be q_dtype or of 8 bits");
+    if (p.kv_dtype != p.q_dtype && !narrow)
+      diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, "kv_dtype must be q_dtype or of 8 bits");
     if ((p.features & kScales) && !narrow) diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, "kv_dtype must be of 8 bits for scales");
     if (!has_row_scales(p)) return;
     if ((p.features & kScales) != ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES || !sdk::is_paged(p.kv_layouts))
@@ -183,7 +185,8 @@ class Naive {
       if (slot < 0) continue;
       for (int64_t h = 0; h < heads; ++h) {
         char* k = row_of(*a.k_cache, slot / bs, slot % bs, h);
-        char* v = mla ? k + p_.mla_kv_lora * sdk::dtype_bytes(p_.kv_dtype) : row_of(*a.v_cache, slot / bs, slot % bs, h);
+        char* v =
+            mla ? k + p_.mla_kv_lora * sdk::dtype_bytes(p_.kv_dtype) : row_of(*a.v_cache, slot / bs, slot % bs, h);
         put_row(*a.k, i, h, k, a.k_scale);
         put_row(*a.v, i, h, v, mla ? a.k_scale : a.v_scale);
       }
@@ -199,7 +202,8 @@ class Naive {
           const int64_t j = i + (a.kv_starts && !FAULT(naive_gather_start) ? a.kv_starts[r] : 0),
                         block = a.block_table[r * a.block_table_stride + j / bs], to = a.kv_start_loc[r] + i;
           const char* k = row_of(*a.k_cache, block, j % bs, h);
-          const char* v = mla ? k + p_.mla_kv_lora * sdk::dtype_bytes(p_.kv_dtype) : row_of(*a.v_cache, block, j % bs, h);
+          const char* v =
+              mla ? k + p_.mla_kv_lora * sdk::dtype_bytes(p_.kv_dtype) : row_of(*a.v_cache, block, j % bs, h);
           get_row(*a.k, to, h, k, a.k_scale);
           get_row(*a.v, to, h, v, mla ? a.k_scale : a.v_scale);
         }
@@ -282,7 +286,8 @@ class Naive {
     }
     for (std::size_t n = 0; n < values.size(); ++n) {
       const float x = scale == 0 ? 0.0f : values[n] / scale;
-      to[n] = static_cast<char>(nearest_byte(p_.kv_dtype, FAULT(naive_truncates) ? std::trunc(x) : x, FAULT(naive_wraps)));
+      to[n] =
+          static_cast<char>(nearest_byte(p_.kv_dtype, FAULT(naive_truncates) ? std::trunc(x) : x, FAULT(naive_wraps)));
     }
   }
 
@@ -358,7 +363,9 @@ class Naive {
                                : -INFINITY;
     float top = sink;
     for (int64_t j = 0; j < keys; ++j) {
-      const int64_t pos_k = cp > 1 ? ((j / interleave) * cp + (FAULT(naive_rank_ignored) ? 0 : p_.cp_rank)) * interleave + j % interleave : j;
+      const int64_t pos_k =
+          cp > 1 ? ((j / interleave) * cp + (FAULT(naive_rank_ignored) ? 0 : p_.cp_rank)) * interleave + j % interleave
+                 : j;
       const bool in_tree = a.tree_mask && j >= known - query_len;
       if (!seen(a, b, r, t, pos_q, pos_k, in_tree) && j < known) continue;
       const char* key = paged ? place(*a.k_cache, j) : row_of(*a.k, b.kv_start_loc[r] + j, kvh);
@@ -367,7 +374,8 @@ class Naive {
       const std::size_t dims = FAULT(naive_head_size) ? std::min<std::size_t>(q.size(), 128) : q.size();
       for (std::size_t d = 0; d < dims; ++d) s += q[d] * k[d];
       s *= scale * (FAULT(naive_k_scale_ignored) ? 1.0f : scale_of(a.k_scale, r, FAULT(naive_first_scale) ? 0 : kvh));
-      if (has_row_scales(p_)) s *= row_scale(FAULT(naive_other_token) && j ? place(*a.k_cache, j - 1) : key, p_.head_size_qk);
+      if (has_row_scales(p_))
+        s *= row_scale(FAULT(naive_other_token) && j ? place(*a.k_cache, j - 1) : key, p_.head_size_qk);
       if (p_.softcap > 0 && !FAULT(naive_softcap_ignored)) s = p_.softcap * std::tanh(s / p_.softcap);
       if (a.alibi_slopes) {
         const auto distance = static_cast<float>(FAULT(naive_alibi_sign) ? pos_q - pos_k : pos_k - pos_q);
@@ -422,11 +430,13 @@ attnrt_status lenient_create(const attnrt_variant* variant, const attnrt_host* h
   known.features &= ATTNRT_FEATURES_ALL_;
   return sdk::detail::Adapter<Naive>::create(variant, host, &known, device, op, diag);
 }
-attnrt_status lenient_update(attnrt_kernel_plan* plan, const attnrt_batch* batch, attnrt_stream stream, const attnrt_diag* diag) {
+attnrt_status lenient_update(attnrt_kernel_plan* plan, const attnrt_batch* batch, attnrt_stream stream,
+                             const attnrt_diag* diag) {
   sdk::detail::Adapter<Naive>::plan_update(plan, batch, stream, diag);
   return ATTNRT_OK;
 }
-attnrt_status blind_run(const attnrt_kernel_plan* plan, const attnrt_run_args* args, attnrt_stream stream, const attnrt_diag* diag) {
+attnrt_status blind_run(const attnrt_kernel_plan* plan, const attnrt_run_args* args, attnrt_stream stream,
+                        const attnrt_diag* diag) {
   if (!args->out || args->struct_size < sizeof(*args)) return ATTNRT_INVALID;  // without a word
   return sdk::detail::Adapter<Naive>::run(plan, args, stream, diag);
 }

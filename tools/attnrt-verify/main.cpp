@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// attnrt-verify FILE BACKEND VARIANT CHECK DEPTH SEED ISA [DRIVER.so]: one check of the conformance kit on one variant ("image" of no
-// variant checks the library itself), so that a plugin that crashes ends this process and not `attnrt verify`, which
-// starts it. Says on descriptor 3, a JSON object a line: the device, what comes next, each finding, what killed it, the end.
-// DRIVER.so plays the device's driver (attnrt/cuda_driver.hpp); what passes on it is told as "fake:" and the device it plays.
+// attnrt-verify FILE BACKEND VARIANT CHECK DEPTH SEED ISA [DRIVER.so]: one check of the conformance kit on one variant
+// ("image" of no variant checks the library itself), so that a plugin that crashes ends this process and not `attnrt
+// verify`, which starts it. Says on descriptor 3, a JSON object a line: the device, what comes next, each finding, what
+// killed it, the end. DRIVER.so plays the device's driver (attnrt/cuda_driver.hpp); what passes on it is told as
+// "fake:" and the device it plays.
 #include <dlfcn.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -101,9 +102,11 @@ const attnrt::sdk::CudaDriver* cuda_driver(const attnrt_plugin& plugin, const ch
   }
   const auto query = symbol_of<TestDriverQuery>(dlopen(driver_file, RTLD_NOW | RTLD_LOCAL), kTestDriverQuery);
   const TestDriver* const driver = query ? query() : nullptr;
-  const auto* const hook = plugin.extension ? static_cast<const TestDriverHook*>(plugin.extension(kTestDriver)) : nullptr;
+  const auto* const hook =
+      plugin.extension ? static_cast<const TestDriverHook*>(plugin.extension(kTestDriver)) : nullptr;
   if (!driver) place.refusal = std::string(driver_file) + " exports no " + kTestDriverQuery + ", wanted a test driver";
-  if (!hook) place.refusal = std::string(plugin.name) + " gives nothing for " + kTestDriver + ", wanted its hook for drivers";
+  if (!hook)
+    place.refusal = std::string(plugin.name) + " gives nothing for " + kTestDriver + ", wanted its hook for drivers";
   if (!driver || !hook) return nullptr;
   const CudaDriver* const table = driver->use(hook->kernels, hook->num_kernels);
   hook->use(table);
@@ -173,7 +176,9 @@ int verify(char** words) {
 
 int main(int argc, char** argv) {
   if (argc != 8 && argc != 9) {
-    std::fprintf(stderr, "usage: attnrt-verify FILE BACKEND VARIANT CHECK DEPTH SEED ISA [DRIVER.so] (it is started by attnrt verify)\n");
+    std::fprintf(stderr,
+                 "usage: attnrt-verify FILE BACKEND VARIANT CHECK DEPTH SEED ISA [DRIVER.so] (it is started by attnrt "
+                 "verify)\n");
     return 2;
   }
   const rlimit no_core{0, 0};

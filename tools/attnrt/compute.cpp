@@ -56,7 +56,8 @@ Tensor cache_view(const RunFile& run, const Array& cache) {
   const int64_t tail = run.row_tail;
   if (run.latent) return Tensor(cache.data.data(), dtype, {s[0], s[1], 1, s[2]});
   if (!run.hnd)
-    return Tensor(cache.data.data(), dtype, {s[0], s[1], s[2], s[3] - tail}, {s[1] * s[2] * s[3], s[2] * s[3], s[3], 1});
+    return Tensor(cache.data.data(), dtype, {s[0], s[1], s[2], s[3] - tail},
+                  {s[1] * s[2] * s[3], s[2] * s[3], s[3], 1});
   return Tensor(cache.data.data(), dtype, {s[0], s[2], s[1], s[3] - tail}, {s[1] * s[2] * s[3], s[3], s[2] * s[3], 1});
 }
 

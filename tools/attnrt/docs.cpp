@@ -19,7 +19,9 @@ bool holds(const json::value& variant, const char* list, const char* word) {
   return false;
 }
 
-std::string tick(const json::value& variant, const char* feature) { return holds(variant, "features", feature) ? "yes" : "no"; }
+std::string tick(const json::value& variant, const char* feature) {
+  return holds(variant, "features", feature) ? "yes" : "no";
+}
 
 std::string row(const std::string& backend, const json::value& v) {
   const auto list = [&v](const char* key) { return list_at(v, key); };
@@ -31,10 +33,11 @@ std::string row(const std::string& backend, const json::value& v) {
   if (!list("isa").empty()) device += " " + list("isa");
   std::string head_sizes = text("head_sizes");
   if (text("head_sizes_v") != head_sizes) head_sizes += " (v " + text("head_sizes_v") + ")";
-  return fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", backend, text("name"),
-                     list("q_dtypes"), list("kv_dtypes"), text("block_sizes"), head_sizes, tick(v, "sinks"),
-                     tick(v, "sparse_topk"), tick(v, "mm_prefix"), tick(v, "context_parallel"), list("attn_types"), device,
-                     invariant ? determinism : "no", text("impl"), text("verified").empty() ? "no" : text("verified"));
+  return fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", backend,
+                     text("name"), list("q_dtypes"), list("kv_dtypes"), text("block_sizes"), head_sizes,
+                     tick(v, "sinks"), tick(v, "sparse_topk"), tick(v, "mm_prefix"), tick(v, "context_parallel"),
+                     list("attn_types"), device, invariant ? determinism : "no", text("impl"),
+                     text("verified").empty() ? "no" : text("verified"));
 }
 
 void print_matrix(const std::vector<json::value>& sheets, const char* family, const char* title) {
@@ -43,10 +46,12 @@ void print_matrix(const std::vector<json::value>& sheets, const char* family, co
     for (const json::value& variant : array_at(sheet, "variants"))
       if (holds(variant, "families", family)) rows += row(text_at(sheet, "backend"), variant);
   if (rows.empty()) return;
-  fmt::print("## {}\n\n| Backend | Variant | Dtypes | KV dtypes | Block sizes | Head sizes | Sink | Sparse | MM prefix | DCP | Attention types "
-             "| Compute cap. or ISA | Batch-invariant | Implementation | Verified |\n"
-             "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n{}\n",
-             title, rows);
+  fmt::print(
+      "## {}\n\n| Backend | Variant | Dtypes | KV dtypes | Block sizes | Head sizes | Sink | Sparse | MM prefix | DCP "
+      "| Attention types "
+      "| Compute cap. or ISA | Batch-invariant | Implementation | Verified |\n"
+      "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n{}\n",
+      title, rows);
 }
 
 /// {"device": "cuda", "arch": "9.0"} as "device cuda, arch 9.0".
@@ -73,22 +78,28 @@ void print_docs(const Runtime& runtime) {
   print_matrix(sheets, "mla", "MLA decode");
 
   const json::value priority = json::parse(runtime.priority());
-  fmt::print("## Priority\n\nThe first rule of `{}` that fits decides; the first valid backend of its list is chosen.\n"
-             "Loaded backends that a list does not name rank after it, in name order.\n\n| rule | when | order |\n| --- | --- | --- |\n",
-             std::filesystem::path(text_at(priority, "file")).filename().string());
+  fmt::print(
+      "## Priority\n\nThe first rule of `{}` that fits decides; the first valid backend of its list is chosen.\n"
+      "Loaded backends that a list does not name rank after it, in name order.\n\n| rule | when | order |\n| --- | --- "
+      "| --- |\n",
+      std::filesystem::path(text_at(priority, "file")).filename().string());
   for (const json::value& rule : array_at(priority, "rules"))
     fmt::print("| {} | {} | {} |\n", text_at(rule, "name"), conditions(rule), list_at(rule, "order"));
-  fmt::print("\n## Switches\n\n| variable | attention-config key | value | default | effect |\n| --- | --- | --- | --- | --- |\n");
+  fmt::print(
+      "\n## Switches\n\n| variable | attention-config key | value | default | effect |\n| --- | --- | --- | --- | --- "
+      "|\n");
   for (const json::value& s : array_at(priority, "switches")) {
     std::string effect;
     if (s.as_object().contains("exclude")) effect = "without " + list_at(s, "exclude");
-    if (s.as_object().contains("before")) effect += (effect.empty() ? "" : "; ") + list_at(s, "before") + ": the first ranks right before the second";
+    if (s.as_object().contains("before"))
+      effect += (effect.empty() ? "" : "; ") + list_at(s, "before") + ": the first ranks right before the second";
     if (const json::value* only = s.as_object().if_contains("only"))
       for (const auto& member : only->as_object()) {
         const std::string backend(member.key().data(), member.key().size());
         effect += (effect.empty() ? "" : "; ") + backend + " only as " + list_at(*only, backend.c_str());
       }
-    fmt::print("| {} | {} | {} | {} | {} |\n", text_at(s, "env"), text_at(s, "config"), text_at(s, "is"), text_at(s, "default"), effect);
+    fmt::print("| {} | {} | {} | {} | {} |\n", text_at(s, "env"), text_at(s, "config"), text_at(s, "is"),
+               text_at(s, "default"), effect);
   }
 }
 
@@ -96,7 +107,8 @@ void print_docs(const Runtime& runtime) {
 
 void add_docs(CLI::App& app, Action& action) {
   const auto as_json = std::make_shared<bool>(false);
-  CLI::App* verb = app.add_subcommand("docs", "The support matrix and the priority lists as Markdown, from what is loaded alone");
+  CLI::App* verb =
+      app.add_subcommand("docs", "The support matrix and the priority lists as Markdown, from what is loaded alone");
   verb->add_flag("--json", *as_json, "The sheets and the table behind it, as JSON");
   verb->callback([as_json, &action] {
     action = [as_json](const GlobalFlags& flags) -> int {

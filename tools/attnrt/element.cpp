@@ -21,7 +21,8 @@ double half(uint16_t bits) {
 double eighth(uint8_t bits, int digits, int bias) {
   const double sign = bits & 0x80 ? -1.0 : 1.0;
   const int exponent = (bits & 0x7f) >> digits, fraction = bits & ((1 << digits) - 1);
-  if ((bits & 0x7f) == 0x7f || (digits == 2 && exponent == 31 && fraction)) return std::numeric_limits<double>::quiet_NaN();
+  if ((bits & 0x7f) == 0x7f || (digits == 2 && exponent == 31 && fraction))
+    return std::numeric_limits<double>::quiet_NaN();
   if (digits == 2 && exponent == 31) return sign * std::numeric_limits<double>::infinity();
   return sign * std::ldexp(exponent ? (1 << digits) + fraction : fraction, (exponent ? exponent : 1) - bias - digits);
 }

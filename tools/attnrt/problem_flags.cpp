@@ -91,7 +91,8 @@ void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
   value("--phase", "NAME", flags.phase, "prefill, decode or mixed (default; encoders: prefill)");
   value("--sliding-window", "N", flags.sliding_window, "keys a query sees at most, its own included");
   value("--softcap", "X", flags.softcap, "scores become X * tanh(score / X)");
-  value("--decode-query-len", "N", flags.decode_query_len, "query tokens of a decoding request, drafts included; default 1");
+  value("--decode-query-len", "N", flags.decode_query_len,
+        "query tokens of a decoding request, drafts included; default 1");
   value("--dcp-size", "N", flags.dcp_size, "ranks of decode context parallelism");
   truth_flag("--mla", flags.mla, "true", "multi-head latent attention, 576/512 (with --phase prefill 192/128)");
   truth_flag("--causal", flags.causal, "true", "a query sees no later key; default for decoders");

@@ -5,8 +5,8 @@
 
 namespace attnrt::cli {
 
-/// The element type of plugin.h for F32, F16 and BF16, the only dtypes that q may have, and for F8_E4M3, F8_E5M2 and I8,
-/// which a cache may have too.
+/// The element type of plugin.h for F32, F16 and BF16, the only dtypes that q may have, and for F8_E4M3, F8_E5M2 and
+/// I8, which a cache may have too.
 uint32_t element_of(Dtype dtype) noexcept;
 /// The same as --dtype says it: "fp32", "fp16", "bf16", "fp8_e4m3" ...
 const char* word_of(Dtype dtype) noexcept;

@@ -41,7 +41,8 @@ class Planner {
     isa_ = runtime.problem("cpu").isa;
     for (const std::string& name : flags.checks) {
       const auto& all = conformance::variant_checks();
-      if (name != "image" && std::none_of(all.begin(), all.end(), [&](const conformance::Check& c) { return name == c.name; }))
+      if (name != "image" &&
+          std::none_of(all.begin(), all.end(), [&](const conformance::Check& c) { return name == c.name; }))
         throw Failure(fmt::format("--check is '{}', wanted image, {}", name, names()));
     }
   }
@@ -52,7 +53,8 @@ class Planner {
       variant = backend.substr(slash + 1);
       backend.resize(slash);
     }
-    if (!backend.empty()) backend = text_at(json::parse(runtime_.show(backend)), "backend");  // an Error where there is none
+    if (!backend.empty())
+      backend = text_at(json::parse(runtime_.show(backend)), "backend");  // an Error where there is none
     const json::value list = json::parse(runtime_.list());
     bool found = false;
     for (const json::value& plugin : array_at(list, "plugins")) {
@@ -70,22 +72,30 @@ class Planner {
         add_variants(text_at(plugin, "path"), name, variant, found);
       }
     }
-    if (!variant.empty() && !found) throw Failure(fmt::format("there is no variant {}, see attnrt show {}", flags_.target, backend));
-    if (plan_.jobs.empty() && plan_.skips.empty()) throw Failure("there is nothing to verify, see attnrt list", kCheckFailed);
+    if (!variant.empty() && !found)
+      throw Failure(fmt::format("there is no variant {}, see attnrt show {}", flags_.target, backend));
+    if (plan_.jobs.empty() && plan_.skips.empty())
+      throw Failure("there is nothing to verify, see attnrt list", kCheckFailed);
     return std::move(plan_);
   }
 
  private:
   static std::string names() {
     std::string out;
-    for (const conformance::Check& check : conformance::variant_checks()) out += (out.empty() ? "" : ", ") + std::string(check.name);
+    for (const conformance::Check& check : conformance::variant_checks())
+      out += (out.empty() ? "" : ", ") + std::string(check.name);
     return out;
   }
 
   void add(const std::string& file, const std::string& backend, const std::string& variant, const std::string& check,
            const std::string& promise) {
-    if (!flags_.checks.empty() && std::find(flags_.checks.begin(), flags_.checks.end(), check) == flags_.checks.end()) return;
-    plan_.jobs.push_back({file, backend, variant, check, promise, flags_.quick ? "quick" : flags_.all ? "all" : "normal", flags_.seed, isa_, flags_.driver});
+    if (!flags_.checks.empty() && std::find(flags_.checks.begin(), flags_.checks.end(), check) == flags_.checks.end())
+      return;
+    plan_.jobs.push_back({file, backend, variant, check, promise,
+                          flags_.quick ? "quick"
+                          : flags_.all ? "all"
+                                       : "normal",
+                          flags_.seed, isa_, flags_.driver});
   }
 
   void add_variants(const std::string& file, const std::string& backend, const std::string& wanted, bool& found) {
@@ -103,7 +113,8 @@ class Planner {
         plan_.skips.push_back({backend, name, list_at(variant, "why_not")});
         continue;
       }
-      for (const conformance::Check& check : conformance::variant_checks()) add(file, backend, name, check.name, check.promise);
+      for (const conformance::Check& check : conformance::variant_checks())
+        add(file, backend, name, check.name, check.promise);
     }
   }
 
@@ -139,7 +150,9 @@ void record(Runtime& runtime, const VerifyReport& report) {
     const VerifyJob& job = report.results[i].job;
     std::string device;
     std::size_t findings = 0, failed = 0, end = i;
-    for (; end < report.results.size() && report.results[end].job.backend == job.backend && report.results[end].job.variant == job.variant; ++end) {
+    for (; end < report.results.size() && report.results[end].job.backend == job.backend &&
+           report.results[end].job.variant == job.variant;
+         ++end) {
       if (device.empty()) device = report.results[end].device;
       findings += report.results[end].findings.size();
       failed += !report.results[end].passed();
@@ -147,14 +160,16 @@ void record(Runtime& runtime, const VerifyReport& report) {
     i = end;
     if (job.variant.empty() || device.empty()) continue;
     runtime.record(job.backend, job.variant, device,
-                   failed ? fmt::format("{}: {} checks failed", report.depth, failed) : fmt::format("{}: {} findings, all passed", report.depth, findings),
+                   failed ? fmt::format("{}: {} checks failed", report.depth, failed)
+                          : fmt::format("{}: {} findings, all passed", report.depth, findings),
                    failed == 0);
   }
 }
 
 int verify(GlobalFlags global, VerifyFlags flags) {
   if (flags.quick && flags.all) throw Failure("--quick and --all are both given, wanted one of them");
-  if (flags.record && !flags.checks.empty()) throw Failure("--record and --check are both given: only all checks together make a verified variant");
+  if (flags.record && !flags.checks.empty())
+    throw Failure("--record and --check are both given: only all checks together make a verified variant");
   if (is_file(flags.target)) {
     std::error_code error;
     global.plugin_path = std::filesystem::canonical(flags.target, error).string();
@@ -198,16 +213,21 @@ int verify(GlobalFlags global, VerifyFlags flags) {
 
 void add_verify(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<VerifyFlags>();
-  CLI::App* verb = app.add_subcommand("verify", "Proves a plugin's claims: each variant that can run here, against the conformance kit");
+  CLI::App* verb = app.add_subcommand(
+      "verify", "Proves a plugin's claims: each variant that can run here, against the conformance kit");
   verb->add_option("TARGET", flags->target, "BACKEND, BACKEND/VARIANT or FILE.so; default: all that is loaded");
   verb->add_flag("--quick", flags->quick, "A small grid, for daily work");
   verb->add_flag("--all", flags->all, "A dense grid and long sequences");
-  verb->add_option("--check", flags->checks, "Only this check (image, sheet, supports, numerics, ...); may be repeated");
+  verb->add_option("--check", flags->checks,
+                   "Only this check (image, sheet, supports, numerics, ...); may be repeated");
   verb->add_flag("--record", flags->record, "Note the results in the local ledger, which selection believes");
-  verb->add_option("--driver", flags->driver, "A library that plays the driver of a device for tests; what passes on it is recorded as fake");
+  verb->add_option("--driver", flags->driver,
+                   "A library that plays the driver of a device for tests; what passes on it is recorded as fake");
   verb->add_option("--junit", flags->junit, "Also as JUnit XML, to this file");
-  verb->add_option("--jobs", flags->jobs, "Checks at the same time; default: one for each CPU")->check(CLI::Range(1, 256));
-  verb->add_option("--patience", flags->patience, "Seconds of silence after which a check is ended; default 600")->check(CLI::Range(1, 86400));
+  verb->add_option("--jobs", flags->jobs, "Checks at the same time; default: one for each CPU")
+      ->check(CLI::Range(1, 256));
+  verb->add_option("--patience", flags->patience, "Seconds of silence after which a check is ended; default 600")
+      ->check(CLI::Range(1, 86400));
   verb->add_option("--seed", flags->seed, "Other data, other cases");
   verb->add_flag("--json", flags->as_json, "The report as JSON");
   verb->callback([flags, &action] {

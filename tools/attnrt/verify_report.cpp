@@ -37,7 +37,8 @@ std::string summary(const VerifyResult& r) {
 }  // namespace
 
 bool VerifyReport::passed() const {
-  return !results.empty() && std::all_of(results.begin(), results.end(), [](const VerifyResult& r) { return r.passed(); });
+  return !results.empty() &&
+         std::all_of(results.begin(), results.end(), [](const VerifyResult& r) { return r.passed(); });
 }
 
 void print_verify_result(const VerifyResult& r, std::string& heading) {
@@ -72,7 +73,8 @@ json::object verify_json(const VerifyReport& report) {
   for (const VerifyResult& r : report.results) {
     json::array failed, said;
     for (const VerifyFinding& f : r.findings)
-      (f.pass ? said : failed).push_back({{"check", f.check}, {"where", f.where}, {"sentence", f.sentence}, {"skipped", f.skipped}});
+      (f.pass ? said : failed)
+          .push_back({{"check", f.check}, {"where", f.where}, {"sentence", f.sentence}, {"skipped", f.skipped}});
     checks.push_back({{"backend", r.job.backend},
                       {"variant", r.job.variant},
                       {"check", r.job.check},

@@ -33,14 +33,16 @@ std::string helper_program() {
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   const std::filesystem::path helper = self.parent_path().parent_path() / "libexec" / "attnrt" / "attnrt-verify";
   if (error || access(helper.c_str(), X_OK) != 0)
-    throw Failure(fmt::format("{} is missing, wanted the program that was installed with attnrt", helper.string()), kCheckFailed);
+    throw Failure(fmt::format("{} is missing, wanted the program that was installed with attnrt", helper.string()),
+                  kCheckFailed);
   return helper.string();
 }
 
 /// One process at work.
 class Worker {
  public:
-  Worker(const std::string& program, const VerifyJob& job, std::size_t index) : index_(index), start_(Clock::now()), heard_(start_) {
+  Worker(const std::string& program, const VerifyJob& job, std::size_t index)
+      : index_(index), start_(Clock::now()), heard_(start_) {
     result_.job = job;
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) throw Failure(fmt::format("no pipe: {}", std::strerror(errno)), kCheckFailed);
@@ -89,7 +91,8 @@ class Worker {
       if (got <= 0) return conclude("");
       text_.append(buffer, static_cast<std::size_t>(got));
       heard_ = Clock::now();
-      for (std::size_t end; (end = text_.find('\n')) != std::string::npos; text_.erase(0, end + 1)) take(text_.substr(0, end));
+      for (std::size_t end; (end = text_.find('\n')) != std::string::npos; text_.erase(0, end + 1))
+        take(text_.substr(0, end));
     }
     if (Clock::now() - heard_ < patience) return false;
     kill(child_, SIGKILL);
@@ -127,8 +130,10 @@ class Worker {
     child_ = -1;
     if (!complete_) {
       if (why.empty()) why = death_;
-      if (why.empty() && WIFSIGNALED(status)) why = fmt::format("the process died of SIG{}", sigabbrev_np(WTERMSIG(status)));
-      if (why.empty()) why = fmt::format("the process left with status {} before its check was done", WEXITSTATUS(status));
+      if (why.empty() && WIFSIGNALED(status))
+        why = fmt::format("the process died of SIG{}", sigabbrev_np(WTERMSIG(status)));
+      if (why.empty())
+        why = fmt::format("the process left with status {} before its check was done", WEXITSTATUS(status));
       result_.findings.push_back({"process", next_.empty() ? result_.job.variant : next_, why, false, false});
     }
     result_.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
@@ -147,7 +152,8 @@ class Worker {
 }  // namespace
 
 bool VerifyResult::passed() const {
-  return !findings.empty() && std::all_of(findings.begin(), findings.end(), [](const VerifyFinding& f) { return f.pass; });
+  return !findings.empty() &&
+         std::all_of(findings.begin(), findings.end(), [](const VerifyFinding& f) { return f.pass; });
 }
 
 bool VerifyResult::skipped() const {
@@ -170,8 +176,8 @@ void run_verify_jobs(const std::vector<VerifyJob>& plan, unsigned jobs, std::chr
     std::string running = fmt::format("{} of {} checks done", told, plan.size());
     for (const Worker& w : workers) {
       wait.push_back({w.fd(), POLLIN, 0});
-      running += fmt::format("; {}{}{} {}{}{}", w.job().backend, w.job().variant.empty() ? "" : "/", w.job().variant, w.job().check,
-                             w.at().empty() ? "" : " ", w.at());
+      running += fmt::format("; {}{}{} {}{}{}", w.job().backend, w.job().variant.empty() ? "" : "/", w.job().variant,
+                             w.job().check, w.at().empty() ? "" : " ", w.at());
     }
     progress(running);
     poll(wait.data(), wait.size(), 200);

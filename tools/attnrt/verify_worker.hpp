@@ -33,8 +33,8 @@ struct VerifyResult {
 };
 
 /// Runs the jobs, at most `jobs` at once, each in a process of its own; a process that dies or says nothing for
-/// `patience` is a finding that failed. `done` is told of each result in the order of `plan`, `progress` of what runs now.
-/// Throws Failure where the helper program is missing.
+/// `patience` is a finding that failed. `done` is told of each result in the order of `plan`, `progress` of what runs
+/// now. Throws Failure where the helper program is missing.
 void run_verify_jobs(const std::vector<VerifyJob>& plan, unsigned jobs, std::chrono::seconds patience,
                      const std::function<void(const VerifyResult&)>& done,
                      const std::function<void(const std::string&)>& progress);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// selection_cost [PLUGIN_FOLDER]: what a selection costs, and opening a runtime on a folder. Prints figures, asserts nothing:
-// medians over rounds, so that one busy moment of the machine does not count.
+// selection_cost [PLUGIN_FOLDER]: what a selection costs, and opening a runtime on a folder. Prints figures, asserts
+// nothing: medians over rounds, so that one busy moment of the machine does not count.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -46,8 +46,10 @@ int main(int argc, char** argv) {
     const struct {
       const char *name, *device;
       bool mla, impossible;
-    } cases[] = {{"cpu decoder", "cpu:avx2", false, false},      {"cuda 9.0 decoder", "cuda:9.0", false, false},
-                 {"cuda 9.0 MLA, both phases", "cuda:9.0", true, false}, {"rocm gfx942 decoder", "rocm:gfx942", false, false},
+    } cases[] = {{"cpu decoder", "cpu:avx2", false, false},
+                 {"cuda 9.0 decoder", "cuda:9.0", false, false},
+                 {"cuda 9.0 MLA, both phases", "cuda:9.0", true, false},
+                 {"rocm gfx942 decoder", "rocm:gfx942", false, false},
                  {"cuda 9.0, nothing valid", "cuda:9.0", false, true}};
     for (const auto& c : cases) {
       attnrt_problem problem = runtime.problem(c.device);
@@ -66,7 +68,8 @@ int main(int argc, char** argv) {
       const double us = median_us(21, 2000, [&] { runtime.try_select(problem); });
       std::printf("select  %-28s %7.2f us  %s\n", c.name, us, winner.c_str());
     }
-    std::printf("open    without the probe            %7.2f ms\n", median_us(21, 1, [&] { attnrt::Runtime again(options); }) / 1000);
+    std::printf("open    without the probe            %7.2f ms\n",
+                median_us(21, 1, [&] { attnrt::Runtime again(options); }) / 1000);
   } catch (const attnrt::Error& error) {
     std::fprintf(stderr, "selection_cost: %s\n", error.what());
     return 1;

@@ -35,29 +35,32 @@ ATTNRT_EXPORT const char* attnrt_version(void);
 #define ATTNRT_OPTION_IGNORE_ENVIRONMENT (1u << 0) /* no variable is read, ever */
 #define ATTNRT_OPTION_TRUST_ANY (1u << 1)          /* load plugins whatever their owner and mode; logged */
 
-/* Unknown plugins are loaded in a helper process first. Auto: unless its verdict is remembered; without the helper program
- * only plugins of the default folder are loaded. Always: whatever is remembered. */
+/* Unknown plugins are loaded in a helper process first. Auto: unless its verdict is remembered; without the helper
+ * program only plugins of the default folder are loaded. Always: whatever is remembered. */
 #define ATTNRT_PROBE_AUTO 0u
 #define ATTNRT_PROBE_NEVER 1u
 #define ATTNRT_PROBE_ALWAYS 2u
 
-/* All fields may be 0 or NULL. Strings are copied. Where a field is NULL the environment is asked, then the default holds. */
+/* All fields may be 0 or NULL. Strings are copied. Where a field is NULL the environment is asked, then the default
+ * holds. */
 typedef struct attnrt_options {
   uint32_t struct_size;
   uint32_t flags;                /* ATTNRT_OPTION_* */
-  const char* plugin_path;       /* colon list of folders or files (.so), an empty element is the default folder; else ATTNRT_PLUGIN_PATH */
+  const char* plugin_path;       /* colon list of folders or files (.so), an empty element is the default folder; else
+                                    ATTNRT_PLUGIN_PATH */
   const char* priority_file;     /* else ATTNRT_PRIORITY, else the shipped configs/priority.json */
   const char* attention_backend; /* explicit choice: "CPU_ATTN", "FLASH_ATTN/FA2", "auto" */
   const char* attention_config;  /* a JSON object: {"backend": "...", "mla_prefill_backend": "...", ...} */
   void* log_self;
   void (*log)(void* self, int32_t level, const char* text); /* ATTNRT_LOG_*, from any thread; NULL = silent */
-  const char* cache_folder;      /* where verdicts are remembered, "" = nowhere; else XDG_CACHE_HOME or HOME/.cache, /attnrt */
+  const char* cache_folder;      /* where verdicts are remembered, "" = nowhere; else /attnrt of XDG_CACHE_HOME or
+                                    HOME/.cache */
   uint32_t probe;                /* ATTNRT_PROBE_* */
   uint32_t reserved;             /* 0 */
 } attnrt_options;
 
-/* Scans the plugin folders and reads the priority table. INVALID: broken options, table or configuration. A folder without
- * plugins is not an error. */
+/* Scans the plugin folders and reads the priority table. INVALID: broken options, table or configuration. A folder
+ * without plugins is not an error. */
 ATTNRT_EXPORT attnrt_status attnrt_open(const attnrt_options* options, attnrt_runtime** runtime);
 /* [one thread] Ops, plans and choices may outlive it. */
 ATTNRT_EXPORT void attnrt_close(attnrt_runtime* runtime);
@@ -70,8 +73,8 @@ ATTNRT_EXPORT attnrt_status attnrt_rescan(attnrt_runtime* runtime);
 ATTNRT_EXPORT attnrt_status attnrt_forgive(attnrt_runtime* runtime, const char* plugin);
 
 /* Forces a backend for all threads of this runtime, or for the calling thread until the matching pop (scopes nest and
- * come before the global force). NULL, "" and "auto" name nobody: the next weaker source decides. INVALID: an unknown name,
- * UNSUPPORTED: a known one that is not installed. */
+ * come before the global force). NULL, "" and "auto" name nobody: the next weaker source decides. INVALID: an unknown
+ * name, UNSUPPORTED: a known one that is not installed. */
 ATTNRT_EXPORT attnrt_status attnrt_force_backend(attnrt_runtime* runtime, const char* backend);
 ATTNRT_EXPORT attnrt_status attnrt_push_force(attnrt_runtime* runtime, const char* backend);
 ATTNRT_EXPORT attnrt_status attnrt_pop_force(attnrt_runtime* runtime);
@@ -85,16 +88,16 @@ ATTNRT_EXPORT attnrt_status attnrt_doctor(attnrt_runtime* runtime, attnrt_text**
 ATTNRT_EXPORT attnrt_status attnrt_priority(attnrt_runtime* runtime, attnrt_text** json);
 
 /* Notes in the local ledger that a loaded variant passed the conformance kit (or did not) on a kind of device ("cpu",
- * "cuda:9.0", "rocm:gfx942"); result is free text. Selection prefers verified variants. "fake:cuda:9.0" is a device that a test
- * played: such an entry is kept and shown, and makes nothing verified. UNAVAILABLE: no cache folder. */
-ATTNRT_EXPORT attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const char* variant, const char* device,
-                                          const char* result, int32_t passed);
+ * "cuda:9.0", "rocm:gfx942"); result is free text. Selection prefers verified variants. "fake:cuda:9.0" is a device
+ * that a test played: such an entry is kept and shown, and makes nothing verified. UNAVAILABLE: no cache folder. */
+ATTNRT_EXPORT attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const char* variant,
+                                          const char* device, const char* result, int32_t passed);
 
 ATTNRT_EXPORT const char* attnrt_text_data(const attnrt_text* text);
 ATTNRT_EXPORT void attnrt_text_free(attnrt_text* text);
 
-/* A pool of num_workers threads (0 = one for each CPU of the process) to pass as stream; made on first use, owned by the
- * runtime, one parallel loop at a time. NULL on failure. */
+/* A pool of num_workers threads (0 = one for each CPU of the process) to pass as stream; made on first use, owned by
+ * the runtime, one parallel loop at a time. NULL on failure. */
 ATTNRT_EXPORT const attnrt_executor* attnrt_default_executor(attnrt_runtime* runtime, uint32_t num_workers);
 
 /* ---- selection -------------------------------------------------------------------------------------------- */
@@ -106,13 +109,15 @@ ATTNRT_EXPORT attnrt_status attnrt_problem_init(attnrt_runtime* runtime, const c
 
 /* Chooses a backend. Bits in problem.features that follow from other fields (window, softcap, causal, ...) are added;
  * kv_layouts 0 means any, block_size 0 not fixed. MLA with phase mixed chooses decode and prefill together; phase
- * PREFILL | DECODE does so for a standard problem, with one cache that both use, or an error that says why there is none.
- * UNSUPPORTED: nothing valid; *choice is then a choice without a winner that can be explained. INVALID: a broken
+ * PREFILL | DECODE does so for a standard problem, with one cache that both use, or an error that says why there is
+ * none. UNSUPPORTED: nothing valid; *choice is then a choice without a winner that can be explained. INVALID: a broken
  * problem or override, *choice is NULL. */
-ATTNRT_EXPORT attnrt_status attnrt_select(attnrt_runtime* runtime, const attnrt_problem* problem, attnrt_choice** choice);
+ATTNRT_EXPORT attnrt_status attnrt_select(attnrt_runtime* runtime, const attnrt_problem* problem,
+                                          attnrt_choice** choice);
 ATTNRT_EXPORT void attnrt_choice_free(attnrt_choice* choice);
 
-/* "CPU_ATTN", "portable"; "NO_ATTENTION" and "" where there is nothing to run; NULL without a winner. Owned by the choice. */
+/* "CPU_ATTN", "portable"; "NO_ATTENTION" and "" where there is nothing to run; NULL without a winner. Owned by the
+ * choice. */
 ATTNRT_EXPORT const char* attnrt_choice_backend(const attnrt_choice* choice);
 ATTNRT_EXPORT const char* attnrt_choice_variant(const attnrt_choice* choice);
 /* The problem with everything settled: one KV layout, the kernel's block size. */
@@ -131,7 +136,8 @@ ATTNRT_EXPORT attnrt_status attnrt_op_create(attnrt_runtime* runtime, const attn
 ATTNRT_EXPORT void attnrt_op_free(attnrt_op* op);
 /* INVALID where the op has no cache. */
 ATTNRT_EXPORT attnrt_status attnrt_op_kv_layout(const attnrt_op* op, attnrt_kv_layout* layout);
-ATTNRT_EXPORT attnrt_status attnrt_op_workspace(const attnrt_op* op, const attnrt_limits* limits, attnrt_workspace* sizes);
+ATTNRT_EXPORT attnrt_status attnrt_op_workspace(const attnrt_op* op, const attnrt_limits* limits,
+                                                attnrt_workspace* sizes);
 
 /* ---- plan: one a batch in flight ---------------------------------------------------------------------------- */
 
@@ -148,7 +154,8 @@ ATTNRT_EXPORT attnrt_status attnrt_run(attnrt_plan* plan, const attnrt_run_args*
 ATTNRT_EXPORT attnrt_status attnrt_write_kv(const attnrt_op* op, const attnrt_write_args* args, attnrt_stream stream);
 /* UNSUPPORTED where the kernel has no such entry. */
 ATTNRT_EXPORT attnrt_status attnrt_gather_kv(const attnrt_op* op, const attnrt_gather_args* args, attnrt_stream stream);
-ATTNRT_EXPORT attnrt_status attnrt_merge_states(const attnrt_op* op, const attnrt_merge_args* args, attnrt_stream stream);
+ATTNRT_EXPORT attnrt_status attnrt_merge_states(const attnrt_op* op, const attnrt_merge_args* args,
+                                                attnrt_stream stream);
 
 #ifdef __cplusplus
 }

@@ -132,7 +132,9 @@ class Plan {
   void update(const attnrt_batch& batch, attnrt_stream stream = nullptr) {
     check(attnrt_plan_update(plan_.get(), &batch, stream));
   }
-  void run(const attnrt_run_args& args, attnrt_stream stream = nullptr) { check(attnrt_run(plan_.get(), &args, stream)); }
+  void run(const attnrt_run_args& args, attnrt_stream stream = nullptr) {
+    check(attnrt_run(plan_.get(), &args, stream));
+  }
 
  private:
   detail::Handle<attnrt_plan> plan_;
@@ -226,8 +228,8 @@ class Runtime {
   }
   void forgive(const std::string& plugin) { check(attnrt_forgive(runtime_.get(), plugin.c_str())); }
   /// Notes in the local ledger that a variant passed the conformance kit on a kind of device, or did not.
-  void record(const std::string& backend, const std::string& variant, const std::string& device, const std::string& result,
-              bool passed) {
+  void record(const std::string& backend, const std::string& variant, const std::string& device,
+              const std::string& result, bool passed) {
     check(attnrt_record(runtime_.get(), backend.c_str(), variant.c_str(), device.c_str(), result.c_str(), passed));
   }
   void rescan() { check(attnrt_rescan(runtime_.get())); }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // attnrt/base_size.hpp: how much of a struct every object of this ABI major has, whatever minor it was built with. A
-// reader demands base_size<T> bytes and no more, copies what is there, and asks ATTNRT_HAS before it uses a field that a
-// later minor appended. Header-only, C++17.
+// reader demands base_size<T> bytes and no more, copies what is there, and asks ATTNRT_HAS before it uses a field that
+// a later minor appended. Header-only, C++17.
 #ifndef ATTNRT_BASE_SIZE_HPP
 #define ATTNRT_BASE_SIZE_HPP
 #include <algorithm>
@@ -53,7 +53,8 @@ void take(const T& from, T& to) {
   to.struct_size = sizeof(T);
 }
 
-/// Writes an answer into a struct whose owner may know a shorter or longer form of it; its struct_size stays the owner's.
+/// Writes an answer into a struct whose owner may know a shorter or longer form of it; its struct_size stays the
+/// owner's.
 template <class T>
 void give(T answer, T* to) {
   answer.struct_size = to->struct_size;

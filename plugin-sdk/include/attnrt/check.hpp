@@ -92,8 +92,8 @@ constexpr const char* dtype_name(uint32_t dtype) {
 
 constexpr uint32_t dtype_bytes(uint32_t dtype) { return dtype == ATTNRT_FP32 ? 4 : dtype <= ATTNRT_BF16 ? 2 : 1; }
 
-/// Copies a struct that the other side may know in an older or newer, shorter or longer form. False and a sentence where
-/// it is NULL or shorter than the oldest form that serves.
+/// Copies a struct that the other side may know in an older or newer, shorter or longer form. False and a sentence
+/// where it is NULL or shorter than the oldest form that serves.
 template <class T>
 bool accept(const Diag& diag, const char* what, const T* from, T& to) {
   if (!from) return diag.fail(say(what, " is NULL, wanted a struct"));
@@ -160,7 +160,8 @@ inline bool check_problem(const Diag& diag, const attnrt_problem& p) {
     const char* text;
   } needs[] = {
       {p.causal == ATTNRT_CAUSAL_ALWAYS, ATTNRT_FEATURE_CAUSAL, "causal is always, wanted the feature bit CAUSAL"},
-      {p.causal == ATTNRT_CAUSAL_NEVER, ATTNRT_FEATURE_NON_CAUSAL, "causal is never, wanted the feature bit NON_CAUSAL"},
+      {p.causal == ATTNRT_CAUSAL_NEVER, ATTNRT_FEATURE_NON_CAUSAL,
+       "causal is never, wanted the feature bit NON_CAUSAL"},
       {p.causal == ATTNRT_CAUSAL_PER_REQUEST, ATTNRT_FEATURE_CAUSAL_PER_REQUEST,
        "causal is per request, wanted the feature bit CAUSAL_PER_REQUEST"},
       {p.window_left >= 0 || p.window_right >= 0, ATTNRT_FEATURE_SLIDING_WINDOW,
@@ -219,8 +220,8 @@ struct BatchShape {
   int32_t num_kv_rows = 0; ///< rows of k and v where there is no cache; 0 where the host cannot know
 };
 
-/// A batch within the limits: ascending offsets, lengths that hold their queries, block ids inside the cache. On success
-/// `shape` describes it.
+/// A batch within the limits: ascending offsets, lengths that hold their queries, block ids inside the cache. On
+/// success `shape` describes it.
 inline bool check_batch(const Diag& diag, const attnrt_problem& p, const attnrt_limits& l, const attnrt_batch& b,
                         BatchShape& shape) {
   using detail::within;
@@ -234,7 +235,8 @@ inline bool check_batch(const Diag& diag, const attnrt_problem& p, const attnrt_
   if (!within(diag, "batch.common_prefix_len", b.common_prefix_len, 0, l.max_seq_len)) return false;
   if (!b.query_start_loc) return diag.fail("batch.query_start_loc is NULL, wanted num_seqs + 1 offsets");
   if (b.num_seqs && !b.seq_lens) return diag.fail("batch.seq_lens is NULL, wanted num_seqs lengths");
-  if (paged && b.num_seqs && !b.block_table) return diag.fail("batch.block_table is NULL, wanted the table of a paged cache");
+  if (paged && b.num_seqs && !b.block_table)
+    return diag.fail("batch.block_table is NULL, wanted the table of a paged cache");
   if (paged && b.block_table_stride < b.block_table_width)
     return diag.fail(say("batch.block_table_stride is ", b.block_table_stride, ", wanted at least the width ",
                          b.block_table_width));
@@ -248,7 +250,8 @@ inline bool check_batch(const Diag& diag, const attnrt_problem& p, const attnrt_
     return diag.fail("batch.window_prefix_lens is to be given exactly with the feature WINDOW_PREFIX");
 
   if (!cpu && (p.provides & ATTNRT_HOST_LENGTHS) && (!b.query_start_loc_host || (b.num_seqs && !b.seq_lens_host)))
-    return diag.fail("batch.query_start_loc_host or seq_lens_host is NULL, wanted both: problem.provides promises HOST_LENGTHS");
+    return diag.fail(
+        "batch.query_start_loc_host or seq_lens_host is NULL, wanted both: problem.provides promises HOST_LENGTHS");
 
   const int32_t* qsl = b.query_start_loc_host ? b.query_start_loc_host : cpu ? b.query_start_loc : nullptr;
   const int32_t* lens = b.seq_lens_host ? b.seq_lens_host : cpu ? b.seq_lens : nullptr;
@@ -258,9 +261,11 @@ inline bool check_batch(const Diag& diag, const attnrt_problem& p, const attnrt_
   if (kvs && kvs[0] < 0) return diag.fail(say("kv_start_loc[0] is ", kvs[0], ", wanted 0 or more"));
   for (int32_t r = 0; r < b.num_seqs; ++r) {
     const int64_t query_len = qsl ? int64_t{qsl[r + 1]} - qsl[r] : 0;
-    if (query_len < 0) return diag.fail(say("query_start_loc[", r + 1, "] is ", qsl[r + 1], ", wanted at least ", qsl[r]));
+    if (query_len < 0)
+      return diag.fail(say("query_start_loc[", r + 1, "] is ", qsl[r + 1], ", wanted at least ", qsl[r]));
     if (query_len > b.max_query_len)
-      return diag.fail(say("request ", r, " has query length ", query_len, ", wanted at most max_query_len ", b.max_query_len));
+      return diag.fail(
+          say("request ", r, " has query length ", query_len, ", wanted at most max_query_len ", b.max_query_len));
     if (lens && (lens[r] < query_len || lens[r] > b.max_seq_len))
       return diag.fail(say("seq_lens[", r, "] is ", lens[r], ", wanted ", query_len, " (its query) to max_seq_len ",
                            b.max_seq_len));
@@ -278,18 +283,21 @@ inline bool check_batch(const Diag& diag, const attnrt_problem& p, const attnrt_
     const int64_t blocks = (keys + p.block_size - 1) / p.block_size;
     const int64_t width = std::min<int64_t>(b.block_table_width, l.max_blocks_per_seq);
     if (blocks > width)
-      return diag.fail(say("request ", r, " needs ", blocks, " blocks for ", keys, " keys, the block table holds ", width));
+      return diag.fail(
+          say("request ", r, " needs ", blocks, " blocks for ", keys, " keys, the block table holds ", width));
     const int32_t* row = b.block_table + r * b.block_table_stride;
     for (int64_t i = 0; i < blocks; ++i)
       if (row[i] < 0 || row[i] >= l.num_blocks)
         return diag.fail(say("block_table[", r, "][", i, "] is ", row[i], ", wanted 0 to ", l.num_blocks - 1));
   }
   if (qsl && qsl[b.num_seqs] != b.num_tokens)
-    return diag.fail(say("query_start_loc[", b.num_seqs, "] is ", qsl[b.num_seqs], ", wanted num_tokens ", b.num_tokens));
+    return diag.fail(
+        say("query_start_loc[", b.num_seqs, "] is ", qsl[b.num_seqs], ", wanted num_tokens ", b.num_tokens));
   if (!paged && kvs) {
     shape.num_kv_rows = kvs[b.num_seqs];
     if (shape.num_kv_rows > l.max_kv_tokens)
-      return diag.fail(say("kv_start_loc ends at ", shape.num_kv_rows, ", wanted at most max_kv_tokens ", l.max_kv_tokens));
+      return diag.fail(
+          say("kv_start_loc ends at ", shape.num_kv_rows, ", wanted at most max_kv_tokens ", l.max_kv_tokens));
   }
   return true;
 }
@@ -318,7 +326,8 @@ inline bool check_tensor(const Diag& diag, int32_t device_type, const TensorWant
     if (got < 0) return diag.fail(say(want.name, ".shape[", i, "] is ", got, ", wanted 0 or more"));
     if (w >= 0 && got != w) return diag.fail(say(want.name, ".shape[", i, "] is ", got, ", wanted ", w));
     if (w < -1 && got < ~w) return diag.fail(say(want.name, ".shape[", i, "] is ", got, ", wanted at least ", ~w));
-    if (t->strides[i] < 0) return diag.fail(say(want.name, ".strides[", i, "] is ", t->strides[i], ", wanted 0 or more"));
+    if (t->strides[i] < 0)
+      return diag.fail(say(want.name, ".strides[", i, "] is ", t->strides[i], ", wanted 0 or more"));
     empty |= got == 0;
   }
   if (!empty && !t->data) return diag.fail(say(want.name, " has no data, wanted memory"));
@@ -409,7 +418,8 @@ inline bool check_cache(const Diag& diag, const attnrt_problem& p, int32_t num_b
   if (p.kv_layouts & ATTNRT_KV_FP8_DS_MLA)
     return check_rows(diag, p.device_type, {"k_cache", k, 0, 4, {blocks, bs, 1, 656}});
   const int64_t kinds = only(p.kv_dtype);
-  if (!check_rows(diag, p.device_type, {"k_cache", k, kinds, 4, {blocks, bs, p.num_kv_heads, p.head_size_qk}})) return false;
+  if (!check_rows(diag, p.device_type, {"k_cache", k, kinds, 4, {blocks, bs, p.num_kv_heads, p.head_size_qk}}))
+    return false;
   if (!check_row_scales(diag, p, "k_cache", k)) return false;
   if (p.kv_layouts & ATTNRT_KV_MLA_LATENT) return true;
   return check_rows(diag, p.device_type, {"v_cache", v, kinds, 4, {blocks, bs, p.num_kv_heads, p.head_size_v}}) &&
@@ -428,7 +438,8 @@ inline bool check_run(const Diag& diag, const attnrt_problem& p, const attnrt_li
   const int64_t qk = split ? p.mla_kv_lora : p.head_size_qk;
   if (!check_rows(diag, dev, {"q", a.q, only(p.q_dtype), 3, {t, heads, qk, 0}})) return false;
   if (!check_rows(diag, dev, {"out", a.out, only(p.out_dtype), 3, {t, heads, p.head_size_v, 0}})) return false;
-  if (split && !check_rows(diag, dev, {"q_rope", a.q_rope, only(p.q_dtype), 3, {t, heads, p.mla_rope, 0}})) return false;
+  if (split && !check_rows(diag, dev, {"q_rope", a.q_rope, only(p.q_dtype), 3, {t, heads, p.mla_rope, 0}}))
+    return false;
   if (is_paged(p.kv_layouts)) {
     if (!check_cache(diag, p, l.num_blocks, a.k_cache, a.v_cache)) return false;
   } else {
@@ -459,10 +470,12 @@ inline bool check_run(const Diag& diag, const attnrt_problem& p, const attnrt_li
                                            : " is NULL, wanted the operand of a feature in the problem"));
   if (a.sinks && !check_tensor(diag, dev, {"sinks", a.sinks, only(ATTNRT_FP32) | only(p.q_dtype), 1, {heads, 0, 0, 0}}))
     return false;
-  if (a.alibi_slopes && !check_tensor(diag, dev, {"alibi_slopes", a.alibi_slopes, only(ATTNRT_FP32), 1, {heads, 0, 0, 0}}))
+  if (a.alibi_slopes &&
+      !check_tensor(diag, dev, {"alibi_slopes", a.alibi_slopes, only(ATTNRT_FP32), 1, {heads, 0, 0, 0}}))
     return false;
   if (a.dense_mask && !check_tensor(diag, dev, {"dense_mask", a.dense_mask, 0, 4, {-1, -1, -1, -1}})) return false;
-  if (a.tree_mask && !check_tensor(diag, dev, {"tree_mask", a.tree_mask, only(ATTNRT_FP32), 3, {-1, -1, -1, 0}})) return false;
+  if (a.tree_mask && !check_tensor(diag, dev, {"tree_mask", a.tree_mask, only(ATTNRT_FP32), 3, {-1, -1, -1, 0}}))
+    return false;
   if (a.prefix_ranges && !check_tensor(diag, dev, {"prefix_ranges", a.prefix_ranges, 0, 2, {t, 2, 0, 0}})) return false;
   if (a.sparse_indices &&
       !check_tensor(diag, dev, {"sparse_indices", a.sparse_indices, 0, 2, {t, p.sparse_topk, 0, 0}}))
@@ -481,7 +494,8 @@ inline bool check_write(const Diag& diag, const attnrt_problem& p, const attnrt_
   const int32_t dev = p.device_type;
   if (!is_paged(p.kv_layouts)) return diag.fail("write_kv: the problem has no cache, wanted a paged KV layout");
   if (!check_scales(diag, p, {{"k_scale", a.k_scale}, {"v_scale", a.v_scale}})) return false;
-  if (!check_cache_scale(diag, p, "k_scale", a.k_scale) || !check_cache_scale(diag, p, "v_scale", a.v_scale)) return false;
+  if (!check_cache_scale(diag, p, "k_scale", a.k_scale) || !check_cache_scale(diag, p, "v_scale", a.v_scale))
+    return false;
   const bool mla = p.family == ATTNRT_FAMILY_MLA;
   const int64_t heads = p.num_kv_heads;
   const int64_t k_size = mla ? p.mla_kv_lora : p.head_size_qk, v_size = mla ? p.mla_rope : p.head_size_v;
@@ -500,7 +514,8 @@ inline bool check_write(const Diag& diag, const attnrt_problem& p, const attnrt_
   if (dev != ATTNRT_DEVICE_CPU) return true;
   int64_t blocks = a.k_cache->shape[0];
   if (!mla && a.v_cache) blocks = std::min(blocks, a.v_cache->shape[0]);
-  const auto* slots = reinterpret_cast<const int64_t*>(static_cast<const char*>(a.slot_mapping->data) + a.slot_mapping->byte_offset);
+  const auto* slots =
+      reinterpret_cast<const int64_t*>(static_cast<const char*>(a.slot_mapping->data) + a.slot_mapping->byte_offset);
   for (int64_t i = 0; i < n; ++i) {
     const int64_t slot = slots[i * a.slot_mapping->strides[0]];
     if (slot < -1 || slot >= blocks * p.block_size)
@@ -515,7 +530,8 @@ inline bool check_gather(const Diag& diag, const attnrt_problem& p, const attnrt
   const int32_t dev = p.device_type;
   if (!is_paged(p.kv_layouts)) return diag.fail("gather_kv: the problem has no cache, wanted a paged KV layout");
   if (!check_scales(diag, p, {{"k_scale", a.k_scale}, {"v_scale", a.v_scale}})) return false;
-  if (!check_cache_scale(diag, p, "k_scale", a.k_scale) || !check_cache_scale(diag, p, "v_scale", a.v_scale)) return false;
+  if (!check_cache_scale(diag, p, "k_scale", a.k_scale) || !check_cache_scale(diag, p, "v_scale", a.v_scale))
+    return false;
   if (!within(diag, "gather.num_seqs", a.num_seqs, 0, INT32_MAX - 1)) return false;
   const bool mla = p.family == ATTNRT_FAMILY_MLA;
   const bool own_scales = p.features & ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
@@ -527,19 +543,22 @@ inline bool check_gather(const Diag& diag, const attnrt_problem& p, const attnrt
   if (a.num_seqs && (!a.kv_lens || !a.kv_start_loc || !a.block_table))
     return diag.fail("gather: kv_lens, kv_start_loc or block_table is NULL, wanted all three");
   if (a.block_table_stride < a.block_table_width)
-    return diag.fail(say("gather.block_table_stride is ", a.block_table_stride, ", wanted at least the width ", a.block_table_width));
+    return diag.fail(say("gather.block_table_stride is ", a.block_table_stride, ", wanted at least the width ",
+                         a.block_table_width));
   if (dev != ATTNRT_DEVICE_CPU) return true;
   const int64_t rows = std::min(a.k->shape[0], a.v->shape[0]);
-  const int64_t num_blocks = mla || !a.v_cache ? a.k_cache->shape[0] : std::min(a.k_cache->shape[0], a.v_cache->shape[0]);
+  const int64_t num_blocks =
+      mla || !a.v_cache ? a.k_cache->shape[0] : std::min(a.k_cache->shape[0], a.v_cache->shape[0]);
   for (int32_t r = 0; r < a.num_seqs; ++r) {
     const int64_t start = a.kv_starts ? a.kv_starts[r] : 0, len = a.kv_lens[r], at = a.kv_start_loc[r];
     if (start < 0 || len < 0 || at < 0 || at + len > rows)
-      return diag.fail(say("gather request ", r, ": start ", start, ", length ", len, ", row ", at, ", wanted them inside ",
-                           rows, " rows"));
+      return diag.fail(say("gather request ", r, ": start ", start, ", length ", len, ", row ", at,
+                           ", wanted them inside ", rows, " rows"));
     if (len == 0) continue;
     const int64_t last = (start + len - 1) / p.block_size;
     if (last >= a.block_table_width)
-      return diag.fail(say("gather request ", r, " needs ", last + 1, " blocks, the block table holds ", a.block_table_width));
+      return diag.fail(
+          say("gather request ", r, " needs ", last + 1, " blocks, the block table holds ", a.block_table_width));
     for (int64_t i = start / p.block_size; i <= last; ++i) {
       const int32_t id = a.block_table[r * a.block_table_stride + i];
       if (id < 0 || id >= num_blocks)

@@ -38,8 +38,8 @@ inline bool amx_permission() {
 }  // namespace cpuid
 #endif
 
-/// ATTNRT_ISA_* that the CPU has, whose registers the system saves and, for AMX, whose use it permits this process: asking
-/// is what requests that permission. [thread-safe]
+/// ATTNRT_ISA_* that the CPU has, whose registers the system saves and, for AMX, whose use it permits this process:
+/// asking is what requests that permission. [thread-safe]
 inline uint64_t cpu_isa() {
   uint64_t isa = 0;
 #if defined(__x86_64__)

@@ -340,7 +340,8 @@ typedef struct attnrt_kv_layout {
 typedef void (*attnrt_task)(void* arg, int64_t begin, int64_t end, uint32_t worker);
 
 /* An engine's thread pool: the `stream` of CPU calls. parallel_for returns when all n items are done; pieces hold at
- * most `grain` items (grain >= 1) except where a pool has one worker; no worker index runs twice at once. It does not nest. */
+ * most `grain` items (grain >= 1) except where a pool has one worker; no worker index runs twice at once. It does not
+ * nest. */
 typedef struct attnrt_executor {
   uint32_t struct_size;
   uint32_t num_workers;
@@ -422,7 +423,7 @@ typedef struct attnrt_batch {
   const uint8_t* causal;        /* [R], with CAUSAL_PER_REQUEST, else NULL */
   const int32_t* block_table;   /* [R, W] kernel blocks in order; entries past the length are garbage, never read */
   int64_t block_table_stride;   /* elements between rows */
-  const int32_t* window_prefix_lens; /* [R], with WINDOW_PREFIX: keys [0, n) stay visible outside the window; else NULL */
+  const int32_t* window_prefix_lens; /* [R], with WINDOW_PREFIX: keys [0, n) are seen outside the window; else NULL */
   const int32_t* query_start_loc_host;
   const int32_t* seq_lens_host;
   const int32_t* kv_start_loc_host;
@@ -432,8 +433,8 @@ typedef struct attnrt_batch {
   int32_t common_prefix_len;    /* keys that all requests share at the start of their tables; a hint, 0 = none */
 } attnrt_batch;
 
-/* Block-sparse pattern (Phi-3-small): each query block of `block` tokens sees its last local_blocks key blocks and every
- * vertical_stride-th block, shifted by head_step a head. */
+/* Block-sparse pattern (Phi-3-small): each query block of `block` tokens sees its last local_blocks key blocks and
+ * every vertical_stride-th block, shifted by head_step a head. */
 typedef struct attnrt_block_sparse {
   uint32_t struct_size;
   uint32_t block;
@@ -443,10 +444,10 @@ typedef struct attnrt_block_sparse {
   uint32_t reserved;
 } attnrt_block_sparse;
 
-/* Operands of one attention call. Optional ones are NULL; each is given exactly when its feature bit was in the problem.
- * Cache views: NHD and HND alike are passed as logical [num_blocks, block_size, Hkv, D] with strides that tell which;
- * MLA latent as [num_blocks, block_size, 1, kv_lora + rope] in k_cache, v_cache NULL; native as bytes [num_blocks,
- * block_bytes] in k_cache, v_cache NULL. Scales are fp32 device tensors, value = stored * scale. */
+/* Operands of one attention call. Optional ones are NULL; each is given exactly when its feature bit was in the
+ * problem. Cache views: NHD and HND alike are passed as logical [num_blocks, block_size, Hkv, D] with strides that tell
+ * which; MLA latent as [num_blocks, block_size, 1, kv_lora + rope] in k_cache, v_cache NULL; native as bytes
+ * [num_blocks, block_bytes] in k_cache, v_cache NULL. Scales are fp32 device tensors, value = stored * scale. */
 typedef struct attnrt_run_args {
   uint32_t struct_size;
   float scale;                          /* softmax scale, 1 / sqrt(head_size) as a rule */
@@ -464,8 +465,8 @@ typedef struct attnrt_run_args {
   const attnrt_tensor* out_block_scale; /* written: scales of groups, OUTPUT_QUANT in groups */
   const attnrt_tensor* sinks;           /* [Hq] fp32 or q dtype: one more logit in the denominator, no value */
   const attnrt_tensor* alibi_slopes;    /* [Hq] fp32: s += slope * (key_pos - query_pos) */
-  const attnrt_tensor* dense_mask;      /* bool, fp16 or fp32 [R or 1, Hq or 1, Q, K]: true = visible; numbers are added */
-  const attnrt_tensor* tree_mask;       /* fp32 [R or 1, Q, Q], added to the last query_len x query_len scores in place of causality */
+  const attnrt_tensor* dense_mask;      /* bool, fp16 or fp32 [R or 1, Hq or 1, Q, K]: true = seen; numbers are added */
+  const attnrt_tensor* tree_mask;       /* fp32 [R or 1, Q, Q], added to the last Q x Q scores in place of causality */
   const attnrt_tensor* prefix_ranges;   /* [T, 2] i32 inclusive positions seen both ways, (-1, -1) = none */
   const attnrt_tensor* sparse_indices;  /* [T, topk] i32 logical positions in the request, -1 = none */
   const attnrt_block_sparse* block_sparse;
@@ -474,12 +475,12 @@ typedef struct attnrt_run_args {
 } attnrt_run_args;
 
 /* Cache write: k [N, Hkv, Dqk], v [N, Hkv, Dv]; MLA: k the latent [N, 1, kv_lora], v the rope part [N, 1, rope].
- * A cache of 8 bits stores the fp32 quotient value / scale, rounded to nearest even; what is too large, infinity too, becomes
- * the largest finite number of its sign. Rows given in the cache's dtype are copied as they are.
+ * A cache of 8 bits stores the fp32 quotient value / scale, rounded to nearest even; what is too large, infinity too,
+ * becomes the largest finite number of its sign. Rows given in the cache's dtype are copied as they are.
  * PER_TOKEN_HEAD_SCALES: each row (token and head) of K and of V has a scale of its own, max |value| / M in fp32, M the
- * largest number of the dtype (int8: 127); it lies behind the row's D elements at the next multiple of 4 bytes, so that strides
- * are multiples of 4 and leave room for it. A row of zeros has scale 0. k_scale and v_scale are NULL in every call then, and
- * rows are given in q's dtype. */
+ * largest number of the dtype (int8: 127); it lies behind the row's D elements at the next multiple of 4 bytes, so that
+ * strides are multiples of 4 and leave room for it. A row of zeros has scale 0. k_scale and v_scale are NULL in every
+ * call then, and rows are given in q's dtype. */
 typedef struct attnrt_write_args {
   uint32_t struct_size;
   uint32_t reserved;
@@ -493,8 +494,8 @@ typedef struct attnrt_write_args {
 } attnrt_write_args;
 
 /* Cache read-out, for chunked MLA prefill and export: rows [kv_starts[r], kv_starts[r] + kv_lens[r]) of each request to
- * k and v, packed at kv_start_loc. Where k and v have q's dtype, a cache of 8 bits is read as stored * scale (rounded to fp32,
- * then to that dtype); where they have the cache's, it is copied. Scales as in write_args. */
+ * k and v, packed at kv_start_loc. Where k and v have q's dtype, a cache of 8 bits is read as stored * scale (rounded
+ * to fp32, then to that dtype); where they have the cache's, it is copied. Scales as in write_args. */
 typedef struct attnrt_gather_args {
   uint32_t struct_size;
   int32_t num_seqs;
@@ -524,7 +525,7 @@ typedef struct attnrt_merge_args {
   const attnrt_tensor* lse;           /* [T, Hq] or NULL */
   const attnrt_tensor* out_scale;     /* OUTPUT_QUANT, else NULL */
   int64_t num_tokens;                 /* real rows; those past it are left alone */
-  int64_t num_merged_tokens;          /* rows past it copy the last partial alone (tokens without context); num_tokens = all */
+  int64_t num_merged_tokens;          /* rows past it copy the last partial alone (no context); num_tokens = all */
 } attnrt_merge_args;
 
 /* ---- tables ------------------------------------------------------------------------------------------------ */
@@ -542,11 +543,11 @@ struct attnrt_variant {
   const attnrt_caps* caps;
   const void* self; /* the plugin's own, for tables made from data; may be NULL */
 
-  /* [thread-safe] Refuses combinations that caps cannot say: adds one reason for each and returns UNSUPPORTED. Pure: the
-   * same answer on every machine. May be NULL. */
+  /* [thread-safe] Refuses combinations that caps cannot say: adds one reason for each and returns UNSUPPORTED. Pure:
+   * the same answer on every machine. May be NULL. */
   attnrt_status (*supports)(const attnrt_variant* variant, const attnrt_problem* problem, const attnrt_diag* diag);
 
-  /* [thread-safe] The cache for a problem whose kv_layouts and block_size are settled. Pure. NULL: only contiguous K and V. */
+  /* [thread-safe] The cache for a problem whose kv_layouts and block_size are settled. Pure. NULL: no cache. */
   attnrt_status (*kv_layout)(const attnrt_variant* variant, const attnrt_problem* problem, attnrt_kv_layout* layout,
                              const attnrt_diag* diag);
 
@@ -559,7 +560,7 @@ struct attnrt_variant {
   attnrt_status (*workspace)(const attnrt_kernel_op* op, const attnrt_limits* limits, attnrt_workspace* sizes,
                              const attnrt_diag* diag);
 
-  /* [thread-safe] Binds memory of at least the sizes that `workspace` told, whose addresses hold for the plan's life. */
+  /* [thread-safe] Binds memory of at least the sizes that `workspace` told, whose addresses hold for its life. */
   attnrt_status (*plan_create)(const attnrt_kernel_op* op, const attnrt_limits* limits, const attnrt_memory* memory,
                                attnrt_kernel_plan** plan, const attnrt_diag* diag);
   /* [one thread per plan] Each step. Reads lengths, writes the partition into the plan's buffers; allocates nothing,

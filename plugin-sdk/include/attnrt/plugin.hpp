@@ -18,8 +18,9 @@
 //   void gather_kv(const attnrt_gather_args&, S) const;
 //   void merge_states(const attnrt_merge_args&, S) const;
 //
-// All of them may throw: attnrt::sdk::Error becomes its status and text, std::bad_alloc NO_MEMORY, anything else FAILED.
-// Arguments have passed check.hpp before they reach the class, so a kernel need not validate shapes, dtypes or lengths.
+// All of them may throw: attnrt::sdk::Error becomes its status and text, std::bad_alloc NO_MEMORY, anything else
+// FAILED. Arguments have passed check.hpp before they reach the class, so a kernel need not validate shapes, dtypes or
+// lengths.
 #ifndef ATTNRT_PLUGIN_HPP
 #define ATTNRT_PLUGIN_HPP
 #include <algorithm>
@@ -114,7 +115,8 @@ attnrt_status guarded(const attnrt_diag* diag, F&& f) noexcept {
   struct name<K, std::void_t<decltype(expression)>> : std::true_type {}
 ATTNRT_DETECT_(HasSupports, K::supports(std::declval<const attnrt_problem&>(), std::declval<const Diag&>()));
 ATTNRT_DETECT_(HasKvLayout, K::kv_layout(std::declval<const attnrt_problem&>()));
-ATTNRT_DETECT_(HasWriteKv, std::declval<const K&>().write_kv(std::declval<const attnrt_write_args&>(), attnrt_stream{}));
+ATTNRT_DETECT_(HasWriteKv,
+               std::declval<const K&>().write_kv(std::declval<const attnrt_write_args&>(), attnrt_stream{}));
 ATTNRT_DETECT_(HasGatherKv,
                std::declval<const K&>().gather_kv(std::declval<const attnrt_gather_args&>(), attnrt_stream{}));
 ATTNRT_DETECT_(HasMergeStates,
@@ -210,7 +212,8 @@ struct Adapter {
       *out = nullptr;
       attnrt_limits own_limits;
       attnrt_memory own_memory;
-      if (!accept(diag, "limits", limits, own_limits) || !accept(diag, "memory", memory, own_memory)) return ATTNRT_INVALID;
+      if (!accept(diag, "limits", limits, own_limits) || !accept(diag, "memory", memory, own_memory))
+        return ATTNRT_INVALID;
       if (!check_limits(diag, op(p).problem, own_limits)) return ATTNRT_INVALID;
       if (!check_memory(diag, op(p).kernel.workspace(own_limits), own_memory)) return ATTNRT_INVALID;
       *out = reinterpret_cast<attnrt_kernel_plan*>(new KernelPlan(op(p), own_limits, own_memory));
@@ -310,7 +313,8 @@ constexpr attnrt_variant make_variant(const char* name, const attnrt_caps* caps,
 
 /// The table of one backend over a static array of variant pointers, best first.
 template <std::size_t N>
-constexpr attnrt_backend make_backend(const char* name, const char* summary, const attnrt_variant* const (&variants)[N]) {
+constexpr attnrt_backend make_backend(const char* name, const char* summary,
+                                      const attnrt_variant* const (&variants)[N]) {
   return {sizeof(attnrt_backend), static_cast<uint32_t>(N), name, summary, variants};
 }
 

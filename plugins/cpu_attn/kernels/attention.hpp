@@ -12,8 +12,8 @@
 
 namespace attnrt::cpu {
 
-/// Query rows of one item of the portable kernel. Row = query * group + head of the group: the heads that share keys share
-/// a tile.
+/// Query rows of one item of the portable kernel. Row = query * group + head of the group: the heads that share keys
+/// share a tile.
 constexpr int32_t kItemRows = 64;
 /// Keys of one of its tiles; tiles stand at 0, kTileKeys, 2 kTileKeys of every request.
 constexpr int32_t kTileKeys = 64;

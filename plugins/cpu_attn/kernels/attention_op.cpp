@@ -12,21 +12,22 @@ namespace attnrt::cpu {
 
 void want_absent(const char* call, const char* name, const attnrt_tensor* tensor) {
   if (tensor)
-    throw sdk::Error(ATTNRT_INVALID, sdk::say(call, ": ", name, " is given, wanted NULL: this kernel does not read it"));
+    throw sdk::Error(ATTNRT_INVALID,
+                     sdk::say(call, ": ", name, " is given, wanted NULL: this kernel does not read it"));
 }
 
 namespace {
 
-/// Rows enough that packing or reading keys is cheap beside them, few enough that a tile stays in a megabyte of cache. All
-/// heads of MLA together, where they fit: one packed tile then serves them all.
+/// Rows enough that packing or reading keys is cheap beside them, few enough that a tile stays in a megabyte of cache.
+/// All heads of MLA together, where they fit: one packed tile then serves them all.
 int32_t panel_item_rows(const AttentionShape& shape) {
   if (shape.head_size_qk + shape.head_size_v <= 256) return shape.native ? 144 : 258;
   if (shape.head_size_qk + shape.head_size_v <= 512) return 144;
   return shape.group >= 64 && shape.group <= 128 ? shape.group : 96;
 }
 
-/// Fewer keys where rows are wide, so that keys, values and scores of a tile stay in the cache together; few where blocks are
-/// to be skipped.
+/// Fewer keys where rows are wide, so that keys, values and scores of a tile stay in the cache together; few where
+/// blocks are to be skipped.
 int32_t panel_tile_keys(const attnrt_problem& p) {
   if (p.features & ATTNRT_FEATURE_BLOCK_SPARSE) return kernel::kPanelWidth;
   const uint32_t bytes = quantised(p) ? 4 : sdk::dtype_bytes(p.q_dtype);
@@ -166,18 +167,20 @@ void AttentionOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
     diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype),
                                                  ", wanted one of 8 bits where there are scales"));
   if ((p.features & kRows) && (p.features & kWhole))
-    diag.add(ATTNRT_WHY_PER_HEAD_SCALES, "scales a token and head and scales a tensor or head are asked for, wanted one kind");
+    diag.add(ATTNRT_WHY_PER_HEAD_SCALES,
+             "scales a token and head and scales a tensor or head are asked for, wanted one kind");
   if ((p.features & kRows) && !(p.kv_layouts & (ATTNRT_KV_NHD | ATTNRT_KV_HND | ATTNRT_KV_NATIVE)))
     diag.add(ATTNRT_WHY_KV_LAYOUT, "scales a token and head are asked for, wanted a cache whose rows they follow");
   if (p.num_kv_heads == 0 || p.num_heads % p.num_kv_heads != 0)
     diag.add(ATTNRT_WHY_GQA_GROUP, sdk::say("num_heads is ", p.num_heads, ", wanted a multiple of num_kv_heads ",
                                             p.num_kv_heads));
   if ((p.features & ATTNRT_FEATURE_TREE_MASK) && p.cp_size > 1)
-    diag.add(ATTNRT_WHY_TREE_MASK, sdk::say("cp_size is ", p.cp_size, ", wanted 1 with a tree mask: its columns are the ",
-                                            "last keys of a request, which lie on several ranks"));
+    diag.add(ATTNRT_WHY_TREE_MASK,
+             sdk::say("cp_size is ", p.cp_size, ", wanted 1 with a tree mask: its columns are the ",
+                      "last keys of a request, which lie on several ranks"));
   if (p.kv_layouts == ATTNRT_KV_NATIVE && p.block_size % kernel::kGranule != 0)
-    diag.add(ATTNRT_WHY_BLOCK_SIZE, sdk::say("block_size is ", p.block_size, ", wanted a multiple of ", kernel::kGranule,
-                                             " for native pages"));
+    diag.add(ATTNRT_WHY_BLOCK_SIZE, sdk::say("block_size is ", p.block_size, ", wanted a multiple of ",
+                                             kernel::kGranule, " for native pages"));
 }
 
 }  // namespace attnrt::cpu

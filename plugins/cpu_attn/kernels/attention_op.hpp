@@ -43,10 +43,10 @@ class AttentionOp {
   void run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const;
   void merge_states(const attnrt_merge_args& args, attnrt_stream stream) const;
 
-  /// Refuses dtypes of q and out that differ, of the cache where it is neither q's nor of 8 bits, scales that do not fit it,
-  /// Refuses dtypes of q and out that differ, of the cache where it is neither q's nor of 8 bits, scales that do not fit it,
-  /// head counts that do not divide, native pages whose size is no multiple of kGranule, and a tree mask together with context
-  /// parallelism.
+  /// Refuses dtypes of q and out that differ, of the cache where it is neither q's nor of 8 bits, scales that do not
+  /// fit it, Refuses dtypes of q and out that differ, of the cache where it is neither q's nor of 8 bits, scales that
+  /// do not fit it, head counts that do not divide, native pages whose size is no multiple of kGranule, and a tree mask
+  /// together with context parallelism.
   static void supports(const attnrt_problem& problem, const sdk::Diag& diag);
 
  protected:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// byte_cache.hpp: the native cache of 8 bits: the rows of a block's KV head together, its keys, then its values, so that both
-// come from memory in long runs. It is NHD in other strides.
+// byte_cache.hpp: the native cache of 8 bits: the rows of a block's KV head together, its keys, then its values, so
+// that both come from memory in long runs. It is NHD in other strides.
 #ifndef ATTNRT_CPU_ATTN_BYTE_CACHE_HPP
 #define ATTNRT_CPU_ATTN_BYTE_CACHE_HPP
 #include <algorithm>
@@ -28,8 +28,9 @@ struct ByteRows {
     const int64_t slots = p.block_size, heads = p.num_kv_heads;
     const int64_t k_row = byte_row(p, p.head_size_qk), v_row = byte_row(p, p.head_size_v);
     const int64_t head = slots * (k_row + v_row);
-    const auto lay = [&](attnrt_tensor& t, int64_t (&shape)[4], int64_t (&strides)[4], uint32_t width, int64_t row) {
-      const int64_t sizes[] = {bytes.shape[0], slots, heads, int64_t{width}}, steps[] = {bytes.strides[0], row, head, 1};
+    const auto lay = [&](attnrt_tensor& t, int64_t(&shape)[4], int64_t(&strides)[4], uint32_t width, int64_t row) {
+      const int64_t sizes[] = {bytes.shape[0], slots, heads, int64_t{width}},
+                    steps[] = {bytes.strides[0], row, head, 1};
       std::copy(sizes, sizes + 4, shape);
       std::copy(steps, steps + 4, strides);
       t.ndim = 4;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// byte_rows.hpp: rows of a cache of 8 bits, whose type is known at run time alone: a kernel turns them into the numbers that it
-// computes with where it packs them, and needs no instance for each type.
+// byte_rows.hpp: rows of a cache of 8 bits, whose type is known at run time alone: a kernel turns them into the numbers
+// that it computes with where it packs them, and needs no instance for each type.
 #ifndef ATTNRT_CPU_ATTN_BYTE_ROWS_HPP
 #define ATTNRT_CPU_ATTN_BYTE_ROWS_HPP
 #include <cstdint>
@@ -36,7 +36,8 @@ inline float row_scale(const uint8_t* row, int64_t n) {
 
 /// A scale of the call: of the request and head, 1 where it has none.
 inline float scale_of(const cpu::View& scales, int64_t request, int64_t head) {
-  return scales.data ? static_cast<const float*>(scales.data)[request * scales.stride[0] + head * scales.stride[1]] : 1.0f;
+  return scales.data ? static_cast<const float*>(scales.data)[request * scales.stride[0] + head * scales.stride[1]]
+                     : 1.0f;
 }
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA

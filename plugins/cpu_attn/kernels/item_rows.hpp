@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// item_rows.hpp: the rows of an item, (query, head of the group), in strips of as many as a register tile holds, and what
-// they see of a tile of keys. Heads that share keys stand side by side; where a block-sparse pattern differs by head, the
-// queries of a head do, so that a strip skips what its head does not see.
+// item_rows.hpp: the rows of an item, (query, head of the group), in strips of as many as a register tile holds, and
+// what they see of a tile of keys. Heads that share keys stand side by side; where a block-sparse pattern differs by
+// head, the queries of a head do, so that a strip skips what its head does not see.
 #ifndef ATTNRT_CPU_ATTN_ITEM_ROWS_HPP
 #define ATTNRT_CPU_ATTN_ITEM_ROWS_HPP
 #include <cstdint>

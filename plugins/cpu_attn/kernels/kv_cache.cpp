@@ -70,8 +70,10 @@ void widen_bytes(uint32_t type, uint32_t to_type, const std::byte* bytes, std::b
 /// The heads of one row, between row `row` of the tensor and slot `slot` of the cache.
 void copy_row(const CachePart& part, int64_t row, int64_t slot, bool to_cache) {
   const attnrt_tensor &rows = *part.rows, &cache = *part.cache;
-  const int64_t bytes = rows.dtype.bits / 8, cell = cache.dtype.bits / 8, block_size = cache.shape[1], n = rows.shape[2];
-  const auto outer = static_cast<uint32_t>(sdk::dtype_of(rows.dtype)), inner = static_cast<uint32_t>(sdk::dtype_of(cache.dtype));
+  const int64_t bytes = rows.dtype.bits / 8, cell = cache.dtype.bits / 8, block_size = cache.shape[1],
+                n = rows.shape[2];
+  const auto outer = static_cast<uint32_t>(sdk::dtype_of(rows.dtype)),
+             inner = static_cast<uint32_t>(sdk::dtype_of(cache.dtype));
   std::byte* outside = data_of(rows) + row * rows.strides[0] * bytes;
   std::byte* inside = data_of(cache) + (slot / block_size * cache.strides[0] + slot % block_size * cache.strides[1] +
                                         part.column) * cell;
@@ -85,7 +87,8 @@ void copy_row(const CachePart& part, int64_t row, int64_t slot, bool to_cache) {
     float scale = scale_of(part, head);
     if (part.row_scales) {
       if (to_cache) scale = scale_for(outer, inner, a, n);
-      std::memcpy(to_cache ? static_cast<void*>(b + n) : &scale, to_cache ? static_cast<void*>(&scale) : b + n, sizeof scale);
+      std::memcpy(to_cache ? static_cast<void*>(b + n) : &scale, to_cache ? static_cast<void*>(&scale) : b + n,
+                  sizeof scale);
     }
     if (to_cache)
       narrow_bytes(outer, inner, a, b, n, scale);

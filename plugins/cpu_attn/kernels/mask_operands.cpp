@@ -48,8 +48,8 @@ MaskOperands masks_of(const attnrt_run_args& args, const attnrt_batch& b, const 
     queries = std::max(queries, query_len);
     keys = std::max(keys, own);
     if (args.tree_mask && own < query_len)
-      throw sdk::Error(ATTNRT_INVALID, sdk::say("run: request ", r, " has ", own, " keys, wanted at least its ", query_len,
-                                                " queries under a tree mask"));
+      throw sdk::Error(ATTNRT_INVALID, sdk::say("run: request ", r, " has ", own, " keys, wanted at least its ",
+                                                query_len, " queries under a tree mask"));
   }
   if (const attnrt_tensor* t = args.dense_mask; t && queries > 0) {
     want_size("dense_mask", *t, 0, b.num_seqs, true);

@@ -19,12 +19,13 @@ class MlaLatent : public AttentionOp {
 
   static attnrt_kv_layout kv_layout(const attnrt_problem& problem) { return cache_layout(problem); }
 
-  /// Beyond AttentionOp: whole numbers without a scale make scores so large that outputs near the least normal number of
-  /// fp32 are not within the tolerances.
+  /// Beyond AttentionOp: whole numbers without a scale make scores so large that outputs near the least normal number
+  /// of fp32 are not within the tolerances.
   static void supports(const attnrt_problem& p, const sdk::Diag& diag) {
     AttentionOp::supports(p, diag);
     if (p.kv_dtype == ATTNRT_INT8 && !(p.features & ATTNRT_FEATURE_KV_SCALES))
-      diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, "kv_dtype is int8 without a scale, wanted the feature KV_SCALES with int8 latents");
+      diag.add(ATTNRT_WHY_KV_CACHE_DTYPE,
+               "kv_dtype is int8 without a scale, wanted the feature KV_SCALES with int8 latents");
   }
 
   /// k: the latent, v: the rope part, which follow each other in a row of the cache and share its scale.

@@ -2,20 +2,23 @@
 //
 // panel_attention.hpp: fused attention of one item over packed panels (data sheet)
 //   ISA           that of the file which includes this: AVX2 + FMA + F16C, or AVX-512, with or without its bf16 dot
-//   storage       fp32, fp16, bf16, and rows of e4m3, e5m2, int8 with scales, packed as bf16 for the bf16 dot, else as fp32;
-//                 sums in fp32. With the bf16 dot the weights of the values are rounded to bf16, their sum too, and values
-//                 with scales of their own; the log-sum-exp takes the weights as they were
+//   storage       fp32, fp16, bf16, and rows of e4m3, e5m2, int8 with scales, packed as bf16 for the bf16 dot, else as
+//   fp32;
+//                 sums in fp32. With the bf16 dot the weights of the values are rounded to bf16, their sum too, and
+//                 values with scales of their own; the log-sum-exp takes the weights as they were
 //   layouts       native pages are read as they lie; rows (contiguous, NHD, HND) are packed tile by tile; latent rows
 //                 serve as keys as they lie, their values are packed (latent_source.hpp)
 //   shapes        head sizes in multiples of 8, K and V of different width, any GQA group, any block size
-//   masks         causal by request, window and its prefix, ranges, tree, dense, block-sparse: tiles that no row sees are
+//   masks         causal by request, window and its prefix, ranges, tree, dense, block-sparse: tiles that no row sees
+//   are
 //                 skipped, columns at both ends of a strip too; a bias is added only in tiles with holes or numbers. A
 //                 block-sparse problem has tiles of 64 keys, and rows in the order of their heads where heads differ
 //   positions     local keys of a context-parallel rank; the result then is a part for merge_states
 //   tiles         rows of (query, head of the group) x tile_keys; register tile kTileRows x kTileVectors
-//   determinism   schedule-invariant: tiles stand at multiples of tile_keys and splits at multiples of kSplitKeys of every
-//                 request; a row's weights depend on its own keys, hidden keys inside a tile add exact zeros; splits fold
-//                 in ascending order by one function, whoever computed them
+//   determinism   schedule-invariant: tiles stand at multiples of tile_keys and splits at multiples of kSplitKeys of
+//   every
+//                 request; a row's weights depend on its own keys, hidden keys inside a tile add exact zeros; splits
+//                 fold in ascending order by one function, whoever computed them
 //   algorithm     FlashAttention-2 (arXiv:2307.08691) with GQA heads folded into rows; splits of the keys as in
 //                 Flash-Decoding, folded by the worker that finishes last
 #ifndef ATTNRT_CPU_ATTN_PANEL_ATTENTION_HPP
@@ -41,8 +44,8 @@ using cpu::AttentionShape;
 using cpu::kMaxTileKeys;
 using cpu::kSplitKeys;
 
-/// S: keys and values as stored; Packed: the dot over packed rows; Direct: the dot over native pages. q is of any type where
-/// the dots take fp32, else bf16.
+/// S: keys and values as stored; Packed: the dot over packed rows; Direct: the dot over native pages. q is of any type
+/// where the dots take fp32, else bf16.
 template <class S, class Packed, class Direct>
 class PanelAttention {
  public:
@@ -97,8 +100,8 @@ class PanelAttention {
   static_assert(sizeof(Element) == sizeof(typename Direct::A));
   static constexpr bool kFine = sizeof(S) == 4;
   static constexpr int kDegree = kFine ? 5 : 4;
-  /// Below this many rows keys and values come from memory as fast as they are used: packing asks a tile ahead. Pages are
-  /// asked for ahead by the first strip whatever the rows: it finds them in the cache, and so do the others.
+  /// Below this many rows keys and values come from memory as fast as they are used: packing asks a tile ahead. Pages
+  /// are asked for ahead by the first strip whatever the rows: it finds them in the cache, and so do the others.
   static constexpr int kStreamRows = 2 * kTileRows;
   /// Dims that fp32 scores sum at a time: short sums err less than one long one.
   static constexpr int64_t kPieceSteps = 32;
@@ -121,7 +124,8 @@ class PanelAttention {
 
   void load_queries() {
     auto* to = reinterpret_cast<Element*>(at_.q);
-    for (int32_t row = 0; row < item_.rows; ++row, to += shape_.head_size_qk) load_query(call_, token(row), rows_.head(row), to);
+    for (int32_t row = 0; row < item_.rows; ++row, to += shape_.head_size_qk)
+      load_query(call_, token(row), rows_.head(row), to);
     if (shape_.latent) latent_.pack_queries(item_.rows);
   }
 
@@ -131,7 +135,8 @@ class PanelAttention {
     const int64_t begin = seen.begin > split * kSplitKeys ? seen.begin : split * kSplitKeys;
     const int64_t end = seen.end < (split + 1) * kSplitKeys ? seen.end : (split + 1) * kSplitKeys;
     for (int64_t tile = begin / shape_.tile_keys * shape_.tile_keys; tile < end; tile += shape_.tile_keys) {
-      const int64_t from = begin > tile ? begin : tile, to = end < tile + shape_.tile_keys ? end : tile + shape_.tile_keys;
+      const int64_t from = begin > tile ? begin : tile,
+                    to = end < tile + shape_.tile_keys ? end : tile + shape_.tile_keys;
       if (from >= to || !rows_.place(tile)) continue;
       if (shape_.latent) {
         latent_.find(tile, from, to);

@@ -21,8 +21,8 @@ void copy_word(std::byte* rows, std::byte* page, bool to_page) {
   std::memcpy(to_page ? page : rows, to_page ? rows : page, sizeof(Word));
 }
 
-/// One row of keys and of values of one head, between rows outside and its token in a page. Keys lie a step apart, whole
-/// pairs together; values a pair apart.
+/// One row of keys and of values of one head, between rows outside and its token in a page. Keys lie a step apart,
+/// whole pairs together; values a pair apart.
 template <class Word>
 void copy_token(const PanelLayout& page, std::byte* at, int64_t token, std::byte* key, std::byte* value, bool to_page) {
   constexpr auto kBytes = static_cast<int64_t>(sizeof(Word));
@@ -31,12 +31,14 @@ void copy_token(const PanelLayout& page, std::byte* at, int64_t token, std::byte
     for (int64_t d = 0; d < page.head_size_qk; d += page.pair, to += page.key_step())
       copy_word<uint32_t>(key + d * kBytes, to, to_page);
   } else {
-    for (int64_t d = 0; d < page.head_size_qk; ++d, to += page.key_step()) copy_word<Word>(key + d * kBytes, to, to_page);
+    for (int64_t d = 0; d < page.head_size_qk; ++d, to += page.key_step())
+      copy_word<Word>(key + d * kBytes, to, to_page);
   }
   for (int64_t panel = 0; panel < page.value_panels(); ++panel) {
     const int64_t first = panel * kernel::kPanelWidth, n = std::min(page.panel_dims(panel), page.head_size_v - first);
     std::byte* step = at + page.value_at(token, panel, 0);
-    for (int64_t d = 0; d < n; ++d) copy_word<Word>(value + (first + d) * kBytes, step + d * page.pair * kBytes, to_page);
+    for (int64_t d = 0; d < n; ++d)
+      copy_word<Word>(value + (first + d) * kBytes, step + d * page.pair * kBytes, to_page);
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// panel_source.hpp: where register tiles find the keys and values of a tile: in native pages as they lie, or in the worker's
-// scratch page, into which rows (contiguous, NHD, HND, MLA latents of 8 bits) are packed.
+// panel_source.hpp: where register tiles find the keys and values of a tile: in native pages as they lie, or in the
+// worker's scratch page, into which rows (contiguous, NHD, HND, MLA latents of 8 bits) are packed.
 #ifndef ATTNRT_CPU_ATTN_PANEL_SOURCE_HPP
 #define ATTNRT_CPU_ATTN_PANEL_SOURCE_HPP
 #include <cstdint>
@@ -95,8 +95,8 @@ class PanelSource {
     has_tail_ = false;
   }
 
-  /// Where the keys [from, to) of a tile lie in native pages. The last step of values may hold one token that is no key: it
-  /// is copied without it.
+  /// Where the keys [from, to) of a tile lie in native pages. The last step of values may hold one token that is no
+  /// key: it is copied without it.
   void find_pages(int64_t tile, int64_t from, int64_t to) {
     const PanelLayout& layout = shape_.panels;
     const int64_t size = shape_.block_size, first = from / kGranule * kGranule;
@@ -161,8 +161,8 @@ class PanelSource {
     int64_t column, end;
   };
 
-  /// Rows of 8 bits. A key's own scale goes to its column of scores, a value's to its numbers. The next tile's rows are asked
-  /// for meanwhile.
+  /// Rows of 8 bits. A key's own scale goes to its column of scores, a value's to its numbers. The next tile's rows are
+  /// asked for meanwhile.
   void pack_bytes(int64_t tile, int64_t from, int64_t to) {
     const int64_t first = (from - tile) / kGranule * kGranule, end = to - tile;
     const int64_t last = (end + kGranule - 1) / kGranule * kGranule;
@@ -231,8 +231,8 @@ class PanelSource {
     return {base + b.kv_start_loc[request] * view.stride[1], nullptr, 0, view.stride[1], 1};
   }
 
-  /// Few rows leave time for the next tile to come from memory: its keys while this one is packed (they are returned), its
-  /// values while scores are computed.
+  /// Few rows leave time for the next tile to come from memory: its keys while this one is packed (they are returned),
+  /// its values while scores are computed.
   int64_t find_later(int64_t tile, const S** keys) {
     num_pieces_ = 0;
     if (!streams_) return 0;

@@ -34,7 +34,8 @@ PartitionSizes partition_sizes(const AttentionShape& shape, const AttentionKerne
   sizes.counters = shares * heads;
   const uint64_t splits = static_cast<uint64_t>(limits.max_seq_len) / kSplitKeys + 1;
   const int64_t decode = kernels.split_floats(shape, std::min(shape.group, shape.item_rows));
-  sizes.partial_floats = std::max<uint64_t>(uint64_t{limits.num_workers} << 19, heads * splits * static_cast<uint64_t>(decode));
+  sizes.partial_floats =
+      std::max<uint64_t>(uint64_t{limits.num_workers} << 19, heads * splits * static_cast<uint64_t>(decode));
   return sizes;
 }
 

@@ -37,7 +37,8 @@ inline void load_query(const cpu::AttentionCall& call, int64_t token, int64_t he
     if constexpr (sizeof(To) == sizeof(float))
       read_row(call.shape.q_dtype, view.data, from, at, n);
     else
-      std::memcpy(static_cast<void*>(at), static_cast<const To*>(view.data) + from, static_cast<std::size_t>(n) * sizeof(To));
+      std::memcpy(static_cast<void*>(at), static_cast<const To*>(view.data) + from,
+                  static_cast<std::size_t>(n) * sizeof(To));
   };
   const int64_t rope = call.shape.q_rope, first = call.shape.head_size_qk - rope;
   part(call.q, to, first);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// row_mask.hpp: which keys a row of one request sees, and what is added to its scores: causality and window (mask.hpp) with
-// the prefix that no window hides, multimodal ranges, tree mask, block-sparse pattern and dense mask on top. A tile asks
-// twice: which columns a row may see at all, which costs next to nothing, and only where those have holes or numbers for
-// the bias of each column.
+// row_mask.hpp: which keys a row of one request sees, and what is added to its scores: causality and window (mask.hpp)
+// with the prefix that no window hides, multimodal ranges, tree mask, block-sparse pattern and dense mask on top. A
+// tile asks twice: which columns a row may see at all, which costs next to nothing, and only where those have holes or
+// numbers for the bias of each column.
 #ifndef ATTNRT_CPU_ATTN_ROW_MASK_HPP
 #define ATTNRT_CPU_ATTN_ROW_MASK_HPP
 #include <cstdint>

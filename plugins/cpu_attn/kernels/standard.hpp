@@ -28,7 +28,8 @@ class Standard : public AttentionOp {
   }
   void gather_kv(const attnrt_gather_args& args, attnrt_stream stream) const {
     if (!(problem_.kv_layouts & ATTNRT_KV_NATIVE))
-      return gather_rows({part(args.k, args.k_cache, args.k_scale), part(args.v, args.v_cache, args.v_scale)}, args, stream);
+      return gather_rows({part(args.k, args.k_cache, args.k_scale), part(args.v, args.v_cache, args.v_scale)}, args,
+                         stream);
     if (!quantised(problem_)) return gather_panels(problem_, args, stream);
     const ByteRows rows(problem_, *args.k_cache);
     gather_rows({part(args.k, &rows.k, args.k_scale), part(args.v, &rows.v, args.v_scale)}, args, stream);
