@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/number.hpp"
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -77,6 +78,58 @@ uint32_t encode_small(const Format& f, float value) {
   return !f.unsigned_zero && f.finite && bits == nan ? nan : bits | sign;
 }
 
+/// All values of a type of 8 bits.
+using Values = std::array<float, 256>;
+
+const Values& values_of(uint32_t dtype) {
+  static const auto tables = [] {
+    std::array<Values, ATTNRT_DTYPE_COUNT_> all{};
+    for (const uint32_t type : {ATTNRT_FP8_E4M3, ATTNRT_FP8_E4M3FNUZ, ATTNRT_FP8_E5M2, ATTNRT_INT8})
+      for (uint32_t bits = 0; bits < 256; ++bits)
+        all[type][bits] = type == ATTNRT_INT8 ? static_cast<float>(static_cast<int8_t>(static_cast<uint8_t>(bits)))
+                                              : decode_small(format_of(type), bits);
+    return all;
+  }();
+  return tables[dtype];
+}
+
+float largest_of(uint32_t dtype) {
+  if (dtype == ATTNRT_FP32) return std::numeric_limits<float>::max();
+  if (dtype == ATTNRT_INT8) return 127.0f;
+  const Format f = format_of(dtype);
+  const int e = (1 << f.exponent_bits) - (f.finite ? 1 : 2) - f.bias;
+  const int digits = (2 << f.mantissa_bits) - (f.finite && !f.unsigned_zero ? 2 : 1);
+  return std::ldexp(static_cast<float>(digits), e - f.mantissa_bits);
+}
+
+// The common case by bits: what is an ordinary number (no subnormal one) of the format before and after rounding.
+template <uint32_t dtype>
+bool encode_ordinary(float value, uint32_t& bits) {
+  constexpr Format f = format_of(dtype);
+  constexpr uint32_t drop = 23u - f.mantissa_bits, least = static_cast<uint32_t>(128 - f.bias) << 23;
+  constexpr uint32_t all = (1u << (f.exponent_bits + f.mantissa_bits)) - 1;
+  constexpr uint32_t most = f.unsigned_zero ? all : f.finite ? all - 1 : all - (1u << f.mantissa_bits);
+  uint32_t whole;
+  std::memcpy(&whole, &value, 4);
+  const uint32_t size = whole & 0x7fffffffu;
+  if (size < least || size >= 0x7f800000u) return false;
+  const uint32_t moved = size - (least - (1u << 23));
+  const uint32_t rounded = (moved + ((1u << (drop - 1)) - 1) + (moved >> drop & 1u)) >> drop;
+  if (rounded > most) return false;
+  bits = rounded | (whole >> 31) << (f.exponent_bits + f.mantissa_bits);
+  return true;
+}
+
+uint32_t encode_bits(uint32_t dtype, float value) {
+  uint32_t bits = 0;
+  const bool ordinary = dtype == ATTNRT_FP16       ? encode_ordinary<ATTNRT_FP16>(value, bits)
+                        : dtype == ATTNRT_BF16     ? encode_ordinary<ATTNRT_BF16>(value, bits)
+                        : dtype == ATTNRT_FP8_E4M3 ? encode_ordinary<ATTNRT_FP8_E4M3>(value, bits)
+                        : dtype == ATTNRT_FP8_E5M2 ? encode_ordinary<ATTNRT_FP8_E5M2>(value, bits)
+                                                   : encode_ordinary<ATTNRT_FP8_E4M3FNUZ>(value, bits);
+  return ordinary ? bits : encode_small(format_of(dtype), value);
+}
+
 }  // namespace
 
 float decode(uint32_t dtype, const void* from) {
@@ -105,34 +158,21 @@ float decode(uint32_t dtype, const void* from) {
   }
   uint8_t byte;
   std::memcpy(&byte, from, 1);
-  if (dtype == ATTNRT_INT8) return static_cast<float>(static_cast<int8_t>(byte));
-  return decode_small(format_of(dtype), byte);
+  return values_of(dtype)[byte];
 }
 
 void encode(uint32_t dtype, float value, void* to) {
   if (dtype == ATTNRT_FP32) {
     std::memcpy(to, &value, 4);
-  } else if (dtype == ATTNRT_BF16 && std::isfinite(value)) {  // the common one, by bits
-    uint32_t bits;
-    std::memcpy(&bits, &value, 4);
-    bits += 0x7fffu + (bits >> 16 & 1u);
-    const auto half = static_cast<uint16_t>(bits >> 16);
-    std::memcpy(to, &half, 2);
-  } else if (dtype == ATTNRT_FP16 && std::fabs(value) >= 0x1p-14f && std::fabs(value) < 65504.0f) {
-    uint32_t bits;
-    std::memcpy(&bits, &value, 4);
-    const uint32_t size = (bits & 0x7fffffffu) - (112u << 23);
-    const auto half = static_cast<uint16_t>((size + 0xfffu + (size >> 13 & 1u)) >> 13 | (bits >> 16 & 0x8000u));
-    std::memcpy(to, &half, 2);
   } else if (dtype == ATTNRT_FP16 || dtype == ATTNRT_BF16) {
-    const auto half = static_cast<uint16_t>(encode_small(format_of(dtype), value));
+    const auto half = static_cast<uint16_t>(encode_bits(dtype, value));
     std::memcpy(to, &half, 2);
   } else if (dtype == ATTNRT_INT8) {
     const float bounded = std::fmin(127.0f, std::fmax(-128.0f, std::nearbyint(value)));
     const auto byte = static_cast<int8_t>(bounded);
     std::memcpy(to, &byte, 1);
   } else {
-    const auto byte = static_cast<uint8_t>(encode_small(format_of(dtype), value));
+    const auto byte = static_cast<uint8_t>(encode_bits(dtype, value));
     std::memcpy(to, &byte, 1);
   }
 }
@@ -158,12 +198,12 @@ float rounded(uint32_t dtype, float value) {
 }
 
 float largest(uint32_t dtype) {
-  if (dtype == ATTNRT_FP32) return std::numeric_limits<float>::max();
-  if (dtype == ATTNRT_INT8) return 127.0f;
-  const Format f = format_of(dtype);
-  const int e = (1 << f.exponent_bits) - (f.finite ? 1 : 2) - f.bias;
-  const int digits = (2 << f.mantissa_bits) - (f.finite && !f.unsigned_zero ? 2 : 1);
-  return std::ldexp(static_cast<float>(digits), e - f.mantissa_bits);
+  static const auto all = [] {
+    std::array<float, ATTNRT_DTYPE_COUNT_> values{};
+    for (uint32_t type = 0; type < values.size(); ++type) values[type] = largest_of(type);
+    return values;
+  }();
+  return all[dtype];
 }
 
 float quantised(uint32_t dtype, float value) {

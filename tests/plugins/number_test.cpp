@@ -64,6 +64,28 @@ TEST_CASE("rounding is to nearest, ties to even") {
   CHECK(std::isinf(rounded(ATTNRT_FP16, 65520.0f)));
 }
 
+TEST_CASE("between two neighbours the nearer one is stored, halfway the even one") {
+  const struct {
+    uint32_t dtype, last;
+  } types[] = {{ATTNRT_FP16, 0x7bff},
+               {ATTNRT_BF16, 0x7f7f},
+               {ATTNRT_FP8_E4M3, 0x7e},
+               {ATTNRT_FP8_E4M3FNUZ, 0x7f},
+               {ATTNRT_FP8_E5M2, 0x7b}};
+  for (const auto& type : types)
+    for (uint32_t bits = 0; bits < type.last; ++bits) {
+      const uint32_t next = bits + 1;
+      const float low = decode(type.dtype, &bits), high = decode(type.dtype, &next), middle = low + (high - low) / 2;
+      if (middle == low || middle == high) continue;  // bf16 below 2^-133: float has no number between
+      for (const float sign : {1.0f, -1.0f}) {
+        if (rounded(type.dtype, sign * std::nextafter(middle, 0.0f)) != sign * low ||
+            rounded(type.dtype, sign * std::nextafter(middle, high)) != sign * high ||
+            rounded(type.dtype, sign * middle) != sign * (bits % 2 ? high : low))
+          FAIL("type " << type.dtype << ": around " << sign * middle);
+      }
+    }
+}
+
 TEST_CASE("a cache of 8 bits saturates") {
   CHECK(largest(ATTNRT_FP8_E4M3) == 448.0f);
   CHECK(largest(ATTNRT_FP8_E4M3FNUZ) == 240.0f);
