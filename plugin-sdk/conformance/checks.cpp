@@ -47,6 +47,7 @@ Findings invariance(const attnrt_variant& variant, Memory& memory, const CheckOp
   if (options.depth == Depth::quick) {
     invariance.problems = 1;
     invariance.rounds = 3;
+    invariance.longest = 1024;
   }
   if (options.depth == Depth::all) invariance.rounds = 14;
   if (variant.caps->determinism == ATTNRT_DETERMINISM_NONE)

@@ -106,8 +106,8 @@ bool Filling::write() {
         };
         const float* row = r ? row_of(r->k_given, r->k, dqk) : nullptr;
         const float* other = !r ? nullptr : mla ? row + dk : row_of(r->v_given, r->v, dv);
-        for (int64_t d = 0; d < dk; ++d) k.push_back(row ? row[d] : 777.0f);
-        for (int64_t d = 0; d < dv; ++d) v.push_back(other ? other[d] : 777.0f);
+        row ? k.insert(k.end(), row, row + dk) : k.insert(k.end(), at(dk), 777.0f);
+        other ? v.insert(v.end(), other, other + dv) : v.insert(v.end(), at(dv), 777.0f);
       }
     }
     const auto count = static_cast<int64_t>(slots.size());
@@ -167,8 +167,9 @@ bool Filling::gather() {
   Sink sink;
   if (!call("gather_kv", rig.variant().gather_kv(rig.op(), &args, stream, sink.get()), sink)) return false;
   rig.memory().finish(stream);
-  const std::vector<uint8_t> got_k = k.read(), got_v = v.read();
-  const std::size_t bytes = sdk::dtype_bytes(dtype);
+  std::vector<float> got_k(at(rows * heads * dk)), got_v(at(rows * heads * dv));
+  decode_row(dtype, k.read().data(), got_k.size(), got_k.data());
+  decode_row(dtype, v.read().data(), got_v.size(), got_v.data());
   for (std::size_t r = 0; r < requests.size(); ++r)
     for (int64_t i = 0; i < int64_t{lens[r]} * heads; ++i) {
       const int64_t from = int64_t{starts[r]} * heads + i, to = int64_t{locs[r]} * heads + i, h = i % heads;
@@ -179,13 +180,11 @@ bool Filling::gather() {
       };
       const float ks = scale_of(operands.k_scale, h), krs = row_scale(requests[r]->k_row_scale);
       const float vs = mla ? ks : scale_of(operands.v_scale, h), vrs = mla ? krs : row_scale(requests[r]->v_row_scale);
-      const bool raw = dtype == p.kv_dtype;
-      bool same = true;
-      for (int64_t d = 0; d < dk; ++d)
-        same &= decode(dtype, &got_k[at(to * dk + d) * bytes]) == (raw ? row[d] : read_back(p, row[d], ks, krs));
-      for (int64_t d = 0; d < dv; ++d)
-        same &= decode(dtype, &got_v[at(to * dv + d) * bytes]) == (raw ? other[d] : read_back(p, other[d], vs, vrs));
-      if (!same)
+      const auto same = [&](const float* got, const float* kept, int64_t d, float scale, float one_row) {
+        if (dtype == p.kv_dtype) return std::equal(got, got + d, kept);
+        return std::equal(got, got + d, kept, [&](float g, float x) { return g == read_back(p, x, scale, one_row); });
+      };
+      if (!same(&got_k[at(to * dk)], row, dk, ks, krs) || !same(&got_v[at(to * dv)], other, dv, vs, vrs))
         return fault("cache_gather", say("request ", r, " key ", starts[r] + i / heads, " head ", h,
                                          " reads back as other values than were written"));
     }

@@ -103,7 +103,7 @@ class Prover {
          same ? "the same call gives the same bits" : "the same call gave other bits the second time");
   }
 
-  void batch_invariant(const RequestData& r, uint32_t rounds, Random& random) {
+  void batch_invariant(const RequestData& r, uint32_t rounds, int32_t most, Random& random) {
     Bits alone;
     Placement where;
     where.direct = case_.placement.direct;
@@ -116,7 +116,7 @@ class Prover {
       std::vector<const RequestData*> batch;
       double work = 1e8 / (case_.problem.num_heads * (case_.problem.head_size_qk + case_.problem.head_size_v));
       for (int64_t i = 0; i < crowd; ++i) {
-        const int64_t longest = i == 0 ? 4096 : crowd > 32 ? 48 : 700;
+        const int64_t longest = i == 0 ? most : crowd > 32 ? 48 : std::min(most, 700);
         auto keys = static_cast<int32_t>(1 + random.below(longest));
         int32_t query = random.chance(0.5) || i == 0 ? 1 : static_cast<int32_t>(1 + random.below(std::min(keys, 96)));
         if (decode_only) query = std::min(keys, static_cast<int32_t>(case_.problem.decode_query_len));
@@ -267,8 +267,9 @@ Findings check_invariance(const attnrt_variant& variant, Memory& memory, const I
     const RequestData decode = prover.telling(decoder ? Length{1, 417} : Length{61, 61}, random);
     prover.repeatable(decode, c.placement);
     if (claim >= ATTNRT_DETERMINISM_BATCH_INVARIANT) {
-      prover.batch_invariant(decode, options.rounds, random);
-      if (decoder && prompts) prover.batch_invariant(prover.telling({37, 150}, random), options.rounds / 2, random);
+      prover.batch_invariant(decode, options.rounds, options.longest, random);
+      if (decoder && prompts)
+        prover.batch_invariant(prover.telling({37, 150}, random), options.rounds / 2, options.longest, random);
     }
     if (claim >= ATTNRT_DETERMINISM_SCHEDULE_INVARIANT && decoder && prompts)
       prover.schedule_invariant(prover.telling({307, 307}, random), random);

@@ -17,6 +17,7 @@ struct InvarianceOptions {
   uint32_t q_dtypes = ~0u;  ///< mask of (1 << ATTNRT_FP32 ...)
   uint32_t problems = 4;    ///< of each dtype and family
   uint32_t rounds = 6;      ///< surroundings that each request is put into
+  int32_t longest = 4096;   ///< keys of the longest neighbour
   uint64_t seed = 1;
 };
 

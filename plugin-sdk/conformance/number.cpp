@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "attnrt/check.hpp"
 #include "attnrt/plugin.h"
@@ -120,81 +121,105 @@ bool encode_ordinary(float value, uint32_t& bits) {
   return true;
 }
 
-uint32_t encode_bits(uint32_t dtype, float value) {
+template <uint32_t dtype>
+uint32_t encode_bits(float value) {
   uint32_t bits = 0;
-  const bool ordinary = dtype == ATTNRT_FP16       ? encode_ordinary<ATTNRT_FP16>(value, bits)
-                        : dtype == ATTNRT_BF16     ? encode_ordinary<ATTNRT_BF16>(value, bits)
-                        : dtype == ATTNRT_FP8_E4M3 ? encode_ordinary<ATTNRT_FP8_E4M3>(value, bits)
-                        : dtype == ATTNRT_FP8_E5M2 ? encode_ordinary<ATTNRT_FP8_E5M2>(value, bits)
-                                                   : encode_ordinary<ATTNRT_FP8_E4M3FNUZ>(value, bits);
-  return ordinary ? bits : encode_small(format_of(dtype), value);
+  return encode_ordinary<dtype>(value, bits) ? bits : encode_small(format_of(dtype), value);
+}
+
+int8_t encode_int8(float value) {
+  return static_cast<int8_t>(std::fmin(127.0f, std::fmax(-128.0f, std::nearbyint(value))));
+}
+
+/// Calls `act` with the type as a constant, so that rows have tight loops. Not for fp32.
+template <class Act>
+void with_type(uint32_t dtype, const Act& act) {
+  switch (dtype) {
+    case ATTNRT_FP16:
+      return act(std::integral_constant<uint32_t, ATTNRT_FP16>{});
+    case ATTNRT_BF16:
+      return act(std::integral_constant<uint32_t, ATTNRT_BF16>{});
+    case ATTNRT_FP8_E4M3:
+      return act(std::integral_constant<uint32_t, ATTNRT_FP8_E4M3>{});
+    case ATTNRT_FP8_E4M3FNUZ:
+      return act(std::integral_constant<uint32_t, ATTNRT_FP8_E4M3FNUZ>{});
+    case ATTNRT_FP8_E5M2:
+      return act(std::integral_constant<uint32_t, ATTNRT_FP8_E5M2>{});
+    default:
+      return act(std::integral_constant<uint32_t, ATTNRT_INT8>{});
+  }
+}
+
+template <uint32_t dtype>
+using Stored = std::conditional_t<dtype == ATTNRT_FP16 || dtype == ATTNRT_BF16, uint16_t, uint8_t>;
+
+template <uint32_t dtype>
+Stored<dtype> encoded(float value) {
+  if constexpr (dtype == ATTNRT_INT8) return static_cast<uint8_t>(encode_int8(value));
+  return static_cast<Stored<dtype>>(encode_bits<dtype>(value));
+}
+
+template <uint32_t dtype>
+float decoded(Stored<dtype> stored) {
+  if constexpr (sizeof stored == 1) return values_of(dtype)[stored];
+  uint32_t bits = static_cast<uint32_t>(stored) << 16;
+  if constexpr (dtype == ATTNRT_FP16) {
+    const uint32_t exponent = stored >> 10 & 31u;
+    if (exponent == 0 || exponent == 31) return decode_small(format_of(dtype), stored);
+    bits = (stored & 0x8000u) << 16 | ((stored & 0x7fffu) + (112u << 10)) << 13;
+  }
+  float value;
+  std::memcpy(&value, &bits, 4);
+  return value;
 }
 
 }  // namespace
 
 float decode(uint32_t dtype, const void* from) {
-  if (dtype == ATTNRT_FP32) {
-    float value;
-    std::memcpy(&value, from, 4);
-    return value;
-  }
-  if (dtype == ATTNRT_BF16) {
-    uint16_t half;
-    std::memcpy(&half, from, 2);
-    const uint32_t bits = static_cast<uint32_t>(half) << 16;
-    float value;
-    std::memcpy(&value, &bits, 4);
-    return value;
-  }
-  if (dtype == ATTNRT_FP16) {
-    uint16_t half;
-    std::memcpy(&half, from, 2);
-    const uint32_t exponent = half >> 10 & 31u;
-    if (exponent == 0 || exponent == 31) return decode_small(format_of(dtype), half);
-    const uint32_t bits = (half & 0x8000u) << 16 | ((half & 0x7fffu) + (112u << 10)) << 13;
-    float value;
-    std::memcpy(&value, &bits, 4);
-    return value;
-  }
-  uint8_t byte;
-  std::memcpy(&byte, from, 1);
-  return values_of(dtype)[byte];
+  float value;
+  decode_row(dtype, from, 1, &value);
+  return value;
 }
 
-void encode(uint32_t dtype, float value, void* to) {
-  if (dtype == ATTNRT_FP32) {
-    std::memcpy(to, &value, 4);
-  } else if (dtype == ATTNRT_FP16 || dtype == ATTNRT_BF16) {
-    const auto half = static_cast<uint16_t>(encode_bits(dtype, value));
-    std::memcpy(to, &half, 2);
-  } else if (dtype == ATTNRT_INT8) {
-    const float bounded = std::fmin(127.0f, std::fmax(-128.0f, std::nearbyint(value)));
-    const auto byte = static_cast<int8_t>(bounded);
-    std::memcpy(to, &byte, 1);
-  } else {
-    const auto byte = static_cast<uint8_t>(encode_bits(dtype, value));
-    std::memcpy(to, &byte, 1);
-  }
-}
+void encode(uint32_t dtype, float value, void* to) { encode_row(dtype, &value, 1, to); }
 
 void decode_row(uint32_t dtype, const void* from, std::size_t count, float* to) {
-  const std::size_t step = sdk::dtype_bytes(dtype);
-  for (std::size_t i = 0; i < count; ++i) to[i] = decode(dtype, static_cast<const char*>(from) + i * step);
+  if (dtype == ATTNRT_FP32) {
+    if (count) std::memcpy(to, from, count * sizeof(float));
+    return;
+  }
+  with_type(dtype, [&](auto type) {
+    Stored<type> stored;
+    for (std::size_t i = 0; i < count; ++i) {
+      std::memcpy(&stored, static_cast<const char*>(from) + i * sizeof stored, sizeof stored);
+      to[i] = decoded<type>(stored);
+    }
+  });
 }
 
 void encode_row(uint32_t dtype, const float* from, std::size_t count, void* to) {
-  const std::size_t step = sdk::dtype_bytes(dtype);
   if (dtype == ATTNRT_FP32) {
-    if (count) std::memcpy(to, from, count * step);
+    if (count) std::memcpy(to, from, count * sizeof(float));
     return;
   }
-  for (std::size_t i = 0; i < count; ++i) encode(dtype, from[i], static_cast<char*>(to) + i * step);
+  with_type(dtype, [&](auto type) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const Stored<type> stored = encoded<type>(from[i]);
+      std::memcpy(static_cast<char*>(to) + i * sizeof stored, &stored, sizeof stored);
+    }
+  });
+}
+
+void round_row(uint32_t dtype, float* values, std::size_t count) {
+  if (dtype == ATTNRT_FP32) return;
+  with_type(dtype, [&](auto type) {
+    for (std::size_t i = 0; i < count; ++i) values[i] = decoded<type>(encoded<type>(values[i]));
+  });
 }
 
 float rounded(uint32_t dtype, float value) {
-  char stored[4];
-  encode(dtype, value, stored);
-  return decode(dtype, stored);
+  round_row(dtype, &value, 1);
+  return value;
 }
 
 float largest(uint32_t dtype) {

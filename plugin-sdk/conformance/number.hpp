@@ -26,8 +26,9 @@ float largest(uint32_t dtype);
 void decode_row(uint32_t dtype, const void* from, std::size_t count, float* to);
 void encode_row(uint32_t dtype, const float* from, std::size_t count, void* to);
 
-/// `value` as it comes back after being stored. [thread-safe]
+/// `value`, or each of `count` values, as it comes back after being stored. [thread-safe]
 float rounded(uint32_t dtype, float value);
+void round_row(uint32_t dtype, float* values, std::size_t count);
 
 /// Half the distance between 1 and the next larger value: fp32 2^-24, fp16 2^-11, bf16 2^-8. [thread-safe]
 double unit_roundoff(uint32_t dtype);

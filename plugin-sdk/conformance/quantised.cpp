@@ -26,8 +26,14 @@ void store_rows(const attnrt_problem& p, const std::vector<float>& given, const 
       scale = most / largest(p.kv_dtype);
       row_scales.push_back(scale);
     }
-    for (int64_t i = 0; i < d; ++i)
-      stored[at(row * d + i)] = scale == 0 ? 0.0f : quantised(p.kv_dtype, from[i] / scale);
+    // What `quantised` does, a row at a time.
+    const float most = p.kv_dtype == ATTNRT_INT8 ? INFINITY : largest(p.kv_dtype);
+    float* to = stored.data() + row * d;
+    for (int64_t i = 0; i < d; ++i) {
+      const float x = scale == 0 ? 0.0f : from[i] / scale;
+      to[i] = x > most ? most : x < -most ? -most : x;
+    }
+    round_row(p.kv_dtype, to, at(d));
   }
 }
 

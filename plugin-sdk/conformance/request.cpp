@@ -146,9 +146,9 @@ RequestData make_request(const attnrt_problem& p, const Operands& o, Length leng
     for (int64_t h = 0; h < heads; ++h)
       for (int64_t d = 0; d < dqk; ++d) {
         const float shared = base[at((i * kv_heads + h / group) * dqk + d)];
-        const float x = boost * (common_part * shared + own_part * random.normal());
-        r.q[at((i * heads + h) * dqk + d)] = rounded(p.q_dtype, x);
+        r.q[at((i * heads + h) * dqk + d)] = boost * (common_part * shared + own_part * random.normal());
       }
+  round_row(p.q_dtype, r.q.data(), r.q.size());
 
   std::vector<float> k(at(r.num_keys * kv_heads * dqk));
   for (float& x : k) x = random.normal();
@@ -178,19 +178,21 @@ RequestData make_request(const attnrt_problem& p, const Operands& o, Length leng
           raise(r.query_len - 1, j, kvh), done = 1;
 
   if (quantises(p)) {
-    for (float& x : k) x = rounded(p.q_dtype, x);
+    round_row(p.q_dtype, k.data(), k.size());
     r.k_given = std::move(k);
     for (int64_t row = 0; row < int64_t{r.num_keys} * kv_heads && p.family != ATTNRT_FAMILY_MLA; ++row)
       for (int64_t d = 0; d < dv; ++d)
-        r.v_given.push_back(rounded(p.q_dtype, v_unit(p, o, row % kv_heads) * random.normal()));
+        r.v_given.push_back(v_unit(p, o, row % kv_heads) * random.normal());
+    round_row(p.q_dtype, r.v_given.data(), r.v_given.size());
     quantise(p, o, r);
     return r;
   }
-  for (float& x : k) x = rounded(p.kv_dtype, x);
+  round_row(p.kv_dtype, k.data(), k.size());
   r.k = std::move(k);
   if (p.family == ATTNRT_FAMILY_MLA) return r;
   r.v.resize(at(r.num_keys * kv_heads * dv));
-  for (float& x : r.v) x = rounded(p.kv_dtype, random.normal());
+  for (float& x : r.v) x = random.normal();
+  round_row(p.kv_dtype, r.v.data(), r.v.size());
   return r;
 }
 
