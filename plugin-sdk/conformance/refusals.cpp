@@ -229,9 +229,8 @@ class Trial {
         }
       }
     }
-    refused("run after a refused batch", [&](const attnrt_diag* diag) {
-      return v_.run(launch_.plan(), &launch_.args(), launch_.stream(), diag);
-    });
+    refused("run after a refused batch",
+            [&](const attnrt_diag* diag) { return v_.run(launch_.plan(), &launch_.args(), launch_.stream(), diag); });
     const Longer<attnrt_batch> longer(good);
     accepted("plan_update with a longer batch", [&](const attnrt_diag* diag) { return update(longer.today, diag); });
   }
@@ -335,6 +334,14 @@ class Trial {
       try_run(p_.features & bits ? "an operand missing whose feature bit is set"
                                  : "an operand whose feature bit is not set",
               args);
+      if (!(good.*member)) continue;
+      for (const attnrt_dtype type : {attnrt_dtype{2, 64, 1}, {1, 16, 1}, {0, 64, 1}}) {
+        Odd odd(*(good.*member));
+        odd.tensor.dtype = type;
+        args = good;
+        args.*member = &odd.tensor;
+        try_run(say("an operand of type code ", int{type.code}, " and ", int{type.bits}, " bits"), args);
+      }
     }
     const std::pair<const char*, Member> scales[] = {{"k_scale", &attnrt_run_args::k_scale},
                                                      {"v_scale", &attnrt_run_args::v_scale}};
@@ -355,9 +362,8 @@ class Trial {
       }
     }
     const Longer<attnrt_run_args> longer(good);
-    accepted("run with a longer struct", [&](const attnrt_diag* diag) {
-      return v_.run(launch_.plan(), &longer.today, launch_.stream(), diag);
-    });
+    accepted("run with a longer struct",
+             [&](const attnrt_diag* diag) { return v_.run(launch_.plan(), &longer.today, launch_.stream(), diag); });
   }
 
   void writes() {

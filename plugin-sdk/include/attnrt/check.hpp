@@ -384,6 +384,11 @@ inline bool check_cache_scale(const Diag& diag, const attnrt_problem& p, const c
   return diag.fail(say(name, ".shape[0] is ", scale->shape[0], ", wanted ", heads == 1 ? "1" : say("1 or ", heads)));
 }
 
+inline bool check_int(const Diag& diag, const char* name, const attnrt_tensor* t, int bits) {
+  if (t->dtype.code == 0 && t->dtype.bits == bits && t->dtype.lanes == 1) return true;
+  return diag.fail(say(name, " is of another type, wanted int", bits));
+}
+
 /// Rows are read as vectors: the last dimension of q, k, v, caches and out is dense.
 inline bool check_dense_rows(const Diag& diag, const char* name, const attnrt_tensor* t) {
   const int32_t last = t->ndim - 1;
@@ -473,13 +478,27 @@ inline bool check_run(const Diag& diag, const attnrt_problem& p, const attnrt_li
   if (a.alibi_slopes &&
       !check_tensor(diag, dev, {"alibi_slopes", a.alibi_slopes, only(ATTNRT_FP32), 1, {heads, 0, 0, 0}}))
     return false;
-  if (a.dense_mask && !check_tensor(diag, dev, {"dense_mask", a.dense_mask, 0, 4, {-1, -1, -1, -1}})) return false;
+  if (const attnrt_tensor* mask = a.dense_mask) {
+    if (!check_tensor(diag, dev, {"dense_mask", mask, 0, 4, {-1, -1, -1, -1}})) return false;
+    const attnrt_dtype type = mask->dtype;
+    const bool is_bool = type.lanes == 1 && type.bits == 8 && (type.code == 6 || type.code == 1);
+    if (!is_bool && dtype_of(type) != ATTNRT_FP16 && dtype_of(type) != ATTNRT_FP32)
+      return diag.fail("dense_mask is of another type, wanted bool, fp16 or fp32");
+  }
   if (a.tree_mask && !check_tensor(diag, dev, {"tree_mask", a.tree_mask, only(ATTNRT_FP32), 3, {-1, -1, -1, 0}}))
     return false;
-  if (a.prefix_ranges && !check_tensor(diag, dev, {"prefix_ranges", a.prefix_ranges, 0, 2, {t, 2, 0, 0}})) return false;
-  if (a.sparse_indices &&
-      !check_tensor(diag, dev, {"sparse_indices", a.sparse_indices, 0, 2, {t, p.sparse_topk, 0, 0}}))
+  if (a.prefix_ranges && !(check_tensor(diag, dev, {"prefix_ranges", a.prefix_ranges, 0, 2, {t, 2, 0, 0}}) &&
+                           check_int(diag, "prefix_ranges", a.prefix_ranges, 32)))
     return false;
+  if (a.sparse_indices &&
+      !(check_tensor(diag, dev, {"sparse_indices", a.sparse_indices, 0, 2, {t, p.sparse_topk, 0, 0}}) &&
+        check_int(diag, "sparse_indices", a.sparse_indices, 32)))
+    return false;
+  if (const attnrt_block_sparse* pattern = a.block_sparse) {
+    if (!ATTNRT_HAS(pattern, head_step))
+      return diag.fail(say("block_sparse.struct_size is ", pattern->struct_size, ", wanted ", sizeof *pattern));
+    if (pattern->block == 0) return diag.fail("block_sparse.block is 0, wanted the tokens of a block");
+  }
   if (!check_scales(diag, p, {{"q_scale", a.q_scale}, {"k_scale", a.k_scale}, {"v_scale", a.v_scale},
                               {"out_scale", a.out_scale, ATTNRT_FEATURE_OUTPUT_QUANT},
                               {"out_block_scale", a.out_block_scale, ATTNRT_FEATURE_OUTPUT_QUANT}})) return false;
@@ -503,9 +522,9 @@ inline bool check_write(const Diag& diag, const attnrt_problem& p, const attnrt_
   const int64_t kinds = own_scales ? only(p.q_dtype) : only(p.q_dtype) | only(p.kv_dtype);
   if (!check_rows(diag, dev, {"k", a.k, kinds, 3, {-1, heads, k_size, 0}})) return false;
   if (!check_rows(diag, dev, {"v", a.v, kinds, 3, {-1, heads, v_size, 0}})) return false;
-  if (!check_tensor(diag, dev, {"slot_mapping", a.slot_mapping, 0, 1, {-1, 0, 0, 0}})) return false;
-  const attnrt_dtype t = a.slot_mapping->dtype;
-  if (t.code != 0 || t.bits != 64 || t.lanes != 1) return diag.fail("slot_mapping is of another type, wanted int64");
+  if (!check_tensor(diag, dev, {"slot_mapping", a.slot_mapping, 0, 1, {-1, 0, 0, 0}}) ||
+      !check_int(diag, "slot_mapping", a.slot_mapping, 64))
+    return false;
   const int64_t n = a.slot_mapping->shape[0];
   if (a.k->shape[0] < n || a.v->shape[0] < n)
     return diag.fail(say("slot_mapping has ", n, " entries, k has ", a.k->shape[0], " rows and v ", a.v->shape[0],

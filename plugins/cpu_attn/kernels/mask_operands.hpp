@@ -10,7 +10,7 @@ namespace attnrt::cpu {
 /// A tensor's memory at its byte offset, with the strides of its first dimensions.
 View view_of(const attnrt_tensor* tensor);
 
-/// Throws INVALID where a mask is of another type than plugin.h names, or too small for the batch. [thread-safe]
+/// Throws INVALID where a mask is too small for the batch; types were checked before. [thread-safe]
 MaskOperands masks_of(const attnrt_run_args& args, const attnrt_batch& batch, const AttentionShape& shape);
 
 }  // namespace attnrt::cpu
