@@ -68,6 +68,10 @@ struct DotFp32 {
   static constexpr int kPair = 1, kBytes = 4;
   static constexpr bool kRoundsWeights = false;
   template <int Rows, int Vectors>
+  ATTNRT_KERNEL_INLINE static void add(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const Vec (&b)[Vectors]) {
+    add_outer<Rows, Vectors>(acc, a, lda, b);
+  }
+  template <int Rows, int Vectors>
   ATTNRT_KERNEL_INLINE static void step(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const char* const* b,
                                         int64_t at) {
     Vec columns[Vectors];
@@ -121,11 +125,7 @@ struct DotPair {
     return p;
   }
   template <int Rows, int Vectors>
-  ATTNRT_KERNEL_INLINE static void step(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const char* const* b,
-                                        int64_t at) {
-    Vec columns[Vectors];
-    ATTNRT_KERNEL_UNROLL
-    for (int j = 0; j < Vectors; ++j) columns[j] = load_vec(b[j] + at);
+  ATTNRT_KERNEL_INLINE static void add(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const Vec (&b)[Vectors]) {
     ATTNRT_KERNEL_UNROLL
     for (int i = 0; i < Rows; ++i) {
       int32_t two;
@@ -133,8 +133,16 @@ struct DotPair {
       const VecInt row = two - VecInt{};
       ATTNRT_KERNEL_UNROLL
       for (int j = 0; j < Vectors; ++j)
-        acc[i][j] = _mm512_dpbf16_ps(acc[i][j], pairs(from_bits(row)), pairs(columns[j]));
+        acc[i][j] = _mm512_dpbf16_ps(acc[i][j], pairs(from_bits(row)), pairs(b[j]));
     }
+  }
+  template <int Rows, int Vectors>
+  ATTNRT_KERNEL_INLINE static void step(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const char* const* b,
+                                        int64_t at) {
+    Vec columns[Vectors];
+    ATTNRT_KERNEL_UNROLL
+    for (int j = 0; j < Vectors; ++j) columns[j] = load_vec(b[j] + at);
+    add<Rows, Vectors>(acc, a, lda, columns);
   }
 };
 #endif

@@ -3,11 +3,9 @@
 // latent_tile.hpp: scores of many queries that share one latent key (data sheet)
 //   shapes     16 keys x up to kTileColumns queries at a time, kLatentQk dims
 //   operands   keys as they lie, one row below the other: an element is broadcast to all queries, so nothing of the
-//   cache
-//              is packed; queries packed once an item as panels (panel_pack.hpp), whole vectors of them a step
+//              cache is packed; queries packed once an item as panels (panel_pack.hpp), whole vectors of them a step
 //   sums       each score has one accumulator that goes over the dims in ascending order, `piece` steps at a time
-//   memory     each step asks for what comes later: one line, or half of one where the cache holds half as wide
-//   elements
+//   memory     each step asks for what comes later: one line, or half of one where its elements are half as wide
 // That the heads of a token fill a tile and share one read of the key: as in FlashMLA and SGLang's CPU kernels.
 #ifndef ATTNRT_KERNEL_LATENT_TILE_HPP
 #define ATTNRT_KERNEL_LATENT_TILE_HPP

@@ -73,18 +73,33 @@ ATTNRT_KERNEL_INLINE Vec load_words(const T* row, int64_t at, int64_t count) {
 #define ATTNRT_KERNEL_ODD4(a, b) __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
 #endif
 
+/// The 4 x 4 blocks of words within quarters of 4 lanes, each transposed.
+ATTNRT_KERNEL_INLINE void transpose_quarters(const Vec* from, Vec* to) {
+  const Vec a = ATTNRT_KERNEL_LOW(from[0], from[1]), b = ATTNRT_KERNEL_HIGH(from[0], from[1]);
+  const Vec c = ATTNRT_KERNEL_LOW(from[2], from[3]), d = ATTNRT_KERNEL_HIGH(from[2], from[3]);
+  to[0] = ATTNRT_KERNEL_LOW2(a, c);
+  to[1] = ATTNRT_KERNEL_HIGH2(a, c);
+  to[2] = ATTNRT_KERNEL_LOW2(b, d);
+  to[3] = ATTNRT_KERNEL_HIGH2(b, d);
+}
+
+#if defined(__AVX512F__)
+/// to[q] = quarter q of each of the four vectors.
+ATTNRT_KERNEL_INLINE void split_quarters(Vec a, Vec b, Vec c, Vec d, Vec (&to)[4]) {
+  const Vec even_ab = ATTNRT_KERNEL_EVEN4(a, b), odd_ab = ATTNRT_KERNEL_ODD4(a, b);
+  const Vec even_cd = ATTNRT_KERNEL_EVEN4(c, d), odd_cd = ATTNRT_KERNEL_ODD4(c, d);
+  to[0] = ATTNRT_KERNEL_EVEN4(even_ab, even_cd);
+  to[1] = ATTNRT_KERNEL_EVEN4(odd_ab, odd_cd);
+  to[2] = ATTNRT_KERNEL_ODD4(even_ab, even_cd);
+  to[3] = ATTNRT_KERNEL_ODD4(odd_ab, odd_cd);
+}
+#endif
+
 /// r[i][j] <-> r[j][i] for kLanes vectors of words.
 ATTNRT_KERNEL_INLINE void transpose_words(Vec (&r)[kLanes]) {
   Vec t[kLanes];
   ATTNRT_KERNEL_UNROLL
-  for (int i = 0; i < kLanes; i += 4) {  // 4 x 4 blocks within quarters of 4 lanes
-    const Vec a = ATTNRT_KERNEL_LOW(r[i], r[i + 1]), b = ATTNRT_KERNEL_HIGH(r[i], r[i + 1]);
-    const Vec c = ATTNRT_KERNEL_LOW(r[i + 2], r[i + 3]), d = ATTNRT_KERNEL_HIGH(r[i + 2], r[i + 3]);
-    t[i] = ATTNRT_KERNEL_LOW2(a, c);
-    t[i + 1] = ATTNRT_KERNEL_HIGH2(a, c);
-    t[i + 2] = ATTNRT_KERNEL_LOW2(b, d);
-    t[i + 3] = ATTNRT_KERNEL_HIGH2(b, d);
-  }
+  for (int i = 0; i < kLanes; i += 4) transpose_quarters(r + i, t + i);
   // t[4 g + c], quarter q: rows 4 g .. 4 g + 3 of column 4 q + c.
   ATTNRT_KERNEL_UNROLL
   for (int c = 0; c < 4; ++c) {

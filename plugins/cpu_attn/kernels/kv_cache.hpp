@@ -3,8 +3,7 @@
 // kv_cache.hpp: rows into a paged cache and out of it (data sheet)
 //   storage  any element type, copied as it is; NHD, HND and MLA latent through strides
 //   8 bits   rows of fp32, fp16 and bf16 are divided by their scale and rounded to nearest even, too large ones to the
-//   largest
-//            number; a scale behind each row where the problem says so. They come back times their scale
+//            largest number; a scale behind each row where the problem says so. They come back times their scale
 //   shapes   any; rows are split over the executor's workers
 #ifndef ATTNRT_CPU_ATTN_KV_CACHE_HPP
 #define ATTNRT_CPU_ATTN_KV_CACHE_HPP

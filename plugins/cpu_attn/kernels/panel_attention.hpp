@@ -3,22 +3,20 @@
 // panel_attention.hpp: fused attention of one item over packed panels (data sheet)
 //   ISA           that of the file which includes this: AVX2 + FMA + F16C, or AVX-512, with or without its bf16 dot
 //   storage       fp32, fp16, bf16, and rows of e4m3, e5m2, int8 with scales, packed as bf16 for the bf16 dot, else as
-//   fp32;
-//                 sums in fp32. With the bf16 dot the weights of the values are rounded to bf16, their sum too, and
-//                 values with scales of their own; the log-sum-exp takes the weights as they were
-//   layouts       native pages are read as they lie; rows (contiguous, NHD, HND) are packed tile by tile; latent rows
-//                 serve as keys as they lie, their values are packed (latent_source.hpp)
+//                 fp32; sums in fp32. With the bf16 dot the weights of the values are rounded to bf16, their sum too,
+//                 and values with scales of their own; the log-sum-exp takes the weights as they were
+//   layouts       native pages are read as they lie; rows (contiguous, NHD, HND) are packed tile by tile, for few
+//                 queries under AVX-512 used as they lie too (row_tile.hpp); latent rows serve as keys as they lie, their
+//                 values are packed (latent_source.hpp)
 //   shapes        head sizes in multiples of 8, K and V of different width, any GQA group, any block size
 //   masks         causal by request, window and its prefix, ranges, tree, dense, block-sparse: tiles that no row sees
-//   are
-//                 skipped, columns at both ends of a strip too; a bias is added only in tiles with holes or numbers. A
-//                 block-sparse problem has tiles of 64 keys, and rows in the order of their heads where heads differ
+//                 are skipped, columns at both ends of a strip too; a bias is added only in tiles with holes or
+//                 numbers. A block-sparse problem has tiles of 64 keys, and rows in the order of their heads where heads differ
 //   positions     local keys of a context-parallel rank; the result then is a part for merge_states
 //   tiles         rows of (query, head of the group) x tile_keys; register tile kTileRows x kTileVectors
 //   determinism   schedule-invariant: tiles stand at multiples of tile_keys and splits at multiples of kSplitKeys of
-//   every
-//                 request; a row's weights depend on its own keys, hidden keys inside a tile add exact zeros; splits
-//                 fold in ascending order by one function, whoever computed them
+//                 every request; a row's weights depend on its own keys, hidden keys inside a tile add exact zeros;
+//                 splits fold in ascending order by one function, whoever computed them
 //   algorithm     FlashAttention-2 (arXiv:2307.08691) with GQA heads folded into rows; splits of the keys as in
 //                 Flash-Decoding, folded by the worker that finishes last
 #ifndef ATTNRT_CPU_ATTN_PANEL_ATTENTION_HPP
@@ -29,6 +27,7 @@
 #include "../../kernel/panel_fold.hpp"
 #include "../../kernel/panel_softmax.hpp"
 #include "../../kernel/panel_tile.hpp"
+#include "../../kernel/row_tile.hpp"
 #include "attention.hpp"
 #include "item_rows.hpp"
 #include "latent_source.hpp"
@@ -57,6 +56,7 @@ class PanelAttention {
         at_(scratch, call.shape),
         rows_(call, item, kv_head),
         streams_(item.rows < kStreamRows),
+        by_rows_(kHasRowTiles && item.rows <= kTileRows && !call.shape.native && !call.shape.bytes),
         source_(call, item.request, kv_head, at_, rows_.seen(), rows_.mask().mask().num_keys, last_key(), streams_),
         latent_(call, item.request, at_, last_key()) {
     scale_ = call.scale * scale_of(call.k_scale, item.request, kv_head);
@@ -141,6 +141,9 @@ class PanelAttention {
       if (shape_.latent) {
         latent_.find(tile, from, to);
         attend_latent(tile);
+      } else if (by_rows_) {
+        source_.find_rows(tile, from, to);
+        attend_rows(tile);
       } else if (!shape_.native) {
         source_.pack_rows(tile, from, to);
         if (streams_)
@@ -176,6 +179,42 @@ class PanelAttention {
           panel, latent_.value_step(), kPanelWidth,
           [&](int64_t begin, int64_t end, ValueRun* runs) { return latent_.find_runs(begin, end, runs); });
     }
+  }
+
+  /// One strip over rows as they lie.
+  void attend_rows([[maybe_unused]] int64_t tile) {
+#if defined(__AVX512F__)
+    using Tiles = RowTiles<S, Packed>;
+    place_positions(tile);
+    const Strip& strip = rows_.strip(0);
+    if (strip.begin >= strip.end) return;
+    RowScoreOperands<S, Packed> k;
+    k.a = reinterpret_cast<const Element*>(at_.q) + strip.row * shape_.head_size_qk;
+    k.lda = k.dims = shape_.head_size_qk;
+    k.piece = kFine ? kPieceSteps : k.dims;
+    k.ldc = shape_.tile_keys;
+    for (int64_t c = strip.begin; c < strip.end; c += kGranule) {
+      k.rows = source_.row_keys(c);
+      k.ahead = source_.ahead_keys(c);
+      k.c = at_.scores + strip.row * shape_.tile_keys + c;
+      Tiles::scores(k, strip.rows);
+    }
+    weigh<Packed>(tile, strip);
+    RowValueOperands<S, Packed> v;
+    v.lda = shape_.tile_keys * 4 / static_cast<int64_t>(sizeof(Element));
+    v.a = reinterpret_cast<const Element*>(at_.scores) + strip.row * v.lda + strip.begin;
+    v.rows = source_.row_values(strip.begin);
+    v.ahead = source_.ahead_values(strip.begin);
+    v.columns = strip.end - strip.begin;
+    v.dims = shape_.head_size_v;
+    v.ldc = width();
+    v.factors = at_.factors + strip.row;
+    for (v.dim = 0; v.dim < v.ldc; v.dim += kTileColumns) {
+      v.c = at_.part.acc + strip.row * width() + v.dim;
+      const int64_t rest = v.ldc - v.dim;
+      Tiles::values(v, strip.rows, (rest < kTileColumns ? rest : kTileColumns) / kLanes);
+    }
+#endif
   }
 
   template <class D, Ahead Mode>
@@ -337,6 +376,7 @@ class PanelAttention {
   PanelScratch at_;
   ItemRows rows_;
   const bool streams_;
+  const bool by_rows_;  ///< so few rows that packing does not pay
   PanelSource<S, Packed> source_;
   LatentSource<S, Packed> latent_;
   float scale_;

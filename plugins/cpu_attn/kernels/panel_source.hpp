@@ -95,6 +95,26 @@ class PanelSource {
     has_tail_ = false;
   }
 
+  /// Keys [from, to) of a tile where they lie, for row tiles. The granules' other tokens are zeros.
+  void find_rows(int64_t tile, int64_t from, int64_t to) {
+    const int64_t first = (from - tile) / kGranule * kGranule, end = to - tile;
+    const int64_t last = (end + kGranule - 1) / kGranule * kGranule;
+    const S* zero = reinterpret_cast<const S*>(at_.zero);
+    for (int64_t c = first; c < last; ++c) row_keys_[c] = row_values_[c] = zero;
+    keys_.rows(from, to, row_keys_ + (from - tile));
+    values_.rows(from, to, row_values_ + (from - tile));
+    const int64_t next = tile + shape_.tile_keys;
+    const int64_t until = next + shape_.tile_keys < last_key_ ? next + shape_.tile_keys : last_key_;
+    for (int64_t c = first; c < last; ++c) ahead_keys_[c] = ahead_values_[c] = zero;
+    if (until <= next) return;
+    keys_.rows(next, until, ahead_keys_);
+    values_.rows(next, until, ahead_values_);
+  }
+  const S* const* row_keys(int64_t column) const { return row_keys_ + column; }
+  const S* const* row_values(int64_t column) const { return row_values_ + column; }
+  const S* const* ahead_keys(int64_t column) const { return ahead_keys_ + column; }
+  const S* const* ahead_values(int64_t column) const { return ahead_values_ + column; }
+
   /// Where the keys [from, to) of a tile lie in native pages. The last step of values may hold one token that is no
   /// key: it is copied without it.
   void find_pages(int64_t tile, int64_t from, int64_t to) {
@@ -270,6 +290,8 @@ class PanelSource {
   bool has_tail_ = false;
   const char* key_at_[kMaxTile / kGranule];
   const char* fetch_at_[kMaxTile / kGranule];
+  const S *row_keys_[kMaxTile + kGranule], *row_values_[kMaxTile + kGranule];
+  const S *ahead_keys_[kMaxTile + kGranule], *ahead_values_[kMaxTile + kGranule];
   const char* pieces_[kMaxPieces];
   int64_t num_pieces_ = 0;
   int64_t last_tile_ = -2;  ///< packed before this one

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// row_tile.hpp: register tiles over rows of keys and values as an engine lays them out (contiguous, NHD, HND), for few
+// queries: what panel_tile.hpp computes from packed panels, to the bit, with the order of panels made in the registers.
+// Where each row is used by a handful of queries alone, writing it to scratch first costs more than the products do.
+#ifndef ATTNRT_KERNEL_ROW_TILE_HPP
+#define ATTNRT_KERNEL_ROW_TILE_HPP
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "panel_pack.hpp"
+#include "panel_tile.hpp"
+
+namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
+
+#if defined(__AVX512F__)
+constexpr bool kHasRowTiles = true;
+#else
+constexpr bool kHasRowTiles = false;
+#endif
+
+/// Scores of a granule of keys whose rows are given. `ahead`: as many rows to ask for meanwhile.
+template <class S, class D>
+struct RowScoreOperands {
+  const typename D::A* a;
+  int64_t lda;
+  const S* const* rows;
+  const S* const* ahead;
+  int64_t dims;
+  int64_t piece;  ///< dims that are summed from zero before they are added up
+  float* c;
+  int64_t ldc;
+};
+
+/// Values [dim, dim + 16 Vectors) of `columns` rows: C = factor of the row * C + A B.
+template <class S, class D>
+struct RowValueOperands {
+  const typename D::A* a;
+  int64_t lda;
+  const S* const* rows;
+  const S* const* ahead;
+  int64_t columns;
+  int64_t dim, dims;  ///< dims from `dims` on are zeros
+  float* c;
+  int64_t ldc;
+  const float* factors;
+};
+
+#if defined(__AVX512F__)
+/// Words (4 bytes) [at, at + 16) of 16 rows, less where the row ends: quarter[q] holds words 4 q to 4 q + 3 of row
+/// 4 L + k in lane L of vector k. Whole lines at once: rows of many heads lie a power of two apart, and a line that is
+/// left half used is gone from the cache before its turn comes again.
+template <class S>
+ATTNRT_KERNEL_INLINE void load_lines(const S* const* rows, int64_t at, int64_t words, Vec (&quarter)[4][4]) {
+  ATTNRT_KERNEL_UNROLL
+  for (int k = 0; k < 4; ++k) {
+    Vec line[4], split[4];
+    ATTNRT_KERNEL_UNROLL
+    for (int lane = 0; lane < 4; ++lane) {
+      const auto* row = reinterpret_cast<const float*>(rows[4 * lane + k]) + at;
+      line[lane] = words - at >= kLanes ? load(row)
+                                        : _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << (words - at)) - 1u), row);
+    }
+    split_quarters(line[0], line[1], line[2], line[3], split);
+    ATTNRT_KERNEL_UNROLL
+    for (int q = 0; q < 4; ++q) quarter[q][k] = split[q];
+  }
+}
+
+/// The even or the odd one of pairs of fp16.
+ATTNRT_KERNEL_INLINE Vec widen_half(Vec pairs, bool odd) {
+  constexpr auto all = static_cast<__mmask16>(-1);  // g++ 12 warns of its own unmasked ones
+  const __m512i bits = _mm512_castps_si512(pairs);
+  return _mm512_maskz_cvtph_ps(all,
+                               _mm512_maskz_cvtepi32_epi16(all, odd ? _mm512_maskz_srli_epi32(all, bits, 16) : bits));
+}
+
+template <class S, class D, int Rows>
+inline void score_rows(const RowScoreOperands<S, D>& t) {
+  constexpr int64_t kWord = 4 / static_cast<int64_t>(sizeof(S));  // elements
+  const int64_t words = t.dims / kWord, piece = t.piece / kWord;
+  const typename D::A* a = t.a;
+  Vec acc[Rows][1] = {}, sum[Rows] = {};
+  for (int64_t at = 0; at < words; at += kLanes) {
+    ATTNRT_KERNEL_UNROLL
+    for (int i = 0; i < kLanes; ++i) __builtin_prefetch(reinterpret_cast<const float*>(t.ahead[i]) + at, 0, 2);
+    Vec quarter[4][4];
+    load_lines(t.rows, at, words, quarter);
+    ATTNRT_KERNEL_UNROLL
+    for (int q = 0; q < 4; ++q) {
+      if (at + 4 * q >= words) break;
+      if (at + 4 * q > 0 && (at + 4 * q) % piece == 0) {
+        ATTNRT_KERNEL_UNROLL
+        for (int i = 0; i < Rows; ++i) sum[i] = at + 4 * q == piece ? acc[i][0] : sum[i] + acc[i][0], acc[i][0] = Vec{};
+      }
+      Vec word[4];
+      transpose_quarters(quarter[q], word);
+      ATTNRT_KERNEL_UNROLL
+      for (int w = 0; w < 4; ++w, a += kWord) {
+        if constexpr (D::kPair == 2 || sizeof(S) == 4) {
+          const Vec column[1] = {word[w]};
+          D::template add<Rows, 1>(acc, a, t.lda, column);
+        } else {
+          ATTNRT_KERNEL_UNROLL
+          for (int odd = 0; odd < 2; ++odd) {
+            Vec column[1];
+            if constexpr (std::is_same_v<S, Bf16>)
+              column[0] = odd ? odd_of(word[w]) : even_of(word[w]);
+            else
+              column[0] = widen_half(word[w], odd);
+            D::template add<Rows, 1>(acc, a + odd, t.lda, column);
+          }
+        }
+      }
+    }
+  }
+  ATTNRT_KERNEL_UNROLL
+  for (int i = 0; i < Rows; ++i) store(t.c + i * t.ldc, words > piece ? sum[i] + acc[i][0] : acc[i][0]);
+}
+
+/// Values of Pair rows at `dim`, interleaved: what pack_values writes.
+template <int Pair, int Vectors, class S>
+ATTNRT_KERNEL_INLINE void load_values(const S* const* rows, int64_t dim, int64_t dims, Vec (&b)[Vectors]) {
+  if constexpr (Pair == 2 && Vectors % 2 == 0) {
+    if (dims - dim >= Vectors * kLanes) {
+      using Halves = uint16_t __attribute__((vector_size(64)));
+      ATTNRT_KERNEL_UNROLL
+      for (int j = 0; j < Vectors; j += 2) {
+        Halves even, odd;
+        std::memcpy(&even, rows[0] + dim + j * kLanes, sizeof even);
+        std::memcpy(&odd, rows[1] + dim + j * kLanes, sizeof odd);
+        const Halves low = __builtin_shufflevector(even, odd, 0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8,
+                                                   40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47);
+        const Halves high =
+            __builtin_shufflevector(even, odd, 16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55, 24, 56,
+                                    25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63);
+        std::memcpy(&b[j], &low, sizeof low);
+        std::memcpy(&b[j + 1], &high, sizeof high);
+      }
+      return;
+    }
+  }
+  ATTNRT_KERNEL_UNROLL
+  for (int j = 0; j < Vectors; ++j) b[j] = value_words<Pair>(rows, dim + j * kLanes, dims);
+}
+
+template <class S, class D, int Rows, int Vectors>
+inline void value_rows(const RowValueOperands<S, D>& t) {
+  Vec acc[Rows][Vectors];
+  ATTNRT_KERNEL_UNROLL
+  for (int i = 0; i < Rows; ++i) ATTNRT_KERNEL_UNROLL
+  for (int j = 0; j < Vectors; ++j) acc[i][j] = load(t.c + i * t.ldc + j * kLanes) * broadcast(t.factors[i]);
+  const typename D::A* a = t.a;
+  constexpr auto kBytes = static_cast<int64_t>(Vectors * kLanes * sizeof(S));
+  for (int64_t c = 0; c < t.columns; c += D::kPair, a += D::kPair) {
+    ATTNRT_KERNEL_UNROLL
+    for (int r = 0; r < D::kPair; ++r) ATTNRT_KERNEL_UNROLL
+    for (int64_t line = 0; line < kBytes; line += 64)
+      __builtin_prefetch(reinterpret_cast<const char*>(t.ahead[c + r] + t.dim) + line, 0, 2);
+    Vec b[Vectors];
+    load_values<D::kPair>(t.rows + c, t.dim, t.dims, b);
+    D::template add<Rows, Vectors>(acc, a, t.lda, b);
+  }
+  ATTNRT_KERNEL_UNROLL
+  for (int i = 0; i < Rows; ++i) ATTNRT_KERNEL_UNROLL
+  for (int j = 0; j < Vectors; ++j) store(t.c + i * t.ldc + j * kLanes, acc[i][j]);
+}
+
+/// A function for each shape: 1 to kTileRows rows, 1 to 4 vectors of dims.
+template <class S, class D>
+struct RowTiles {
+  using ScoreFn = void (*)(const RowScoreOperands<S, D>&);
+  using ValueFn = void (*)(const RowValueOperands<S, D>&);
+
+  static void scores(const RowScoreOperands<S, D>& t, int rows) {
+    static constexpr ScoreFn table[6] = {&score_rows<S, D, 1>, &score_rows<S, D, 2>, &score_rows<S, D, 3>,
+                                         &score_rows<S, D, 4>, &score_rows<S, D, 5>, &score_rows<S, D, 6>};
+    table[rows - 1](t);
+  }
+#define ATTNRT_KERNEL_ROWS(f, vectors)                                                                            \
+  {                                                                                                               \
+    &f<S, D, 1, vectors>, &f<S, D, 2, vectors>, &f<S, D, 3, vectors>, &f<S, D, 4, vectors>, &f<S, D, 5, vectors>, \
+        &f<S, D, 6, vectors>                                                                                      \
+  }
+  static void values(const RowValueOperands<S, D>& t, int rows, int64_t vectors) {
+    static constexpr ValueFn table[4][6] = {ATTNRT_KERNEL_ROWS(value_rows, 1), ATTNRT_KERNEL_ROWS(value_rows, 2),
+                                            ATTNRT_KERNEL_ROWS(value_rows, 3), ATTNRT_KERNEL_ROWS(value_rows, 4)};
+    table[vectors - 1][rows - 1](t);
+  }
+#undef ATTNRT_KERNEL_ROWS
+};
+#endif
+
+}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
+#endif
