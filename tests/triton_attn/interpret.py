@@ -63,12 +63,14 @@ def judge(case, out, lse):
 
 def wrong_with(kernels, options):
     """What is wrong with the result of one case, or nothing."""
+    import invariance
     import latent
     import rows
     from case import Case
     from launch import run
 
-    others = {"mla_decode": latent.check, "write_kv": rows.check_write, "merge_states": rows.check_states}
+    others = {"mla_decode": latent.check, "write_kv": rows.check_write, "merge_states": rows.check_states,
+              "invariance": invariance.check}
     if options.get("kernel") in others:
         return others[options["kernel"]](kernels, options)
     case = Case(**options)
@@ -95,10 +97,11 @@ def main():
     parser.add_argument("--stop", action="store_true", help="at the first case that fails")
     arguments = parser.parse_args()
     import grid
+    import invariance
     import latent
     import rows
 
-    cases = [*grid.cases(arguments.all), *latent.cases(arguments.all), *rows.cases(arguments.all)]
+    cases = [options for source in (grid, latent, rows, invariance) for options in source.cases(arguments.all)]
     cases = [options for options in cases if arguments.only in str(options)]
     failed, slowest = 0, (0, None)
     with concurrent.futures.ProcessPoolExecutor(arguments.jobs) as pool:

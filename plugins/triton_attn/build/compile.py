@@ -8,6 +8,7 @@ and presets share what they have in common. Needs no GPU, no driver and no torch
 import argparse
 import ast
 import concurrent.futures
+import dataclasses
 import hashlib
 import importlib
 import json
@@ -46,9 +47,16 @@ def unit_hash(unit):
     digest = hashlib.sha256()
     for module, text in sorted(sources(unit.kernel).items()):
         digest.update(module.encode() + b"\0" + text + b"\0")
-    options = (TRITON, OPTIONS, unit.name, unit.warps, unit.stages, (HERE / "signature.py").read_text())
-    digest.update(repr(options).encode())
+    types, hints = signature.of(parameters(unit.kernel), unit)
+    digest.update(repr((TRITON, OPTIONS, dataclasses.astuple(unit), types, hints)).encode())
     return digest.hexdigest()
+
+
+def parameters(kernel):
+    """The names of a kernel's parameters, by its source alone: asking Triton takes a second."""
+    tree = ast.parse((KERNELS / f"{kernel}.py").read_bytes())
+    function = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == kernel)
+    return [argument.arg for argument in function.args.args]
 
 
 def tool(name):

@@ -38,10 +38,10 @@ def of(names, unit):
     """({parameter: type}, {parameter: what its value is a multiple of}).
 
     Partial results lie in memory of the plugin's own, at multiples of 16 bytes. The operands of even units do too, and
-    their strides and sizes keep every row at such a place.
+    their strides and sizes keep every row at such a place: multiples of 8, of a cache of bytes 16.
     """
     types, hints = {}, {}
-    multiple = 16 if unit.kv in ("e4m3", "e5m2") else 8
+    of_cache = 16 if unit.kv in ("e4m3", "e5m2") else 8
     for name in names:
         if name in unit.constant:
             types[name] = "constexpr"
@@ -54,10 +54,13 @@ def of(names, unit):
         else:
             types[name] = "i32"
         operand = name.removesuffix("_ptr").split("_stride")[0]
-        if unit.even and (operand in ("q", "q_rope", "k", "v", "kv", "out") or name in ("head_size_qk", "head_size_v")):
-            hints[name] = 16 if name.endswith("_ptr") else multiple
-        if name == "partial_ptr":
+        rows, cached = operand in ("q", "q_rope", "out"), operand in ("k", "v", "kv")
+        if name == "partial_ptr" or (unit.even and name.endswith("_ptr") and (rows or cached)):
             hints[name] = 16
+        elif unit.even and rows:
+            hints[name] = 8
+        elif unit.even and (cached or name in ("head_size_qk", "head_size_v")):
+            hints[name] = of_cache
     return types, hints
 
 
