@@ -52,7 +52,7 @@ SMALL = BIG | {
 # Bytes pass through registers on their way to the tensor cores.
 FP8 = {("decode", 256): (16, 32, 4, 2)}
 SPECIAL = {(90, "e5m2", "full", 256): (64, 16, 8, 2), (100, "e5m2", "full", 128): (64, 32, 4, 2),
-           (100, "e4m3", "prefill", 64): (128, 32, 8, 2)}
+           (100, "e4m3", "prefill", 64): (128, 32, 8, 2), (100, "e4m3", "full", 128): (64, 32, 4, 2)}
 # fp32 is multiplied without tensor cores.
 FP32 = {
     ("full", 64): (16, 16, 8, 2), ("full", 128): (16, 16, 8, 1), ("full", 256): (16, 16, 8, 1),
