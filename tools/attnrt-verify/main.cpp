@@ -6,6 +6,7 @@
 // killed it, the end. DRIVER.so plays the device's driver (attnrt/cuda_driver.hpp); what passes on it is told as
 // "fake:" and the device it plays.
 #include <dlfcn.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -184,6 +185,9 @@ int main(int argc, char** argv) {
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // What a case needed serves the next one: memory that goes back to the kernel comes again page by page.
+  mallopt(M_MMAP_THRESHOLD, 1 << 25);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
   watch_signals();
   const int status = verify(argv);
   _exit(status);  // no destructors: what the plugin left behind is not ours to run
