@@ -33,7 +33,13 @@ RequestData shorter(const RequestData& r, const attnrt_problem& p, int32_t keys)
 class Replay {
  public:
   Replay(const attnrt_variant& v, Memory& memory, const Case& c, Findings& out)
-      : v_(v), memory_(memory), case_(c), out_(out), rig_(v, memory, c.problem), random_(mix(c.seed, 3)), operands_(make_operands(c)),
+      : v_(v),
+        memory_(memory),
+        case_(c),
+        out_(out),
+        rig_(v, memory, c.problem),
+        random_(mix(c.seed, 3)),
+        operands_(make_operands(c)),
         requests_(make_requests(c, operands_)) {
     for (const RequestData& r : requests_) pointers_.push_back(&r);
   }
@@ -43,7 +49,8 @@ class Replay {
 
   void all() {
     launch_ = std::make_unique<Launch>(rig_, operands_, pointers_, case_.lse, case_.placement);
-    if (!launch_->update()) return fail("plan_update", launch_->outcome().faults.empty() ? "no plan" : launch_->outcome().faults[0].sentence);
+    if (!launch_->update())
+      return fail("plan_update", launch_->outcome().faults.empty() ? "no plan" : launch_->outcome().faults[0].sentence);
     memory_.finish(launch_->stream());
     const std::vector<uint8_t> before = bytes_of(launch_->args().out);
     if (!memory_.capture_begin(launch_->stream())) return fail("capture", memory_.trouble());
@@ -53,13 +60,16 @@ class Replay {
     if (status != ATTNRT_OK) return fail("capture", sink.text("run", status));
     if (!graph_) return fail("capture", "run cannot be captured: " + memory_.trouble());
     memory_.finish(launch_->stream());
-    if (bytes_of(launch_->args().out) != before) return fail("capture", "run wrote while it was captured, wanted nothing but a record");
+    if (bytes_of(launch_->args().out) != before)
+      return fail("capture", "run wrote while it was captured, wanted nothing but a record");
     replay("as captured", requests_);
     replay("a second time", requests_);
     std::vector<RequestData> changed;
     for (const RequestData& r : requests_) {
       const int64_t room = r.num_keys - std::max(r.query_len, 1) + 1;
-      changed.push_back(shorter(r, case_.problem, room > 0 ? static_cast<int32_t>(std::max(r.query_len, 1) + random_.below(room)) : r.num_keys));
+      changed.push_back(
+          shorter(r, case_.problem,
+                  room > 0 ? static_cast<int32_t>(std::max(r.query_len, 1) + random_.below(room)) : r.num_keys));
     }
     renew_q(changed);
     if (update(changed)) replay("with shorter sequences and other queries", changed);
@@ -79,7 +89,9 @@ class Replay {
 
   std::vector<uint8_t> bytes_of(const attnrt_tensor* t) const {
     const int64_t element = t->dtype.bits / 8;
-    std::vector<uint8_t> bytes(at(((t->shape[0] - 1) * t->strides[0] + (t->shape[1] - 1) * t->strides[1] + (t->ndim > 2 ? t->shape[2] : 1)) * element));
+    std::vector<uint8_t> bytes(
+        at(((t->shape[0] - 1) * t->strides[0] + (t->shape[1] - 1) * t->strides[1] + (t->ndim > 2 ? t->shape[2] : 1)) *
+           element));
     memory_.copy_out(bytes.data(), static_cast<char*>(t->data) + t->byte_offset, bytes.size());
     return bytes;
   }
@@ -98,7 +110,8 @@ class Replay {
           const auto put = [&](const attnrt_tensor& t, const float* from, int64_t count) {
             std::vector<uint8_t> image(at(count * element));
             encode_row(p.q_dtype, from, at(count), image.data());
-            memory_.copy_in(static_cast<char*>(t.data) + (row * t.strides[0] + h * t.strides[1]) * element, image.data(), image.size());
+            memory_.copy_in(static_cast<char*>(t.data) + (row * t.strides[0] + h * t.strides[1]) * element,
+                            image.data(), image.size());
           };
           put(q, values, q.shape[2]);
           if (launch_->args().q_rope) put(*launch_->args().q_rope, values + q.shape[2], p.mla_rope);
@@ -139,7 +152,8 @@ class Replay {
     launch_->clear();
     memory_.replay(graph_, launch_->stream());
     memory_.finish(launch_->stream());
-    if (const std::string trouble = memory_.trouble(); !trouble.empty()) return fail("replay", say(when, ": ", trouble));
+    if (const std::string trouble = memory_.trouble(); !trouble.empty())
+      return fail("replay", say(when, ": ", trouble));
     const std::vector<uint8_t> image = bytes_of(&out), lse_image = lse ? bytes_of(lse) : std::vector<uint8_t>{};
     const int64_t element = sdk::dtype_bytes(p.out_dtype), dv = p.head_size_v;
     Outcome got;
@@ -149,8 +163,11 @@ class Replay {
       std::vector<float> values(at(r.query_len * int64_t{p.num_heads} * dv)), logs;
       for (int64_t i = 0; i < r.query_len; ++i, ++row)
         for (int64_t h = 0; h < p.num_heads; ++h) {
-          decode_row(p.out_dtype, &image[at((row * out.strides[0] + h * out.strides[1]) * element)], at(dv), &values[at((i * p.num_heads + h) * dv)]);
-          if (lse) logs.push_back(decode(ATTNRT_FP32, &lse_image[at(row * lse->strides[0] + h * lse->strides[1]) * sizeof(float)]));
+          decode_row(p.out_dtype, &image[at((row * out.strides[0] + h * out.strides[1]) * element)], at(dv),
+                     &values[at((i * p.num_heads + h) * dv)]);
+          if (lse)
+            logs.push_back(
+                decode(ATTNRT_FP32, &lse_image[at(row * lse->strides[0] + h * lse->strides[1]) * sizeof(float)]));
         }
       got.bytes.emplace_back();
       got.out.push_back(std::move(values));
@@ -182,10 +199,14 @@ class Replay {
 // Can its lengths be changed without changing other operands?
 bool simple(const Case& c) {
   constexpr uint64_t tied = ATTNRT_FEATURE_DENSE_MASK | ATTNRT_FEATURE_SPARSE_TOPK | ATTNRT_FEATURE_CONTEXT_PARALLEL |
-                            ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES | ATTNRT_FEATURE_CAUSAL_PER_REQUEST | ATTNRT_FEATURE_WINDOW_PREFIX;
+                            ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES | ATTNRT_FEATURE_CAUSAL_PER_REQUEST |
+                            ATTNRT_FEATURE_WINDOW_PREFIX;
   const attnrt_problem& p = c.problem;
-  if (p.attn_type != ATTNRT_ATTN_DECODER || !sdk::is_paged(p.kv_layouts) || (p.features & tied) || (p.provides & ATTNRT_DECODES_FIRST)) return false;
-  return !c.lengths.empty() && std::all_of(c.lengths.begin(), c.lengths.end(), [](const Length& l) { return l.query > 0; });
+  if (p.attn_type != ATTNRT_ATTN_DECODER || !sdk::is_paged(p.kv_layouts) || (p.features & tied) ||
+      (p.provides & ATTNRT_DECODES_FIRST))
+    return false;
+  return !c.lengths.empty() &&
+         std::all_of(c.lengths.begin(), c.lengths.end(), [](const Length& l) { return l.query > 0; });
 }
 
 }  // namespace
@@ -198,16 +219,23 @@ Findings check_graphs(const attnrt_variant& v, Memory& memory, const GridOptions
     if (!simple(c) || cases >= 8) continue;
     c.problem.graph_level = v.caps->graph_level;
     const bool one = std::all_of(c.lengths.begin(), c.lengths.end(), [](const Length& l) { return l.query == 1; });
-    const bool same = std::all_of(c.lengths.begin(), c.lengths.end(), [&](const Length& l) { return l.query == c.lengths[0].query; });
-    if ((c.problem.graph_level == ATTNRT_GRAPH_UNIFORM_DECODE && !one) || (c.problem.graph_level == ATTNRT_GRAPH_UNIFORM_BATCH && !same)) continue;
+    const bool same =
+        std::all_of(c.lengths.begin(), c.lengths.end(), [&](const Length& l) { return l.query == c.lengths[0].query; });
+    if ((c.problem.graph_level == ATTNRT_GRAPH_UNIFORM_DECODE && !one) ||
+        (c.problem.graph_level == ATTNRT_GRAPH_UNIFORM_BATCH && !same))
+      continue;
     if (!admitted(v, c.problem)) continue;
     ++cases;
     Replay trial(v, memory, c, out);
     trial.all();
     if (out.size() >= 8) break;
   }
-  if (out.empty() && cases) out.push_back({"graphs", v.name, true, say(cases, " runs captured and replayed with other lengths, other queries and a request less")});
-  if (out.empty()) out.push_back({"graphs", v.name, false, "the sheet claims graphs and admits no case of the grid that could show it"});
+  if (out.empty() && cases)
+    out.push_back({"graphs", v.name, true,
+                   say(cases, " runs captured and replayed with other lengths, other queries and a request less")});
+  if (out.empty())
+    out.push_back(
+        {"graphs", v.name, false, "the sheet claims graphs and admits no case of the grid that could show it"});
   return out;
 }
 

@@ -16,9 +16,19 @@ sdk::CuStream cuda_stream(attnrt_stream stream) { return static_cast<sdk::CuStre
 
 // Masks cost registers: kernels come in three levels.
 Wanted attention_wanted(const attnrt_problem& p, uint32_t arch, uint32_t rows, int32_t even) {
-  constexpr uint64_t bent = ATTNRT_FEATURE_SOFTCAP | ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_ALIBI_SQRT | ATTNRT_FEATURE_MM_PREFIX;
+  constexpr uint64_t bent =
+      ATTNRT_FEATURE_SOFTCAP | ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_ALIBI_SQRT | ATTNRT_FEATURE_MM_PREFIX;
   const uint32_t level = p.features & ATTNRT_FEATURE_TREE_MASK ? 2 : p.features & bent ? 1 : 0;
-  return {"attention", arch, static_cast<int32_t>(p.q_dtype), static_cast<int32_t>(p.kv_dtype), -1, p.head_size_qk, p.head_size_v, rows, even, level};
+  return {"attention",
+          arch,
+          static_cast<int32_t>(p.q_dtype),
+          static_cast<int32_t>(p.kv_dtype),
+          -1,
+          p.head_size_qk,
+          p.head_size_v,
+          rows,
+          even,
+          level};
 }
 
 // The smallest tile of at least `rows` rows; the largest there is where none is so large.
@@ -36,16 +46,17 @@ void AttentionOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
   refuse_dtypes(p, diag);
   if (diag.count()) return;
   if (p.mla_kv_lora && (p.mla_nope + p.mla_rope != p.head_size_qk || p.mla_v != p.head_size_v))
-    diag.add(ATTNRT_WHY_HEAD_SIZE, sdk::say("head sizes are ", p.head_size_qk, " and ", p.head_size_v, ", wanted mla_nope + mla_rope = ",
-                                            p.mla_nope + p.mla_rope, " and mla_v = ", p.mla_v));
+    diag.add(ATTNRT_WHY_HEAD_SIZE,
+             sdk::say("head sizes are ", p.head_size_qk, " and ", p.head_size_v,
+                      ", wanted mla_nope + mla_rope = ", p.mla_nope + p.mla_rope, " and mla_v = ", p.mla_v));
   if ((p.features & ATTNRT_FEATURE_ALIBI) && (p.features & ATTNRT_FEATURE_ALIBI_SQRT))
     diag.add(ATTNRT_WHY_ALIBI, "linear and square-root ALiBi are asked for at once, wanted one of them");
   refuse_missing(p, diag);
   const Binary* const attention = find(attention_wanted(p, p.arch, 0, 0));
   if (!attention || !find_merge_splits(p, p.arch, attention->head_size_v))
-    diag.add(ATTNRT_WHY_OTHER, sdk::say("no kernel was compiled for q ", sdk::dtype_name(p.q_dtype), ", cache ", sdk::dtype_name(p.kv_dtype),
-                                        ", head sizes ", p.head_size_qk, " and ", p.head_size_v, " on compute capability ", p.arch / 10, ".",
-                                        p.arch % 10));
+    diag.add(ATTNRT_WHY_OTHER, sdk::say("no kernel was compiled for q ", sdk::dtype_name(p.q_dtype), ", cache ",
+                                        sdk::dtype_name(p.kv_dtype), ", head sizes ", p.head_size_qk, " and ",
+                                        p.head_size_v, " on compute capability ", p.arch / 10, ".", p.arch % 10));
 }
 
 AttentionOp::AttentionOp(const sdk::CreateInfo& info)
@@ -95,8 +106,8 @@ int64_t AttentionOp::capacity(const attnrt_limits& limits) const {
   return std::min(tokens * kMostSplits, kSplitTokens);
 }
 
-// 1 = whole. Parts follow from the problem alone where a request's bits may not depend on its batch; else there are as many
-// as fill the device, none shorter than two tiles.
+// 1 = whole. Parts follow from the problem alone where a request's bits may not depend on its batch; else there are as
+// many as fill the device, none shorter than two tiles.
 int32_t AttentionOp::num_splits(const Shape& shape, const Plan& plan) const {
   if (invariant_) return decodes_ ? kInvariantSplits : 1;
   if (plan.max_query_len_ > shape.tokens) return 1;
@@ -113,7 +124,8 @@ attnrt_workspace AttentionOp::workspace(const attnrt_limits& limits) const {
   w.plan_bytes = BatchBuffers(limits, 0).bytes();
   w.plan_alignment = w.scratch_alignment = BatchBuffers::kAlignment;
   w.pinned_alignment = 1;
-  w.scratch_bytes = static_cast<uint64_t>(capacity(limits)) * problem_.num_heads * (partial_pitch() + 1) * sizeof(float);
+  w.scratch_bytes =
+      static_cast<uint64_t>(capacity(limits)) * problem_.num_heads * (partial_pitch() + 1) * sizeof(float);
   return w;
 }
 
@@ -122,7 +134,8 @@ AttentionOp::Plan::Plan(const AttentionOp& op, const attnrt_limits& limits, cons
   const attnrt_problem& p = op.problem_;
   AttentionArguments& a = arguments_;
   a.partial_ptr = pointer(memory.scratch);
-  a.partial_lse_ptr = a.partial_ptr + static_cast<uint64_t>(capacity_) * p.num_heads * op.partial_pitch() * sizeof(float);
+  a.partial_lse_ptr =
+      a.partial_ptr + static_cast<uint64_t>(capacity_) * p.num_heads * op.partial_pitch() * sizeof(float);
   a.query_start_loc_ptr = buffers_.query_start_loc;
   a.seq_lens_ptr = buffers_.seq_lens;
   a.kv_lens_ptr = buffers_.kv_lens;
@@ -139,11 +152,12 @@ AttentionOp::Plan::Plan(const AttentionOp& op, const attnrt_limits& limits, cons
   a.head_size_qk = static_cast<int32_t>(p.head_size_qk);
   a.head_size_v = static_cast<int32_t>(p.head_size_v);
   a.block_size = static_cast<int32_t>(sdk::is_paged(p.kv_layouts) ? p.block_size : 1);
-  a.flags = (p.causal == ATTNRT_CAUSAL_ALWAYS ? kCausal : 0) | (p.causal == ATTNRT_CAUSAL_PER_REQUEST ? kPerRequest : 0) |
-            (sdk::is_paged(p.kv_layouts) ? kPaged : 0) | (p.features & ATTNRT_FEATURE_SINKS ? kSinks : 0) |
+  a.flags = (p.causal == ATTNRT_CAUSAL_ALWAYS ? kCausal : 0) |
+            (p.causal == ATTNRT_CAUSAL_PER_REQUEST ? kPerRequest : 0) | (sdk::is_paged(p.kv_layouts) ? kPaged : 0) |
+            (p.features & ATTNRT_FEATURE_SINKS ? kSinks : 0) |
             (p.features & (ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_ALIBI_SQRT) ? kAlibi : 0) |
-            (p.features & ATTNRT_FEATURE_ALIBI_SQRT ? kAlibiSqrt : 0) | (p.features & ATTNRT_FEATURE_TREE_MASK ? kTree : 0) |
-            (p.features & ATTNRT_FEATURE_MM_PREFIX ? kPrefix : 0);
+            (p.features & ATTNRT_FEATURE_ALIBI_SQRT ? kAlibiSqrt : 0) |
+            (p.features & ATTNRT_FEATURE_TREE_MASK ? kTree : 0) | (p.features & ATTNRT_FEATURE_MM_PREFIX ? kPrefix : 0);
 }
 
 void AttentionOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
@@ -166,7 +180,8 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   const attnrt_tensor& k = paged ? *args.k_cache : *args.k;
   const attnrt_tensor& v = paged ? *args.v_cache : *args.v;
   const int32_t first = paged ? 0 : -1;  // contiguous rows are the slots of one block
-  const bool even = shapes_[1].few.attention.loaded() && aligned(args.q, 8) && aligned(args.out, 8) && aligned(&k, alignment_) && aligned(&v, alignment_);
+  const bool even = shapes_[1].few.attention.loaded() && aligned(args.q, 8) && aligned(args.out, 8) &&
+                    aligned(&k, alignment_) && aligned(&v, alignment_);
   AttentionArguments a = plan.arguments_;
   a.out_ptr = pointer(args.out);
   a.lse_ptr = pointer(args.lse);
@@ -181,7 +196,8 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   a.tree_mask_ptr = pointer(args.tree_mask);
   a.prefix_ranges_ptr = pointer(args.prefix_ranges);
   a.softmax_scale = args.scale;
-  a.flags |= (args.lse ? kLse : 0) | (args.q_scale ? kQScale : 0) | (args.k_scale ? kKScale : 0) | (args.v_scale ? kVScale : 0);
+  a.flags |= (args.lse ? kLse : 0) | (args.q_scale ? kQScale : 0) | (args.k_scale ? kKScale : 0) |
+             (args.v_scale ? kVScale : 0);
   if (args.sinks && sdk::dtype_of(args.sinks->dtype) != ATTNRT_FP32) a.flags |= kSinksQDtype;
   a.q_stride_token = args.q->strides[0];
   a.q_stride_head = args.q->strides[1];
@@ -231,7 +247,9 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   m.out_stride_head = a.out_stride_head;
   m.lse_stride_token = a.lse_stride_token;
   m.lse_stride_head = a.lse_stride_head;
-  shape.merge_splits.launch(device_.driver(), {static_cast<uint32_t>(plan.num_tokens_), static_cast<uint32_t>(a.num_heads), 1}, &m, cuda_stream(stream));
+  shape.merge_splits.launch(device_.driver(),
+                            {static_cast<uint32_t>(plan.num_tokens_), static_cast<uint32_t>(a.num_heads), 1}, &m,
+                            cuda_stream(stream));
 }
 
 }  // namespace attnrt::triton

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// attention_op.hpp: attention with keys and values of their own, by the kernels `attention` and `merge_splits` (data sheet)
+// attention_op.hpp: attention with keys and values of their own, by the kernels `attention` and `merge_splits` (data
+// sheet)
 //   storage  paged NHD and HND or contiguous; fp16, bf16, fp32 and, under q of any of these, e4m3 and e5m2
 //   masks    causality (also per request), window, softcap, ALiBi, sinks, prefix ranges, tree mask
 //   lengths  are read from device memory alone, so that a captured run serves later batches
-//   bits     batch-invariant problems use one tile and one number of parts whatever the batch; there are kernels for operands
+//   bits     batch-invariant problems use one tile and one number of parts whatever the batch; there are kernels for
+//   operands
 //            at multiples of 16 bytes and others, so that bits hold for operands of one alignment
 #ifndef ATTNRT_TRITON_ATTN_ATTENTION_OP_HPP
 #define ATTNRT_TRITON_ATTN_ATTENTION_OP_HPP

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// batch_buffers.hpp: the lengths and tables of a plan's batch in device memory that the plan owns. Addresses and strides depend
-// on limits alone, so that a captured graph that reads them serves every batch that is copied into them later.
+// batch_buffers.hpp: the lengths and tables of a plan's batch in device memory that the plan owns. Addresses and
+// strides depend on limits alone, so that a captured graph that reads them serves every batch that is copied into them
+// later.
 #ifndef ATTNRT_TRITON_ATTN_BATCH_BUFFERS_HPP
 #define ATTNRT_TRITON_ATTN_BATCH_BUFFERS_HPP
 #include <algorithm>
@@ -42,7 +43,8 @@ class BatchBuffers {
     const uint64_t seqs = static_cast<uint64_t>(b.num_seqs);
     const auto copy = [&](uint64_t to, const void* from, uint64_t bytes) {
       if (from && bytes)
-        gpu::want(driver, "cuMemcpyDtoDAsync", driver.copy_device_async(to, reinterpret_cast<uint64_t>(from), bytes, stream));
+        gpu::want(driver, "cuMemcpyDtoDAsync",
+                  driver.copy_device_async(to, reinterpret_cast<uint64_t>(from), bytes, stream));
     };
     gpu::want(driver, "cuMemsetD32Async", driver.fill_32_async(num_seqs, static_cast<unsigned>(b.num_seqs), 1, stream));
     copy(query_start_loc, b.query_start_loc, (seqs + 1) * 4);

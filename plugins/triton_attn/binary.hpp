@@ -26,7 +26,7 @@ struct Binary {
   uint32_t kv_dtype;           ///< of K and V as stored; merge_splits and merge_states: of the partial results
   uint32_t out_dtype;          ///< of out
   uint32_t head_size_qk;       ///< padded class HEAD_QK: 64, 128, 256; 0 where the kernel has none
-  uint32_t head_size_v;        ///< padded class HEAD_V; the pitch of partial rows, which attention and merge_splits share
+  uint32_t head_size_v;  ///< padded class HEAD_V; the pitch of partial rows, which attention and merge_splits share
   uint32_t block_m;            ///< rows a program, token and head of the group taken together; 0 where there are none
   uint32_t tile;               ///< keys a step
   uint32_t even;               ///< 1: wants pointers of q, k, v, out at 16 bytes, their

@@ -65,8 +65,8 @@ attnrt_kv_layout cache_layout(const attnrt_problem& p) {
 
 void refuse_dtypes(const attnrt_problem& p, const sdk::Diag& diag) {
   if (p.out_dtype != p.q_dtype)
-    diag.add(ATTNRT_WHY_DTYPE,
-             sdk::say("out_dtype is ", sdk::dtype_name(p.out_dtype), ", wanted the q_dtype ", sdk::dtype_name(p.q_dtype)));
+    diag.add(ATTNRT_WHY_DTYPE, sdk::say("out_dtype is ", sdk::dtype_name(p.out_dtype), ", wanted the q_dtype ",
+                                        sdk::dtype_name(p.q_dtype)));
   if (p.kv_dtype != p.q_dtype && !quantised(p))
     diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted the q_dtype ",
                                                  sdk::dtype_name(p.q_dtype), ", fp8_e4m3 or fp8_e5m2"));
@@ -85,9 +85,10 @@ const Binary* find_merge_splits(const attnrt_problem& p, uint32_t arch, uint32_t
 void refuse_missing(const attnrt_problem& p, const sdk::Diag& diag) {
   const auto need = [&](bool needed, const Wanted& w) {
     if (needed && !find(w))
-      diag.add(ATTNRT_WHY_OTHER, sdk::say("no kernel ", w.kernel, " was compiled for q ", sdk::dtype_name(p.q_dtype), ", cache ",
-                                          sdk::dtype_name(p.kv_dtype), ", head sizes ", p.head_size_qk, " and ", p.head_size_v,
-                                          " on compute capability ", p.arch / 10, ".", p.arch % 10));
+      diag.add(ATTNRT_WHY_OTHER,
+               sdk::say("no kernel ", w.kernel, " was compiled for q ", sdk::dtype_name(p.q_dtype), ", cache ",
+                        sdk::dtype_name(p.kv_dtype), ", head sizes ", p.head_size_qk, " and ", p.head_size_v,
+                        " on compute capability ", p.arch / 10, ".", p.arch % 10));
   };
   const bool paged = sdk::is_paged(p.kv_layouts), lse = p.features & ATTNRT_FEATURE_LSE;
   need(paged, write_wanted(p, p.arch, p.q_dtype));
@@ -99,8 +100,8 @@ void refuse_missing(const attnrt_problem& p, const sdk::Diag& diag) {
 void want_addressable(const attnrt_problem& p, const attnrt_limits& limits) {
   constexpr uint64_t most = uint64_t{1} << 32;
   if (sdk::is_paged(p.kv_layouts) && static_cast<uint64_t>(limits.max_seq_len) * p.block_size >= most)
-    throw sdk::Error(ATTNRT_UNSUPPORTED, sdk::say("limits.max_seq_len is ", limits.max_seq_len, " with block_size ", p.block_size,
-                                                  ", wanted a product below ", most));
+    throw sdk::Error(ATTNRT_UNSUPPORTED, sdk::say("limits.max_seq_len is ", limits.max_seq_len, " with block_size ",
+                                                  p.block_size, ", wanted a product below ", most));
 }
 
 CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(gpu::Device::open(info.device.id)) {
@@ -163,7 +164,8 @@ void CacheOp::merge_states(const attnrt_merge_args& args, attnrt_stream stream) 
   if (!merge_same_.loaded())
     throw sdk::Error(ATTNRT_UNSUPPORTED, "merge_states: the op was created without the feature LSE, wanted it");
   if (args.num_partials > kMostPartials)
-    throw sdk::Error(ATTNRT_UNSUPPORTED, sdk::say("merge_states: num_partials is ", args.num_partials, ", wanted at most ", kMostPartials));
+    throw sdk::Error(ATTNRT_UNSUPPORTED,
+                     sdk::say("merge_states: num_partials is ", args.num_partials, ", wanted at most ", kMostPartials));
   MergeStatesArguments a{};
   a.out_ptr = pointer(args.out);
   a.lse_ptr = pointer(args.lse);

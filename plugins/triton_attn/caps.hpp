@@ -54,7 +54,8 @@ inline attnrt_caps sheet(const char* kernel, const ArchRanges& archs) {
 
 constexpr uint64_t kMasks = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_CAUSAL_PER_REQUEST |
                             ATTNRT_FEATURE_SLIDING_WINDOW | ATTNRT_FEATURE_SOFTCAP | ATTNRT_FEATURE_ALIBI |
-                            ATTNRT_FEATURE_ALIBI_SQRT | ATTNRT_FEATURE_SINKS | ATTNRT_FEATURE_MM_PREFIX | ATTNRT_FEATURE_LSE;
+                            ATTNRT_FEATURE_ALIBI_SQRT | ATTNRT_FEATURE_SINKS | ATTNRT_FEATURE_MM_PREFIX |
+                            ATTNRT_FEATURE_LSE;
 constexpr uint64_t kScales = ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES;
 constexpr uint32_t kEightBits = 1u << ATTNRT_FP8_E4M3 | 1u << ATTNRT_FP8_E5M2;
 
@@ -81,8 +82,8 @@ inline attnrt_caps tree_sheet(const ArchRanges& archs, const attnrt_sizes& heads
 inline attnrt_caps latent_sheet(const ArchRanges& archs) {
   attnrt_caps c = sheet("mla_decode", archs);
   c.families = ATTNRT_FAMILY_MLA;
-  c.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_CAUSAL_PER_REQUEST | ATTNRT_FEATURE_LSE |
-               ATTNRT_FEATURE_SPLIT_Q | (c.kv_dtypes & kEightBits ? ATTNRT_FEATURE_KV_SCALES : 0);
+  c.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_CAUSAL_PER_REQUEST |
+               ATTNRT_FEATURE_LSE | ATTNRT_FEATURE_SPLIT_Q | (c.kv_dtypes & kEightBits ? ATTNRT_FEATURE_KV_SCALES : 0);
   c.kv_layouts = ATTNRT_KV_MLA_LATENT;
   c.head_sizes = &kLatentHeads;
   c.head_sizes_v = &kLatentHeadsV;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// catalog.hpp: which compiled kernel serves a problem. Reads the generated table alone: the same answer on every machine.
+// catalog.hpp: which compiled kernel serves a problem. Reads the generated table alone: the same answer on every
+// machine.
 #ifndef ATTNRT_TRITON_ATTN_CATALOG_HPP
 #define ATTNRT_TRITON_ATTN_CATALOG_HPP
 #include <cstdint>
@@ -21,8 +22,8 @@ struct Wanted {
   uint32_t features = 0;  ///< at least
 };
 
-/// The kernel of the smallest class, the fewest features and the smallest block_m that serves, of the newest architecture that the device runs;
-/// NULL = there is none. [thread-safe]
+/// The kernel of the smallest class, the fewest features and the smallest block_m that serves, of the newest
+/// architecture that the device runs; NULL = there is none. [thread-safe]
 const Binary* find(const Wanted& wanted);
 
 /// Does a device run a cubin: of its own major version, at most its minor one. Those of 9.0 and later are compiled for

@@ -26,12 +26,15 @@ void LatentOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
   if (diag.count()) return;
   refuse_missing(p, diag);
   if (!find(decode_wanted(p, p.arch, 0)) || !find_merge_splits(p, p.arch, p.head_size_v))
-    diag.add(ATTNRT_WHY_OTHER, sdk::say("no kernel was compiled for q ", sdk::dtype_name(p.q_dtype), " and cache ", sdk::dtype_name(p.kv_dtype),
-                                        " on compute capability ", p.arch / 10, ".", p.arch % 10));
+    diag.add(ATTNRT_WHY_OTHER,
+             sdk::say("no kernel was compiled for q ", sdk::dtype_name(p.q_dtype), " and cache ",
+                      sdk::dtype_name(p.kv_dtype), " on compute capability ", p.arch / 10, ".", p.arch % 10));
 }
 
 LatentOp::LatentOp(const sdk::CreateInfo& info)
-    : CacheOp(info), invariant_(problem_.determinism >= ATTNRT_DETERMINISM_BATCH_INVARIANT), alignment_(quantised(problem_) ? 16 : 8) {
+    : CacheOp(info),
+      invariant_(problem_.determinism >= ATTNRT_DETERMINISM_BATCH_INVARIANT),
+      alignment_(quantised(problem_) ? 16 : 8) {
   for (const int32_t even : {0, 1}) {
     const Binary* const binary = find(decode_wanted(problem_, device_.arch(), even));
     if (even && !binary) continue;
@@ -55,7 +58,8 @@ attnrt_workspace LatentOp::workspace(const attnrt_limits& limits) const {
   w.plan_bytes = BatchBuffers(limits, 0).bytes();
   w.plan_alignment = w.scratch_alignment = BatchBuffers::kAlignment;
   w.pinned_alignment = 1;
-  w.scratch_bytes = static_cast<uint64_t>(capacity(limits)) * problem_.num_heads * (problem_.head_size_v + 1) * sizeof(float);
+  w.scratch_bytes =
+      static_cast<uint64_t>(capacity(limits)) * problem_.num_heads * (problem_.head_size_v + 1) * sizeof(float);
   return w;
 }
 
@@ -74,7 +78,8 @@ LatentOp::Plan::Plan(const LatentOp& op, const attnrt_limits& limits, const attn
   a.block_table_stride = buffers_.block_table_stride();
   a.num_heads = static_cast<int32_t>(p.num_heads);
   a.block_size = static_cast<int32_t>(p.block_size);
-  a.flags = kPaged | (p.causal == ATTNRT_CAUSAL_ALWAYS ? kCausal : 0) | (p.causal == ATTNRT_CAUSAL_PER_REQUEST ? kPerRequest : 0);
+  a.flags = kPaged | (p.causal == ATTNRT_CAUSAL_ALWAYS ? kCausal : 0) |
+            (p.causal == ATTNRT_CAUSAL_PER_REQUEST ? kPerRequest : 0);
 }
 
 void LatentOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
@@ -84,11 +89,13 @@ void LatentOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
   max_seq_len_ = batch.max_seq_len;
 }
 
-// As many parts as fill the device, none shorter than two tiles; one number for all batches where bits may not depend on them.
+// As many parts as fill the device, none shorter than two tiles; one number for all batches where bits may not depend
+// on them.
 int32_t LatentOp::num_splits(const Shape& shape, const Plan& plan) const {
   if (invariant_) return kInvariantSplits;
   const int64_t tokens = plan.num_tokens_;
-  int64_t splits = std::min<int64_t>(kMostSplits, ceiling(2 * int64_t{device_.multiprocessors()}, tokens * shape.head_tiles));
+  int64_t splits =
+      std::min<int64_t>(kMostSplits, ceiling(2 * int64_t{device_.multiprocessors()}, tokens * shape.head_tiles));
   splits = std::min({splits, ceiling(plan.max_seq_len_, 2 * int64_t{shape.tile}), plan.capacity_ / tokens});
   return static_cast<int32_t>(std::max<int64_t>(splits, 1));
 }
@@ -98,14 +105,16 @@ void LatentOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream 
   want_absent("run", "out_block_scale", args.out_block_scale);
   want_absent("run", "q_scale", args.q_scale);
   if (plan.num_tokens_ == 0) return;
-  const bool even = shapes_[1].decode.loaded() && aligned(args.q, 8) && aligned(args.q_rope, 8) && aligned(args.k_cache, alignment_);
+  const bool even =
+      shapes_[1].decode.loaded() && aligned(args.q, 8) && aligned(args.q_rope, 8) && aligned(args.k_cache, alignment_);
   const Shape& shape = shapes_[even];
   MlaDecodeArguments a = plan.arguments_;
   a.num_splits = num_splits(shape, plan);
   a.q_ptr = pointer(args.q);
   a.q_stride_token = args.q->strides[0];
   a.q_stride_head = args.q->strides[1];
-  a.q_rope_ptr = args.q_rope ? pointer(args.q_rope) : a.q_ptr + uint64_t{problem_.mla_kv_lora} * sdk::dtype_bytes(problem_.q_dtype);
+  a.q_rope_ptr = args.q_rope ? pointer(args.q_rope)
+                             : a.q_ptr + uint64_t{problem_.mla_kv_lora} * sdk::dtype_bytes(problem_.q_dtype);
   a.q_rope_stride_token = args.q_rope ? args.q_rope->strides[0] : a.q_stride_token;
   a.q_rope_stride_head = args.q_rope ? args.q_rope->strides[1] : a.q_stride_head;
   a.kv_ptr = pointer(args.k_cache);
@@ -116,7 +125,8 @@ void LatentOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream 
   a.softmax_scale = args.scale;
   if (args.k_scale) a.flags |= kKScale;
   const auto tokens = static_cast<uint32_t>(plan.num_tokens_);
-  shape.decode.launch(device_.driver(), {tokens * static_cast<uint32_t>(shape.head_tiles), 1, static_cast<uint32_t>(a.num_splits)}, &a,
+  shape.decode.launch(device_.driver(),
+                      {tokens * static_cast<uint32_t>(shape.head_tiles), 1, static_cast<uint32_t>(a.num_splits)}, &a,
                       cuda_stream(stream));
   MergeSplitsArguments m{};
   m.out_ptr = pointer(args.out);

@@ -13,10 +13,14 @@ namespace attnrt::triton {
 inline uint64_t pointer(const void* data) { return reinterpret_cast<uint64_t>(data); }
 
 /// Where a tensor's first element lies; 0 where there is no tensor.
-inline uint64_t pointer(const attnrt_tensor* tensor) { return tensor ? pointer(tensor->data) + tensor->byte_offset : 0; }
+inline uint64_t pointer(const attnrt_tensor* tensor) {
+  return tensor ? pointer(tensor->data) + tensor->byte_offset : 0;
+}
 
 /// The stride of a dimension that may be 1 to serve all.
-inline int64_t step(const attnrt_tensor* tensor, int32_t dim) { return !tensor || tensor->shape[dim] == 1 ? 0 : tensor->strides[dim]; }
+inline int64_t step(const attnrt_tensor* tensor, int32_t dim) {
+  return !tensor || tensor->shape[dim] == 1 ? 0 : tensor->strides[dim];
+}
 
 /// Starts at a multiple of 16 bytes, and all strides but the last are multiples of `elements`. `tensor` may be NULL.
 inline bool aligned(const attnrt_tensor* tensor, int64_t elements) {
@@ -29,7 +33,8 @@ inline bool aligned(const attnrt_tensor* tensor, int64_t elements) {
 /// Throws INVALID where an operand that this kernel does not read is given.
 inline void want_absent(const char* call, const char* name, const attnrt_tensor* tensor) {
   if (tensor)
-    throw sdk::Error(ATTNRT_INVALID, sdk::say(call, ": ", name, " is given, wanted NULL: this kernel does not read it"));
+    throw sdk::Error(ATTNRT_INVALID,
+                     sdk::say(call, ": ", name, " is given, wanted NULL: this kernel does not read it"));
 }
 
 /// Throws INVALID unless the last `dims` dimensions lie without gaps.
@@ -37,7 +42,8 @@ inline void want_dense(const char* name, const attnrt_tensor* tensor, int32_t di
   int64_t step = 1;
   for (int32_t i = tensor ? tensor->ndim - 1 : -1; i >= 0 && dims > 0; --i, --dims) {
     if (tensor->shape[i] > 1 && tensor->strides[i] != step)
-      throw sdk::Error(ATTNRT_INVALID, sdk::say("run: ", name, ".strides[", i, "] is ", tensor->strides[i], ", wanted ", step));
+      throw sdk::Error(ATTNRT_INVALID,
+                       sdk::say("run: ", name, ".strides[", i, "] is ", tensor->strides[i], ", wanted ", step));
     step *= tensor->shape[i];
   }
 }

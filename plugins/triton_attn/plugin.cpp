@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// triton_attn: the list of its backends and variants. Kernels are compiled from Triton ahead of time; neither Python nor a CUDA
-// library but the driver is needed where they run.
+// triton_attn: the list of its backends and variants. Kernels are compiled from Triton ahead of time; neither Python
+// nor a CUDA library but the driver is needed where they run.
 #include "attnrt/plugin.hpp"
 
 #include <cstring>
@@ -16,7 +16,8 @@ namespace {
 // The table of compiled kernels is constant data, so that sheets made from it are ready when the plugin is.
 const ArchRanges kArchs;
 const attnrt_sizes kHeads = heads_up_to(std::min(offer("attention").head_size_qk, offer("attention").head_size_v));
-const attnrt_caps kStandard = standard_sheet(kArchs, kHeads), kTreeSheet = tree_sheet(kArchs, kHeads), kLatent = latent_sheet(kArchs);
+const attnrt_caps kStandard = standard_sheet(kArchs, kHeads), kTreeSheet = tree_sheet(kArchs, kHeads),
+                  kLatent = latent_sheet(kArchs);
 
 const attnrt_variant kAttentionVariant = sdk::make_variant<AttentionOp>("aot", &kStandard);
 const attnrt_variant kTreeVariant = sdk::make_variant<AttentionOp>("aot", &kTreeSheet);
@@ -26,8 +27,8 @@ constexpr const attnrt_variant* kAttentionVariants[] = {&kAttentionVariant};
 constexpr const attnrt_variant* kTreeVariants[] = {&kTreeVariant};
 constexpr const attnrt_variant* kLatentVariants[] = {&kLatentVariant};
 
-constexpr attnrt_backend kTritonAttn =
-    sdk::make_backend("TRITON_ATTN", "fused attention in Triton, paged or contiguous, prefill and decode", kAttentionVariants);
+constexpr attnrt_backend kTritonAttn = sdk::make_backend(
+    "TRITON_ATTN", "fused attention in Triton, paged or contiguous, prefill and decode", kAttentionVariants);
 constexpr attnrt_backend kTreeAttn =
     sdk::make_backend("TREE_ATTN", "attention under a tree of speculated tokens, in Triton", kTreeVariants);
 constexpr attnrt_backend kTritonMla =
@@ -37,7 +38,8 @@ constexpr const attnrt_backend* kBackends[] = {&kTritonAttn, &kTreeAttn, &kTrito
 attnrt_status available(attnrt_device device, const attnrt_diag* sink) {
   return sdk::detail::guarded(sink, [&] {
     if (device.type != ATTNRT_DEVICE_CUDA)
-      throw sdk::Error(ATTNRT_UNAVAILABLE, sdk::say("device type is ", device.type, ", wanted ", ATTNRT_DEVICE_CUDA, " (cuda)"));
+      throw sdk::Error(ATTNRT_UNAVAILABLE,
+                       sdk::say("device type is ", device.type, ", wanted ", ATTNRT_DEVICE_CUDA, " (cuda)"));
     const gpu::CudaDriver& driver = gpu::driver();
     sdk::CuDevice handle = 0;
     int major = 0, minor = 0;
@@ -57,8 +59,8 @@ const void* extension(const char* id) {
   return std::strcmp(id, sdk::kTestDriver) == 0 ? &hook : nullptr;
 }
 
-constexpr attnrt_plugin kPlugin =
-    sdk::make_plugin(ATTNRT_PLUGIN_NAME, ATTNRT_PLUGIN_VERSION, "cubins by Triton; host " __VERSION__, kBackends, available, extension);
+constexpr attnrt_plugin kPlugin = sdk::make_plugin(
+    ATTNRT_PLUGIN_NAME, ATTNRT_PLUGIN_VERSION, "cubins by Triton; host " __VERSION__, kBackends, available, extension);
 
 }  // namespace
 }  // namespace attnrt::triton

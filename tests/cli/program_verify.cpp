@@ -96,8 +96,10 @@ TEST_CASE("a variant for a device is verified on a driver that plays one, and is
   CHECK(check_of(report, "TREE_ATTN", "numerics").at("result") == "passed");
   const json::value sheet = json::parse(attnrt_program("show TREE_ATTN --json", home).out).at("variants").at(0);
   CHECK(sheet.at("verified").is_null());
-  CHECK(std::string(sheet.at("verified_fake").as_string().c_str()).find("on fake:cuda:9.0: quick") != std::string::npos);
-  const std::string problem = "select --json --device cuda:9.0 --dtype bf16 --head-size 128 --num-heads 32 --num-kv-heads 8";
+  CHECK(std::string(sheet.at("verified_fake").as_string().c_str()).find("on fake:cuda:9.0: quick") !=
+        std::string::npos);
+  const std::string problem =
+      "select --json --device cuda:9.0 --dtype bf16 --head-size 128 --num-heads 32 --num-kv-heads 8";
   const json::value choice = json::parse(attnrt_program(problem + " --attention-backend TREE_ATTN", home).out);
   CHECK(choice.at("backend") == "TREE_ATTN");
   CHECK_FALSE(choice.at("verified").as_bool());
@@ -106,7 +108,8 @@ TEST_CASE("a variant for a device is verified on a driver that plays one, and is
 TEST_CASE("the plugin of Triton kernels is chosen for hardware that is elsewhere, and says what this machine lacks") {
   const std::string home = "ATTNRT_PLUGIN_PATH=" ATTNRT_TEST_TWIN;
   const auto chosen = [&](const std::string& flags) {
-    const json::value choice = json::parse(attnrt_program("select --json --device cuda:9.0 --dtype bf16 " + flags, home).out);
+    const json::value choice =
+        json::parse(attnrt_program("select --json --device cuda:9.0 --dtype bf16 " + flags, home).out);
     return choice.at("backend").is_null() ? std::string("none") : std::string(choice.at("backend").as_string().c_str());
   };
   CHECK(chosen("--head-size 128 --num-heads 32 --num-kv-heads 8") == "TRITON_ATTN");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Memory of a device that is not there: addresses that the host must not touch, with a second view for whoever plays the device.
+// Memory of a device that is not there: addresses that the host must not touch, with a second view for whoever plays
+// the device.
 #ifndef ATTNRT_TESTS_GPU_DEVICE_MEMORY_HPP
 #define ATTNRT_TESTS_GPU_DEVICE_MEMORY_HPP
 #include <cstddef>
@@ -16,8 +17,8 @@ struct BadAccess : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// One file in memory, mapped twice: without access at the addresses that the driver gives out, so that a host that follows
-/// one dies of SIGSEGV, and readable and writable for the twins of the kernels. [one thread at a time]
+/// One file in memory, mapped twice: without access at the addresses that the driver gives out, so that a host that
+/// follows one dies of SIGSEGV, and readable and writable for the twins of the kernels. [one thread at a time]
 class DeviceMemory {
  public:
   DeviceMemory();

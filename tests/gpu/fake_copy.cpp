@@ -9,8 +9,11 @@ CuResult copy_device_async(CuPointer to, CuPointer from, std::size_t bytes, CuSt
   const Entry entry("cuMemcpyDtoDAsync");
   if (entry.error) return entry.error;
   const DeviceMemory& memory = *state().memory;
-  if (!memory.holds(to, bytes) || !memory.holds(from, bytes)) return refuse(kCuInvalidValue, say("a copy of ", bytes, " bytes leaves its memory"));
-  return enqueue(stream, [=] { std::memmove(state().memory->at(to, bytes, "copy writes"), state().memory->at(from, bytes, "copy reads"), bytes); });
+  if (!memory.holds(to, bytes) || !memory.holds(from, bytes))
+    return refuse(kCuInvalidValue, say("a copy of ", bytes, " bytes leaves its memory"));
+  return enqueue(stream, [=] {
+    std::memmove(state().memory->at(to, bytes, "copy writes"), state().memory->at(from, bytes, "copy reads"), bytes);
+  });
 }
 CuResult copy_2d_async(const CuCopy2d* copy, CuStream stream) {
   const Entry entry("cuMemcpy2DAsync");
@@ -18,8 +21,9 @@ CuResult copy_2d_async(const CuCopy2d* copy, CuStream stream) {
   const CuCopy2d c = *copy;
   const std::size_t last = c.height ? c.height - 1 : 0;
   const DeviceMemory& memory = *state().memory;
-  if (c.src_type != kCuDeviceMemory || c.dst_type != kCuDeviceMemory || c.width_bytes > c.src_pitch || c.width_bytes > c.dst_pitch ||
-      !memory.holds(c.src_device, last * c.src_pitch + c.width_bytes) || !memory.holds(c.dst_device, last * c.dst_pitch + c.width_bytes))
+  if (c.src_type != kCuDeviceMemory || c.dst_type != kCuDeviceMemory || c.width_bytes > c.src_pitch ||
+      c.width_bytes > c.dst_pitch || !memory.holds(c.src_device, last * c.src_pitch + c.width_bytes) ||
+      !memory.holds(c.dst_device, last * c.dst_pitch + c.width_bytes))
     return refuse(kCuInvalidValue, "a copy of rows leaves its memory");
   return enqueue(stream, [c] {
     for (std::size_t row = 0; row < c.height; ++row)

@@ -7,19 +7,20 @@ namespace attnrt::fake::entry {
 
 CuResult init(unsigned) { return Entry("cuInit", false).error; }
 CuResult error_name(CuResult error, const char** name) {
-  static const std::map<CuResult, const char*> names = {{0, "CUDA_SUCCESS"},
-                                                        {kCuInvalidValue, "CUDA_ERROR_INVALID_VALUE"},
-                                                        {kCuOutOfMemory, "CUDA_ERROR_OUT_OF_MEMORY"},
-                                                        {kCuNoDevice, "CUDA_ERROR_NO_DEVICE"},
-                                                        {kCuInvalidDevice, "CUDA_ERROR_INVALID_DEVICE"},
-                                                        {kCuInvalidContext, "CUDA_ERROR_INVALID_CONTEXT"},
-                                                        {kCuNoBinaryForGpu, "CUDA_ERROR_NO_BINARY_FOR_GPU"},
-                                                        {kCuNotFound, "CUDA_ERROR_NOT_FOUND"},
-                                                        {kCuIllegalAddress, "CUDA_ERROR_ILLEGAL_ADDRESS"},
-                                                        {kCuLaunchOutOfResources, "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES"},
-                                                        {kCuLaunchFailed, "CUDA_ERROR_LAUNCH_FAILED"},
-                                                        {kCuCaptureUnsupported, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"},
-                                                        {kCuCaptureInvalidated, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"}};
+  static const std::map<CuResult, const char*> names = {
+      {0, "CUDA_SUCCESS"},
+      {kCuInvalidValue, "CUDA_ERROR_INVALID_VALUE"},
+      {kCuOutOfMemory, "CUDA_ERROR_OUT_OF_MEMORY"},
+      {kCuNoDevice, "CUDA_ERROR_NO_DEVICE"},
+      {kCuInvalidDevice, "CUDA_ERROR_INVALID_DEVICE"},
+      {kCuInvalidContext, "CUDA_ERROR_INVALID_CONTEXT"},
+      {kCuNoBinaryForGpu, "CUDA_ERROR_NO_BINARY_FOR_GPU"},
+      {kCuNotFound, "CUDA_ERROR_NOT_FOUND"},
+      {kCuIllegalAddress, "CUDA_ERROR_ILLEGAL_ADDRESS"},
+      {kCuLaunchOutOfResources, "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES"},
+      {kCuLaunchFailed, "CUDA_ERROR_LAUNCH_FAILED"},
+      {kCuCaptureUnsupported, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"},
+      {kCuCaptureInvalidated, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"}};
   const auto found = names.find(error);
   *name = found == names.end() ? nullptr : found->second;
   return found == names.end() ? kCuInvalidValue : 0;
@@ -38,7 +39,8 @@ CuResult device_get(CuDevice* device, int ordinal) {
 }
 CuResult device_name(char* name, int bytes, CuDevice) {
   const Entry entry("cuDeviceGetName", false);
-  std::snprintf(name, static_cast<std::size_t>(bytes), "fake device %u.%u", state().model.arch / 10, state().model.arch % 10);
+  std::snprintf(name, static_cast<std::size_t>(bytes), "fake device %u.%u", state().model.arch / 10,
+                state().model.arch % 10);
   return entry.error;
 }
 CuResult device_attribute(int* value, int attribute, CuDevice) {
@@ -87,8 +89,10 @@ CuResult module_load(CuModule* module, const void* image) {
   for (uint32_t i = 0; i < s.num_kernels; ++i) {
     const triton::Binary& binary = s.kernels[i];
     if (binary.image != image) continue;
-    const bool fits = s.model.arch == binary.arch || (binary.arch < 90 && s.model.arch / 10 == binary.arch / 10 && s.model.arch > binary.arch);
-    if (!fits) return refuse(kCuNoBinaryForGpu, say(binary.symbol, " is for ", binary.arch, ", the device is ", s.model.arch));
+    const bool fits = s.model.arch == binary.arch ||
+                      (binary.arch < 90 && s.model.arch / 10 == binary.arch / 10 && s.model.arch > binary.arch);
+    if (!fits)
+      return refuse(kCuNoBinaryForGpu, say(binary.symbol, " is for ", binary.arch, ", the device is ", s.model.arch));
     auto* loaded = new Module{&binary};
     s.modules.insert(loaded);
     *module = reinterpret_cast<CuModule>(loaded);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A CUDA driver that needs no device: the function table of attnrt/cuda_driver.hpp on the CPU. What is enqueued waits until
-// somebody synchronises, as on a device; kernels run as their twins; what CUDA forbids while a stream is captured fails.
+// A CUDA driver that needs no device: the function table of attnrt/cuda_driver.hpp on the CPU. What is enqueued waits
+// until somebody synchronises, as on a device; kernels run as their twins; what CUDA forbids while a stream is captured
+// fails.
 #ifndef ATTNRT_TESTS_GPU_FAKE_DRIVER_HPP
 #define ATTNRT_TESTS_GPU_FAKE_DRIVER_HPP
 #include <cstdint>

@@ -38,7 +38,8 @@ class Plugin {
   const attnrt_variant& variant(const std::string& backend, const std::string& name) const {
     for (uint32_t b = 0; b < table_->num_backends; ++b)
       for (uint32_t v = 0; v < table_->backends[b]->num_variants; ++v)
-        if (backend == table_->backends[b]->name && name == table_->backends[b]->variants[v]->name) return *table_->backends[b]->variants[v];
+        if (backend == table_->backends[b]->name && name == table_->backends[b]->variants[v]->name)
+          return *table_->backends[b]->variants[v];
     throw std::runtime_error("there is no variant " + backend + "/" + name);
   }
 

@@ -34,7 +34,8 @@ Entry::Entry(const char* name, bool needs_context) : lock_(state().mutex) {
     --fault->second.skip;
   }
   error = s.sticky;
-  if (!error && needs_context && (contexts().empty() || !contexts().back())) error = refuse(kCuInvalidContext, std::string(name) + " without a current context");
+  if (!error && needs_context && (contexts().empty() || !contexts().back()))
+    error = refuse(kCuInvalidContext, std::string(name) + " without a current context");
 }
 
 const CudaDriver* driver() { return state().table; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the functions of the fake driver share. Everything here is called with the state's mutex held, which an Entry does.
+// What the functions of the fake driver share. Everything here is called with the state's mutex held, which an Entry
+// does.
 #ifndef ATTNRT_TESTS_GPU_FAKE_STATE_HPP
 #define ATTNRT_TESTS_GPU_FAKE_STATE_HPP
 #include <functional>
@@ -67,8 +68,8 @@ CuContext the_context();
 /// Notes in words why a call fails, and gives the error.
 CuResult refuse(CuResult error, const std::string& why);
 
-/// Every function of the table begins with one: locks, counts, gives the error that a test asked for or that an access left
-/// behind, wants a current context where the device is touched.
+/// Every function of the table begins with one: locks, counts, gives the error that a test asked for or that an access
+/// left behind, wants a current context where the device is touched.
 class Entry {
  public:
   explicit Entry(const char* name, bool needs_context = true);

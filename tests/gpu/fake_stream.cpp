@@ -121,7 +121,9 @@ static CuResult destroy_graph(const char* name, Graph* graph) {
   delete graph;
   return entry.error;
 }
-CuResult graph_exec_destroy(CuGraphExec exec) { return destroy_graph("cuGraphExecDestroy", reinterpret_cast<Graph*>(exec)); }
+CuResult graph_exec_destroy(CuGraphExec exec) {
+  return destroy_graph("cuGraphExecDestroy", reinterpret_cast<Graph*>(exec));
+}
 CuResult graph_destroy(CuGraph graph) { return destroy_graph("cuGraphDestroy", reinterpret_cast<Graph*>(graph)); }
 
 }  // namespace entry

@@ -40,7 +40,8 @@ attnrt_problem problem(uint32_t phase, uint32_t determinism) {
 }
 
 const attnrt_host& host() {
-  static const attnrt_host host = {sizeof(attnrt_host), ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR, 0, nullptr, [](void*, int32_t, const char*) {}, nullptr};
+  static const attnrt_host host = {
+      sizeof(attnrt_host), ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR, 0, nullptr, [](void*, int32_t, const char*) {}, nullptr};
   return host;
 }
 
@@ -77,7 +78,8 @@ Partition partition(conformance::Launch& launch) {
   REQUIRE(launch.update());
   REQUIRE(launch.run());
   Partition out;
-  for (const fake::LaunchRecord& r : fake::take_launches()) out.emplace_back(r.binary->symbol, r.binary->block_m, r.binary->tile, r.grid[2]);
+  for (const fake::LaunchRecord& r : fake::take_launches())
+    out.emplace_back(r.binary->symbol, r.binary->block_m, r.binary->tile, r.grid[2]);
   return out;
 }
 
@@ -88,7 +90,8 @@ TEST_CASE("a batch-invariant problem is cut the same way whatever the batch") {
   conformance::CudaMemory memory(*fake::driver(), 0, true);
   for (const char* backend : {"TRITON_ATTN", "TREE_ATTN"})
     for (const uint32_t phase : {ATTNRT_PHASE_DECODE, ATTNRT_PHASE_MIXED, ATTNRT_PHASE_PREFILL}) {
-      const conformance::Rig rig(plugin.variant(backend, "aot"), memory, problem(phase, ATTNRT_DETERMINISM_BATCH_INVARIANT));
+      const conformance::Rig rig(plugin.variant(backend, "aot"), memory,
+                                 problem(phase, ATTNRT_DETERMINISM_BATCH_INVARIANT));
       REQUIRE(rig.op());
       std::vector<std::vector<conformance::Length>> batches = {{{1, 400}}, {{1, 7}, {1, 400}, {1, 2000}}};
       for (int i = 0; i < 40; ++i) batches[1].push_back({1, 20});
@@ -106,7 +109,8 @@ TEST_CASE("a batch-invariant problem is cut the same way whatever the batch") {
 TEST_CASE("without that demand the batch decides: the control for the test above") {
   fake::Plugin plugin;
   conformance::CudaMemory memory(*fake::driver(), 0, true);
-  const conformance::Rig rig(plugin.variant("TRITON_ATTN", "aot"), memory, problem(ATTNRT_PHASE_MIXED, ATTNRT_DETERMINISM_NONE));
+  const conformance::Rig rig(plugin.variant("TRITON_ATTN", "aot"), memory,
+                             problem(ATTNRT_PHASE_MIXED, ATTNRT_DETERMINISM_NONE));
   Batch one(rig, {{1, 4000}}), many(rig, {{300, 300}});
   const Partition decode = partition(*one.launch), prefill = partition(*many.launch);
   CHECK(decode != prefill);
@@ -172,7 +176,8 @@ TEST_CASE("each failure of the device is a status and a sentence") {
   }
   SECTION("a module that cannot be loaded, and then can") {
     fake::Plugin plugin;
-    for (const auto& [error, status] : {std::pair(sdk::kCuOutOfMemory, ATTNRT_NO_MEMORY), {sdk::kCuNoBinaryForGpu, ATTNRT_UNAVAILABLE}}) {
+    for (const auto& [error, status] :
+         {std::pair(sdk::kCuOutOfMemory, ATTNRT_NO_MEMORY), {sdk::kCuNoBinaryForGpu, ATTNRT_UNAVAILABLE}}) {
       fake::fail("cuModuleLoadData", error, 1);
       Sink sink;
       CHECK(create(plugin.variant("TRITON_ATTN", "aot"), p, sink) == status);
@@ -189,8 +194,12 @@ TEST_CASE("each failure of the device is a status and a sentence") {
     const attnrt_variant& v = plugin.variant("TRITON_ATTN", "aot");
     const conformance::Rig rig(v, memory, p);
     Batch batch(rig, {{1, 40}, {3, 20}});
-    const auto update = [&](Sink& sink) { return v.plan_update(batch.launch->plan(), &batch.launch->batch(), batch.launch->stream(), sink.get()); };
-    const auto run = [&](Sink& sink) { return v.run(batch.launch->plan(), &batch.launch->args(), batch.launch->stream(), sink.get()); };
+    const auto update = [&](Sink& sink) {
+      return v.plan_update(batch.launch->plan(), &batch.launch->batch(), batch.launch->stream(), sink.get());
+    };
+    const auto run = [&](Sink& sink) {
+      return v.run(batch.launch->plan(), &batch.launch->args(), batch.launch->stream(), sink.get());
+    };
     for (const char* call : {"cuMemcpyDtoDAsync", "cuMemcpy2DAsync", "cuMemsetD32Async"}) {
       fake::fail(call, sdk::kCuInvalidValue);
       Sink sink, refused;
@@ -230,7 +239,8 @@ TEST_CASE("plan_update and run load nothing, allocate nothing on the device and 
   const attnrt_variant& v = plugin.variant("TRITON_ATTN", "aot");
   const conformance::Rig rig(v, memory, problem(ATTNRT_PHASE_MIXED, ATTNRT_DETERMINISM_NONE));
   Batch batch(rig, {{1, 40}, {3, 20}});
-  const std::vector<const char*> forbidden = {"cuModuleLoadData", "cuMemAlloc", "cuMemFree", "cuStreamSynchronize", "cuMemcpyDtoH", "cuMemcpyHtoD"};
+  const std::vector<const char*> forbidden = {"cuModuleLoadData",    "cuMemAlloc",   "cuMemFree",
+                                              "cuStreamSynchronize", "cuMemcpyDtoH", "cuMemcpyHtoD"};
   uint64_t before = 0, after = 0;
   for (const char* call : forbidden) before += fake::calls(call);
   Sink sink;
@@ -248,8 +258,8 @@ TEST_CASE("plan_update and run ask the heap for nothing, and take little time of
   fake::Plugin plugin;
   static sdk::CudaDriver idle;
   idle = *fake::driver();
-  idle.launch = [](sdk::CuFunction f, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by, unsigned bz, unsigned shared, sdk::CuStream stream,
-                   void** arguments, void** extra) {
+  idle.launch = [](sdk::CuFunction f, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by, unsigned bz,
+                   unsigned shared, sdk::CuStream stream, void** arguments, void** extra) {
     ++launches;
     return counting ? 0 : fake::driver()->launch(f, x, y, z, bx, by, bz, shared, stream, arguments, extra);
   };
@@ -260,7 +270,9 @@ TEST_CASE("plan_update and run ask the heap for nothing, and take little time of
   Batch batch(rig, {{1, 40}, {1, 20}});
   Sink sink;
   REQUIRE(v.plan_update(batch.launch->plan(), &batch.launch->batch(), batch.launch->stream(), sink.get()) == ATTNRT_OK);
-  const auto run = [&] { return v.run(batch.launch->plan(), &batch.launch->args(), batch.launch->stream(), sink.get()); };
+  const auto run = [&] {
+    return v.run(batch.launch->plan(), &batch.launch->args(), batch.launch->stream(), sink.get());
+  };
   REQUIRE(run() == ATTNRT_OK);
   counting = true;
   const uint64_t heap = conformance::allocation_count(), launched = launches;
@@ -268,7 +280,9 @@ TEST_CASE("plan_update and run ask the heap for nothing, and take little time of
   for (int round = 0; round < 50; ++round) {
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < 100; ++i) run();
-    microseconds = std::min(microseconds, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count() / 100);
+    microseconds =
+        std::min(microseconds,
+                 std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count() / 100);
   }
   if (conformance::can_count_allocations()) CHECK(conformance::allocation_count() == heap);
   CHECK(launches > launched);

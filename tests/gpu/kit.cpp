@@ -25,7 +25,8 @@ void check_backend(const char* backend, const char* variant) {
     const conformance::Findings findings = check.run(v, memory, options);
     const conformance::Findings failed = conformance::failures(findings);
     INFO(backend << " " << check.name << ": " << findings.size() << " findings");
-    for (const conformance::Finding& f : failed) UNSCOPED_INFO(f.check << ": " << f.sentence << "\n  " << f.where << "\n  " << fake::complaint());
+    for (const conformance::Finding& f : failed)
+      UNSCOPED_INFO(f.check << ": " << f.sentence << "\n  " << f.where << "\n  " << fake::complaint());
     CHECK(failed.empty());
   }
 }

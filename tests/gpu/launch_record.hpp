@@ -31,15 +31,16 @@ struct LaunchRecord {
       const std::size_t bytes = p.type == 'p' || p.type == 'l' ? 8 : 4;
       at += (bytes - at % bytes) % bytes;
       for (const gpu::Member& member : members)
-        if (std::strcmp(member.name, p.name) == 0) std::memcpy(reinterpret_cast<char*>(&out) + member.offset, block.data() + at, bytes);
+        if (std::strcmp(member.name, p.name) == 0)
+          std::memcpy(reinterpret_cast<char*>(&out) + member.offset, block.data() + at, bytes);
       at += bytes;
     }
     return out;
   }
 };
 
-/// Executes all programs of a launch in plain loops: the same tiles, parts and order as the kernel, in fp32. Throws BadAccess where
-/// one reads or writes outside of what is allocated. [one thread at a time]
+/// Executes all programs of a launch in plain loops: the same tiles, parts and order as the kernel, in fp32. Throws
+/// BadAccess where one reads or writes outside of what is allocated. [one thread at a time]
 void run_attention(const LaunchRecord& launch, const DeviceMemory& memory);
 void run_merge_splits(const LaunchRecord& launch, const DeviceMemory& memory);
 void run_write_kv(const LaunchRecord& launch, const DeviceMemory& memory);

@@ -13,16 +13,20 @@ void run_mla_decode(const LaunchRecord& launch, const DeviceMemory& memory) {
   const Rows rows(memory);
   const auto a = launch.arguments<MlaDecodeArguments>(kMlaDecodeMembers);
   const int64_t cache_elements = sdk::dtype_bytes(b.kv_dtype) == 1 ? 16 : 8;
-  if (b.even && (a.q_ptr % 16 || a.q_rope_ptr % 16 || a.kv_ptr % 16 || a.q_stride_token % 8 || a.q_stride_head % 8 || a.q_rope_stride_token % 8 ||
-                 a.q_rope_stride_head % 8 || a.kv_stride_block % cache_elements || a.kv_stride_slot % cache_elements))
+  if (b.even && (a.q_ptr % 16 || a.q_rope_ptr % 16 || a.kv_ptr % 16 || a.q_stride_token % 8 || a.q_stride_head % 8 ||
+                 a.q_rope_stride_token % 8 || a.q_rope_stride_head % 8 || a.kv_stride_block % cache_elements ||
+                 a.kv_stride_slot % cache_elements))
     throw BadAccess("an aligned mla_decode kernel was given operands that are not");
   const auto flag = [&](int32_t bit) { return (a.flags & bit) != 0; };
   const auto num_seqs = rows.number<int32_t>(a.num_seqs_ptr, 0, "mla_decode reads num_seqs");
   if (num_seqs <= 0) return;
-  const auto loc = [&](int32_t r) { return rows.number<int32_t>(a.query_start_loc_ptr, r, "mla_decode reads query_start_loc"); };
+  const auto loc = [&](int32_t r) {
+    return rows.number<int32_t>(a.query_start_loc_ptr, r, "mla_decode reads query_start_loc");
+  };
   const int32_t block_m = static_cast<int32_t>(b.block_m), head_tiles = (a.num_heads + block_m - 1) / block_m;
   const int64_t tile = b.tile;
-  std::vector<float> kv(static_cast<std::size_t>(tile * kRow)), latent(static_cast<std::size_t>(tile * kLatent)), score(static_cast<std::size_t>(tile));
+  std::vector<float> kv(static_cast<std::size_t>(tile * kRow)), latent(static_cast<std::size_t>(tile * kLatent)),
+      score(static_cast<std::size_t>(tile));
   for (int32_t part = 0; part < static_cast<int32_t>(launch.grid[2]); ++part)
     for (int32_t x = 0; x < static_cast<int32_t>(launch.grid[0]); ++x) {
       const int32_t row = x / head_tiles, first_head = x % head_tiles * block_m;
@@ -41,25 +45,30 @@ void run_mla_decode(const LaunchRecord& launch, const DeviceMemory& memory) {
       std::vector<RowState> states(static_cast<std::size_t>(heads));
       for (int32_t h = 0; h < heads; ++h) {
         float* to = q[static_cast<std::size_t>(h)].data();
-        rows.load(a.q_ptr, row * a.q_stride_token + (first_head + h) * a.q_stride_head, b.q_dtype, kLatent, to, "mla_decode reads q");
-        rows.load(a.q_rope_ptr, row * a.q_rope_stride_token + (first_head + h) * a.q_rope_stride_head, b.q_dtype, kRope, to + kLatent,
-                  "mla_decode reads q_rope");
+        rows.load(a.q_ptr, row * a.q_stride_token + (first_head + h) * a.q_stride_head, b.q_dtype, kLatent, to,
+                  "mla_decode reads q");
+        rows.load(a.q_rope_ptr, row * a.q_rope_stride_token + (first_head + h) * a.q_rope_stride_head, b.q_dtype, kRope,
+                  to + kLatent, "mla_decode reads q_rope");
         states[static_cast<std::size_t>(h)].acc.assign(kLatent, 0);
       }
-      const float k_scale = flag(kKScale) ? rows.number<float>(a.k_scale_ptr, request * a.k_scale_stride_request, "mla_decode reads k_scale") : 1.0f;
+      const float k_scale = flag(kKScale) ? rows.number<float>(a.k_scale_ptr, request * a.k_scale_stride_request,
+                                                               "mla_decode reads k_scale")
+                                          : 1.0f;
       for (int64_t t = part * each; t < std::min(tiles, (part + 1) * each); ++t) {
         const int64_t from = t * tile, to = std::min(from + tile, keys);
         for (int64_t j = from; j < to; ++j) {
-          const int64_t block =
-              rows.number<int32_t>(a.block_table_ptr, request * a.block_table_stride + j / a.block_size, "mla_decode reads block_table");
+          const int64_t block = rows.number<int32_t>(
+              a.block_table_ptr, request * a.block_table_stride + j / a.block_size, "mla_decode reads block_table");
           float* key = &kv[static_cast<std::size_t>((j - from) * kRow)];
-          rows.load(a.kv_ptr, block * a.kv_stride_block + j % a.block_size * a.kv_stride_slot, b.kv_dtype, kRow, key, "mla_decode reads kv");
+          rows.load(a.kv_ptr, block * a.kv_stride_block + j % a.block_size * a.kv_stride_slot, b.kv_dtype, kRow, key,
+                    "mla_decode reads kv");
           std::copy(key, key + kLatent, &latent[static_cast<std::size_t>((j - from) * kLatent)]);
         }
         for (int32_t h = 0; h < heads; ++h) {
           for (int64_t j = from; j < to; ++j)
             score[static_cast<std::size_t>(j - from)] =
-                dot(q[static_cast<std::size_t>(h)].data(), &kv[static_cast<std::size_t>((j - from) * kRow)], kRow) * a.softmax_scale * k_scale;
+                dot(q[static_cast<std::size_t>(h)].data(), &kv[static_cast<std::size_t>((j - from) * kRow)], kRow) *
+                a.softmax_scale * k_scale;
           states[static_cast<std::size_t>(h)].fold(score.data(), latent.data(), to - from, kLatent);
         }
       }

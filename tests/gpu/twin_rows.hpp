@@ -34,13 +34,15 @@ class Rows {
   }
   void load(uint64_t base, int64_t element, uint32_t dtype, int64_t count, float* to, const char* what) const {
     const uint64_t bytes = sdk::dtype_bytes(dtype);
-    conformance::decode_row(dtype, memory_.at(base + static_cast<uint64_t>(element) * bytes, static_cast<uint64_t>(count) * bytes, what),
-                            static_cast<std::size_t>(count), to);
+    conformance::decode_row(
+        dtype, memory_.at(base + static_cast<uint64_t>(element) * bytes, static_cast<uint64_t>(count) * bytes, what),
+        static_cast<std::size_t>(count), to);
   }
   void store(uint64_t base, int64_t element, uint32_t dtype, int64_t count, const float* from, const char* what) const {
     const uint64_t bytes = sdk::dtype_bytes(dtype);
-    conformance::encode_row(dtype, from, static_cast<std::size_t>(count),
-                            memory_.at(base + static_cast<uint64_t>(element) * bytes, static_cast<uint64_t>(count) * bytes, what));
+    conformance::encode_row(
+        dtype, from, static_cast<std::size_t>(count),
+        memory_.at(base + static_cast<uint64_t>(element) * bytes, static_cast<uint64_t>(count) * bytes, what));
   }
   const DeviceMemory& memory() const { return memory_; }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// gpu_bench PLUGIN.so [--driver LIB.so] [--small]: times the backends of a plugin for CUDA devices on device 0. Prints a JSON object a line:
-// the copy speed of the device, then for each case milliseconds (the median of the repetitions, by events), TFLOP/s and GB/s.
-// Prefill counts 4 Hq D operations a visible pair, decode the bytes of the cache that must be read. With --driver the times
-// are those of a library that plays the device: nothing. --small takes sizes for that.
+// gpu_bench PLUGIN.so [--driver LIB.so] [--small]: times the backends of a plugin for CUDA devices on device 0. Prints
+// a JSON object a line: the copy speed of the device, then for each case milliseconds (the median of the repetitions,
+// by events), TFLOP/s and GB/s. Prefill counts 4 Hq D operations a visible pair, decode the bytes of the cache that
+// must be read. With --driver the times are those of a library that plays the device: nothing. --small takes sizes for
+// that.
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -92,17 +93,22 @@ class Bench {
   void copy_speed() {
     const std::size_t bytes = small_ ? 1 << 20 : std::size_t{1} << 30;
     Shelf shelf(memory_);
-    const auto from = reinterpret_cast<uint64_t>(shelf.raw(bytes, 1, 256).data()), to = reinterpret_cast<uint64_t>(shelf.raw(bytes, 2, 256).data());
+    const auto from = reinterpret_cast<uint64_t>(shelf.raw(bytes, 1, 256).data()),
+               to = reinterpret_cast<uint64_t>(shelf.raw(bytes, 2, 256).data());
     if (!shelf.ok()) throw std::runtime_error("there is no memory for the copy");
-    const double ms = milliseconds(driver_, stream_, 10, [&] { want(driver_, "cuMemcpyDtoDAsync", driver_.copy_device_async(to, from, bytes, stream_)); });
+    const double ms = milliseconds(driver_, stream_, 10, [&] {
+      want(driver_, "cuMemcpyDtoDAsync", driver_.copy_device_async(to, from, bytes, stream_));
+    });
     char name[96] = "";
     driver_.device_name(name, sizeof name, 0);
-    std::printf("{\"case\": \"copy\", \"device\": \"%s\", \"arch\": %u, \"ms\": %.4f, \"gbytes\": %.1f}\n", name, memory_.arch(), ms,
-                ms > 0 ? 2e-6 * static_cast<double>(bytes) / ms : 0);
+    std::printf("{\"case\": \"copy\", \"device\": \"%s\", \"arch\": %u, \"ms\": %.4f, \"gbytes\": %.1f}\n", name,
+                memory_.arch(), ms, ms > 0 ? 2e-6 * static_cast<double>(bytes) / ms : 0);
   }
 
   void run(BenchCase c) {
-    if (small_) c = {c.name, c.backend, std::min(c.requests, 3), std::min(c.query, 33), std::min(c.keys, 97), c.heads, c.kv_heads, c.kv_dtype};
+    if (small_)
+      c = {c.name,     c.backend, std::min(c.requests, 3), std::min(c.query, 33), std::min(c.keys, 97), c.heads,
+           c.kv_heads, c.kv_dtype};
     const bool mla = std::strcmp(c.backend, "TRITON_MLA") == 0;
     attnrt_problem p = conformance::empty_problem(0);
     p.device_type = ATTNRT_DEVICE_CUDA;
@@ -128,7 +134,8 @@ class Bench {
     p.causal = ATTNRT_CAUSAL_ALWAYS;
     const attnrt_variant& v = variant(c.backend);
     const conformance::Rig rig(v, memory_, p);
-    if (!rig.op()) return std::printf("{\"case\": \"%s\", \"refused\": \"%s\"}\n", c.name, rig.faults()[0].sentence.c_str()), void();
+    if (!rig.op())
+      return std::printf("{\"case\": \"%s\", \"refused\": \"%s\"}\n", c.name, rig.faults()[0].sentence.c_str()), void();
     time_run(c, p, v, rig);
   }
 
@@ -147,7 +154,8 @@ class Bench {
     attnrt_kv_layout layout{};
     layout.struct_size = sizeof layout;
     v.kv_layout(&v, &p, &layout, sink.get());
-    std::vector<int32_t> starts, lens(static_cast<std::size_t>(c.requests), c.keys), table(static_cast<std::size_t>(c.requests * blocks));
+    std::vector<int32_t> starts, lens(static_cast<std::size_t>(c.requests), c.keys),
+        table(static_cast<std::size_t>(c.requests * blocks));
     for (int32_t r = 0; r <= c.requests; ++r) starts.push_back(r * c.query);
     // Blocks of a request lie scattered, as they do after a while of serving.
     std::iota(table.begin(), table.end(), 0);
@@ -155,14 +163,18 @@ class Bench {
     random.shuffle(table);
     // 0x3c bytes are small numbers in every type here.
     char* const cache = shelf.raw(table.size() * layout.block_bytes, 0x3c, 256).data();
-    const int64_t num_blocks = static_cast<int64_t>(table.size()), heads = p.num_heads, dqk = p.head_size_qk, dv = p.head_size_v;
+    const int64_t num_blocks = static_cast<int64_t>(table.size()), heads = p.num_heads, dqk = p.head_size_qk,
+                  dv = p.head_size_v;
     const attnrt_dtype stored = sdk::to_dlpack(p.kv_dtype);
     attnrt_run_args args{};
     args.struct_size = sizeof args;
     args.scale = 0.1f;
-    args.q = shelf.tensor(shelf.raw(static_cast<std::size_t>(tokens * heads * dqk) * 2, 0x3c, 256).data(), bf16, {tokens, heads, dqk});
-    args.out = shelf.tensor(shelf.raw(static_cast<std::size_t>(tokens * heads * dv) * 2, 0, 256).data(), bf16, {tokens, heads, dv});
-    args.k_cache = shelf.tensor(cache, stored, {num_blocks, p.block_size, p.num_kv_heads, dqk}, {layout.k_strides[0], layout.k_strides[1], layout.k_strides[2], 1});
+    args.q = shelf.tensor(shelf.raw(static_cast<std::size_t>(tokens * heads * dqk) * 2, 0x3c, 256).data(), bf16,
+                          {tokens, heads, dqk});
+    args.out = shelf.tensor(shelf.raw(static_cast<std::size_t>(tokens * heads * dv) * 2, 0, 256).data(), bf16,
+                            {tokens, heads, dv});
+    args.k_cache = shelf.tensor(cache, stored, {num_blocks, p.block_size, p.num_kv_heads, dqk},
+                                {layout.k_strides[0], layout.k_strides[1], layout.k_strides[2], 1});
     if (p.family == ATTNRT_FAMILY_STANDARD)
       args.v_cache = shelf.tensor(cache + layout.v_offset, stored, {num_blocks, p.block_size, p.num_kv_heads, dv},
                                   {layout.v_strides[0], layout.v_strides[1], layout.v_strides[2], 1});
@@ -177,17 +189,22 @@ class Bench {
     batch.block_table = shelf.put(table);
     batch.block_table_stride = blocks;
     batch.block_table_width = static_cast<int32_t>(blocks);
-    const attnrt_limits limits{sizeof limits, 1, c.requests, batch.num_tokens, c.query, c.keys, 0, static_cast<int32_t>(num_blocks), batch.block_table_width, 0};
+    const attnrt_limits limits{
+        sizeof limits,           1, c.requests, batch.num_tokens, c.query, c.keys, 0, static_cast<int32_t>(num_blocks),
+        batch.block_table_width, 0};
     attnrt_workspace sizes{};
     sizes.struct_size = sizeof sizes;
     v.workspace(rig.op(), &limits, &sizes, sink.get());
     attnrt_memory workspace{};
     workspace.struct_size = sizeof workspace;
     workspace.plan = shelf.raw(workspace.plan_bytes = sizes.plan_bytes, 0, 256).data();
-    workspace.scratch = sizes.scratch_bytes ? shelf.raw(workspace.scratch_bytes = sizes.scratch_bytes, 0, 256).data() : nullptr;
+    workspace.scratch =
+        sizes.scratch_bytes ? shelf.raw(workspace.scratch_bytes = sizes.scratch_bytes, 0, 256).data() : nullptr;
     attnrt_kernel_plan* plan = nullptr;
-    if (!shelf.ok() || v.plan_create(rig.op(), &limits, &workspace, &plan, sink.get()) || v.plan_update(plan, &batch, stream_, sink.get())) {
-      std::printf("{\"case\": \"%s\", \"refused\": \"%s\"}\n", c.name, shelf.ok() ? sink.words().c_str() : "there is not enough memory");
+    if (!shelf.ok() || v.plan_create(rig.op(), &limits, &workspace, &plan, sink.get()) ||
+        v.plan_update(plan, &batch, stream_, sink.get())) {
+      std::printf("{\"case\": \"%s\", \"refused\": \"%s\"}\n", c.name,
+                  shelf.ok() ? sink.words().c_str() : "there is not enough memory");
       return;
     }
     const double ms = milliseconds(driver_, stream_, small_ ? 3 : 20, [&] {
@@ -196,8 +213,11 @@ class Bench {
     v.plan_destroy(plan);
     const double pairs = c.requests * (static_cast<double>(c.query) * c.keys - 0.5 * c.query * (c.query - 1.0));
     const double operations = 2.0 * static_cast<double>(heads * (dqk + dv)) * pairs;
-    const double bytes = static_cast<double>(c.requests) * c.keys * p.num_kv_heads * static_cast<double>(p.family == ATTNRT_FAMILY_MLA ? dqk : dqk + dv) * sdk::dtype_bytes(p.kv_dtype);
-    std::printf("{\"case\": \"%s\", \"ms\": %.4f, \"tflops\": %.1f, \"gbytes\": %.1f}\n", c.name, ms, ms > 0 ? operations / ms * 1e-9 : 0, ms > 0 ? bytes / ms * 1e-6 : 0);
+    const double bytes = static_cast<double>(c.requests) * c.keys * p.num_kv_heads *
+                         static_cast<double>(p.family == ATTNRT_FAMILY_MLA ? dqk : dqk + dv) *
+                         sdk::dtype_bytes(p.kv_dtype);
+    std::printf("{\"case\": \"%s\", \"ms\": %.4f, \"tflops\": %.1f, \"gbytes\": %.1f}\n", c.name, ms,
+                ms > 0 ? operations / ms * 1e-9 : 0, ms > 0 ? bytes / ms * 1e-6 : 0);
     std::fflush(stdout);
   }
 
@@ -211,12 +231,14 @@ class Bench {
 int bench(const char* file, const char* driver_file, bool small) {
   void* handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
   if (!handle) throw std::runtime_error(dlerror());
-  const attnrt_plugin* const plugin = symbol_of<attnrt_plugin_query_fn>(handle, ATTNRT_PLUGIN_QUERY)(ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR);
+  const attnrt_plugin* const plugin =
+      symbol_of<attnrt_plugin_query_fn>(handle, ATTNRT_PLUGIN_QUERY)(ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR);
   static sdk::CudaDriver real;
   const sdk::CudaDriver* driver = &real;
   if (driver_file) {
     const auto* const hook = static_cast<const sdk::TestDriverHook*>(plugin->extension(sdk::kTestDriver));
-    driver = symbol_of<sdk::TestDriverQuery>(dlopen(driver_file, RTLD_NOW | RTLD_LOCAL), sdk::kTestDriverQuery)()->use(hook->kernels, hook->num_kernels);
+    driver = symbol_of<sdk::TestDriverQuery>(dlopen(driver_file, RTLD_NOW | RTLD_LOCAL), sdk::kTestDriverQuery)()->use(
+        hook->kernels, hook->num_kernels);
     hook->use(driver);
   } else if (const std::string why = sdk::load_cuda_driver(real); !why.empty()) {
     throw std::runtime_error(why);

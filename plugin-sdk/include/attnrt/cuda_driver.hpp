@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// attnrt/cuda_driver.hpp: the functions of the CUDA driver API that a plugin and the conformance kit need, as one table, so
-// that a library which links nothing of CUDA loads everywhere, and so that a test can put another driver in its place.
-// Types, values and the names behind "cu" are those of NVIDIA's cuda.h; no header of the toolkit is needed. Header-only,
-// C++17.
+// attnrt/cuda_driver.hpp: the functions of the CUDA driver API that a plugin and the conformance kit need, as one
+// table, so that a library which links nothing of CUDA loads everywhere, and so that a test can put another driver in
+// its place. Types, values and the names behind "cu" are those of NVIDIA's cuda.h; no header of the toolkit is needed.
+// Header-only, C++17.
 #ifndef ATTNRT_CUDA_DRIVER_HPP
 #define ATTNRT_CUDA_DRIVER_HPP
 #include <dlfcn.h>
@@ -26,10 +26,12 @@ using CuEvent = struct CuEventObject*;
 using CuGraph = struct CuGraphObject*;
 using CuGraphExec = struct CuGraphExecObject*;
 
-constexpr CuResult kCuInvalidValue = 1, kCuOutOfMemory = 2, kCuNoDevice = 100, kCuInvalidDevice = 101, kCuInvalidContext = 201,
-                   kCuNoBinaryForGpu = 209, kCuNotFound = 500, kCuIllegalAddress = 700, kCuLaunchOutOfResources = 701,
-                   kCuLaunchFailed = 719, kCuCaptureUnsupported = 900, kCuCaptureInvalidated = 901;
-constexpr int kCuComputeMajor = 75, kCuComputeMinor = 76, kCuMultiprocessors = 16, kCuSharedBytesOptIn = 97;  ///< attributes
+constexpr CuResult kCuInvalidValue = 1, kCuOutOfMemory = 2, kCuNoDevice = 100, kCuInvalidDevice = 101,
+                   kCuInvalidContext = 201, kCuNoBinaryForGpu = 209, kCuNotFound = 500, kCuIllegalAddress = 700,
+                   kCuLaunchOutOfResources = 701, kCuLaunchFailed = 719, kCuCaptureUnsupported = 900,
+                   kCuCaptureInvalidated = 901;
+constexpr int kCuComputeMajor = 75, kCuComputeMinor = 76, kCuMultiprocessors = 16,
+              kCuSharedBytesOptIn = 97;  ///< attributes
 constexpr int kCuFuncMaxDynamicShared = 8;
 constexpr unsigned kCuDeviceMemory = 2;  ///< CU_MEMORYTYPE_DEVICE
 constexpr int kCuCaptureRelaxed = 2, kCuCaptureThreadLocal = 1;
@@ -110,7 +112,8 @@ struct CudaDriver {
   }
 };
 
-/// Fills the table from libcuda.so.1, which stays loaded. "" where that was possible, else what is missing. [thread-safe]
+/// Fills the table from libcuda.so.1, which stays loaded. "" where that was possible, else what is missing.
+/// [thread-safe]
 inline std::string load_cuda_driver(CudaDriver& driver) {
   void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
   if (!library) return "libcuda.so.1 not found";
@@ -126,8 +129,8 @@ inline std::string load_cuda_driver(CudaDriver& driver) {
   return {};
 }
 
-/// What a GPU plugin gives for extension(kTestDriver): a way to put another driver in the place of libcuda.so.1 before the
-/// first op is created, and the kernels that this driver will be asked for, in the plugin's own form.
+/// What a GPU plugin gives for extension(kTestDriver): a way to put another driver in the place of libcuda.so.1 before
+/// the first op is created, and the kernels that this driver will be asked for, in the plugin's own form.
 constexpr const char* kTestDriver = "attnrt.test.driver/1";
 struct TestDriverHook {
   uint32_t struct_size;

@@ -206,10 +206,10 @@ enum {
   ATTNRT_DETERMINISM_SCHEDULE_INVARIANT = 3
 };
 
-/* Which batches may be captured in a device graph, each including the one before. What is captured is run; plan_update stays
- * outside, or is captured with it. A graph reads q, out, caches and operands where they lay when it was captured, and the batch
- * that the last plan_update put into the plan: one with at most the num_seqs, num_tokens, max_query_len and max_seq_len of the
- * update before the capture, with kv_lens exactly where that one had it. */
+/* Which batches may be captured in a device graph, each including the one before. What is captured is run; plan_update
+ * stays outside, or is captured with it. A graph reads q, out, caches and operands where they lay when it was captured,
+ * and the batch that the last plan_update put into the plan: one with at most the num_seqs, num_tokens, max_query_len
+ * and max_seq_len of the update before the capture, with kv_lens exactly where that one had it. */
 enum {
   ATTNRT_GRAPH_NEVER = 0,
   ATTNRT_GRAPH_UNIFORM_DECODE = 1, /* all queries of length 1 */
@@ -518,7 +518,7 @@ typedef struct attnrt_gather_args {
  * partial LSE count as -inf. Sinks were given to exactly one of the partial calls. */
 typedef struct attnrt_merge_args {
   uint32_t struct_size;
-  int32_t num_partials;               /* >= 1; a variant may answer UNSUPPORTED above what it merges at once, at least 4 */
+  int32_t num_partials; /* >= 1; a variant may answer UNSUPPORTED above what it merges at once, at least 4 */
   const attnrt_tensor* const* outs;   /* each [T, Hq, Dv], dtype of out or fp32 */
   const attnrt_tensor* const* lses;   /* each [T, Hq] fp32 */
   const attnrt_tensor* out;           /* [T, Hq, Dv] */

@@ -6,12 +6,13 @@
 //                 fp32; sums in fp32. With the bf16 dot the weights of the values are rounded to bf16, their sum too,
 //                 and values with scales of their own; the log-sum-exp takes the weights as they were
 //   layouts       native pages are read as they lie; rows (contiguous, NHD, HND) are packed tile by tile, for few
-//                 queries under AVX-512 used as they lie too (row_tile.hpp); latent rows serve as keys as they lie, their
-//                 values are packed (latent_source.hpp)
+//                 queries under AVX-512 used as they lie too (row_tile.hpp); latent rows serve as keys as they lie,
+//                 their values are packed (latent_source.hpp)
 //   shapes        head sizes in multiples of 8, K and V of different width, any GQA group, any block size
 //   masks         causal by request, window and its prefix, ranges, tree, dense, block-sparse: tiles that no row sees
 //                 are skipped, columns at both ends of a strip too; a bias is added only in tiles with holes or
-//                 numbers. A block-sparse problem has tiles of 64 keys, and rows in the order of their heads where heads differ
+//                 numbers. A block-sparse problem has tiles of 64 keys, and rows in the order of their heads where
+//                 heads differ
 //   positions     local keys of a context-parallel rank; the result then is a part for merge_states
 //   tiles         rows of (query, head of the group) x tile_keys; register tile kTileRows x kTileVectors
 //   determinism   schedule-invariant: tiles stand at multiples of tile_keys and splits at multiples of kSplitKeys of

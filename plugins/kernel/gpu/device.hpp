@@ -51,8 +51,8 @@ class Device {
   /// The function of an image, loaded the first time. Throws sdk::Error.
   Function load(const Image& image) {
     if (image.shared_bytes > shared_bytes_)
-      throw sdk::Error(ATTNRT_UNAVAILABLE, sdk::say(image.symbol, " wants ", image.shared_bytes, " bytes of shared memory a block, the device has ",
-                                                    shared_bytes_));
+      throw sdk::Error(ATTNRT_UNAVAILABLE, sdk::say(image.symbol, " wants ", image.shared_bytes,
+                                                    " bytes of shared memory a block, the device has ", shared_bytes_));
     const std::lock_guard lock(mutex_);
     const auto found = functions_.find(image.data);
     if (found != functions_.end()) return found->second;
@@ -95,8 +95,10 @@ class Device {
     sdk::CuDevice device = 0;
     want(driver_, "cuDeviceGet", driver_.device_get(&device, ordinal));
     int major = 0, minor = 0, shared = 0, multiprocessors = 0;
-    for (const auto& [attribute, value] : {std::pair(sdk::kCuComputeMajor, &major), {sdk::kCuComputeMinor, &minor},
-                                           {sdk::kCuSharedBytesOptIn, &shared}, {sdk::kCuMultiprocessors, &multiprocessors}})
+    for (const auto& [attribute, value] : {std::pair(sdk::kCuComputeMajor, &major),
+                                           {sdk::kCuComputeMinor, &minor},
+                                           {sdk::kCuSharedBytesOptIn, &shared},
+                                           {sdk::kCuMultiprocessors, &multiprocessors}})
       want(driver_, "cuDeviceGetAttribute", driver_.device_attribute(value, attribute, device));
     arch_ = static_cast<uint32_t>(major * 10 + minor);
     shared_bytes_ = static_cast<uint32_t>(shared);

@@ -49,7 +49,8 @@ class DriverSlot {
     Loaded() {
       why = sdk::load_cuda_driver(table);
       if (!why.empty()) return;
-      if (const int error = table.init(0)) why = sdk::say("cuInit answered ", error, " (", table.name_of(error), "), wanted 0");
+      if (const int error = table.init(0))
+        why = sdk::say("cuInit answered ", error, " (", table.name_of(error), "), wanted 0");
     }
     CudaDriver table;
     std::string why;
