@@ -298,7 +298,7 @@ class Trial {
     };
     for (const auto& [name, member] : members) {
       if (!(good.*member)) continue;
-      spoil_tensor(name, good.*member, [&](const std::string& what, const attnrt_tensor* tensor) {
+      spoil_tensor(name, good.*member, [&, member = member](const std::string& what, const attnrt_tensor* tensor) {
         attnrt_run_args spoiled = good;
         spoiled.*member = tensor;
         try_run(what, spoiled);
@@ -396,7 +396,7 @@ class Trial {
     for (const auto& [name, member] : {std::pair<const char*, Member>{"k", &attnrt_write_args::k},
                                        {"v", &attnrt_write_args::v},
                                        {"k_cache", &attnrt_write_args::k_cache}})
-      spoil_tensor(name, good.*member, [&](const std::string& what, const attnrt_tensor* tensor) {
+      spoil_tensor(name, good.*member, [&, member = member](const std::string& what, const attnrt_tensor* tensor) {
         attnrt_write_args spoiled = good;
         spoiled.*member = tensor;
         try_write(what, spoiled);

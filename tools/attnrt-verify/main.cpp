@@ -55,7 +55,7 @@ void watch_signals() {
   sigaltstack(&alternate, nullptr);
   struct sigaction action {};
   action.sa_sigaction = &die_with_a_word;
-  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND;
+  action.sa_flags = static_cast<int>(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND);
   for (const int number : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigaction(number, &action, nullptr);
 }
 
