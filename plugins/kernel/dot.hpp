@@ -63,6 +63,16 @@ ATTNRT_KERNEL_INLINE void add_outer(Vec (&acc)[Rows][Vectors], const float* a, i
   }
 }
 
+/// D::add of rows of B as they lie.
+template <class D, int Rows, int Vectors>
+ATTNRT_KERNEL_INLINE void add_loaded(Vec (&acc)[Rows][Vectors], const typename D::A* a, int64_t lda,
+                                     const char* const* b, int64_t at) {
+  Vec columns[Vectors];
+  ATTNRT_KERNEL_UNROLL
+  for (int j = 0; j < Vectors; ++j) columns[j] = load_vec(b[j] + at);
+  D::template add<Rows, Vectors>(acc, a, lda, columns);
+}
+
 struct DotFp32 {
   using A = float;
   static constexpr int kPair = 1, kBytes = 4;
@@ -74,10 +84,7 @@ struct DotFp32 {
   template <int Rows, int Vectors>
   ATTNRT_KERNEL_INLINE static void step(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const char* const* b,
                                         int64_t at) {
-    Vec columns[Vectors];
-    ATTNRT_KERNEL_UNROLL
-    for (int j = 0; j < Vectors; ++j) columns[j] = load_vec(b[j] + at);
-    add_outer<Rows, Vectors>(acc, a, lda, columns);
+    add_loaded<DotFp32, Rows, Vectors>(acc, a, lda, b, at);
   }
 };
 
@@ -139,10 +146,7 @@ struct DotPair {
   template <int Rows, int Vectors>
   ATTNRT_KERNEL_INLINE static void step(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const char* const* b,
                                         int64_t at) {
-    Vec columns[Vectors];
-    ATTNRT_KERNEL_UNROLL
-    for (int j = 0; j < Vectors; ++j) columns[j] = load_vec(b[j] + at);
-    add<Rows, Vectors>(acc, a, lda, columns);
+    add_loaded<DotPair, Rows, Vectors>(acc, a, lda, b, at);
   }
 };
 #endif
