@@ -3,16 +3,11 @@
 
 #include <algorithm>
 
-#include "operands.hpp"
-
 namespace attnrt::triton {
 namespace {
 
 constexpr uint32_t kManyRows = 64;
-constexpr int32_t kInvariantSplits = 16, kMostSplits = 32;
 constexpr int64_t kSplitTokens = 4096;  ///< tokens times parts, where a batch may choose
-
-sdk::CuStream cuda_stream(attnrt_stream stream) { return static_cast<sdk::CuStream>(const_cast<void*>(stream)); }
 
 // Masks cost registers: kernels come in three levels.
 Wanted attention_wanted(const attnrt_problem& p, uint32_t arch, uint32_t rows, int32_t even) {
@@ -38,8 +33,6 @@ const Binary* find_tile(const attnrt_problem& p, uint32_t arch, uint32_t rows, i
   return find(attention_wanted(p, arch, 0, even));
 }
 
-int64_t ceiling(int64_t value, int64_t step) { return (value + step - 1) / step; }
-
 }  // namespace
 
 void AttentionOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
@@ -54,9 +47,7 @@ void AttentionOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
   refuse_missing(p, diag);
   const Binary* const attention = find(attention_wanted(p, p.arch, 0, 0));
   if (!attention || !find_merge_splits(p, p.arch, attention->head_size_v))
-    diag.add(ATTNRT_WHY_OTHER, sdk::say("no kernel was compiled for q ", sdk::dtype_name(p.q_dtype), ", cache ",
-                                        sdk::dtype_name(p.kv_dtype), ", head sizes ", p.head_size_qk, " and ",
-                                        p.head_size_v, " on compute capability ", p.arch / 10, ".", p.arch % 10));
+    refuse_kernel(p, "attention", diag);
 }
 
 AttentionOp::AttentionOp(const sdk::CreateInfo& info)
@@ -106,44 +97,24 @@ int64_t AttentionOp::capacity(const attnrt_limits& limits) const {
   return std::min(tokens * kMostSplits, kSplitTokens);
 }
 
-// 1 = whole. Parts follow from the problem alone where a request's bits may not depend on its batch; else there are as
-// many as fill the device, none shorter than two tiles.
+// 1 = whole.
 int32_t AttentionOp::num_splits(const Shape& shape, const Plan& plan) const {
   if (invariant_) return decodes_ ? kInvariantSplits : 1;
   if (plan.max_query_len_ > shape.tokens) return 1;
-  const int64_t programs = int64_t{plan.num_seqs_} * problem_.num_kv_heads * shape.head_tiles;
-  int64_t splits = std::min<int64_t>(kMostSplits, ceiling(2 * int64_t{device_.multiprocessors()}, programs));
-  splits = std::min({splits, ceiling(plan.max_seq_len_, 2 * int64_t{shape.tile}), plan.capacity_ / plan.num_tokens_});
-  return static_cast<int32_t>(std::max<int64_t>(splits, 1));
+  return splits_that_fill(int64_t{plan.num_seqs_} * problem_.num_kv_heads * shape.head_tiles, plan.max_seq_len_,
+                          shape.tile, plan.capacity_ / plan.num_tokens_);
 }
 
 attnrt_workspace AttentionOp::workspace(const attnrt_limits& limits) const {
-  want_addressable(problem_, limits);
-  attnrt_workspace w{};
-  w.struct_size = sizeof w;
-  w.plan_bytes = BatchBuffers(limits, 0).bytes();
-  w.plan_alignment = w.scratch_alignment = BatchBuffers::kAlignment;
-  w.pinned_alignment = 1;
-  w.scratch_bytes =
-      static_cast<uint64_t>(capacity(limits)) * problem_.num_heads * (partial_pitch() + 1) * sizeof(float);
-  return w;
+  return workspace_of(limits, capacity(limits), partial_pitch());
 }
 
 AttentionOp::Plan::Plan(const AttentionOp& op, const attnrt_limits& limits, const attnrt_memory& memory)
     : op_(op), buffers_(limits, pointer(memory.plan)), capacity_(op.capacity(limits)) {
   const attnrt_problem& p = op.problem_;
   AttentionArguments& a = arguments_;
-  a.partial_ptr = pointer(memory.scratch);
-  a.partial_lse_ptr =
-      a.partial_ptr + static_cast<uint64_t>(capacity_) * p.num_heads * op.partial_pitch() * sizeof(float);
-  a.query_start_loc_ptr = buffers_.query_start_loc;
-  a.seq_lens_ptr = buffers_.seq_lens;
-  a.kv_lens_ptr = buffers_.kv_lens;
-  a.kv_start_loc_ptr = buffers_.kv_start_loc;
-  a.causal_ptr = buffers_.causal;
-  a.block_table_ptr = buffers_.block_table;
-  a.num_seqs_ptr = buffers_.num_seqs;
-  a.block_table_stride = buffers_.block_table_stride();
+  op.place_parts(a, memory, capacity_, op.partial_pitch());
+  buffers_.give(a);
   a.softcap = p.softcap;
   a.window_left = p.window_left;
   a.window_right = p.window_right;
@@ -229,27 +200,7 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   const gpu::Grid grid{static_cast<uint32_t>(plan.num_tokens_ / shape.tokens + plan.num_seqs_),
                        static_cast<uint32_t>(a.num_kv_heads * shape.head_tiles), static_cast<uint32_t>(a.num_splits)};
   shape.attention.launch(device_.driver(), grid, &a, cuda_stream(stream));
-  if (a.num_splits == 1) return;
-  MergeSplitsArguments m{};
-  m.out_ptr = a.out_ptr;
-  m.lse_ptr = a.lse_ptr;
-  m.partial_ptr = a.partial_ptr;
-  m.partial_lse_ptr = a.partial_lse_ptr;
-  m.query_start_loc_ptr = a.query_start_loc_ptr;
-  m.num_seqs_ptr = a.num_seqs_ptr;
-  m.sinks_ptr = a.sinks_ptr;
-  m.sinks_q_ptr = a.sinks_q_ptr;
-  m.flags = a.flags & (kLse | kSinks | kSinksQDtype);
-  m.num_heads = a.num_heads;
-  m.head_size_v = a.head_size_v;
-  m.num_splits = a.num_splits;
-  m.out_stride_token = a.out_stride_token;
-  m.out_stride_head = a.out_stride_head;
-  m.lse_stride_token = a.lse_stride_token;
-  m.lse_stride_head = a.lse_stride_head;
-  shape.merge_splits.launch(device_.driver(),
-                            {static_cast<uint32_t>(plan.num_tokens_), static_cast<uint32_t>(a.num_heads), 1}, &m,
-                            cuda_stream(stream));
+  if (a.num_splits > 1) merge_splits(shape.merge_splits, a, args, plan.num_tokens_, stream);
 }
 
 }  // namespace attnrt::triton

@@ -6,8 +6,7 @@
 //   masks    causality (also per request), window, softcap, ALiBi, sinks, prefix ranges, tree mask
 //   lengths  are read from device memory alone, so that a captured run serves later batches
 //   bits     batch-invariant problems use one tile and one number of parts whatever the batch; there are kernels for
-//   operands
-//            at multiples of 16 bytes and others, so that bits hold for operands of one alignment
+//            operands at multiples of 16 bytes and others, so that bits hold for operands of one alignment
 #ifndef ATTNRT_TRITON_ATTN_ATTENTION_OP_HPP
 #define ATTNRT_TRITON_ATTN_ATTENTION_OP_HPP
 #include "arguments.hpp"
@@ -22,7 +21,6 @@ class AttentionOp : public CacheOp {
   explicit AttentionOp(const sdk::CreateInfo& info);
 
   static void supports(const attnrt_problem& problem, const sdk::Diag& diag);
-  static attnrt_kv_layout kv_layout(const attnrt_problem& problem) { return cache_layout(problem); }
 
   attnrt_workspace workspace(const attnrt_limits& limits) const;
 

@@ -34,9 +34,19 @@ class BatchBuffers {
 
   static constexpr uint64_t kAlignment = 256;
   uint64_t bytes() const noexcept { return bytes_; }
-  int64_t block_table_stride() const noexcept { return stride_; }
 
-  uint64_t num_seqs, query_start_loc, seq_lens, kv_lens, kv_start_loc, causal, block_table;
+  /// The arguments of a kernel that name these buffers.
+  template <class Arguments>
+  void give(Arguments& a) const {
+    a.query_start_loc_ptr = query_start_loc;
+    a.seq_lens_ptr = seq_lens;
+    a.kv_lens_ptr = kv_lens;
+    if constexpr (requires { a.kv_start_loc_ptr; }) a.kv_start_loc_ptr = kv_start_loc;
+    a.causal_ptr = causal;
+    a.block_table_ptr = block_table;
+    a.num_seqs_ptr = num_seqs;
+    a.block_table_stride = stride_;
+  }
 
   /// Enqueues copies of all that the batch gives. Throws sdk::Error.
   void take_over(const sdk::CudaDriver& driver, const attnrt_batch& b, sdk::CuStream stream) const {
@@ -69,6 +79,7 @@ class BatchBuffers {
   int32_t width_;
   int64_t stride_;
   uint64_t bytes_ = 0;
+  uint64_t num_seqs, query_start_loc, seq_lens, kv_lens, kv_start_loc, causal, block_table;
 };
 
 }  // namespace attnrt::triton

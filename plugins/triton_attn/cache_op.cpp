@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache_op.hpp"
 
-#include "arguments.hpp"
-#include "operands.hpp"
+#include <algorithm>
+
+#include "batch_buffers.hpp"
 
 namespace attnrt::triton {
 namespace {
@@ -25,43 +26,7 @@ Wanted merge_wanted(const attnrt_problem& p, uint32_t arch, uint32_t partial) {
   return w;
 }
 
-sdk::CuStream cuda_stream(attnrt_stream stream) { return static_cast<sdk::CuStream>(const_cast<void*>(stream)); }
-
 }  // namespace
-
-attnrt_kv_layout cache_layout(const attnrt_problem& p) {
-  attnrt_kv_layout layout{};
-  layout.struct_size = sizeof layout;
-  layout.alignment = 256;
-  layout.block_size = p.block_size;
-  layout.dtype = p.kv_dtype;
-  const int64_t heads = p.num_kv_heads, slots = p.block_size, qk = p.head_size_qk, v = p.head_size_v;
-  const int64_t bytes = sdk::dtype_bytes(p.kv_dtype);
-  int64_t elements = slots * heads * (qk + v);
-  if (p.kv_layouts & ATTNRT_KV_MLA_LATENT) {
-    elements = slots * qk;
-    layout.kind = ATTNRT_KV_MLA_LATENT;
-    layout.id = "mla";
-    layout.k_strides[0] = layout.v_strides[0] = elements;
-    layout.k_strides[1] = layout.v_strides[1] = layout.k_strides[2] = layout.v_strides[2] = qk;
-  } else if (p.kv_layouts & (ATTNRT_KV_NHD | ATTNRT_KV_HND)) {
-    const bool nhd = p.kv_layouts & ATTNRT_KV_NHD;
-    layout.kind = nhd ? ATTNRT_KV_NHD : ATTNRT_KV_HND;
-    layout.id = nhd ? "nhd" : "hnd";
-    layout.v_offset = static_cast<uint64_t>(slots * heads * qk * bytes);
-    layout.k_strides[0] = layout.v_strides[0] = elements;
-    layout.k_strides[1] = nhd ? heads * qk : qk;
-    layout.k_strides[2] = nhd ? qk : slots * qk;
-    layout.v_strides[1] = nhd ? heads * v : v;
-    layout.v_strides[2] = nhd ? v : slots * v;
-  } else {
-    elements = 0;
-    layout.kind = ATTNRT_KV_CONTIGUOUS;
-    layout.id = "contiguous";
-  }
-  layout.block_bytes = static_cast<uint64_t>(elements * bytes);
-  return layout;
-}
 
 void refuse_dtypes(const attnrt_problem& p, const sdk::Diag& diag) {
   if (p.out_dtype != p.q_dtype)
@@ -82,26 +47,21 @@ const Binary* find_merge_splits(const attnrt_problem& p, uint32_t arch, uint32_t
   return found && found->head_size_v == pitch ? found : nullptr;
 }
 
+void refuse_kernel(const attnrt_problem& p, const char* kernel, const sdk::Diag& diag) {
+  diag.add(ATTNRT_WHY_OTHER, sdk::say("no kernel ", kernel, " was compiled for q ", sdk::dtype_name(p.q_dtype),
+                                      ", cache ", sdk::dtype_name(p.kv_dtype), ", head sizes ", p.head_size_qk, " and ",
+                                      p.head_size_v, " on compute capability ", p.arch / 10, ".", p.arch % 10));
+}
+
 void refuse_missing(const attnrt_problem& p, const sdk::Diag& diag) {
   const auto need = [&](bool needed, const Wanted& w) {
-    if (needed && !find(w))
-      diag.add(ATTNRT_WHY_OTHER,
-               sdk::say("no kernel ", w.kernel, " was compiled for q ", sdk::dtype_name(p.q_dtype), ", cache ",
-                        sdk::dtype_name(p.kv_dtype), ", head sizes ", p.head_size_qk, " and ", p.head_size_v,
-                        " on compute capability ", p.arch / 10, ".", p.arch % 10));
+    if (needed && !find(w)) refuse_kernel(p, w.kernel, diag);
   };
   const bool paged = sdk::is_paged(p.kv_layouts), lse = p.features & ATTNRT_FEATURE_LSE;
   need(paged, write_wanted(p, p.arch, p.q_dtype));
   need(paged && p.kv_dtype != p.q_dtype, write_wanted(p, p.arch, p.kv_dtype));
   need(lse, merge_wanted(p, p.arch, p.out_dtype));
   need(lse && p.out_dtype != ATTNRT_FP32, merge_wanted(p, p.arch, ATTNRT_FP32));
-}
-
-void want_addressable(const attnrt_problem& p, const attnrt_limits& limits) {
-  constexpr uint64_t most = uint64_t{1} << 32;
-  if (sdk::is_paged(p.kv_layouts) && static_cast<uint64_t>(limits.max_seq_len) * p.block_size >= most)
-    throw sdk::Error(ATTNRT_UNSUPPORTED, sdk::say("limits.max_seq_len is ", limits.max_seq_len, " with block_size ",
-                                                  p.block_size, ", wanted a product below ", most));
 }
 
 CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(gpu::Device::open(info.device.id)) {
@@ -118,6 +78,43 @@ CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(
 
 gpu::Launcher CacheOp::load_merge_splits(uint32_t pitch) const {
   return load(find_merge_splits(problem_, device_.arch(), pitch), "merge_splits", kMergeSplitsMembers);
+}
+
+int32_t CacheOp::splits_that_fill(int64_t programs, int64_t keys, int64_t tile, int64_t room) const {
+  const int64_t fill = ceiling(2 * int64_t{device_.multiprocessors()}, programs);
+  const int64_t splits = std::min({int64_t{kMostSplits}, fill, ceiling(keys, 2 * tile), room});
+  return static_cast<int32_t>(std::max<int64_t>(splits, 1));
+}
+
+attnrt_workspace CacheOp::workspace_of(const attnrt_limits& limits, int64_t parts, uint32_t pitch) const {
+  constexpr uint64_t most = uint64_t{1} << 32;
+  if (sdk::is_paged(problem_.kv_layouts) && static_cast<uint64_t>(limits.max_seq_len) * problem_.block_size >= most)
+    throw sdk::Error(ATTNRT_UNSUPPORTED, sdk::say("limits.max_seq_len is ", limits.max_seq_len, " with block_size ",
+                                                  problem_.block_size, ", wanted a product below ", most));
+  attnrt_workspace w{};
+  w.struct_size = sizeof w;
+  w.plan_bytes = BatchBuffers(limits, 0).bytes();
+  w.plan_alignment = w.scratch_alignment = BatchBuffers::kAlignment;
+  w.pinned_alignment = 1;
+  w.scratch_bytes = static_cast<uint64_t>(parts) * problem_.num_heads * (pitch + 1) * sizeof(float);
+  return w;
+}
+
+void CacheOp::launch_merge(const gpu::Launcher& launcher, MergeSplitsArguments& m, const attnrt_run_args& args,
+                           int32_t tokens, attnrt_stream stream) const {
+  m.out_ptr = pointer(args.out);
+  m.sinks_ptr = m.sinks_q_ptr = pointer(args.sinks);
+  m.num_heads = static_cast<int32_t>(problem_.num_heads);
+  m.head_size_v = static_cast<int32_t>(problem_.head_size_v);
+  m.out_stride_token = args.out->strides[0];
+  m.out_stride_head = args.out->strides[1];
+  if (args.lse) {
+    m.flags |= kLse;
+    m.lse_ptr = pointer(args.lse);
+    m.lse_stride_token = args.lse->strides[0];
+    m.lse_stride_head = args.lse->strides[1];
+  }
+  launcher.launch(device_.driver(), {static_cast<uint32_t>(tokens), problem_.num_heads, 1}, &m, cuda_stream(stream));
 }
 
 void CacheOp::write_kv(const attnrt_write_args& args, attnrt_stream stream) const {

@@ -3,17 +3,14 @@
 // cache_op.hpp: what ops of both families share: the paged cache, its writes, and the merge of partial results.
 #ifndef ATTNRT_TRITON_ATTN_CACHE_OP_HPP
 #define ATTNRT_TRITON_ATTN_CACHE_OP_HPP
+#include "arguments.hpp"
+#include "attnrt/kv_layout.hpp"
 #include "attnrt/plugin.hpp"
-
-#include "../kernel/gpu/arguments.hpp"
 #include "binary.hpp"
 #include "catalog.hpp"
+#include "operands.hpp"
 
 namespace attnrt::triton {
-
-/// The cache that NHD, HND or MLA latent describes for a problem whose layout and block size are settled. Each block
-/// holds its keys, then its values. A problem without a cache has a layout of 0 bytes. [thread-safe]
-attnrt_kv_layout cache_layout(const attnrt_problem& problem);
 
 /// True where the cache is of 8 bits and q is not. [thread-safe]
 constexpr bool quantised(const attnrt_problem& p) {
@@ -27,18 +24,19 @@ void refuse_dtypes(const attnrt_problem& problem, const sdk::Diag& diag);
 /// The kernel that merges parts of this pitch; NULL = there is none. [thread-safe]
 const Binary* find_merge_splits(const attnrt_problem& problem, uint32_t arch, uint32_t pitch);
 
-/// Throws UNSUPPORTED where keys are so many that a kernel could not find their block by a product of 32 bits.
-/// [thread-safe]
-void want_addressable(const attnrt_problem& problem, const attnrt_limits& limits);
-
 /// Adds a reason where a kernel beside the one that attends was not compiled: for the cache, for merges. [thread-safe]
 void refuse_missing(const attnrt_problem& problem, const sdk::Diag& diag);
+
+/// Adds the reason that a kernel was not compiled for a problem. [thread-safe]
+void refuse_kernel(const attnrt_problem& problem, const char* kernel, const sdk::Diag& diag);
 
 /// [thread-safe]
 class CacheOp {
  public:
   explicit CacheOp(const sdk::CreateInfo& info);
 
+  /// The blocks that all backends share. [thread-safe]
+  static attnrt_kv_layout kv_layout(const attnrt_problem& problem) { return sdk::affine_layout(problem, 256); }
   void write_kv(const attnrt_write_args& args, attnrt_stream stream) const;
   void merge_states(const attnrt_merge_args& args, attnrt_stream stream) const;
 
@@ -59,11 +57,41 @@ class CacheOp {
   /// The kernel that merges parts of this pitch; throws where there is none.
   gpu::Launcher load_merge_splits(uint32_t pitch) const;
 
+  /// Parts of the keys. Where a request's bits may not depend on its batch there is one number of them.
+  static constexpr int32_t kInvariantSplits = 16, kMostSplits = 32;
+  /// As many parts as fill the device, none shorter than two tiles; `room`: for so many of each token scratch has room.
+  int32_t splits_that_fill(int64_t programs, int64_t keys, int64_t tile, int64_t room) const;
+  /// Scratch for `parts` partial rows (tokens times parts) of each head, `pitch` floats and a log-sum-exp each; throws
+  /// UNSUPPORTED where keys are so many that a kernel could not find their block by a product of 32 bits.
+  attnrt_workspace workspace_of(const attnrt_limits& limits, int64_t parts, uint32_t pitch) const;
+  /// Where the kernel that makes parts puts them in that scratch.
+  template <class Arguments>
+  void place_parts(Arguments& a, const attnrt_memory& memory, int64_t parts, uint32_t pitch) const {
+    a.partial_ptr = pointer(memory.scratch);
+    a.partial_lse_ptr = a.partial_ptr + static_cast<uint64_t>(parts) * problem_.num_heads * pitch * sizeof(float);
+  }
+  /// Merges the parts that a kernel with these arguments made.
+  template <class Arguments>
+  void merge_splits(const gpu::Launcher& launcher, const Arguments& a, const attnrt_run_args& args, int32_t tokens,
+                    attnrt_stream stream) const {
+    MergeSplitsArguments m{};
+    m.partial_ptr = a.partial_ptr;
+    m.partial_lse_ptr = a.partial_lse_ptr;
+    m.query_start_loc_ptr = a.query_start_loc_ptr;
+    m.num_seqs_ptr = a.num_seqs_ptr;
+    m.num_splits = a.num_splits;
+    m.flags = a.flags & (kSinks | kSinksQDtype);
+    launch_merge(launcher, m, args, tokens, stream);
+  }
+
   const attnrt_problem problem_;
   gpu::Device& device_;
 
  private:
-  gpu::Launcher write_rows_, write_stored_;      ///< rows in q's dtype, rows as stored
+  void launch_merge(const gpu::Launcher& launcher, MergeSplitsArguments& m, const attnrt_run_args& args,
+                    int32_t tokens, attnrt_stream stream) const;
+
+  gpu::Launcher write_rows_, write_stored_;  ///< rows in q's dtype, rows as stored
   gpu::Launcher merge_same_, merge_fp32_;  ///< partial results in out's dtype, in fp32
 };
 

@@ -3,21 +3,14 @@
 
 #include <algorithm>
 
-#include "operands.hpp"
-
 namespace attnrt::triton {
 namespace {
 
-constexpr int32_t kInvariantSplits = 16, kMostSplits = 32;
 constexpr int64_t kSplitTokens = 2048;  ///< tokens times parts, where a batch may choose
-
-sdk::CuStream cuda_stream(attnrt_stream stream) { return static_cast<sdk::CuStream>(const_cast<void*>(stream)); }
 
 Wanted decode_wanted(const attnrt_problem& p, uint32_t arch, int32_t even) {
   return {"mla_decode", arch, static_cast<int32_t>(p.q_dtype), static_cast<int32_t>(p.kv_dtype), -1, 0, 0, 0, even};
 }
-
-int64_t ceiling(int64_t value, int64_t step) { return (value + step - 1) / step; }
 
 }  // namespace
 
@@ -26,9 +19,7 @@ void LatentOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
   if (diag.count()) return;
   refuse_missing(p, diag);
   if (!find(decode_wanted(p, p.arch, 0)) || !find_merge_splits(p, p.arch, p.head_size_v))
-    diag.add(ATTNRT_WHY_OTHER,
-             sdk::say("no kernel was compiled for q ", sdk::dtype_name(p.q_dtype), " and cache ",
-                      sdk::dtype_name(p.kv_dtype), " on compute capability ", p.arch / 10, ".", p.arch % 10));
+    refuse_kernel(p, "mla_decode", diag);
 }
 
 LatentOp::LatentOp(const sdk::CreateInfo& info)
@@ -52,30 +43,15 @@ int64_t LatentOp::capacity(const attnrt_limits& limits) const {
 }
 
 attnrt_workspace LatentOp::workspace(const attnrt_limits& limits) const {
-  want_addressable(problem_, limits);
-  attnrt_workspace w{};
-  w.struct_size = sizeof w;
-  w.plan_bytes = BatchBuffers(limits, 0).bytes();
-  w.plan_alignment = w.scratch_alignment = BatchBuffers::kAlignment;
-  w.pinned_alignment = 1;
-  w.scratch_bytes =
-      static_cast<uint64_t>(capacity(limits)) * problem_.num_heads * (problem_.head_size_v + 1) * sizeof(float);
-  return w;
+  return workspace_of(limits, capacity(limits), problem_.head_size_v);
 }
 
 LatentOp::Plan::Plan(const LatentOp& op, const attnrt_limits& limits, const attnrt_memory& memory)
     : op_(op), buffers_(limits, pointer(memory.plan)), capacity_(op.capacity(limits)) {
   const attnrt_problem& p = op.problem_;
   MlaDecodeArguments& a = arguments_;
-  a.partial_ptr = pointer(memory.scratch);
-  a.partial_lse_ptr = a.partial_ptr + static_cast<uint64_t>(capacity_) * p.num_heads * p.head_size_v * sizeof(float);
-  a.query_start_loc_ptr = buffers_.query_start_loc;
-  a.seq_lens_ptr = buffers_.seq_lens;
-  a.kv_lens_ptr = buffers_.kv_lens;
-  a.causal_ptr = buffers_.causal;
-  a.block_table_ptr = buffers_.block_table;
-  a.num_seqs_ptr = buffers_.num_seqs;
-  a.block_table_stride = buffers_.block_table_stride();
+  op.place_parts(a, memory, capacity_, p.head_size_v);
+  buffers_.give(a);
   a.num_heads = static_cast<int32_t>(p.num_heads);
   a.block_size = static_cast<int32_t>(p.block_size);
   a.flags = kPaged | (p.causal == ATTNRT_CAUSAL_ALWAYS ? kCausal : 0) |
@@ -89,15 +65,10 @@ void LatentOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
   max_seq_len_ = batch.max_seq_len;
 }
 
-// As many parts as fill the device, none shorter than two tiles; one number for all batches where bits may not depend
-// on them.
 int32_t LatentOp::num_splits(const Shape& shape, const Plan& plan) const {
   if (invariant_) return kInvariantSplits;
-  const int64_t tokens = plan.num_tokens_;
-  int64_t splits =
-      std::min<int64_t>(kMostSplits, ceiling(2 * int64_t{device_.multiprocessors()}, tokens * shape.head_tiles));
-  splits = std::min({splits, ceiling(plan.max_seq_len_, 2 * int64_t{shape.tile}), plan.capacity_ / tokens});
-  return static_cast<int32_t>(std::max<int64_t>(splits, 1));
+  return splits_that_fill(int64_t{plan.num_tokens_} * shape.head_tiles, plan.max_seq_len_, shape.tile,
+                          plan.capacity_ / plan.num_tokens_);
 }
 
 void LatentOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const {
@@ -128,24 +99,7 @@ void LatentOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream 
   shape.decode.launch(device_.driver(),
                       {tokens * static_cast<uint32_t>(shape.head_tiles), 1, static_cast<uint32_t>(a.num_splits)}, &a,
                       cuda_stream(stream));
-  MergeSplitsArguments m{};
-  m.out_ptr = pointer(args.out);
-  m.lse_ptr = pointer(args.lse);
-  m.partial_ptr = a.partial_ptr;
-  m.partial_lse_ptr = a.partial_lse_ptr;
-  m.query_start_loc_ptr = a.query_start_loc_ptr;
-  m.num_seqs_ptr = a.num_seqs_ptr;
-  m.flags = args.lse ? kLse : 0;
-  m.num_heads = a.num_heads;
-  m.head_size_v = static_cast<int32_t>(problem_.head_size_v);
-  m.num_splits = a.num_splits;
-  m.out_stride_token = args.out->strides[0];
-  m.out_stride_head = args.out->strides[1];
-  if (args.lse) {
-    m.lse_stride_token = args.lse->strides[0];
-    m.lse_stride_head = args.lse->strides[1];
-  }
-  merge_splits_.launch(device_.driver(), {tokens, problem_.num_heads, 1}, &m, cuda_stream(stream));
+  merge_splits(merge_splits_, a, args, plan.num_tokens_, stream);
 }
 
 }  // namespace attnrt::triton

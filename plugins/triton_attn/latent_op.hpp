@@ -21,7 +21,6 @@ class LatentOp : public CacheOp {
   explicit LatentOp(const sdk::CreateInfo& info);
 
   static void supports(const attnrt_problem& problem, const sdk::Diag& diag);
-  static attnrt_kv_layout kv_layout(const attnrt_problem& problem) { return cache_layout(problem); }
 
   attnrt_workspace workspace(const attnrt_limits& limits) const;
 

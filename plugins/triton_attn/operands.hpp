@@ -6,9 +6,16 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "../kernel/gpu/driver.hpp"
 #include "attnrt/plugin.hpp"
 
 namespace attnrt::triton {
+
+inline sdk::CuStream cuda_stream(attnrt_stream stream) {
+  return static_cast<sdk::CuStream>(const_cast<void*>(stream));
+}
+
+inline int64_t ceiling(int64_t value, int64_t step) { return (value + step - 1) / step; }
 
 inline uint64_t pointer(const void* data) { return reinterpret_cast<uint64_t>(data); }
 

@@ -6,6 +6,7 @@
 #ifndef EXAMPLE_ATTN_KERNELS_PLAIN_HPP
 #define EXAMPLE_ATTN_KERNELS_PLAIN_HPP
 #include <algorithm>
+#include <attnrt/kv_layout.hpp>
 #include <attnrt/plugin.hpp>
 #include <cmath>
 #include <cstdint>
@@ -53,28 +54,8 @@ class PlainKernel {
  public:
   explicit PlainKernel(const attnrt::sdk::CreateInfo& info) : problem_(info.problem) {}
 
-  /// K of a block, then V of it, each [block_size, Hkv, D].
-  static attnrt_kv_layout kv_layout(const attnrt_problem& p) {
-    attnrt_kv_layout layout{};
-    layout.struct_size = sizeof(layout);
-    layout.block_size = p.block_size;
-    layout.dtype = p.kv_dtype;
-    layout.alignment = 64;
-    if (!attnrt::sdk::is_paged(p.kv_layouts)) {
-      layout.kind = ATTNRT_KV_CONTIGUOUS;
-      layout.id = "contiguous";
-      return layout;
-    }
-    const int64_t head = p.head_size_qk, slot = p.num_kv_heads * head, half = p.block_size * slot;
-    layout.kind = ATTNRT_KV_NHD;
-    layout.id = "nhd";
-    layout.block_bytes = static_cast<uint64_t>(2 * half) * sizeof(float);
-    layout.v_offset = static_cast<uint64_t>(half) * sizeof(float);
-    const int64_t strides[3] = {2 * half, slot, head};
-    std::copy_n(strides, 3, layout.k_strides);
-    std::copy_n(strides, 3, layout.v_strides);
-    return layout;
-  }
+  /// The block of NHD that all backends share, or none.
+  static attnrt_kv_layout kv_layout(const attnrt_problem& p) { return attnrt::sdk::affine_layout(p); }
 
   /// A plan keeps, for each query token, the request it belongs to; each worker has one row to sum in.
   attnrt_workspace workspace(const attnrt_limits& limits) const {

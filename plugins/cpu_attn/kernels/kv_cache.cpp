@@ -126,41 +126,4 @@ void gather_rows(const CachePart (&parts)[2], const attnrt_gather_args& args, at
   });
 }
 
-attnrt_kv_layout cache_layout(const attnrt_problem& p) {
-  attnrt_kv_layout layout{};
-  layout.struct_size = sizeof layout;
-  layout.alignment = 64;
-  layout.block_size = p.block_size;
-  layout.dtype = p.kv_dtype;
-  const bool row_scales = p.features & ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
-  const int64_t heads = p.num_kv_heads, slots = p.block_size, scale = row_scales ? 4 : 0;
-  const int64_t qk = p.head_size_qk + scale, v = p.head_size_v + scale;
-  const int64_t bytes = sdk::dtype_bytes(p.kv_dtype);
-  int64_t elements = slots * heads * (qk + v);
-  if (p.kv_layouts & ATTNRT_KV_MLA_LATENT) {
-    elements = slots * qk;
-    layout.kind = ATTNRT_KV_MLA_LATENT;
-    layout.id = "mla";
-    layout.k_strides[0] = layout.v_strides[0] = elements;
-    layout.k_strides[1] = layout.v_strides[1] = qk;
-    layout.k_strides[2] = layout.v_strides[2] = qk;
-  } else if (p.kv_layouts & (ATTNRT_KV_NHD | ATTNRT_KV_HND)) {
-    const bool nhd = p.kv_layouts & ATTNRT_KV_NHD;
-    layout.kind = nhd ? ATTNRT_KV_NHD : ATTNRT_KV_HND;
-    layout.id = row_scales ? (nhd ? "nhd+row_scales" : "hnd+row_scales") : nhd ? "nhd" : "hnd";
-    layout.v_offset = static_cast<uint64_t>(slots * heads * qk * bytes);
-    layout.k_strides[0] = layout.v_strides[0] = elements;
-    layout.k_strides[1] = nhd ? heads * qk : qk;
-    layout.k_strides[2] = nhd ? qk : slots * qk;
-    layout.v_strides[1] = nhd ? heads * v : v;
-    layout.v_strides[2] = nhd ? v : slots * v;
-  } else {
-    elements = 0;
-    layout.kind = ATTNRT_KV_CONTIGUOUS;
-    layout.id = "contiguous";
-  }
-  layout.block_bytes = static_cast<uint64_t>(elements * bytes);
-  return layout;
-}
-
 }  // namespace attnrt::cpu

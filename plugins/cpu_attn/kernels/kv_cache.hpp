@@ -28,9 +28,5 @@ void write_slots(const CachePart (&parts)[2], const attnrt_tensor& slot_mapping,
 /// The rows of each request, packed at kv_start_loc. [thread-safe]
 void gather_rows(const CachePart (&parts)[2], const attnrt_gather_args& args, attnrt_stream stream);
 
-/// The cache that NHD, HND or MLA latent describes for a problem whose layout and block size are settled. Each block
-/// holds its keys, then its values. A problem without a cache has a layout of 0 bytes. [thread-safe]
-attnrt_kv_layout cache_layout(const attnrt_problem& problem);
-
 }  // namespace attnrt::cpu
 #endif

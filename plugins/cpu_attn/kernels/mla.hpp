@@ -8,6 +8,7 @@
 #ifndef ATTNRT_CPU_ATTN_MLA_HPP
 #define ATTNRT_CPU_ATTN_MLA_HPP
 #include "attention_op.hpp"
+#include "attnrt/kv_layout.hpp"
 #include "kv_cache.hpp"
 
 namespace attnrt::cpu {
@@ -17,7 +18,7 @@ class MlaLatent : public AttentionOp {
  public:
   explicit MlaLatent(const sdk::CreateInfo& info) : AttentionOp(info, kernels()) {}
 
-  static attnrt_kv_layout kv_layout(const attnrt_problem& problem) { return cache_layout(problem); }
+  static attnrt_kv_layout kv_layout(const attnrt_problem& problem) { return sdk::affine_layout(problem); }
 
   /// Beyond AttentionOp: whole numbers without a scale make scores so large that outputs near the least normal number
   /// of fp32 are not within the tolerances.

@@ -4,6 +4,7 @@
 #ifndef ATTNRT_CPU_ATTN_STANDARD_HPP
 #define ATTNRT_CPU_ATTN_STANDARD_HPP
 #include "attention_op.hpp"
+#include "attnrt/kv_layout.hpp"
 #include "kv_cache.hpp"
 #include "panel_cache.hpp"
 
@@ -15,7 +16,7 @@ class Standard : public AttentionOp {
   explicit Standard(const sdk::CreateInfo& info) : AttentionOp(info, kernels()) {}
 
   static attnrt_kv_layout kv_layout(const attnrt_problem& problem) {
-    return problem.kv_layouts & ATTNRT_KV_NATIVE ? panel_cache_layout(problem) : cache_layout(problem);
+    return problem.kv_layouts & ATTNRT_KV_NATIVE ? panel_cache_layout(problem) : sdk::affine_layout(problem);
   }
 
   void write_kv(const attnrt_write_args& args, attnrt_stream stream) const {
