@@ -20,6 +20,8 @@ constexpr int32_t kTileKeys = 64;
 
 /// Bounds of the panel kernels' items and tiles.
 constexpr int32_t kMaxItemRows = 264, kMaxTileKeys = 256;
+/// KV heads that one worker attends together, at most.
+constexpr int32_t kMaxItemHeads = 32;
 /// Where a long request may be split among workers: at 0, kSplitKeys, 2 kSplitKeys of its keys, and nowhere else.
 constexpr int32_t kSplitKeys = 1024;
 
@@ -84,19 +86,21 @@ struct AttentionCall {
   int32_t* counters;  ///< of finished pieces, [group, KV head], zero between runs
 };
 
-/// Up to item_rows rows of one request, for each KV head: all their keys, or a piece of them whose results other pieces
-/// complete.
+/// Up to item_rows rows of one request, for each `heads` KV heads: all their keys, or a piece of them whose results
+/// other pieces complete.
 struct AttentionItem {
   int32_t request;
-  int32_t rows;
+  int32_t rows;   ///< of each KV head
+  int32_t heads;  ///< that are attended together; divides the number of KV heads
   int64_t first_row;
-  int64_t cost;  ///< about the time of one KV head, in units without meaning
+  int64_t cost;  ///< about the time of these heads, in units without meaning
   int64_t slot;  ///< of the first split of KV head 0, in floats of `partials`; -1 = all keys
   int32_t first_split, last_split;  ///< of this piece
   int32_t group, pieces;            ///< whose counter, and how many pieces there are
 };
 
-/// The attention of one item for one KV head, by one worker with scratch of its own. [thread-safe] Allocates nothing.
+/// The attention of one item for its KV heads from `kv_head` on, by one worker with scratch of its own. [thread-safe]
+/// Allocates nothing.
 using AttendFn = void (*)(const AttentionCall& call, const AttentionItem& item, int32_t kv_head, std::byte* scratch);
 
 /// The tile kernels of one instruction set.
@@ -107,6 +111,9 @@ struct AttentionKernels {
   std::size_t (*scratch_bytes)(const AttentionShape& shape);
   /// Floats of one split's result with `rows` rows; NULL = items are never split.
   int64_t (*split_floats)(const AttentionShape& shape, int64_t rows);
+  /// Up to so many rows use keys and values as an engine lays them out; all KV heads together then read whole lines of
+  /// pages in the order of memory. 0 = never.
+  int32_t row_walk_rows;
 };
 
 /// Whatever the compiler makes for the baseline of the architecture.

@@ -17,7 +17,8 @@ const AttentionKernels& avx2_attention() noexcept {
                                              &isa::attend_panels<float, isa::DotFp32, isa::DotFp32>,
                                              &isa::attend_panels<float, isa::DotFp32, isa::DotFp32>},
                                             &isa::panel_scratch_bytes,
-                                            &isa::panel_split_floats};
+                                            &isa::panel_split_floats,
+                                            0};
   return kernels;
 }
 

@@ -17,7 +17,8 @@ const AttentionKernels& avx512_attention() noexcept {
                                              &isa::attend_panels<float, isa::DotFp32, isa::DotFp32>,
                                              &isa::attend_panels<float, isa::DotFp32, isa::DotFp32>},
                                             &isa::panel_scratch_bytes,
-                                            &isa::panel_split_floats};
+                                            &isa::panel_split_floats,
+                                            isa::kRowWalkRows};
   return kernels;
 }
 

@@ -145,7 +145,8 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   const int64_t heads = shape_.num_kv_heads;
   executor.parallel_for(plan.num_items_ * heads, 1, [&](int64_t begin, int64_t end, uint32_t worker) noexcept {
     for (int64_t i = begin; i < end; ++i)
-      attend_(call, items[i / heads], static_cast<int32_t>(i % heads), scratch + worker * worker_bytes_);
+      if (const auto& item = items[i / heads]; i % heads % item.heads == 0)
+        attend_(call, item, static_cast<int32_t>(i % heads), scratch + worker * worker_bytes_);
   });
 }
 

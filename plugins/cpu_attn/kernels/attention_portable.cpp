@@ -11,7 +11,7 @@ const AttentionKernels& portable_attention() noexcept {
   static constexpr AttentionKernels kernels{
       {&isa::attend_item<float>, &isa::attend_item<isa::Fp16>, &isa::attend_item<isa::Bf16>},
       {&isa::attend_item<float>, &isa::attend_item<float>, &isa::attend_item<float>},
-      &isa::attention_scratch_bytes, nullptr};
+      &isa::attention_scratch_bytes, nullptr, 0};
   return kernels;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// item_rows.hpp: the rows of an item, (query, head of the group), in strips of as many as a register tile holds, and
-// what they see of a tile of keys. Heads that share keys stand side by side; where a block-sparse pattern differs by
-// head, the queries of a head do, so that a strip skips what its head does not see.
+// item_rows.hpp: the rows of an item, (KV head, query, head of the group), in strips of as many as a register tile
+// holds, each of one KV head, and what they see of a tile of keys. Heads that share keys stand side by side; where a
+// block-sparse pattern differs by head, the queries of a head do, so that a strip skips what its head does not see.
 #ifndef ATTNRT_CPU_ATTN_ITEM_ROWS_HPP
 #define ATTNRT_CPU_ATTN_ITEM_ROWS_HPP
 #include <cstdint>
@@ -14,29 +14,32 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
 struct Strip {
   int row, rows;
+  int kv_head;         ///< of the item's
   int64_t begin, end;  ///< columns of the tile that its rows see; begin a multiple of kGranule
 };
 
 class ItemRows {
  public:
   ItemRows(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head)
-      : mask_(call, item.request), width_(call.shape.tile_keys), count_(item.rows) {
+      : mask_(call, item.request), width_(call.shape.tile_keys), count_(item.rows * item.heads) {
     const int32_t group = call.shape.group;
     const int64_t end = item.first_row + item.rows;
     int32_t row = 0;
     const auto put = [&](int64_t query, int64_t head) {
       query_[row] = static_cast<int32_t>(query);
-      head_[row++] = static_cast<int32_t>(kv_head * group + head);
+      head_[row++] = static_cast<int32_t>(head);
     };
-    if (mask_.by_head() && group > 1) {
-      for (int64_t head = 0; head < group; ++head)
-        for (int64_t at = item.first_row + (head - item.first_row % group + group) % group; at < end; at += group)
-          put(at / group, head);
-    } else {
-      int64_t query = item.first_row / group, head = item.first_row % group;
-      for (int64_t at = item.first_row; at < end; ++at) {
-        put(query, head);
-        if (++head == group) ++query, head = 0;
+    for (int32_t h = kv_head; h < kv_head + item.heads; ++h) {
+      if (mask_.by_head() && group > 1) {
+        for (int64_t head = 0; head < group; ++head)
+          for (int64_t at = item.first_row + (head - item.first_row % group + group) % group; at < end; at += group)
+            put(at / group, h * group + head);
+      } else {
+        int64_t query = item.first_row / group, head = item.first_row % group;
+        for (int64_t at = item.first_row; at < end; ++at) {
+          put(query, h * group + head);
+          if (++head == group) ++query, head = 0;
+        }
       }
     }
     const int64_t first = item.first_row / group, last = (end - 1) / group;
@@ -50,10 +53,12 @@ class ItemRows {
       }
     // Spans that are all there is to a mask move forward with the query.
     if (mask_.plain()) shared_ = {mask_.mask().span(last).begin, mask_.mask().span(first).end};
-    num_strips_ = (count_ + kTileRows - 1) / kTileRows;
+    const int strips = (item.rows + kTileRows - 1) / kTileRows;  // of a KV head
+    num_strips_ = strips * item.heads;
     for (int i = 0, at = 0; i < num_strips_; ++i) {
+      strips_[i].kv_head = i / strips;
       strips_[i].row = at;
-      strips_[i].rows = count_ / num_strips_ + (i < count_ % num_strips_ ? 1 : 0);
+      strips_[i].rows = item.rows / strips + (i % strips < item.rows % strips ? 1 : 0);
       at += strips_[i].rows;
     }
   }

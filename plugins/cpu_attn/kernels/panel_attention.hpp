@@ -6,8 +6,9 @@
 //                 fp32; sums in fp32. With the bf16 dot the weights of the values are rounded to bf16, their sum too,
 //                 and values with scales of their own; the log-sum-exp takes the weights as they were
 //   layouts       native pages are read as they lie; rows (contiguous, NHD, HND) are packed tile by tile, for few
-//                 queries under AVX-512 used as they lie too (row_tile.hpp); latent rows serve as keys as they lie,
-//                 their values are packed (latent_source.hpp)
+//                 queries under AVX-512 used as they lie too (row_tile.hpp), then by all KV heads chunk by chunk, so
+//                 that memory is read in its order: a head's own rows are short pieces of pages; latent rows serve as
+//                 keys as they lie, their values are packed (latent_source.hpp)
 //   shapes        head sizes in multiples of 8, K and V of different width, any GQA group, any block size
 //   masks         causal by request, window and its prefix, ranges, tree, dense, block-sparse: tiles that no row sees
 //                 are skipped, columns at both ends of a strip too; a bias is added only in tiles with holes or
@@ -44,6 +45,9 @@ using cpu::AttentionShape;
 using cpu::kMaxTileKeys;
 using cpu::kSplitKeys;
 
+/// Up to so many rows of a KV head use keys and values as they lie.
+constexpr int32_t kRowWalkRows = kHasRowTiles ? kTileRows : 0;
+
 /// S: keys and values as stored; Packed: the dot over packed rows; Direct: the dot over native pages. q is of any type
 /// where the dots take fp32, else bf16.
 template <class S, class Packed, class Direct>
@@ -57,8 +61,8 @@ class PanelAttention {
         at_(scratch, call.shape),
         rows_(call, item, kv_head),
         streams_(item.rows < kStreamRows),
-        by_rows_(kHasRowTiles && item.rows <= kTileRows && !call.shape.native && !call.shape.bytes),
-        source_(call, item.request, kv_head, at_, rows_.seen(), rows_.mask().mask().num_keys, last_key(), streams_),
+        by_rows_(item.rows <= kRowWalkRows && !call.shape.native && !call.shape.bytes),
+        source_(call, item, kv_head, at_, rows_.seen(), rows_.mask().mask().num_keys, last_key(), streams_),
         latent_(call, item.request, at_, last_key()) {
     scale_ = call.scale * scale_of(call.k_scale, item.request, kv_head);
     const bool adds = call.masks.tree.data || call.masks.dense.kind > cpu::DenseMask::Kind::kBool;
@@ -74,10 +78,10 @@ class PanelAttention {
         attend_split(first);
         return finish(at_.part);
       }
-      clear_rows(at_.total, item_.rows, width());
+      clear_rows(at_.total, rows_.count(), width());
       for (int64_t split = first; split < last; ++split) {
         attend_split(split);
-        fold_rows(at_.total, at_.part, item_.rows, width());
+        fold_rows(at_.total, at_.part, rows_.count(), width());
       }
       return finish(at_.total);
     }
@@ -90,9 +94,9 @@ class PanelAttention {
     int32_t* counter = call_.counters + int64_t{item_.group} * shape_.num_kv_heads + kv_head_;
     if (__atomic_add_fetch(counter, 1, __ATOMIC_ACQ_REL) != item_.pieces) return;
     __atomic_store_n(counter, 0, __ATOMIC_RELAXED);
-    clear_rows(at_.total, item_.rows, width());
+    clear_rows(at_.total, rows_.count(), width());
     for (int64_t split = first; split < last; ++split)
-      fold_rows(at_.total, partial(split - first, last - first), item_.rows, width());
+      fold_rows(at_.total, partial(split - first, last - first), rows_.count(), width());
     finish(at_.total);
   }
 
@@ -116,22 +120,22 @@ class PanelAttention {
   }
 
   PanelRows partial(int64_t split, int64_t splits) const {
-    const int64_t floats = panel_split_floats(shape_, item_.rows);
-    const int64_t slot = int64_t{kv_head_} * splits + split;
-    return panel_rows(call_.partials + item_.slot + slot * floats, item_.rows);
+    const int64_t floats = panel_split_floats(shape_, rows_.count());
+    const int64_t slot = int64_t{kv_head_ / item_.heads} * splits + split;
+    return panel_rows(call_.partials + item_.slot + slot * floats, rows_.count());
   }
 
   int64_t token(int32_t row) const { return call_.batch->query_start_loc[item_.request] + rows_.query(row); }
 
   void load_queries() {
     auto* to = reinterpret_cast<Element*>(at_.q);
-    for (int32_t row = 0; row < item_.rows; ++row, to += shape_.head_size_qk)
+    for (int32_t row = 0; row < rows_.count(); ++row, to += shape_.head_size_qk)
       load_query(call_, token(row), rows_.head(row), to);
     if (shape_.latent) latent_.pack_queries(item_.rows);
   }
 
   void attend_split(int64_t split) {
-    clear_rows(at_.part, item_.rows, width());
+    clear_rows(at_.part, rows_.count(), width());
     const KeySpan seen = rows_.seen();
     const int64_t begin = seen.begin > split * kSplitKeys ? seen.begin : split * kSplitKeys;
     const int64_t end = seen.end < (split + 1) * kSplitKeys ? seen.end : (split + 1) * kSplitKeys;
@@ -143,8 +147,7 @@ class PanelAttention {
         latent_.find(tile, from, to);
         attend_latent(tile);
       } else if (by_rows_) {
-        source_.find_rows(tile, from, to);
-        attend_rows(tile);
+        attend_rows(tile, from, to);
       } else if (!shape_.native) {
         source_.pack_rows(tile, from, to);
         if (streams_)
@@ -182,41 +185,76 @@ class PanelAttention {
     }
   }
 
-  /// One strip over rows as they lie.
-  void attend_rows([[maybe_unused]] int64_t tile) {
+  /// Rows as they lie: a chunk of keys, or of values, of all KV heads before the next, which is asked for meanwhile.
+  void attend_rows([[maybe_unused]] int64_t tile, [[maybe_unused]] int64_t from, [[maybe_unused]] int64_t to) {
 #if defined(__AVX512F__)
-    using Tiles = RowTiles<S, Packed>;
+    source_.find_rows(tile, from, to);
     place_positions(tile);
-    const Strip& strip = rows_.strip(0);
-    if (strip.begin >= strip.end) return;
-    RowScoreOperands<S, Packed> k;
-    k.a = reinterpret_cast<const Element*>(at_.q) + strip.row * shape_.head_size_qk;
-    k.lda = k.dims = shape_.head_size_qk;
-    k.piece = kFine ? kPieceSteps : k.dims;
-    k.ldc = shape_.tile_keys;
-    for (int64_t c = strip.begin; c < strip.end; c += kGranule) {
-      k.rows = source_.row_keys(c);
-      k.ahead = source_.ahead_keys(c);
-      k.c = at_.scores + strip.row * shape_.tile_keys + c;
-      Tiles::scores(k, strip.rows);
+    const int64_t begin = (from - tile) / kGranule * kGranule, end = to - tile;
+    const int64_t keys = source_.chunk(shape_.head_size_qk), values = source_.chunk(shape_.head_size_v);
+    for (int64_t c = begin; c < end; c += keys) {
+      if (c + keys < end)
+        source_.ask_for_keys(tile + c + keys, keys);
+      else
+        source_.ask_for_values(tile + begin, values);
+      score_rows_of(c, c + keys);
     }
-    weigh<Packed>(tile, strip);
-    RowValueOperands<S, Packed> v;
-    v.lda = shape_.tile_keys * 4 / static_cast<int64_t>(sizeof(Element));
-    v.a = reinterpret_cast<const Element*>(at_.scores) + strip.row * v.lda + strip.begin;
-    v.rows = source_.row_values(strip.begin);
-    v.ahead = source_.ahead_values(strip.begin);
-    v.columns = strip.end - strip.begin;
-    v.dims = shape_.head_size_v;
-    v.ldc = width();
-    v.factors = at_.factors + strip.row;
-    for (v.dim = 0; v.dim < v.ldc; v.dim += kTileColumns) {
-      v.c = at_.part.acc + strip.row * width() + v.dim;
-      const int64_t rest = v.ldc - v.dim;
-      Tiles::values(v, strip.rows, (rest < kTileColumns ? rest : kTileColumns) / kLanes);
+    for (int i = 0; i < rows_.num_strips(); ++i) weigh<Packed>(tile, rows_.strip(i));
+    for (int64_t c = begin; c < end; c += values) {
+      if (c + values < end)
+        source_.ask_for_values(tile + c + values, values);
+      else
+        source_.ask_for_keys(tile + shape_.tile_keys, keys);
+      add_values_of(c, c + values);
     }
 #endif
   }
+
+#if defined(__AVX512F__)
+  void score_rows_of(int64_t begin, int64_t end) {
+    const S* rows[kGranule];
+    RowScoreOperands<S, Packed> k;
+    k.lda = k.dims = shape_.head_size_qk;
+    k.piece = kFine ? kPieceSteps : k.dims;
+    k.ldc = shape_.tile_keys;
+    k.rows = rows;
+    for (int i = 0; i < rows_.num_strips(); ++i) {
+      const Strip& strip = rows_.strip(i);
+      k.a = reinterpret_cast<const Element*>(at_.q) + strip.row * shape_.head_size_qk;
+      for (int64_t c = strip.begin > begin ? strip.begin : begin; c < strip.end && c < end; c += kGranule) {
+        source_.key_rows(c, kGranule, strip.kv_head, rows);
+        k.ahead = source_.ahead(i * (end - begin) + c - begin);
+        k.c = at_.scores + strip.row * shape_.tile_keys + c;
+        RowTiles<S, Packed>::scores(k, strip.rows);
+      }
+    }
+  }
+
+  void add_values_of(int64_t begin, int64_t end) {
+    static constexpr float kOnes[kTileRows] = {1, 1, 1, 1, 1, 1};
+    const S* rows[kMaxTileKeys];
+    RowValueOperands<S, Packed> v;
+    v.lda = shape_.tile_keys * 4 / static_cast<int64_t>(sizeof(Element));
+    v.dims = shape_.head_size_v;
+    v.ldc = width();
+    v.rows = rows;
+    for (int i = 0; i < rows_.num_strips(); ++i) {
+      const Strip& strip = rows_.strip(i);
+      const int64_t from = strip.begin > begin ? strip.begin : begin, to = strip.end < end ? strip.end : end;
+      if (from >= to) continue;
+      v.a = reinterpret_cast<const Element*>(at_.scores) + strip.row * v.lda + from;
+      v.columns = to - from;
+      source_.value_rows(from, (v.columns + 1) / 2 * 2, strip.kv_head, rows);
+      v.ahead = source_.ahead(i * (end - begin) + from - begin);
+      v.factors = from == strip.begin ? at_.factors + strip.row : kOnes;
+      for (v.dim = 0; v.dim < v.ldc; v.dim += kTileColumns) {
+        v.c = at_.part.acc + strip.row * width() + v.dim;
+        const int64_t rest = v.ldc - v.dim;
+        RowTiles<S, Packed>::values(v, strip.rows, (rest < kTileColumns ? rest : kTileColumns) / kLanes);
+      }
+    }
+  }
+#endif
 
   template <class D, Ahead Mode>
   void score(const PanelLayout& layout) {
@@ -353,7 +391,7 @@ class PanelAttention {
 
   void finish(const PanelRows& rows) {
     const bool has_sink = call_.sinks.data;
-    for (int32_t row = 0; row < item_.rows; ++row) {
+    for (int32_t row = 0; row < rows_.count(); ++row) {
       const int64_t t = token(row), h = rows_.head(row);
       const PanelRowEnd end = finish_row<Packed::kRoundsWeights>(rows, row, call_.lse.data, has_sink,
                                                                  has_sink ? sink_of(call_, h) : kHidden);

@@ -25,10 +25,13 @@ class PanelSource {
   static constexpr bool kTakesBytes = sizeof(S) == 4 || Packed::kPair == 2;
 
   /// `streams`: few rows, for which keys and values come from memory as fast as they are used.
-  PanelSource(const cpu::AttentionCall& call, int32_t request, int32_t kv_head, const PanelScratch& at, KeySpan seen,
-              int64_t num_keys, int64_t last_key, bool streams)
+  PanelSource(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head, const PanelScratch& at,
+              KeySpan seen, int64_t num_keys, int64_t last_key, bool streams)
       : shape_(call.shape),
         kv_head_(kv_head),
+        heads_(item.heads),
+        key_head_stride_(call.k.stride[2]),
+        value_head_stride_(call.v.stride[2]),
         packed_(tile_layout(call.shape, Packed::kBytes, Packed::kPair)),
         at_(at),
         seen_(seen),
@@ -38,18 +41,18 @@ class PanelSource {
     if (shape_.native) {
       pages_ = static_cast<const char*>(call.k.data);
       page_stride_ = call.k.stride[0];
-      blocks_ = call.batch->block_table + request * call.batch->block_table_stride;
+      blocks_ = call.batch->block_table + item.request * call.batch->block_table_stride;
       return;
     }
     const int64_t widest = shape_.head_size_qk > shape_.head_size_v ? shape_.head_size_qk : shape_.head_size_v;
     std::memset(at_.zero, 0, static_cast<std::size_t>(widest + 1) * sizeof(float));
     if (shape_.bytes) {
-      byte_keys_ = walk<uint8_t>(call, call.k, request);
-      byte_values_ = walk<uint8_t>(call, call.v, request);
+      byte_keys_ = walk<uint8_t>(call, call.k, item.request);
+      byte_values_ = walk<uint8_t>(call, call.v, item.request);
       return;
     }
-    keys_ = walk<S>(call, call.k, request);
-    values_ = walk<S>(call, call.v, request);
+    keys_ = walk<S>(call, call.k, item.request);
+    values_ = walk<S>(call, call.v, item.request);
   }
 
   /// Of the scratch page.
@@ -97,23 +100,30 @@ class PanelSource {
 
   /// Keys [from, to) of a tile where they lie, for row tiles. The granules' other tokens are zeros.
   void find_rows(int64_t tile, int64_t from, int64_t to) {
-    const int64_t first = (from - tile) / kGranule * kGranule, end = to - tile;
-    const int64_t last = (end + kGranule - 1) / kGranule * kGranule;
-    const S* zero = reinterpret_cast<const S*>(at_.zero);
-    for (int64_t c = first; c < last; ++c) row_keys_[c] = row_values_[c] = zero;
-    keys_.rows(from, to, row_keys_ + (from - tile));
-    values_.rows(from, to, row_values_ + (from - tile));
-    const int64_t next = tile + shape_.tile_keys;
-    const int64_t until = next + shape_.tile_keys < last_key_ ? next + shape_.tile_keys : last_key_;
-    for (int64_t c = first; c < last; ++c) ahead_keys_[c] = ahead_values_[c] = zero;
-    if (until <= next) return;
-    keys_.rows(next, until, ahead_keys_);
-    values_.rows(next, until, ahead_values_);
+    first_row_ = from - tile;
+    last_row_ = to - tile;
+    keys_.rows(from, to, row_keys_ + first_row_);
+    values_.rows(from, to, row_values_ + first_row_);
   }
-  const S* const* row_keys(int64_t column) const { return row_keys_ + column; }
-  const S* const* row_values(int64_t column) const { return row_values_ + column; }
-  const S* const* ahead_keys(int64_t column) const { return ahead_keys_ + column; }
-  const S* const* ahead_values(int64_t column) const { return ahead_values_ + column; }
+  /// Of some columns, for the item's KV head `head`.
+  void key_rows(int64_t column, int64_t count, int head, const S** rows) const {
+    head_rows(row_keys_ + column, column, count, head * key_head_stride_, rows);
+  }
+  void value_rows(int64_t column, int64_t count, int head, const S** rows) const {
+    head_rows(row_values_ + column, column, count, head * value_head_stride_, rows);
+  }
+
+  /// Columns of `size` numbers for all the item's heads that the cache holds twice: those in use, and those asked for.
+  int64_t chunk(int64_t size) const {
+    const int64_t columns = kChunkBytes / (heads_ * row_bytes(size)) / kGranule * kGranule;
+    const int64_t most = kMaxTile < kMaxPieces / heads_ ? kMaxTile : kMaxPieces / heads_ / kGranule * kGranule;
+    return columns < kGranule ? kGranule : columns > most ? most : columns;
+  }
+  /// What ahead() gives from now on: rows of `count` keys from a position on, of all heads in the order of memory.
+  void ask_for_keys(int64_t position, int64_t count) { list_ahead(keys_, key_head_stride_, position, count); }
+  void ask_for_values(int64_t position, int64_t count) { list_ahead(values_, value_head_stride_, position, count); }
+  /// The rows to ask for while those of a place, head * chunk + column, are used.
+  const S* const* ahead(int64_t place) const { return ahead_rows_ + place; }
 
   /// Where the keys [from, to) of a tile lie in native pages. The last step of values may hold one token that is no
   /// key: it is copied without it.
@@ -172,6 +182,7 @@ class PanelSource {
 
  private:
   static constexpr int64_t kMaxPieces = 2 * kMaxTile;
+  static constexpr int64_t kChunkBytes = 64 << 10;
 
   /// Tokens of a tile that lie in one page.
   struct Segment {
@@ -267,6 +278,31 @@ class PanelSource {
         pieces_[num_pieces_++] = reinterpret_cast<const char*>(values[i]) + at;
     return to - from;
   }
+  void head_rows(const S* const* base, int64_t column, int64_t count, int64_t offset, const S** rows) const {
+    if (column >= first_row_ && column + count <= last_row_) {
+      for (int64_t i = 0; i < count; ++i) rows[i] = base[i] + offset;
+      return;
+    }
+    const S* zero = reinterpret_cast<const S*>(at_.zero);
+    for (int64_t i = 0; i < count; ++i)
+      rows[i] = column + i >= first_row_ && column + i < last_row_ ? base[i] + offset : zero;
+  }
+
+  /// Engines lay out the heads of a token side by side (NHD), or the tokens of a head (HND).
+  void list_ahead(const KvWalk<S>& walk, int64_t head_stride, int64_t from, int64_t count) {
+    const S* rows[kMaxTile];
+    const int64_t known = last_key_ - from < count ? last_key_ - from : count;
+    if (known > 0) walk.rows(from, from + known, rows);
+    const S** to = ahead_rows_;
+    if (head_stride < walk.slot_stride) {
+      for (int64_t i = 0; i < known; ++i)
+        for (int64_t h = 0; h < heads_; ++h) *to++ = rows[i] + h * head_stride;
+    } else {
+      for (int64_t h = 0; h < heads_; ++h)
+        for (int64_t i = 0; i < known; ++i) *to++ = rows[i] + h * head_stride;
+    }
+    while (to < ahead_rows_ + heads_ * count) *to++ = reinterpret_cast<const S*>(at_.zero);
+  }
   static int64_t row_bytes(int64_t size) { return size * static_cast<int64_t>(sizeof(S)); }
 
   const char* page_of(int64_t token) const {
@@ -275,6 +311,8 @@ class PanelSource {
 
   const cpu::AttentionShape& shape_;
   const int32_t kv_head_;
+  const int64_t heads_;  ///< from kv_head on
+  const int64_t key_head_stride_, value_head_stride_;
   const PanelLayout packed_;
   const PanelScratch& at_;
   const KeySpan seen_;
@@ -290,8 +328,9 @@ class PanelSource {
   bool has_tail_ = false;
   const char* key_at_[kMaxTile / kGranule];
   const char* fetch_at_[kMaxTile / kGranule];
+  int64_t first_row_ = 0, last_row_ = 0;  ///< columns of the tile whose rows are known
   const S *row_keys_[kMaxTile + kGranule], *row_values_[kMaxTile + kGranule];
-  const S *ahead_keys_[kMaxTile + kGranule], *ahead_values_[kMaxTile + kGranule];
+  const S* ahead_rows_[kMaxPieces + kGranule];
   const char* pieces_[kMaxPieces];
   int64_t num_pieces_ = 0;
   int64_t last_tile_ = -2;  ///< packed before this one

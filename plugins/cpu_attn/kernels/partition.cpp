@@ -20,6 +20,23 @@ kernel::portable::KeySpan seen_by(const AttentionShape& shape, const attnrt_batc
           mask.reach((item.first_row + item.rows - 1) / shape.group).end};
 }
 
+/// KV heads of a request's rows that one worker attends together: all of them, where the pieces that are left are
+/// enough for the workers.
+int32_t heads_together(const AttentionShape& shape, const AttentionKernels& kernels, uint32_t num_workers,
+                       const attnrt_batch& b) {
+  if (shape.native || shape.bytes || shape.latent || kernels.row_walk_rows < shape.group) return 1;
+  int64_t pieces = 0;
+  for (int32_t r = 0; r < b.num_seqs; ++r) pieces += num_workers < 2 ? 1 : b.seq_lens[r] / kSplitKeys + 1;
+  const auto fits = [&](int32_t heads) {
+    return shape.num_kv_heads % heads == 0 && heads <= kMaxItemHeads &&
+           int64_t{heads} * kernels.row_walk_rows <= shape.item_rows &&
+           (num_workers < 2 || pieces * (shape.num_kv_heads / heads) >= int64_t{num_workers} * kPiecesPerWorker);
+  };
+  int32_t heads = shape.num_kv_heads;
+  while (heads > 1 && !fits(heads)) --heads;
+  return heads;
+}
+
 }  // namespace
 
 PartitionSizes partition_sizes(const AttentionShape& shape, const AttentionKernels& kernels,
@@ -42,14 +59,18 @@ PartitionSizes partition_sizes(const AttentionShape& shape, const AttentionKerne
 int64_t partition(const AttentionShape& shape, const AttentionKernels& kernels, const PartitionSizes& sizes,
                   uint32_t num_workers, const attnrt_batch& b, AttentionItem* items) noexcept {
   int64_t count = 0, total = 0;
+  const int32_t heads = heads_together(shape, kernels, num_workers, b);
   for (int32_t r = 0; r < b.num_seqs; ++r) {
     const int64_t rows = (int64_t{b.query_start_loc[r + 1]} - b.query_start_loc[r]) * shape.group;
     for (int64_t at = 0; at < rows; at += shape.item_rows) {
-      AttentionItem item{r, static_cast<int32_t>(std::min<int64_t>(shape.item_rows, rows - at)), at, 0, -1, 0, 0, 0, 0};
+      AttentionItem item{r, static_cast<int32_t>(std::min<int64_t>(shape.item_rows, rows - at)), 1, at, 0, -1, 0, 0, 0,
+                         0};
+      if (item.rows <= kernels.row_walk_rows) item.heads = heads;
       const kernel::portable::KeySpan keys = seen_by(shape, b, item);
       // An item without keys still writes its rows.
-      item.cost = std::max<int64_t>(keys.end - keys.begin, 1) * (item.rows + kKeyRows);
-      total += item.cost;
+      const int64_t cost = std::max<int64_t>(keys.end - keys.begin, 1) * (item.rows + kKeyRows);
+      item.cost = cost * item.heads;
+      total += cost;
       items[count++] = item;
     }
   }
@@ -70,7 +91,8 @@ int64_t partition(const AttentionShape& shape, const AttentionKernels& kernels, 
     const kernel::portable::KeySpan keys = seen_by(shape, b, item);
     const int64_t first = keys.begin / kSplitKeys, last = (keys.end + kSplitKeys - 1) / kSplitKeys;
     const int64_t pieces = std::min((item.cost + share - 1) / share, last - first);
-    const int64_t floats = kernels.split_floats(shape, item.rows) * (last - first) * shape.num_kv_heads;
+    const int64_t floats = kernels.split_floats(shape, int64_t{item.rows} * item.heads) * (last - first) *
+                           (shape.num_kv_heads / item.heads);
     if (pieces < 2 || used + floats > static_cast<int64_t>(sizes.partial_floats)) continue;
     if ((int64_t{groups} + 1) * shape.num_kv_heads > static_cast<int64_t>(sizes.counters)) break;
     if (count + pieces - 1 > static_cast<int64_t>(sizes.items)) break;
