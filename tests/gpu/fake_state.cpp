@@ -49,7 +49,8 @@ void reset(const DeviceModel& model, const triton::Binary* kernels, uint32_t num
   s.graphs.clear();
   s.legacy.queue.clear();
 #define ATTNRT_FAKE_ENTRY_(member, name, arguments) &entry::member,
-  s.table = new CudaDriver{ATTNRT_CUDA_FUNCTIONS(ATTNRT_FAKE_ENTRY_)};
+  s.tables.push_back(std::make_unique<CudaDriver>(CudaDriver{ATTNRT_CUDA_FUNCTIONS(ATTNRT_FAKE_ENTRY_)}));
+  s.table = s.tables.back().get();
 #undef ATTNRT_FAKE_ENTRY_
   s.memory = std::make_unique<DeviceMemory>();
   s.model = model;

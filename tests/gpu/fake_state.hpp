@@ -57,6 +57,7 @@ struct State {
   std::vector<LaunchRecord> launches;
   std::string complaint;
   const CudaDriver* table = nullptr;  ///< a new one for each device, so that nobody keeps what he knew of the last
+  std::vector<std::unique_ptr<CudaDriver>> tables;  ///< of every device so far: a plugin may still hold one
   CuResult sticky = 0;  ///< an illegal access; nothing works any more
 };
 State& state();
