@@ -11,6 +11,7 @@
 #include <string>
 
 #include "attnrt/cpu_isa.hpp"
+#include "conformance/availability.hpp"
 #include "conformance/checks.hpp"
 #include "conformance/fenced_memory.hpp"
 #include "conformance/image.hpp"
@@ -31,6 +32,12 @@ bool passed(const std::string& subject, const char* check, const Findings& findi
 bool run_checks(const std::string& subject, const attnrt_variant& variant, const CheckOptions& options) {
   bool good = true;
   FencedMemory memory;
+  GridOptions grid;
+  grid.isa = options.isa;
+  if (const std::string why = unavailable_here(variant, memory, grid); !why.empty()) {
+    std::printf("skipped  %s: %s\n", subject.c_str(), why.c_str());
+    return true;
+  }
   for (const Check& check : variant_checks()) {
     good &= passed(subject, check.name, check.run(variant, memory, options));
     std::fflush(stdout);

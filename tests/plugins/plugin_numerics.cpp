@@ -11,6 +11,7 @@
 
 #include "attnrt/check.hpp"
 #include "attnrt/cpu_isa.hpp"
+#include "conformance/availability.hpp"
 #include "conformance/invariance.hpp"
 #include "conformance/merge.hpp"
 #include "conformance/numerics.hpp"
@@ -76,6 +77,10 @@ TEST_CASE("a backend computes what its sheet claims") {
     numerics.grid.isa = isa;
     numerics.grid.all = !setting("ATTNRT_TEST_ALL").empty();
     numerics.q_dtypes = 1u << dtype;
+    if (const std::string why = unavailable_here(variant, memory, numerics.grid); !why.empty()) {
+      WARN(variant.name << " is skipped: " << why);
+      continue;
+    }
     checked += require_passed("numerics", variant, check_numerics(variant, memory, numerics));
     checked += require_passed("merge_states", variant, check_merge_states(variant, memory, numerics));
     InvarianceOptions invariance;

@@ -20,6 +20,7 @@
 #include <string>
 
 #include "attnrt/cuda_driver.hpp"
+#include "conformance/availability.hpp"
 #include "conformance/checks.hpp"
 #include "conformance/cuda_memory.hpp"
 #include "conformance/fenced_memory.hpp"
@@ -164,6 +165,13 @@ int verify(char** words) {
     return 0;
   }
   options.arch = place.memory->arch();
+  GridOptions grid;
+  grid.isa = options.isa;
+  grid.arch = options.arch;
+  if (const std::string why = unavailable_here(*subject, *place.memory, grid); !why.empty()) {
+    report({{name, variant, true, why, true}});
+    return 0;
+  }
   say({{"device", place.device}});
   for (const Check& check : variant_checks())
     if (name == check.name) {

@@ -551,7 +551,8 @@ struct attnrt_variant {
   attnrt_status (*kv_layout)(const attnrt_variant* variant, const attnrt_problem* problem, attnrt_kv_layout* layout,
                              const attnrt_diag* diag);
 
-  /* [thread-safe] Once a layer shape. May load modules, JIT, tune, block. The host outlives the op. */
+  /* [thread-safe] Once a layer shape. May load modules, JIT, tune, block. UNAVAILABLE: something beside the device is
+   * not in this machine. The host outlives the op. */
   attnrt_status (*create)(const attnrt_variant* variant, const attnrt_host* host, const attnrt_problem* problem,
                           attnrt_device device, attnrt_kernel_op** op, const attnrt_diag* diag);
   void (*destroy)(attnrt_kernel_op* op); /* [one thread per op] its plans are gone by then */
@@ -570,7 +571,8 @@ struct attnrt_variant {
   void (*plan_destroy)(attnrt_kernel_plan* plan); /* [one thread per plan] */
 
   /* [one thread per plan] Each layer. The plan is read-only; plans of one op run concurrently, one plan does not run
-   * concurrently with itself. Enqueues only: no allocation, sync, module load or JIT. */
+   * concurrently with itself. Enqueues only: no allocation, sync, module load or JIT. Where impl is another's
+   * library, that may ask the heap for what its own calls need. */
   attnrt_status (*run)(const attnrt_kernel_plan* plan, const attnrt_run_args* args, attnrt_stream stream,
                        const attnrt_diag* diag);
 
