@@ -10,6 +10,7 @@ packages=(
   nettle-dev       # digests of pinned plugins
   libspdlog-dev    # the command line's log
   libcli11-dev     # the command line
+  libdnnl-dev libdnnl2 # CPU_ATTN/onednn, loaded when it is used
   catch2 python3 python3-jsonschema # the tests
   python3-venv                      # Triton, which compiles triton_attn's kernels
   clang libclang-rt-14-dev          # the fuzz targets, and a second compiler's opinion

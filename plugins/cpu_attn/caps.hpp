@@ -90,11 +90,21 @@ constexpr attnrt_caps panel_sheet(uint64_t isa) {
   return c;
 }
 
+/// What needs no cache of 8 bits and no packing of its own, around another library's products.
+constexpr attnrt_caps onednn_sheet(uint64_t isa) {
+  attnrt_caps c = standard_sheet(isa);
+  c.features = kMasks | ATTNRT_FEATURE_DIFF_KV;
+  c.kv_dtypes = kFloats;
+  c.impl = "onednn 2.6";
+  return c;
+}
+
 constexpr uint64_t kAvx2 = ATTNRT_ISA_AVX2, kAvx512 = ATTNRT_ISA_AVX2 | ATTNRT_ISA_AVX512;
 constexpr uint64_t kAvx512Bf16 = kAvx512 | ATTNRT_ISA_AVX512_BF16;
 
 constexpr attnrt_caps kStandardPortable = standard_sheet(0), kStandardAvx2 = panel_sheet(kAvx2),
                       kStandardAvx512 = panel_sheet(kAvx512), kStandardAvx512Bf16 = panel_sheet(kAvx512Bf16);
+constexpr attnrt_caps kStandardOnednn = onednn_sheet(kAvx512);
 constexpr attnrt_caps kLatentPortable = latent_sheet(0), kLatentAvx2 = latent_sheet(kAvx2),
                       kLatentAvx512 = latent_sheet(kAvx512), kLatentAvx512Bf16 = latent_sheet(kAvx512Bf16);
 constexpr attnrt_caps kPrefillPortable = prefill_sheet(0), kPrefillAvx2 = prefill_sheet(kAvx2),

@@ -6,6 +6,9 @@
 #include "caps.hpp"
 #include "kernels/mla.hpp"
 #include "kernels/standard.hpp"
+#if defined(ATTNRT_CPU_ATTN_ONEDNN)
+#include "kernels/onednn.hpp"
+#endif
 
 namespace attnrt::cpu {
 namespace {
@@ -20,6 +23,9 @@ constexpr attnrt_variant kAvx2Variant = sdk::make_variant<Standard<avx2_attentio
 constexpr attnrt_variant kAvx512Variant = sdk::make_variant<Standard<avx512_attention>>("avx512", &kStandardAvx512);
 constexpr attnrt_variant kAvx512Bf16Variant =
     sdk::make_variant<Standard<avx512_bf16_attention>>("avx512_bf16", &kStandardAvx512Bf16);
+#if defined(ATTNRT_CPU_ATTN_ONEDNN)
+constexpr attnrt_variant kOnednnVariant = sdk::make_variant<Onednn>("onednn", &kStandardOnednn);
+#endif
 
 constexpr attnrt_variant kLatentAvx2Variant = sdk::make_variant<MlaLatent<avx2_attention>>("avx2", &kLatentAvx2);
 constexpr attnrt_variant kLatentAvx512Variant =
@@ -34,7 +40,11 @@ constexpr attnrt_variant kPrefillAvx512Variant =
 constexpr attnrt_variant kPrefillAvx512Bf16Variant =
     sdk::make_variant<MlaPrefill<avx512_bf16_attention>>("avx512_bf16_prefill", &kPrefillAvx512Bf16);
 
-constexpr const attnrt_variant* kStandardVariants[] = {&kAvx512Bf16Variant, &kAvx512Variant, &kAvx2Variant, &kPortable};
+constexpr const attnrt_variant* kStandardVariants[] = {&kAvx512Bf16Variant, &kAvx512Variant,
+#if defined(ATTNRT_CPU_ATTN_ONEDNN)
+                                                       &kOnednnVariant,
+#endif
+                                                       &kAvx2Variant, &kPortable};
 constexpr const attnrt_variant* kMlaVariants[] = {
     &kLatentAvx512Bf16Variant, &kLatentAvx512Variant, &kLatentAvx2Variant, &kLatent,
     &kPrefillAvx512Bf16Variant, &kPrefillAvx512Variant, &kPrefillAvx2Variant, &kPrefill};

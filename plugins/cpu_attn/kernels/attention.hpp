@@ -22,6 +22,8 @@ constexpr int32_t kTileKeys = 64;
 constexpr int32_t kMaxItemRows = 264, kMaxTileKeys = 256;
 /// KV heads that one worker attends together, at most.
 constexpr int32_t kMaxItemHeads = 32;
+/// Keys of a tile of the onednn variant.
+constexpr int32_t kMatmulKeys = 128;
 /// Where a long request may be split among workers: at 0, kSplitKeys, 2 kSplitKeys of its keys, and nowhere else.
 constexpr int32_t kSplitKeys = 1024;
 
@@ -69,6 +71,8 @@ struct MaskOperands {
   attnrt_block_sparse pattern{};  ///< block 0 = none
 };
 
+class MatmulWorkers;  // onednn_matmul.hpp
+
 /// One call: a batch and its operands. k and v: strides of block, slot, head in a cache, 0, row, head without one.
 struct AttentionCall {
   AttentionShape shape;
@@ -84,6 +88,7 @@ struct AttentionCall {
   float scale;
   float* partials;    ///< results of splits, where items have slots
   int32_t* counters;  ///< of finished pieces, [group, KV head], zero between runs
+  const MatmulWorkers* matmuls;  ///< of the onednn variant, else NULL
 };
 
 /// Up to item_rows rows of one request, for each `heads` KV heads: all their keys, or a piece of them whose results
@@ -100,7 +105,7 @@ struct AttentionItem {
 };
 
 /// The attention of one item for its KV heads from `kv_head` on, by one worker with scratch of its own. [thread-safe]
-/// Allocates nothing.
+/// Allocates nothing; a library in use may.
 using AttendFn = void (*)(const AttentionCall& call, const AttentionItem& item, int32_t kv_head, std::byte* scratch);
 
 /// The tile kernels of one instruction set.
@@ -114,6 +119,7 @@ struct AttentionKernels {
   /// Up to so many rows use keys and values as an engine lays them out; all KV heads together then read whole lines of
   /// pages in the order of memory. 0 = never.
   int32_t row_walk_rows;
+  int32_t item_rows = 0, tile_keys = 0;  ///< 0 = as panel kernels, or kItemRows where there are no splits
 };
 
 /// Whatever the compiler makes for the baseline of the architecture.
@@ -123,6 +129,9 @@ const AttentionKernels& portable_attention() noexcept;
 const AttentionKernels& avx2_attention() noexcept;
 const AttentionKernels& avx512_attention() noexcept;
 const AttentionKernels& avx512_bf16_attention() noexcept;
+/// AVX512, with products by oneDNN; the second one by AVX512_BF16, for bf16 alone.
+const AttentionKernels& onednn_attention() noexcept;
+const AttentionKernels& onednn_bf16_attention() noexcept;
 #endif
 
 }  // namespace attnrt::cpu

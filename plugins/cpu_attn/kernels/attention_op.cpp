@@ -73,6 +73,10 @@ AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& ke
   if (shape_.native) shape_.panels = panel_page(p);
   shape_.item_rows = kernels.split_floats ? panel_item_rows(shape_) : kItemRows;
   shape_.tile_keys = panel_tile_keys(p);
+  if (kernels.item_rows > 0) {
+    shape_.item_rows = kernels.item_rows;
+    shape_.tile_keys = kernels.tile_keys;
+  }
   worker_bytes_ = kernels.scratch_bytes(shape_);
 }
 
@@ -103,7 +107,8 @@ void AttentionOp::Plan::update(const attnrt_batch& batch, attnrt_stream) {
   num_items_ = partition(op_.shape_, op_.kernels_, sizes_, num_workers_, batch_, items_);
 }
 
-void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const {
+void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream,
+                      const MatmulWorkers* matmuls) const {
   want_absent("run", "q_scale", args.q_scale);
   want_absent("run", "out_scale", args.out_scale);
   want_absent("run", "out_block_scale", args.out_block_scale);
@@ -127,6 +132,7 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   call.v_scale = problem_.family == ATTNRT_FAMILY_MLA && !args.v_scale ? call.k_scale : scales_of(args.v_scale);
   call.partials = plan.partials_;
   call.counters = plan.counters_;
+  call.matmuls = matmuls;
   if (quantised(problem_) && problem_.kv_layouts == ATTNRT_KV_NATIVE) {
     const ByteRows rows(problem_, *args.k_cache);
     call.k = view_of(&rows.k);

@@ -39,8 +39,10 @@ class AttentionOp {
     attnrt_batch batch_{};
   };
 
-  /// Items are shared out over the executor's workers, which may be at most limits.num_workers. [one thread per plan]
-  void run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const;
+  /// Items are shared out over the executor's workers, which may be at most limits.num_workers. `matmuls` is for the
+  /// onednn variant. [one thread per plan]
+  void run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream,
+           const MatmulWorkers* matmuls = nullptr) const;
   void merge_states(const attnrt_merge_args& args, attnrt_stream stream) const;
 
   /// Refuses dtypes of q and out that differ, of the cache where it is neither q's nor of 8 bits, scales that do not
@@ -51,12 +53,12 @@ class AttentionOp {
 
  protected:
   attnrt_problem problem_;
+  AttentionShape shape_{};
+  std::size_t worker_bytes_;  ///< of one worker's scratch, a multiple of 64
 
  private:
   const AttentionKernels& kernels_;
-  AttentionShape shape_{};
   AttendFn attend_;
-  std::size_t worker_bytes_;
 };
 
 /// Throws INVALID where an operand is given that no feature of this plugin reads.

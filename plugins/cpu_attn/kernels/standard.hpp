@@ -10,10 +10,9 @@
 
 namespace attnrt::cpu {
 
-template <const AttentionKernels& (*kernels)() noexcept>
-class Standard : public AttentionOp {
+class StandardOp : public AttentionOp {
  public:
-  explicit Standard(const sdk::CreateInfo& info) : AttentionOp(info, kernels()) {}
+  using AttentionOp::AttentionOp;
 
   static attnrt_kv_layout kv_layout(const attnrt_problem& problem) {
     return problem.kv_layouts & ATTNRT_KV_NATIVE ? panel_cache_layout(problem) : sdk::affine_layout(problem);
@@ -40,6 +39,12 @@ class Standard : public AttentionOp {
   CachePart part(const attnrt_tensor* rows, const attnrt_tensor* cache, const attnrt_tensor* scale) const {
     return {rows, cache, 0, scale, (problem_.features & ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES) != 0};
   }
+};
+
+template <const AttentionKernels& (*kernels)() noexcept>
+class Standard : public StandardOp {
+ public:
+  explicit Standard(const sdk::CreateInfo& info) : StandardOp(info, kernels()) {}
 };
 
 }  // namespace attnrt::cpu
