@@ -8,6 +8,7 @@
 #define ATTNRT_KERNEL_DTYPE_HPP
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "isa.hpp"
 
@@ -111,6 +112,32 @@ ATTNRT_KERNEL_INLINE void widen_row(const T* from, float* to, int64_t n) {
 template <class T>
 ATTNRT_KERNEL_INLINE void narrow_row(const float* from, T* to, int64_t n) {
   for (int64_t i = 0; i < n; ++i) narrow(from[i], to[i]);
+}
+
+/// kLanes elements out of a register.
+template <class T>
+ATTNRT_KERNEL_INLINE void narrow_vec(Vec x, T* to) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    std::memcpy(to, &x, sizeof x);
+    return;
+  }
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<T, Bf16>) {
+    using Words = uint32_t __attribute__((vector_size(64)));
+    Words u;
+    std::memcpy(&u, &x, sizeof u);
+    const Words rounded = (u + 0x7fffu + (u >> 16 & 1u)) >> 16, quiet = u >> 16 | 0x40u;
+    const Words top = (u & 0x7fffffffu) > 0x7f800000u ? quiet : rounded;
+    __m512i words;
+    std::memcpy(&words, &top, sizeof words);
+    const __m256i halves = _mm512_maskz_cvtepi32_epi16(static_cast<__mmask16>(-1), words);
+    std::memcpy(static_cast<void*>(to), &halves, sizeof halves);
+    return;
+  }
+#endif
+  float lanes[kLanes];
+  store(lanes, x);
+  narrow_row(lanes, to, kLanes);
 }
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA

@@ -125,22 +125,10 @@ ATTNRT_KERNEL_INLINE void hide_edges(float* s, int64_t begin, int64_t end) {
   }
 }
 
-/// Weights of the columns [begin, end) from scores * scale, in place: of type D::A, packed to the row's start; columns
-/// of [from, to) outside of them become 0. Returns the factor for what was accumulated before. `from` is a multiple of
-/// kGranule, `to` one of D::kPair.
-template <class D, int Degree, bool Exact>
-inline float weigh_row(float* s, int64_t begin, int64_t end, int64_t from, int64_t to, float scale, float& max,
-                       float* sum, [[maybe_unused]] float* exact) {
-  auto* weights = reinterpret_cast<typename D::A*>(s);
-  const int64_t first = begin / kLanes * kLanes, last = (end + kLanes - 1) / kLanes * kLanes;
-  const auto clear = [&](int64_t a, int64_t b) {
-    if (a < b) std::memset(static_cast<void*>(weights + a), 0, static_cast<std::size_t>(b - a) * sizeof(typename D::A));
-  };
-  if (begin >= end) {
-    clear(from, to);
-    return 1.0f;
-  }
+/// The largest of the scores [begin, end), begin < end; the vectors that hold them lose what lies outside.
+ATTNRT_KERNEL_INLINE float max_of(float* s, int64_t begin, int64_t end) {
   hide_edges(s, begin, end);
+  const int64_t first = begin / kLanes * kLanes, last = (end + kLanes - 1) / kLanes * kLanes;
   Vec high = broadcast(kHidden), high2 = high;
   int64_t c = first;
   for (; c + 2 * kLanes <= last; c += 2 * kLanes) {
@@ -148,14 +136,41 @@ inline float weigh_row(float* s, int64_t begin, int64_t end, int64_t from, int64
     high2 = larger(high2, load(s + c + kLanes));
   }
   if (c < last) high = larger(high, load(s + c));
-  const float tile_max = max_lanes(larger(high, high2)) * scale;
-  const float new_max = max > tile_max ? max : tile_max;
-  const float factor = max == new_max ? 1.0f : exp2_one(max - new_max);
-  max = new_max;
-  const Vec scales = broadcast(scale), shift = broadcast(-new_max);
+  return max_lanes(larger(high, high2));
+}
+
+/// Takes the maxima of a tile into the running ones of up to kLanes rows; factors: for what was accumulated before. All
+/// rows at once, and without a branch: whether a maximum grows is a toss-up.
+ATTNRT_KERNEL_INLINE void raise_maxima(float* max, const float* tile_max, float* factors, int rows) {
+  float lanes[kLanes] = {};
+  const auto bytes = static_cast<std::size_t>(rows) * sizeof(float);
+  std::memcpy(lanes, max, bytes);
+  const Vec old = load(lanes);
+  const Vec now = larger(old, load(tile_max));
+  const VecInt same = old == now;
+  const Vec shrink = exp2_of<5>(larger(broadcast(-1000.0f), old - now));
+  store(lanes, now);
+  std::memcpy(max, lanes, bytes);
+  store(lanes, from_bits((bits_of(shrink) & ~same) | (bits_of(broadcast(1.0f)) & same)));
+  std::memcpy(factors, lanes, bytes);
+}
+
+/// Weights of the columns [begin, end) from scores * scale below their maximum, in place: of type D::A, packed to the
+/// row's start; columns of [from, to) outside of them become 0. `factor`: of the sums before. `from` is a multiple of
+/// kGranule, `to` one of D::kPair.
+template <class D, int Degree, bool Exact>
+inline void weigh_row(float* s, int64_t begin, int64_t end, int64_t from, int64_t to, float scale, float max,
+                      float factor, float* sum, [[maybe_unused]] float* exact) {
+  auto* weights = reinterpret_cast<typename D::A*>(s);
+  const int64_t first = begin / kLanes * kLanes, last = (end + kLanes - 1) / kLanes * kLanes;
+  const auto clear = [&](int64_t a, int64_t b) {
+    if (a < b) std::memset(static_cast<void*>(weights + a), 0, static_cast<std::size_t>(b - a) * sizeof(typename D::A));
+  };
+  if (begin >= end) return clear(from, to);
+  const Vec scales = broadcast(scale), shift = broadcast(-max);
   Vec total{}, total2{};
   clear(from, first);
-  c = first;
+  int64_t c = first;
   if constexpr (D::kRoundsWeights) {
 #if defined(__AVX512BF16__)
     const auto ones = DotPair::pairs(from_bits(VecInt{} + 0x3f803f80));
@@ -194,7 +209,6 @@ inline float weigh_row(float* s, int64_t begin, int64_t end, int64_t from, int64
   }
   clear(last, to);
   store(sum, madd(load(sum), broadcast(factor), total));
-  return factor;
 }
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA

@@ -142,12 +142,16 @@ class OnednnAttention {
       }
       float* sum = at_.rows.sum + row * kStateLanes;
       float* exact = at_.rows.exact + row * kStateLanes;
-      const float factor =
-          D::kRoundsWeights && call_.lse.data
-              ? weigh_row<D, kDegree, true>(s, seen.begin, seen.end, 0, shape_.tile_keys, scale, at_.rows.max[row],
-                                            sum, exact)
-              : weigh_row<D, kDegree, false>(s, seen.begin, seen.end, 0, shape_.tile_keys, scale, at_.rows.max[row],
-                                             sum, exact);
+      const bool any = seen.begin < seen.end;
+      const float maxima[kLanes] = {any ? max_of(s, seen.begin, seen.end) * scale : at_.rows.max[row]};
+      float factor;
+      raise_maxima(at_.rows.max + row, maxima, &factor, 1);
+      if (D::kRoundsWeights && call_.lse.data)
+        weigh_row<D, kDegree, true>(s, seen.begin, seen.end, 0, shape_.tile_keys, scale, at_.rows.max[row], factor, sum,
+                                    exact);
+      else
+        weigh_row<D, kDegree, false>(s, seen.begin, seen.end, 0, shape_.tile_keys, scale, at_.rows.max[row], factor,
+                                     sum, exact);
       if (factor == 1.0f) continue;
       float* acc = at_.rows.acc + row * at_.width;
       for (int64_t d = 0; d < at_.width; d += kLanes) store(acc + d, load(acc + d) * broadcast(factor));
@@ -172,11 +176,9 @@ class OnednnAttention {
       const int64_t t = token(row), h = rows_.head(row);
       const PanelRowEnd end = finish_row<D::kRoundsWeights>(at_.rows, row, call_.lse.data, has_sink,
                                                             has_sink ? sink_of(call_, h) : kHidden);
-      float* acc = at_.rows.acc + row * at_.width;
-      for (int64_t d = 0; d < at_.width; d += kLanes)
-        store(acc + d, load(acc + d) * broadcast(end.factor) / broadcast(end.sum));
-      write_row(shape_.q_dtype, acc, call_.out.data, t * call_.out.stride[0] + h * call_.out.stride[1],
-                shape_.head_size_v);
+      write_row(shape_.q_dtype, at_.rows.acc + row * at_.width, call_.out.data,
+                t * call_.out.stride[0] + h * call_.out.stride[1], shape_.head_size_v,
+                [&](Vec x) { return x * broadcast(end.factor) / broadcast(end.sum); });
       if (call_.lse.data)
         static_cast<float*>(call_.lse.data)[t * call_.lse.stride[0] + h * call_.lse.stride[1]] = end.lse;
     }

@@ -109,7 +109,7 @@ class PanelAttention {
   /// are asked for ahead by the first strip whatever the rows: it finds them in the cache, and so do the others.
   static constexpr int kStreamRows = 2 * kTileRows;
   /// Dims that fp32 scores sum at a time: short sums err less than one long one.
-  static constexpr int64_t kPieceSteps = 32;
+  static constexpr int64_t kPieceSteps = 64;
 
   int64_t width() const { return source_.packed().padded_v(); }
 
@@ -308,9 +308,11 @@ class PanelAttention {
     const float scale = mapped_ ? kLog2e : scale_ * kLog2e;
     BiasKey filled{-1, -1};
     bool any = false;
-    for (int row = strip.row; row < strip.row + strip.rows; ++row) {
+    MaskedColumns columns[kTileRows];
+    float maxima[kLanes] = {};
+    for (int i = 0, row = strip.row; i < strip.rows; ++i, ++row) {
       float* s = at_.scores + row * shape_.tile_keys;
-      MaskedColumns seen = rows_.columns(row);
+      MaskedColumns& seen = columns[i] = rows_.columns(row);
       if (shape_.row_scales && seen.begin < seen.end)
         scale_columns(s, at_.key_scales, seen.begin / kLanes * kLanes, seen.end);
       if (mapped_ && seen.begin < seen.end)
@@ -326,15 +328,19 @@ class PanelAttention {
         else
           seen.begin = seen.end = 0;
       }
-      float& max = at_.part.max[row];
-      float *sum = at_.part.sum + row * kStateLanes, *exact = at_.part.exact + row * kStateLanes;
-      if (D::kRoundsWeights && call_.lse.data)
-        at_.factors[row] =
-            weigh_row<D, kDegree, true>(s, seen.begin, seen.end, strip.begin, to, scale, max, sum, exact);
-      else
-        at_.factors[row] =
-            weigh_row<D, kDegree, false>(s, seen.begin, seen.end, strip.begin, to, scale, max, sum, exact);
+      maxima[i] = seen.begin < seen.end ? max_of(s, seen.begin, seen.end) * scale : at_.part.max[row];
     }
+    raise_maxima(at_.part.max + strip.row, maxima, at_.factors + strip.row, strip.rows);
+    const auto weigh_rows = [&](auto exact) {
+      for (int i = 0, row = strip.row; i < strip.rows; ++i, ++row)
+        weigh_row<D, kDegree, exact.value>(at_.scores + row * shape_.tile_keys, columns[i].begin, columns[i].end,
+                                           strip.begin, to, scale, at_.part.max[row], at_.factors[row],
+                                           at_.part.sum + row * kStateLanes, at_.part.exact + row * kStateLanes);
+    };
+    if (D::kRoundsWeights && call_.lse.data)
+      weigh_rows(std::true_type{});
+    else
+      weigh_rows(std::false_type{});
   }
 
   /// What the biases of a tile were computed for.
@@ -395,14 +401,12 @@ class PanelAttention {
       const int64_t t = token(row), h = rows_.head(row);
       const PanelRowEnd end = finish_row<Packed::kRoundsWeights>(rows, row, call_.lse.data, has_sink,
                                                                  has_sink ? sink_of(call_, h) : kHidden);
-      float* acc = rows.acc + row * width();
       const float value = scale_of(call_.v_scale, item_.request, kv_head_);
       const Vec factor = broadcast(end.factor * value), sum = broadcast(end.sum);
       const Vec both = broadcast(end.factor * value / end.sum);
-      for (int64_t d = 0; d < width(); d += kLanes)
-        store(acc + d, kFine ? load(acc + d) * factor / sum : load(acc + d) * both);
-      write_row(shape_.q_dtype, acc, call_.out.data, t * call_.out.stride[0] + h * call_.out.stride[1],
-                shape_.head_size_v);
+      write_row(shape_.q_dtype, rows.acc + row * width(), call_.out.data,
+                t * call_.out.stride[0] + h * call_.out.stride[1], shape_.head_size_v,
+                [&](Vec x) { return kFine ? x * factor / sum : x * both; });
       if (call_.lse.data)
         static_cast<float*>(call_.lse.data)[t * call_.lse.stride[0] + h * call_.lse.stride[1]] = end.lse;
     }

@@ -28,6 +28,23 @@ inline void write_row(uint32_t dtype, const float* from, void* data, int64_t at,
     default: return narrow_row(from, static_cast<float*>(data) + at, n);
   }
 }
+/// Of f(vector) for the vectors of a row that is padded to whole ones.
+template <class Map>
+inline void write_row(uint32_t dtype, const float* from, void* data, int64_t at, int64_t n, Map&& f) {
+  const auto write = [&](auto* to) {
+    int64_t d = 0;
+    for (; d + kLanes <= n; d += kLanes) narrow_vec(f(load(from + d)), to + d);
+    if (d == n) return;
+    float rest[kLanes];
+    store(rest, f(load(from + d)));
+    narrow_row(rest, to + d, n - d);
+  };
+  switch (dtype) {
+    case ATTNRT_FP16: return write(static_cast<Fp16*>(data) + at);
+    case ATTNRT_BF16: return write(static_cast<Bf16*>(data) + at);
+    default: return write(static_cast<float*>(data) + at);
+  }
+}
 
 /// One query, as fp32 or as it is stored (To of that type); its end may lie in a tensor of its own.
 template <class To>
