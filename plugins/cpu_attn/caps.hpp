@@ -83,10 +83,16 @@ constexpr attnrt_caps prefill_sheet(uint64_t isa) {
   return c;
 }
 
-/// The panel kernels read pages of their own packing too.
+/// The panel kernels read pages of their own packing too, and use the hint of a common prefix.
 constexpr attnrt_caps panel_sheet(uint64_t isa) {
   attnrt_caps c = standard_sheet(isa);
   c.kv_layouts |= ATTNRT_KV_NATIVE;
+  c.features |= ATTNRT_FEATURE_COMMON_PREFIX;
+  return c;
+}
+constexpr attnrt_caps latent_panel_sheet(uint64_t isa) {
+  attnrt_caps c = latent_sheet(isa);
+  c.features |= ATTNRT_FEATURE_COMMON_PREFIX;
   return c;
 }
 
@@ -105,8 +111,9 @@ constexpr uint64_t kAvx512Bf16 = kAvx512 | ATTNRT_ISA_AVX512_BF16;
 constexpr attnrt_caps kStandardPortable = standard_sheet(0), kStandardAvx2 = panel_sheet(kAvx2),
                       kStandardAvx512 = panel_sheet(kAvx512), kStandardAvx512Bf16 = panel_sheet(kAvx512Bf16);
 constexpr attnrt_caps kStandardOnednn = onednn_sheet(kAvx512);
-constexpr attnrt_caps kLatentPortable = latent_sheet(0), kLatentAvx2 = latent_sheet(kAvx2),
-                      kLatentAvx512 = latent_sheet(kAvx512), kLatentAvx512Bf16 = latent_sheet(kAvx512Bf16);
+constexpr attnrt_caps kLatentPortable = latent_sheet(0), kLatentAvx2 = latent_panel_sheet(kAvx2),
+                      kLatentAvx512 = latent_panel_sheet(kAvx512),
+                      kLatentAvx512Bf16 = latent_panel_sheet(kAvx512Bf16);
 constexpr attnrt_caps kPrefillPortable = prefill_sheet(0), kPrefillAvx2 = prefill_sheet(kAvx2),
                       kPrefillAvx512 = prefill_sheet(kAvx512), kPrefillAvx512Bf16 = prefill_sheet(kAvx512Bf16);
 

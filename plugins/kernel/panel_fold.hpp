@@ -36,6 +36,18 @@ inline void clear_rows(const PanelRows& r, int64_t rows, int64_t width) {
   std::memset(r.acc, 0, static_cast<std::size_t>(rows * width) * sizeof(float));
 }
 
+/// to[to_row + i] = from[from_row + i].
+inline void copy_rows(const PanelRows& to, int64_t to_row, const PanelRows& from, int64_t from_row, int64_t rows,
+                      int64_t width) {
+  const auto copy = [&](float* a, const float* b, int64_t n) {
+    std::memcpy(a + to_row * n, b + from_row * n, static_cast<std::size_t>(rows * n) * sizeof(float));
+  };
+  copy(to.max, from.max, 1);
+  copy(to.sum, from.sum, kStateLanes);
+  copy(to.exact, from.exact, kStateLanes);
+  copy(to.acc, from.acc, width);
+}
+
 /// total += part, row by row. A row of which a side saw nothing takes the other side's bits.
 inline void fold_rows(const PanelRows& total, const PanelRows& part, int64_t rows, int64_t width) {
   for (int64_t i = 0; i < rows; ++i) {

@@ -50,6 +50,9 @@ void check_case(const BenchCase& c, const std::string& from) {
     if (r.queries > r.keys)
       throw Failure(fmt::format("{}: a request has {} queries and {} keys, wanted no more queries than keys", from,
                                 r.queries, r.keys));
+  if (c.shared_prefix > c.shortest_keys() || (c.shared_prefix > 0 && c.uncompressed()))
+    throw Failure(fmt::format("{}: shared_prefix is {}, wanted at most the {} keys of the shortest request, in a cache",
+                              from, c.shared_prefix, c.shortest_keys()));
   if (c.num_heads % c.num_kv_heads != 0)
     throw Failure(
         fmt::format("{}: num_heads is {}, wanted a multiple of num_kv_heads {}", from, c.num_heads, c.num_kv_heads));
@@ -116,6 +119,11 @@ int64_t BenchCase::num_keys() const noexcept {
   for (const Request& r : requests) n += r.keys;
   return n;
 }
+int64_t BenchCase::shortest_keys() const noexcept {
+  int64_t n = longest_keys();
+  for (const Request& r : requests) n = std::min(n, r.keys);
+  return n;
+}
 int64_t BenchCase::longest_query() const noexcept {
   int64_t n = 0;
   for (const Request& r : requests) n = std::max(n, r.queries);
@@ -138,7 +146,8 @@ double BenchCase::flops() const noexcept {
 
 double BenchCase::kv_bytes(int64_t element_bytes) const noexcept {
   const int64_t width = latent() ? head_size : head_size + head_size_v();
-  return static_cast<double>(num_keys() * num_kv_heads * width * element_bytes);
+  const int64_t keys = num_keys() - shared_prefix * (static_cast<int64_t>(requests.size()) - 1);
+  return static_cast<double>(keys * num_kv_heads * width * element_bytes);
 }
 
 const std::vector<BenchCase>& bench_grid() {
@@ -159,6 +168,8 @@ BenchCase bench_case(const std::string& id, const json::value& value, const std:
   c.num_kv_heads = number_at(o, "hkv", c.latent() ? 1 : c.mla ? c.num_heads : c.num_kv_heads, kMostHeads, from);
   c.head_size = number_at(o, "d", c.latent() ? 576 : c.mla ? 192 : c.head_size, kMostWidth, from);
   c.causal = flag_at(o, "causal", true, from);
+  c.shared_prefix = number_at(o, "shared_prefix", 0, kMostTokens, from);
+  c.hint = flag_at(o, "hint", true, from);
   check_case(c, from);
   return c;
 }

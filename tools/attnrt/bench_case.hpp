@@ -22,6 +22,8 @@ struct BenchCase {
   bool causal = true;
   bool mla = false;  ///< decode: latent, 576/512, one KV head; prefill: 192/128, a KV head for each head, no cache
   std::string kind = "prefill";
+  int64_t shared_prefix = 0;  ///< first keys that are the same for all requests, in the same blocks of the cache
+  bool hint = true;           ///< is the library told of them?
 
   bool decode() const noexcept { return kind == "decode"; }
   bool latent() const noexcept { return mla && kind != "prefill"; }
@@ -30,19 +32,20 @@ struct BenchCase {
   int64_t head_size_v() const noexcept { return latent() ? 512 : mla ? 128 : head_size; }
   int64_t num_tokens() const noexcept;
   int64_t num_keys() const noexcept;
+  int64_t shortest_keys() const noexcept;
   int64_t longest_query() const noexcept;
   int64_t longest_keys() const noexcept;
   /// Of the visible pairs alone; a square causal request has half of its pairs.
   double flops() const noexcept;
-  /// Keys and values, each read once.
+  /// Keys and values as the cache holds them, each read once.
   double kv_bytes(int64_t element_bytes) const noexcept;
 };
 
 /// The grid that ships: prefill, encoder, decode within and beyond the cache, a mixed batch, MLA.
 const std::vector<BenchCase>& bench_grid();
 
-/// {"seqs": [[queries, keys], ...], "hq", "hkv", "d", "causal", "kind", "mla"}: a case of a grid file or of a request.
-/// `from` names it in errors. Throws Failure.
+/// {"seqs": [[queries, keys], ...], "hq", "hkv", "d", "causal", "kind", "mla", "shared_prefix", "hint"}: a case of a
+/// grid file or of a request. `from` names it in errors. Throws Failure.
 BenchCase bench_case(const std::string& id, const boost::json::value& value, const std::string& from);
 
 /// A grid file: {"name": {case}, ...}. Throws Failure.

@@ -104,6 +104,18 @@ BenchData::BenchData(const BenchCase& c, uint32_t type) : shape(c), dtype(type) 
   q = noise.rows(c.num_tokens() * c.num_heads * c.head_size);
   k = noise.rows(c.num_keys() * c.num_kv_heads * c.head_size);
   if (!c.latent()) v = noise.rows(c.num_keys() * c.num_kv_heads * c.head_size_v());
+  const auto share = [&](LargeBytes& rows, int64_t width) {
+    const int64_t row = c.num_kv_heads * width * bytes_of_element(type);
+    int64_t first = 0;
+    for (const auto& r : c.requests) {
+      if (first > 0)
+        std::memcpy(rows.data() + first * row, rows.data(), static_cast<std::size_t>(c.shared_prefix * row));
+      first += r.keys;
+    }
+  };
+  if (c.shared_prefix == 0) return;
+  share(k, c.head_size);
+  if (!c.latent()) share(v, c.head_size_v());
 }
 
 double BenchData::error(const std::byte* out) const {

@@ -42,7 +42,8 @@ const char* word_of_element(uint32_t type) noexcept;
 int64_t bytes_of_element(uint32_t type) noexcept;
 
 /// Normally distributed rows in fp32, fp16 or bf16: softmax over them is neither flat nor one-hot. Row-major [rows,
-/// heads, width]; latent MLA: k is latent and rope in one row, v is the latent.
+/// heads, width]; latent MLA: k is latent and rope in one row, v is the latent. Rows of a shared prefix are the same in
+/// every request.
 struct BenchData {
   BenchCase shape;
   uint32_t dtype;

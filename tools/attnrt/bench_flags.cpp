@@ -34,6 +34,8 @@ std::vector<BenchCase> own_case(const BenchFlags& flags) {
       {&flags.num_heads, "hq"}, {&flags.num_kv_heads, "hkv"}, {&flags.head_size, "d"}};
   for (const auto& [setting, key] : sizes)
     if (*setting) o[key] = whole(**setting, 1, 1024);
+  if (flags.shared_prefix) o["shared_prefix"] = whole(*flags.shared_prefix, 1, 1 << 24);
+  o["hint"] = !flags.no_hint;
   return {bench_case(flags.seqs, o, "--seqs")};
 }
 
@@ -56,7 +58,7 @@ void add_bench_flags(CLI::App& verb, BenchFlags& flags) {
   text("--case", "NAMES", flags.cases, "Only these cases of the grid, a comma list");
   text("--cases", "FILE", flags.grid,
        "A grid in JSON in place of the shipped one: {\"name\": {\"seqs\": [[queries, keys]], "
-       "\"hq\", \"hkv\", \"d\", \"causal\", \"kind\", \"mla\"}}");
+       "\"hq\", \"hkv\", \"d\", \"causal\", \"kind\", \"mla\", \"shared_prefix\", \"hint\"}}");
   CLI::Option* seqs = text("--seqs", "QxK,...", flags.seqs, "A batch of one's own: queries x keys of each request");
   seqs->excludes("--case")->excludes("--cases");
   const std::pair<const char*, MaybeSetting*> sizes[] = {
@@ -65,6 +67,10 @@ void add_bench_flags(CLI::App& verb, BenchFlags& flags) {
   verb.add_flag("--non-causal", flags.non_causal, "of that batch: a query sees all keys")->needs(seqs);
   verb.add_flag("--mla", flags.mla, "of that batch: MLA, 16 heads; latent 576/512, all prefill: 192/128, no cache")
       ->needs(seqs);
+  CLI::Option* prefix = value("--shared-prefix", "N", flags.shared_prefix,
+                              "of that batch: the first N keys of all requests are the same, in the same blocks");
+  prefix->needs(seqs);
+  verb.add_flag("--no-hint", flags.no_hint, "Do not tell the library of the shared prefix")->needs(prefix);
   text("--dtype", "TYPES", flags.dtypes, "of q, k, v and the output, a comma list of fp32, fp16, bf16: bf16");
   text("--threads", "NS", flags.threads, "Threads that compute, a comma list; default: one for each CPU");
   text("--variant", "NAMES", flags.variants, "BACKEND/variant, a comma list; default: every one that serves the case");

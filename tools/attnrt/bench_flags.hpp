@@ -16,8 +16,8 @@ namespace attnrt::cli {
 struct BenchFlags {
   std::string cases, grid, seqs, dtypes = "bf16", threads, variants, layouts = "native",
       kv_dtypes = "auto", plot;
-  MaybeSetting num_heads, num_kv_heads, head_size, block_size, min_time, max_time, min_reps, rounds;
-  bool non_causal = false, mla = false, no_limits = false, as_json = false, serve = false;
+  MaybeSetting num_heads, num_kv_heads, head_size, shared_prefix, block_size, min_time, max_time, min_reps, rounds;
+  bool non_causal = false, mla = false, no_hint = false, no_limits = false, as_json = false, serve = false;
 };
 
 void add_bench_flags(CLI::App& verb, BenchFlags& flags);

@@ -34,6 +34,7 @@ attnrt_problem bench_problem(const Runtime& runtime, const BenchCase& c, uint32_
   p.kv_layouts = wish.layout;
   p.block_size = wish.layout == ATTNRT_KV_CONTIGUOUS ? 0 : wish.block_size;
   if (wish.layout == ATTNRT_KV_CONTIGUOUS) p.phase = ATTNRT_PHASE_PREFILL;
+  if (c.shared_prefix > 0 && c.hint) p.features |= ATTNRT_FEATURE_COMMON_PREFIX;
   if (c.uncompressed()) {
     p.phase = ATTNRT_PHASE_PREFILL;
     p.kv_layouts = ATTNRT_KV_CONTIGUOUS;
@@ -87,13 +88,13 @@ BenchSetup::BenchSetup(Runtime& runtime, const BenchData& data, const BenchWish&
 }
 
 void BenchSetup::place_requests() {
-  const int64_t size = block_size();
+  const int64_t size = block_size(), shared = size ? data_.shape.shared_prefix / size : 0;
   for (const auto& r : data_.shape.requests) {
     query_start_loc_.push_back(query_start_loc_.back() + static_cast<int32_t>(r.queries));
     kv_start_loc_.push_back(kv_start_loc_.back() + static_cast<int32_t>(r.keys));
     seq_lens_.push_back(static_cast<int32_t>(r.keys));
     if (size == 0) continue;
-    num_blocks_ += blocks_of(r.keys, size);
+    num_blocks_ += blocks_of(r.keys, size) - (seq_lens_.size() > 1 ? shared : 0);
     table_width_ = std::max(table_width_, blocks_of(r.keys, size));
   }
   std::vector<int32_t> order(static_cast<std::size_t>(num_blocks_));
@@ -102,8 +103,10 @@ void BenchSetup::place_requests() {
   block_table_.assign(static_cast<std::size_t>(table_width_) * seq_lens_.size(), -1);
   auto next = order.begin();
   for (std::size_t r = 0; r < seq_lens_.size() && size; ++r) {
-    const int64_t blocks = blocks_of(seq_lens_[r], size);
-    std::copy_n(next, blocks, block_table_.begin() + static_cast<std::ptrdiff_t>(r) * table_width_);
+    const int64_t first = r > 0 ? shared : 0, blocks = blocks_of(seq_lens_[r], size) - first;
+    const auto to = block_table_.begin() + static_cast<std::ptrdiff_t>(r) * table_width_;
+    std::copy_n(block_table_.begin(), first, to);
+    std::copy_n(next, blocks, to + first);
     next += blocks;
   }
 }
@@ -161,6 +164,7 @@ attnrt_limits BenchSetup::limits() const {
 }
 
 attnrt_batch BenchSetup::batch() const {
+  const BenchCase& c = data_.shape;
   const attnrt_limits most = limits();
   auto batch = sized<attnrt_batch>();
   batch.num_seqs = most.max_seqs;
@@ -170,6 +174,7 @@ attnrt_batch BenchSetup::batch() const {
   batch.query_start_loc = batch.query_start_loc_host = query_start_loc_.data();
   batch.seq_lens = batch.seq_lens_host = seq_lens_.data();
   if (block_size()) {
+    if (c.hint) batch.common_prefix_len = static_cast<int32_t>(c.shared_prefix);
     batch.block_table = block_table_.data();
     batch.block_table_stride = table_width_;
     batch.block_table_width = static_cast<int32_t>(table_width_);

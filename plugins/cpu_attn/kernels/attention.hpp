@@ -73,6 +73,13 @@ struct MaskOperands {
 
 class MatmulWorkers;  // onednn_matmul.hpp
 
+/// A request whose rows see all of a common prefix, which they attend together with those of other requests.
+struct Sharer {
+  int32_t request;
+  int32_t rows;   ///< all it has: queries x group
+  int64_t state;  ///< what the prefix gives them, for KV head 0, in floats of `states`
+};
+
 /// One call: a batch and its operands. k and v: strides of block, slot, head in a cache, 0, row, head without one.
 struct AttentionCall {
   AttentionShape shape;
@@ -89,19 +96,28 @@ struct AttentionCall {
   float* partials;    ///< results of splits, where items have slots
   int32_t* counters;  ///< of finished pieces, [group, KV head], zero between runs
   const MatmulWorkers* matmuls;  ///< of the onednn variant, else NULL
+  const Sharer* sharers;
+  float* states;      ///< of the sharers' rows between the two passes of a run
 };
 
 /// Up to item_rows rows of one request, for each `heads` KV heads: all their keys, or a piece of them whose results
-/// other pieces complete.
+/// other pieces complete. Or all rows of some sharers, for the keys of their prefix, which leave their state to the
+/// sharers' own items; those go on from there.
 struct AttentionItem {
-  int32_t request;
-  int32_t rows;   ///< of each KV head
-  int32_t heads;  ///< that are attended together; divides the number of KV heads
+  int32_t request;  ///< of sharers, the first one's: their keys are read through its block table
+  int32_t rows;     ///< of each KV head
+  int32_t heads;    ///< that are attended together; divides the number of KV heads; 1 for sharers
   int64_t first_row;
   int64_t cost;  ///< about the time of these heads, in units without meaning
   int64_t slot;  ///< of the first split of KV head 0, in floats of `partials`; -1 = all keys
   int32_t first_split, last_split;  ///< of this piece
   int32_t group, pieces;            ///< whose counter, and how many pieces there are
+  int32_t shared_keys;  ///< of sharers, where their keys end; of a sharer, where its own begin; else 0
+  int32_t first_sharer, num_sharers;  ///< num_sharers is 0 in an item of one request
+
+  bool gathers() const { return num_sharers > 0; }
+  /// Does it go on from a state that sharers left?
+  bool resumes() const { return shared_keys > 0 && num_sharers == 0; }
 };
 
 /// The attention of one item for its KV heads from `kv_head` on, by one worker with scratch of its own. [thread-safe]

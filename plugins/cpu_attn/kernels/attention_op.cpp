@@ -84,10 +84,12 @@ attnrt_workspace AttentionOp::workspace(const attnrt_limits& limits) const {
   const PartitionSizes sizes = partition_sizes(shape_, kernels_, limits);
   attnrt_workspace w{};
   w.struct_size = sizeof w;
-  w.plan_bytes = std::max<uint64_t>(sizes.items, 1) * sizeof(AttentionItem) + sizes.counters * sizeof(int32_t);
+  w.plan_bytes = std::max<uint64_t>(sizes.shared_items + sizes.items, 1) * sizeof(AttentionItem) +
+                 sizes.sharers * sizeof(Sharer) + sizes.counters * sizeof(int32_t);
   w.plan_alignment = 64;
   w.pinned_alignment = 1;
-  w.scratch_bytes = uint64_t{limits.num_workers} * worker_bytes_ + sizes.partial_floats * sizeof(float);
+  w.scratch_bytes = uint64_t{limits.num_workers} * worker_bytes_ +
+                    (sizes.partial_floats + sizes.state_floats) * sizeof(float);
   w.scratch_alignment = 64;
   return w;
 }
@@ -97,14 +99,16 @@ AttentionOp::Plan::Plan(const AttentionOp& op, const attnrt_limits& limits, cons
       num_workers_(limits.num_workers),
       sizes_(partition_sizes(op.shape_, op.kernels_, limits)),
       items_(static_cast<AttentionItem*>(memory.plan)),
-      counters_(reinterpret_cast<int32_t*>(items_ + std::max<uint64_t>(sizes_.items, 1))),
+      sharers_(reinterpret_cast<Sharer*>(items_ + std::max<uint64_t>(sizes_.shared_items + sizes_.items, 1))),
+      counters_(reinterpret_cast<int32_t*>(sharers_ + sizes_.sharers)),
       scratch_(static_cast<std::byte*>(memory.scratch)),
-      partials_(reinterpret_cast<float*>(scratch_ + num_workers_ * op.worker_bytes_)) {}
+      partials_(reinterpret_cast<float*>(scratch_ + num_workers_ * op.worker_bytes_)),
+      states_(partials_ + sizes_.partial_floats) {}
 
 void AttentionOp::Plan::update(const attnrt_batch& batch, attnrt_stream) {
   batch_ = batch;
   std::fill_n(counters_, sizes_.counters, 0);
-  num_items_ = partition(op_.shape_, op_.kernels_, sizes_, num_workers_, batch_, items_);
+  parts_ = partition(op_.shape_, op_.kernels_, sizes_, num_workers_, batch_, sharers_, items_);
 }
 
 void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream,
@@ -133,6 +137,8 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   call.partials = plan.partials_;
   call.counters = plan.counters_;
   call.matmuls = matmuls;
+  call.sharers = plan.sharers_;
+  call.states = plan.states_;
   if (quantised(problem_) && problem_.kv_layouts == ATTNRT_KV_NATIVE) {
     const ByteRows rows(problem_, *args.k_cache);
     call.k = view_of(&rows.k);
@@ -146,14 +152,16 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
       *to = {rows.data, {0, rows.stride[0], rows.stride[1]}};
     }
   }
-  const AttentionItem* items = plan.items_;
-  std::byte* scratch = plan.scratch_;
   const int64_t heads = shape_.num_kv_heads;
-  executor.parallel_for(plan.num_items_ * heads, 1, [&](int64_t begin, int64_t end, uint32_t worker) noexcept {
-    for (int64_t i = begin; i < end; ++i)
-      if (const auto& item = items[i / heads]; i % heads % item.heads == 0)
-        attend_(call, item, static_cast<int32_t>(i % heads), scratch + worker * worker_bytes_);
-  });
+  const auto attend = [&](const AttentionItem* items, int64_t count) {
+    executor.parallel_for(count * heads, 1, [&](int64_t begin, int64_t end, uint32_t worker) noexcept {
+      for (int64_t i = begin; i < end; ++i)
+        if (const auto& item = items[i / heads]; i % heads % item.heads == 0)
+          attend_(call, item, static_cast<int32_t>(i % heads), plan.scratch_ + worker * worker_bytes_);
+    });
+  };
+  if (plan.parts_.shared_items > 0) attend(plan.items_, plan.parts_.shared_items);
+  attend(plan.items_ + plan.parts_.shared_items, plan.parts_.items);
 }
 
 void AttentionOp::merge_states(const attnrt_merge_args& args, attnrt_stream stream) const {

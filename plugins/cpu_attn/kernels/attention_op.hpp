@@ -32,10 +32,12 @@ class AttentionOp {
     uint32_t num_workers_;
     PartitionSizes sizes_;
     AttentionItem* items_;
+    Sharer* sharers_;
     int32_t* counters_;
-    int64_t num_items_ = 0;
+    Partition parts_{};
     std::byte* scratch_;
     float* partials_;
+    float* states_;
     attnrt_batch batch_{};
   };
 

@@ -22,51 +22,17 @@ class ItemRows {
  public:
   ItemRows(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head)
       : mask_(call, item.request), width_(call.shape.tile_keys), count_(item.rows * item.heads) {
-    const int32_t group = call.shape.group;
-    const int64_t end = item.first_row + item.rows;
-    int32_t row = 0;
-    const auto put = [&](int64_t query, int64_t head) {
-      query_[row] = static_cast<int32_t>(query);
-      head_[row++] = static_cast<int32_t>(head);
-    };
-    for (int32_t h = kv_head; h < kv_head + item.heads; ++h) {
-      if (mask_.by_head() && group > 1) {
-        for (int64_t head = 0; head < group; ++head)
-          for (int64_t at = item.first_row + (head - item.first_row % group + group) % group; at < end; at += group)
-            put(at / group, h * group + head);
-      } else {
-        int64_t query = item.first_row / group, head = item.first_row % group;
-        for (int64_t at = item.first_row; at < end; ++at) {
-          put(query, h * group + head);
-          if (++head == group) ++query, head = 0;
-        }
-      }
-    }
-    const int64_t first = item.first_row / group, last = (end - 1) / group;
-    reach_ = {mask_.mask().reach(first).begin, mask_.mask().reach(last).end};
-    seen_ = {mask_.hull(first).begin, mask_.hull(last).end};
-    if (call.masks.ranges.data)
-      for (int64_t q = first; q <= last; ++q) {
-        const KeySpan s = mask_.hull(q);
-        seen_.begin = s.begin < seen_.begin ? s.begin : seen_.begin;
-        seen_.end = s.end > seen_.end ? s.end : seen_.end;
-      }
-    // Spans that are all there is to a mask move forward with the query.
-    if (mask_.plain()) shared_ = {mask_.mask().span(last).begin, mask_.mask().span(first).end};
-    const int strips = (item.rows + kTileRows - 1) / kTileRows;  // of a KV head
-    num_strips_ = strips * item.heads;
-    for (int i = 0, at = 0; i < num_strips_; ++i) {
-      strips_[i].kv_head = i / strips;
-      strips_[i].row = at;
-      strips_[i].rows = item.rows / strips + (i % strips < item.rows % strips ? 1 : 0);
-      at += strips_[i].rows;
-    }
+    cut_strips(item);
+    item.gathers() ? gather(call, item, kv_head) : fill(call, item, kv_head);
   }
 
   const RowMask& mask() const { return mask_; }
   int32_t count() const { return count_; }
+  /// Counted from the first query of the item's request.
   int64_t query(int32_t row) const { return query_[row]; }
   int64_t head(int32_t row) const { return head_[row]; }
+  /// Of a row of sharers.
+  int32_t request(int32_t row) const { return request_[row]; }
   int num_strips() const { return num_strips_; }
   const Strip& strip(int i) const { return strips_[i]; }
 
@@ -108,6 +74,68 @@ class ItemRows {
   const MaskedColumns& columns(int32_t row) const { return columns_[row]; }
 
  private:
+  void cut_strips(const cpu::AttentionItem& item) {
+    const int strips = (item.rows + kTileRows - 1) / kTileRows;  // of a KV head
+    num_strips_ = strips * item.heads;
+    for (int i = 0, at = 0; i < num_strips_; ++i) {
+      strips_[i].kv_head = i / strips;
+      strips_[i].row = at;
+      strips_[i].rows = item.rows / strips + (i % strips < item.rows % strips ? 1 : 0);
+      at += strips_[i].rows;
+    }
+  }
+
+  void fill(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head) {
+    const int32_t group = call.shape.group;
+    const int64_t end = item.first_row + item.rows;
+    int32_t row = 0;
+    const auto put = [&](int64_t query, int64_t head) {
+      query_[row] = static_cast<int32_t>(query);
+      head_[row++] = static_cast<int32_t>(head);
+    };
+    for (int32_t h = kv_head; h < kv_head + item.heads; ++h) {
+      if (mask_.by_head() && group > 1) {
+        for (int64_t head = 0; head < group; ++head)
+          for (int64_t at = item.first_row + (head - item.first_row % group + group) % group; at < end; at += group)
+            put(at / group, h * group + head);
+      } else {
+        int64_t query = item.first_row / group, head = item.first_row % group;
+        for (int64_t at = item.first_row; at < end; ++at) {
+          put(query, h * group + head);
+          if (++head == group) ++query, head = 0;
+        }
+      }
+    }
+    const int64_t first = item.first_row / group, last = (end - 1) / group;
+    reach_ = {mask_.mask().reach(first).begin, mask_.mask().reach(last).end};
+    seen_ = {mask_.hull(first).begin, mask_.hull(last).end};
+    if (call.masks.ranges.data)
+      for (int64_t q = first; q <= last; ++q) {
+        const KeySpan s = mask_.hull(q);
+        seen_.begin = s.begin < seen_.begin ? s.begin : seen_.begin;
+        seen_.end = s.end > seen_.end ? s.end : seen_.end;
+      }
+    // Spans that are all there is to a mask move forward with the query.
+    if (mask_.plain()) shared_ = {mask_.mask().span(last).begin, mask_.mask().span(first).end};
+    if (item.resumes()) seen_.begin = reach_.begin = item.shared_keys;
+  }
+
+  /// The rows of sharers, all of which see all keys of the prefix.
+  void gather(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head) {
+    const int32_t* first = call.batch->query_start_loc;
+    const int32_t group = call.shape.group;
+    int32_t row = 0;
+    for (int32_t s = item.first_sharer; s < item.first_sharer + item.num_sharers; ++s) {
+      const cpu::Sharer& sharer = call.sharers[s];
+      for (int32_t i = 0; i < sharer.rows; ++i, ++row) {
+        request_[row] = sharer.request;
+        query_[row] = first[sharer.request] - first[item.request] + i / group;
+        head_[row] = kv_head * group + i % group;
+      }
+    }
+    seen_ = reach_ = shared_ = {0, item.shared_keys};
+  }
+
   void see_all() {
     for (int32_t row = 0; row < count_; ++row) columns_[row] = {0, static_cast<int32_t>(width_), false};
     for (int i = 0; i < num_strips_; ++i) {
@@ -124,7 +152,7 @@ class ItemRows {
   KeySpan shared_{0, 0};  ///< keys that every row sees, as far as is known before a tile is looked at
   bool whole_ = false;    ///< the last tile lay in it
   Strip strips_[cpu::kMaxItemRows / kTileRows + 1];
-  int32_t query_[cpu::kMaxItemRows], head_[cpu::kMaxItemRows];
+  int32_t query_[cpu::kMaxItemRows], head_[cpu::kMaxItemRows], request_[cpu::kMaxItemRows];
   MaskedColumns columns_[cpu::kMaxItemRows];
 };
 

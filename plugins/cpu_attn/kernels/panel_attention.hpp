@@ -14,6 +14,8 @@
 //                 are skipped, columns at both ends of a strip too; a bias is added only in tiles with holes or
 //                 numbers. A block-sparse problem has tiles of 64 keys, and rows in the order of their heads where
 //                 heads differ
+//   cascade       rows of many requests attend the whole tiles of a common prefix together; each request's own item
+//                 goes on from the state that its rows have then, so that the bits are those of a batch without a hint
 //   positions     local keys of a context-parallel rank; the result then is a part for merge_states
 //   tiles         rows of (query, head of the group) x tile_keys; register tile kTileRows x kTileVectors
 //   determinism   schedule-invariant: tiles stand at multiples of tile_keys and splits at multiples of kSplitKeys of
@@ -35,6 +37,7 @@
 #include "latent_source.hpp"
 #include "panel_scratch.hpp"
 #include "panel_source.hpp"
+#include "prefix_state.hpp"
 #include "row_io.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
@@ -63,10 +66,11 @@ class PanelAttention {
         streams_(item.rows < kStreamRows),
         by_rows_(item.rows <= kRowWalkRows && !call.shape.native && !call.shape.bytes),
         source_(call, item, kv_head, at_, rows_.seen(), rows_.mask().mask().num_keys, last_key(), streams_),
-        latent_(call, item.request, at_, last_key()) {
-    scale_ = call.scale * scale_of(call.k_scale, item.request, kv_head);
-    const bool adds = call.masks.tree.data || call.masks.dense.kind > cpu::DenseMask::Kind::kBool;
-    mapped_ = shape_.softcap > 0.0f || call.alibi_slopes.data || adds || !(scale_ > 1e-6f && scale_ < 1e4f);
+        latent_(call, item.request, at_, last_key()),
+        prefix_(call, item, kv_head, width()) {
+    adds_ = shape_.softcap > 0.0f || call.alibi_slopes.data || call.masks.tree.data ||
+            call.masks.dense.kind > cpu::DenseMask::Kind::kBool;
+    scale_for(item.request);
   }
 
   void run() {
@@ -74,14 +78,14 @@ class PanelAttention {
     const KeySpan seen = item_.slot < 0 ? rows_.seen() : rows_.reach();
     const int64_t first = seen.begin / kSplitKeys, last = (seen.end + kSplitKeys - 1) / kSplitKeys;
     if (item_.slot < 0) {
-      if (last - first <= 1) {
+      if (last - first <= 1 && item_.shared_keys == 0) {
         attend_split(first);
         return finish(at_.part);
       }
-      clear_rows(at_.total, rows_.count(), width());
+      prefix_.open_total(at_.total);
       for (int64_t split = first; split < last; ++split) {
         attend_split(split);
-        fold_rows(at_.total, at_.part, rows_.count(), width());
+        prefix_.add(at_.total, at_.part, split);
       }
       return finish(at_.total);
     }
@@ -94,9 +98,9 @@ class PanelAttention {
     int32_t* counter = call_.counters + int64_t{item_.group} * shape_.num_kv_heads + kv_head_;
     if (__atomic_add_fetch(counter, 1, __ATOMIC_ACQ_REL) != item_.pieces) return;
     __atomic_store_n(counter, 0, __ATOMIC_RELAXED);
-    clear_rows(at_.total, rows_.count(), width());
+    prefix_.open_total(at_.total);
     for (int64_t split = first; split < last; ++split)
-      fold_rows(at_.total, partial(split - first, last - first), rows_.count(), width());
+      prefix_.add(at_.total, partial(split - first, last - first), split);
     finish(at_.total);
   }
 
@@ -135,7 +139,7 @@ class PanelAttention {
   }
 
   void attend_split(int64_t split) {
-    clear_rows(at_.part, rows_.count(), width());
+    prefix_.open_part(at_.part, split);
     const KeySpan seen = rows_.seen();
     const int64_t begin = seen.begin > split * kSplitKeys ? seen.begin : split * kSplitKeys;
     const int64_t end = seen.end < (split + 1) * kSplitKeys ? seen.end : (split + 1) * kSplitKeys;
@@ -303,14 +307,15 @@ class PanelAttention {
   void weigh(int64_t tile, const Strip& strip) {
     if (strip.begin >= strip.end) return;
     const int64_t to = (strip.end + D::kPair - 1) / D::kPair * D::kPair;
-    const PanelScoreMap map{scale_, shape_.softcap, call_.alibi_slopes.data ? at_.positions : nullptr,
-                            (shape_.features & ATTNRT_FEATURE_ALIBI_SQRT) != 0};
-    const float scale = mapped_ ? kLog2e : scale_ * kLog2e;
     BiasKey filled{-1, -1};
     bool any = false;
     MaskedColumns columns[kTileRows];
-    float maxima[kLanes] = {};
+    float maxima[kLanes] = {}, scales[kTileRows];
     for (int i = 0, row = strip.row; i < strip.rows; ++i, ++row) {
+      if (item_.gathers() && call_.k_scale.stride[0] != 0) scale_for(rows_.request(row));
+      const PanelScoreMap map{scale_, shape_.softcap, call_.alibi_slopes.data ? at_.positions : nullptr,
+                              (shape_.features & ATTNRT_FEATURE_ALIBI_SQRT) != 0};
+      scales[i] = mapped_ ? kLog2e : scale_ * kLog2e;
       float* s = at_.scores + row * shape_.tile_keys;
       MaskedColumns& seen = columns[i] = rows_.columns(row);
       if (shape_.row_scales && seen.begin < seen.end)
@@ -328,13 +333,13 @@ class PanelAttention {
         else
           seen.begin = seen.end = 0;
       }
-      maxima[i] = seen.begin < seen.end ? max_of(s, seen.begin, seen.end) * scale : at_.part.max[row];
+      maxima[i] = seen.begin < seen.end ? max_of(s, seen.begin, seen.end) * scales[i] : at_.part.max[row];
     }
     raise_maxima(at_.part.max + strip.row, maxima, at_.factors + strip.row, strip.rows);
     const auto weigh_rows = [&](auto exact) {
       for (int i = 0, row = strip.row; i < strip.rows; ++i, ++row)
         weigh_row<D, kDegree, exact.value>(at_.scores + row * shape_.tile_keys, columns[i].begin, columns[i].end,
-                                           strip.begin, to, scale, at_.part.max[row], at_.factors[row],
+                                           strip.begin, to, scales[i], at_.part.max[row], at_.factors[row],
                                            at_.part.sum + row * kStateLanes, at_.part.exact + row * kStateLanes);
     };
     if (D::kRoundsWeights && call_.lse.data)
@@ -390,12 +395,18 @@ class PanelAttention {
     }
   }
 
+  void scale_for(int32_t request) {
+    scale_ = call_.scale * scale_of(call_.k_scale, request, kv_head_);
+    mapped_ = adds_ || !(scale_ > 1e-6f && scale_ < 1e4f);
+  }
+
   float slope(int32_t row) const {
     const cpu::View& slopes = call_.alibi_slopes;
     return slopes.data ? static_cast<const float*>(slopes.data)[rows_.head(row) * slopes.stride[0]] : 0.0f;
   }
 
   void finish(const PanelRows& rows) {
+    if (item_.gathers()) return prefix_.leave(rows, false);
     const bool has_sink = call_.sinks.data;
     for (int32_t row = 0; row < rows_.count(); ++row) {
       const int64_t t = token(row), h = rows_.head(row);
@@ -422,6 +433,8 @@ class PanelAttention {
   const bool by_rows_;  ///< so few rows that packing does not pay
   PanelSource<S, Packed> source_;
   LatentSource<S, Packed> latent_;
+  const PrefixState prefix_;
+  bool adds_;
   float scale_;
   bool mapped_;  ///< scores need more than a scale before they are weighed
 };

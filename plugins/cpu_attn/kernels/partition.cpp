@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common_prefix.hpp"
 #include "row_mask.hpp"
 
 namespace attnrt::cpu {
@@ -15,8 +16,9 @@ constexpr int64_t kKeyRows = 12;
 
 /// The keys that the rows of an item may see together, whatever the operands of a run say.
 kernel::portable::KeySpan seen_by(const AttentionShape& shape, const attnrt_batch& b, const AttentionItem& item) {
+  if (item.gathers()) return {0, item.shared_keys};
   const kernel::portable::Mask mask = kernel::portable::request_mask(shape, b, item.request);
-  return {mask.reach(item.first_row / shape.group).begin,
+  return {std::max<int64_t>(mask.reach(item.first_row / shape.group).begin, item.shared_keys),
           mask.reach((item.first_row + item.rows - 1) / shape.group).end};
 }
 
@@ -37,43 +39,35 @@ int32_t heads_together(const AttentionShape& shape, const AttentionKernels& kern
   return heads;
 }
 
-}  // namespace
-
-PartitionSizes partition_sizes(const AttentionShape& shape, const AttentionKernels& kernels,
-                               const attnrt_limits& limits) noexcept {
-  const auto rows = static_cast<uint64_t>(limits.max_tokens) * static_cast<uint64_t>(shape.group);
-  PartitionSizes sizes{rows / static_cast<uint64_t>(shape.item_rows) + static_cast<uint64_t>(limits.max_seqs), 0, 0};
-  if (!kernels.split_floats || limits.num_workers < 2 || limits.max_seq_len <= kSplitKeys) return sizes;
-  // Items above a share of the whole are fewer than the shares, and each is cut into one piece more than its shares.
-  const uint64_t shares = uint64_t{limits.num_workers} * kPiecesPerWorker;
-  const auto heads = static_cast<uint64_t>(shape.num_kv_heads);
-  sizes.items += 2 * shares;
-  sizes.counters = shares * heads;
-  const uint64_t splits = static_cast<uint64_t>(limits.max_seq_len) / kSplitKeys + 1;
-  const int64_t decode = kernels.split_floats(shape, std::min(shape.group, shape.item_rows));
-  sizes.partial_floats =
-      std::max<uint64_t>(uint64_t{limits.num_workers} << 19, heads * splits * static_cast<uint64_t>(decode));
-  return sizes;
+/// Of one KV head. An item without keys still writes its rows.
+int64_t cost_of(const AttentionShape& shape, const attnrt_batch& b, const AttentionItem& item) {
+  const kernel::portable::KeySpan keys = seen_by(shape, b, item);
+  return std::max<int64_t>(keys.end - keys.begin, 1) * (item.rows + kKeyRows);
 }
 
-int64_t partition(const AttentionShape& shape, const AttentionKernels& kernels, const PartitionSizes& sizes,
-                  uint32_t num_workers, const attnrt_batch& b, AttentionItem* items) noexcept {
-  int64_t count = 0, total = 0;
-  const int32_t heads = heads_together(shape, kernels, num_workers, b);
-  for (int32_t r = 0; r < b.num_seqs; ++r) {
-    const int64_t rows = (int64_t{b.query_start_loc[r + 1]} - b.query_start_loc[r]) * shape.group;
-    for (int64_t at = 0; at < rows; at += shape.item_rows) {
-      AttentionItem item{r, static_cast<int32_t>(std::min<int64_t>(shape.item_rows, rows - at)), 1, at, 0, -1, 0, 0, 0,
-                         0};
-      if (item.rows <= kernels.row_walk_rows) item.heads = heads;
-      const kernel::portable::KeySpan keys = seen_by(shape, b, item);
-      // An item without keys still writes its rows.
-      const int64_t cost = std::max<int64_t>(keys.end - keys.begin, 1) * (item.rows + kKeyRows);
-      item.cost = cost * item.heads;
-      total += cost;
-      items[count++] = item;
+/// All rows of the sharers, in items of about equal size; returns how many. Two sharers fit any item.
+int64_t gather_items(const AttentionShape& shape, const attnrt_batch& b, const CommonPrefix& prefix,
+                     const Sharer* sharers, AttentionItem* items) {
+  int32_t rows = 0;
+  for (int32_t s = 0; s < prefix.num_sharers; ++s) rows += sharers[s].rows;
+  const int32_t parts = (rows + shape.item_rows - 1) / shape.item_rows, enough = (rows + parts - 1) / std::max(1, parts);
+  int64_t count = 0;
+  for (int32_t s = 0; s < prefix.num_sharers;) {
+    AttentionItem item{sharers[s].request, 0, 1, 0, 0, -1, 0, 0, 0, 0, prefix.keys, s, 0};
+    while (s < prefix.num_sharers && item.rows < enough && item.rows + sharers[s].rows <= shape.item_rows) {
+      item.rows += sharers[s++].rows;
+      ++item.num_sharers;
     }
+    item.cost = cost_of(shape, b, item);
+    items[count++] = item;
   }
+  return count;
+}
+
+/// Puts the longest items first and cuts those above a worker's fair share into pieces. Returns how many there are
+/// then, at most `most`.
+int64_t cut_items(const AttentionShape& shape, const AttentionKernels& kernels, const PartitionSizes& sizes,
+                  uint32_t num_workers, const attnrt_batch& b, AttentionItem* items, int64_t count, uint64_t most) {
   const auto earlier = [](const AttentionItem& a, const AttentionItem& c) {
     if (a.cost != c.cost) return a.cost > c.cost;
     if (a.request != c.request) return a.request < c.request;
@@ -82,6 +76,8 @@ int64_t partition(const AttentionShape& shape, const AttentionKernels& kernels, 
   std::sort(items, items + count, earlier);
   if (sizes.counters == 0) return count;
 
+  int64_t total = 0;
+  for (int64_t i = 0; i < count; ++i) total += items[i].cost / items[i].heads;
   const int64_t share = std::max<int64_t>(1, total * shape.num_kv_heads / (int64_t{num_workers} * kPiecesPerWorker));
   const int64_t whole = count;
   int64_t used = 0;
@@ -95,7 +91,7 @@ int64_t partition(const AttentionShape& shape, const AttentionKernels& kernels, 
                            (shape.num_kv_heads / item.heads);
     if (pieces < 2 || used + floats > static_cast<int64_t>(sizes.partial_floats)) continue;
     if ((int64_t{groups} + 1) * shape.num_kv_heads > static_cast<int64_t>(sizes.counters)) break;
-    if (count + pieces - 1 > static_cast<int64_t>(sizes.items)) break;
+    if (count + pieces - 1 > static_cast<int64_t>(most)) break;
     const AttentionItem all = item;
     for (int64_t p = 0; p < pieces; ++p) {
       AttentionItem& piece = p == 0 ? item : items[count++];
@@ -112,6 +108,61 @@ int64_t partition(const AttentionShape& shape, const AttentionKernels& kernels, 
   }
   if (groups > 0) std::sort(items, items + count, earlier);
   return count;
+}
+
+}  // namespace
+
+PartitionSizes partition_sizes(const AttentionShape& shape, const AttentionKernels& kernels,
+                               const attnrt_limits& limits) noexcept {
+  const auto rows = static_cast<uint64_t>(limits.max_tokens) * static_cast<uint64_t>(shape.group);
+  const auto seqs = static_cast<uint64_t>(limits.max_seqs);
+  PartitionSizes sizes{};
+  sizes.items = rows / static_cast<uint64_t>(shape.item_rows) + seqs;
+  sizes.state_floats = shared_state_floats(shape, kernels, limits.max_seqs);
+  if (sizes.state_floats > 0) {
+    sizes.sharers = seqs;
+    sizes.shared_items = seqs / 2 + 1;
+  }
+  if (!kernels.split_floats || limits.num_workers < 2 || limits.max_seq_len <= kSplitKeys) return sizes;
+  // Items above a share of the whole are fewer than the shares, and each is cut into one piece more than its shares.
+  const uint64_t shares = uint64_t{limits.num_workers} * kPiecesPerWorker;
+  const auto heads = static_cast<uint64_t>(shape.num_kv_heads);
+  sizes.items += 2 * shares;
+  if (sizes.sharers > 0) sizes.shared_items += 2 * shares;
+  sizes.counters = shares * heads;
+  const uint64_t splits = static_cast<uint64_t>(limits.max_seq_len) / kSplitKeys + 1;
+  const int64_t decode = kernels.split_floats(shape, std::min(shape.group, shape.item_rows));
+  sizes.partial_floats =
+      std::max<uint64_t>(uint64_t{limits.num_workers} << 19, heads * splits * static_cast<uint64_t>(decode));
+  return sizes;
+}
+
+Partition partition(const AttentionShape& shape, const AttentionKernels& kernels, const PartitionSizes& sizes,
+                    uint32_t num_workers, const attnrt_batch& b, Sharer* sharers, AttentionItem* items) noexcept {
+  Partition parts{};
+  CommonPrefix prefix{};
+  if (sizes.sharers > 0 && b.common_prefix_len > 0) {
+    prefix = find_common_prefix(shape, kernels, b, sizes.state_floats, sharers);
+    parts.shared_items = cut_items(shape, kernels, sizes, num_workers, b, items,
+                                   gather_items(shape, b, prefix, sharers, items), sizes.shared_items);
+    items += parts.shared_items;
+  }
+  const int32_t heads = heads_together(shape, kernels, num_workers, b);
+  int32_t sharer = 0;
+  for (int32_t r = 0; r < b.num_seqs; ++r) {
+    const int64_t rows = (int64_t{b.query_start_loc[r + 1]} - b.query_start_loc[r]) * shape.group;
+    const bool shares = sharer < prefix.num_sharers && sharers[sharer].request == r;
+    for (int64_t at = 0; at < rows; at += shape.item_rows) {
+      AttentionItem item{r, static_cast<int32_t>(std::min<int64_t>(shape.item_rows, rows - at)), 1, at, 0, -1, 0, 0, 0,
+                         0, shares ? prefix.keys : 0, sharer, 0};
+      if (item.rows <= kernels.row_walk_rows) item.heads = heads;
+      item.cost = cost_of(shape, b, item) * item.heads;
+      items[parts.items++] = item;
+    }
+    sharer += shares;
+  }
+  parts.items = cut_items(shape, kernels, sizes, num_workers, b, items, parts.items, sizes.items);
+  return parts;
 }
 
 }  // namespace attnrt::cpu

@@ -13,16 +13,24 @@ namespace attnrt::cpu {
 
 /// What a plan must hold at most. [thread-safe]
 struct PartitionSizes {
-  uint64_t items;
+  uint64_t shared_items;    ///< of sharers
+  uint64_t items;           ///< of one request each
   uint64_t counters;        ///< of pieces, one for each cut item and KV head
   uint64_t partial_floats;  ///< results of splits
+  uint64_t sharers;
+  uint64_t state_floats;    ///< of sharers
 };
 PartitionSizes partition_sizes(const AttentionShape& shape, const AttentionKernels& kernels,
                                const attnrt_limits& limits) noexcept;
 
-/// Writes the batch's items and returns how many; `items` holds sizes.items. Allocates nothing. [thread-safe]
-int64_t partition(const AttentionShape& shape, const AttentionKernels& kernels, const PartitionSizes& sizes,
-                  uint32_t num_workers, const attnrt_batch& batch, AttentionItem* items) noexcept;
+/// The passes of a run: items of the second one need the results of all items of the first.
+struct Partition {
+  int64_t shared_items, items;
+};
+/// Writes the batch's sharers and items, those of sharers first; the arrays hold what `sizes` says. Allocates nothing.
+/// [thread-safe]
+Partition partition(const AttentionShape& shape, const AttentionKernels& kernels, const PartitionSizes& sizes,
+                    uint32_t num_workers, const attnrt_batch& batch, Sharer* sharers, AttentionItem* items) noexcept;
 
 }  // namespace attnrt::cpu
 #endif
