@@ -50,7 +50,7 @@ BatchArrays::BatchArrays(Shelf& shelf, const attnrt_problem& p, const std::vecto
                          const BlockTable* table, const Placement& placement) {
   query_start_loc = {0};
   kv_start_loc = {0};
-  int32_t longest_query = 0, longest = 0, decodes = 0;
+  int32_t longest_query = 0, longest = 0, decodes = 0, shared = INT32_MAX;
   for (const RequestData* r : requests) {
     query_start_loc.push_back(query_start_loc.back() + r->query_len);
     kv_start_loc.push_back(kv_start_loc.back() + r->num_keys);
@@ -60,6 +60,7 @@ BatchArrays::BatchArrays(Shelf& shelf, const attnrt_problem& p, const std::vecto
     window_prefix_lens.push_back(r->window_prefix);
     longest_query = std::max(longest_query, r->query_len);
     longest = std::max({longest, r->seq_len, r->num_keys});
+    if (r->query_len > 0) shared = std::min(shared, r->shared_keys);
     decodes += r->query_len <= static_cast<int32_t>(p.decode_query_len);
   }
   for (int32_t i = 0; i < placement.pad_seqs; ++i) {
@@ -78,6 +79,7 @@ BatchArrays::BatchArrays(Shelf& shelf, const attnrt_problem& p, const std::vecto
   batch.max_query_len = longest_query;
   batch.max_seq_len = longest;
   batch.num_decodes = p.provides & ATTNRT_DECODES_FIRST ? decodes : 0;
+  batch.common_prefix_len = placement.tell_prefix && shared != INT32_MAX ? shared : 0;
   batch.query_start_loc = shelf.put(query_start_loc);
   batch.seq_lens = shelf.put(seq_lens);
   if (!table) batch.kv_start_loc = shelf.put(kv_start_loc);

@@ -33,10 +33,12 @@ BlockTable::BlockTable(const std::vector<const RequestData*>& requests, int32_t 
                        Random& random) {
   const auto size = static_cast<int32_t>(block_size);
   int32_t longest = 0, used = 0;
-  for (const RequestData* r : requests) {
-    const int32_t blocks = (r->num_keys + size - 1) / size;
+  std::size_t first = requests.size();  // that has the shared blocks
+  for (std::size_t r = 0; r < requests.size(); ++r) {
+    const int32_t blocks = (requests[r]->num_keys + size - 1) / size;
     longest = std::max(longest, blocks);
     used += blocks;
+    if (requests[r]->shared_keys > 0) first = std::min(first, r);
   }
   num_blocks = used + 2 + static_cast<int32_t>(random.below(3));
   width = longest + 2;
@@ -49,6 +51,10 @@ BlockTable::BlockTable(const std::vector<const RequestData*>& requests, int32_t 
   for (std::size_t i = 0; i < rows * at(stride); ++i) ids.push_back(outside[random.below(4)]);
   for (std::size_t r = 0; r < requests.size(); ++r)
     for (int32_t b = 0; b < (requests[r]->num_keys + size - 1) / size; ++b) {
+      if (r > first && b < requests[r]->shared_keys / size) {
+        ids[r * at(stride) + at(b)] = ids[first * at(stride) + at(b)];
+        continue;
+      }
       ids[r * at(stride) + at(b)] = free_ids.back();
       free_ids.pop_back();
     }

@@ -15,7 +15,7 @@
 
 namespace attnrt::conformance {
 
-/// Blocks of a set of requests: permuted, with ids outside of the cache behind each request's last block.
+/// Blocks of a set of requests: permuted, those of shared keys in all their tables, with ids outside of the cache behind each request's last block.
 struct BlockTable {
   std::vector<int32_t> ids;  ///< [rows, stride]
   int32_t num_blocks = 0;    ///< some belong to nobody

@@ -85,6 +85,7 @@ std::string text(const Case& c) {
   const Placement& where = c.placement;
   out += say(" workers ", where.workers, where.direct ? " direct" : "", where.strided ? " strided" : "");
   if (where.pad_tokens || where.pad_seqs) out += say(" padded ", where.pad_tokens, "+", where.pad_seqs);
+  if (c.common_prefix) out += say(" common prefix ", c.common_prefix, where.tell_prefix ? "" : " untold");
   out += " lengths";
   for (const Length& l : c.lengths) out += say(" (", l.query, ",", l.keys, ")");
   return out + say(" seed ", c.seed);

@@ -24,12 +24,14 @@ struct Placement {
   int32_t pad_tokens = 0;  ///< rows of q, out and lse past num_tokens
   int32_t pad_seqs = 0;    ///< empty requests at the end of the batch
   bool direct = false;     ///< the host fills an affine cache itself; else write_kv does, where it exists
+  bool tell_prefix = true; ///< batch.common_prefix_len is given
   bool strided = false;    ///< a cache view across layers, padded rows of q, k, v and out, lse as [H, T]
 };
 
 struct Case {
   attnrt_problem problem{};
   std::vector<Length> lengths;
+  int32_t common_prefix = 0;  ///< keys at the start that all requests of so many or more share, block by block
   uint64_t seed = 1;
   bool lse = false;  ///< ask for it
   Placement placement;

@@ -80,9 +80,13 @@ bool Filling::write() {
     int64_t j, slot;
   };
   std::vector<Key> keys;
-  for (std::size_t r = 0; r < requests.size(); ++r)
-    for (int64_t j = 0; j < requests[r]->num_keys; ++j)
+  bool shared = false;  // a slot is written once
+  for (std::size_t r = 0; r < requests.size(); ++r) {
+    const int64_t common = shared ? requests[r]->shared_keys / p.block_size * p.block_size : 0;
+    for (int64_t j = common; j < requests[r]->num_keys; ++j)
       keys.push_back({requests[r], j, table->slot(r, j, p.block_size)});
+    shared = shared || requests[r]->shared_keys > 0;
+  }
   for (int32_t j = 0; j < edges.num_keys; ++j) keys.push_back({&edges, j, int64_t{table->spare} * p.block_size + j});
   random.shuffle(keys);
   for (std::size_t i = 0; i < 1 + keys.size() / 16; ++i)

@@ -78,6 +78,30 @@ const std::vector<Lengths>& narrow_lengths() {
   return all;
 }
 
+// Batches whose requests share so many keys, where a sheet claims to use that.
+using Shared = std::pair<int32_t, Lengths>;
+
+const std::vector<Shared>& standard_shared() {
+  static const std::vector<Shared> all = {
+      {512, {{1, 513}, {1, 900}, {0, 0}, {3, 530}, {1, 512}}},
+      {256, {{1, 256}, {1, 257}, {2, 300}, {1, 511}, {5, 700}}},
+      {1041, {{1, 1041}, {1, 1300}, {2, 1050}, {1, 2100}}},
+      {1024, {{1, 1024}, {40, 1100}, {1, 1025}, {1, 1400}, {4, 1279}}},
+      {2065, {{1, 2070}, {1, 2065}, {1, 2400}}},
+      {256, Lengths(40, {1, 290})},
+  };
+  return all;
+}
+
+const std::vector<Shared>& latent_shared() {
+  static const std::vector<Shared> all = {
+      {256, {{1, 256}, {1, 257}, {2, 300}, {1, 511}}},
+      {512, {{1, 513}, {1, 700}, {0, 0}, {2, 530}, {1, 512}}},
+      {1041, {{1, 1041}, {1, 1300}, {1, 1050}}},
+  };
+  return all;
+}
+
 std::vector<std::pair<uint32_t, uint32_t>> head_sizes(const attnrt_caps& caps, bool all) {
   const attnrt_sizes& qk = *caps.head_sizes;
   const attnrt_sizes& v = caps.head_sizes_v ? *caps.head_sizes_v : qk;
@@ -101,7 +125,9 @@ std::vector<std::pair<uint32_t, uint32_t>> head_sizes(const attnrt_caps& caps, b
 // What a point of the grid chooses; the values of each axis.
 struct Axes {
   bool latent = false, mla_prefill = false, narrow = false;
+  bool shared = false;
   std::vector<Lengths> lengths;
+  std::vector<int32_t> prefixes;  ///< keys that are shared, for each of the lengths
   std::vector<std::pair<uint32_t, uint32_t>> heads, sizes;
   std::vector<uint32_t> blocks;
   struct Kinds {
@@ -132,13 +158,26 @@ struct Axes {
   }
 };
 
-// `narrow`: the cache is of 8 bits.
-Axes make_axes(const attnrt_caps& caps, bool latent, bool mla_prefill, bool narrow, bool all) {
+struct Kind {
+  bool latent = false, mla_prefill = false;
+  bool narrow = false;  ///< the cache is of 8 bits
+  bool shared = false;  ///< requests share keys, and nothing keeps a kernel from using that
+};
+
+Axes make_axes(const attnrt_caps& caps, const Kind& kind, bool all) {
+  const auto [latent, mla_prefill, narrow, shared] = kind;
   Axes axes;
   axes.latent = latent;
   axes.mla_prefill = mla_prefill;
   axes.narrow = narrow;
-  axes.lengths = narrow ? narrow_lengths() : latent ? latent_lengths() : standard_lengths();
+  axes.shared = shared;
+  if (!shared) axes.lengths = narrow ? narrow_lengths() : latent ? latent_lengths() : standard_lengths();
+  axes.prefixes.resize(axes.lengths.size());
+  for (const Shared& batch : latent ? latent_shared() : standard_shared()) {
+    if (!(caps.features & ATTNRT_FEATURE_COMMON_PREFIX) || (!shared && axes.prefixes.back() > 0)) continue;
+    axes.prefixes.push_back(batch.first);
+    axes.lengths.push_back(batch.second);
+  }
   axes.heads = {{4, 4}, {8, 2}, {9, 3}, {32, 8}, {5, 1}, {2, 1}};
   if (mla_prefill) axes.heads = {{4, 4}, {16, 16}, {1, 1}};
   if (latent) axes.heads = {{16, 1}, {128, 1}};
@@ -159,20 +198,25 @@ Axes make_axes(const attnrt_caps& caps, bool latent, bool mla_prefill, bool narr
           axes.dtypes.push_back({q, kv, out});
   for (const uint32_t layout :
        {ATTNRT_KV_CONTIGUOUS, ATTNRT_KV_NHD, ATTNRT_KV_HND, ATTNRT_KV_PACKED, ATTNRT_KV_MLA_LATENT, ATTNRT_KV_NATIVE}) {
-    if (!(caps.kv_layouts & layout)) continue;
     const bool paged = layout != ATTNRT_KV_CONTIGUOUS;
+    if (!(caps.kv_layouts & layout) || (shared && !paged)) continue;
     axes.stores.push_back({layout, false, false});
     if (layout != ATTNRT_KV_NATIVE) axes.stores.push_back({layout, true, paged});
   }
   for (const uint32_t causal : {ATTNRT_CAUSAL_ALWAYS, ATTNRT_CAUSAL_NEVER, ATTNRT_CAUSAL_PER_REQUEST})
     if (caps.attn_types & ATTNRT_ATTN_DECODER) axes.types.push_back({ATTNRT_ATTN_DECODER, causal});
   for (const uint32_t type : {ATTNRT_ATTN_ENCODER, ATTNRT_ATTN_ENCODER_ONLY, ATTNRT_ATTN_ENCODER_DECODER})
-    if (!latent && !mla_prefill && (caps.attn_types & type)) axes.types.push_back({type, ATTNRT_CAUSAL_NEVER});
+    if (!latent && !mla_prefill && !shared && (caps.attn_types & type))
+      axes.types.push_back({type, ATTNRT_CAUSAL_NEVER});
   for (const uint64_t extra :
        {ATTNRT_FEATURE_DENSE_MASK, ATTNRT_FEATURE_TREE_MASK, ATTNRT_FEATURE_MM_PREFIX, ATTNRT_FEATURE_BLOCK_SPARSE,
         ATTNRT_FEATURE_SPARSE_TOPK, ATTNRT_FEATURE_CONTEXT_PARALLEL, ATTNRT_FEATURE_WINDOW_PREFIX,
         ATTNRT_FEATURE_ALIBI_SQRT, ATTNRT_FEATURE_SPLIT_Q})
-    if (caps.features & extra) axes.extras.push_back(extra);
+    if (!shared && (caps.features & extra)) axes.extras.push_back(extra);
+  if (shared) {
+    axes.windows = {0, 1500};
+    axes.alibi = {false};
+  }
   if (narrow) {
     axes.windows = {0, 64};
     axes.softcaps = {0, 50};
@@ -244,6 +288,11 @@ Case make_case(const Axes& axes, const Point& point, const attnrt_caps& caps, co
   c.placement.strided = store.strided;
   c.placement.direct = store.direct;
   c.lengths = fit(axes.lengths[point[0]], attn_type);
+  c.common_prefix = axes.prefixes[point[0]];
+  const bool shares = attn_type == ATTNRT_ATTN_DECODER && sdk::is_paged(store.layout) &&
+                      axes.extras[point[12]] != ATTNRT_FEATURE_CONTEXT_PARALLEL;
+  if (!shares) c.common_prefix = 0;
+  if (c.common_prefix > 0) p.features |= ATTNRT_FEATURE_COMMON_PREFIX;
   if (const int32_t window = axes.windows[point[7]]) {
     p.features |= ATTNRT_FEATURE_SLIDING_WINDOW;
     p.window_left = window - 1;
@@ -324,24 +373,29 @@ std::vector<Case> make_grid(const attnrt_variant& variant, const GridOptions& op
   const double most = options.max_multiply_adds > 0 ? options.max_multiply_adds : options.all ? 3e9 : 2e8;
   const attnrt_caps& caps = *variant.caps;
   std::vector<Axes> kinds;
-  const auto add = [&](bool latent, bool mla_prefill, bool narrow) {
-    Axes axes = make_axes(caps, latent, mla_prefill, narrow, options.all);
-    if (!axes.dtypes.empty()) kinds.push_back(std::move(axes));
+  const auto add = [&](const Kind& kind) {
+    Axes axes = make_axes(caps, kind, options.all);
+    const std::vector<std::size_t> counts = axes.counts();
+    if (std::find(counts.begin(), counts.end(), 0u) == counts.end()) kinds.push_back(std::move(axes));
   };
   if (caps.families & ATTNRT_FAMILY_STANDARD) {
-    add(false, false, false);
+    add({});
     const attnrt_sizes& v = caps.head_sizes_v ? *caps.head_sizes_v : *caps.head_sizes;
     if (sdk::admits(*caps.head_sizes, 192) && sdk::admits(v, 128) && (caps.features & ATTNRT_FEATURE_DIFF_KV))
-      add(false, true, false);
-    add(false, false, true);
+      add({.mla_prefill = true});
+    add({.narrow = true});
+    add({.shared = true});
   }
   if (caps.families & ATTNRT_FAMILY_MLA) {
-    add(true, false, false);
-    add(true, false, true);
+    add({.latent = true});
+    add({.latent = true, .narrow = true});
+    add({.latent = true, .shared = true});
   }
   std::vector<Case> out;
-  // The first kind takes what its corners (MLA prefill, a cache of 8 bits) and the other family leave.
-  const auto corner = [limit](const Axes& axes) { return limit / (axes.mla_prefill || axes.narrow ? 5 : 4); };
+  // The first kind takes what its corners (MLA prefill, a cache of 8 bits, shared keys) and the other family leave.
+  const auto corner = [limit](const Axes& axes) {
+    return limit / (axes.shared ? 6 : axes.mla_prefill || axes.narrow ? 5 : 4);
+  };
   for (std::size_t i = 0; i < kinds.size(); ++i) {
     const Axes& axes = kinds[i];
     const auto admits = [&](const Point& point) {

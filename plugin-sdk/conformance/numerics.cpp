@@ -1,14 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/numerics.hpp"
 
+#include <cstring>
 #include <utility>
 
+#include "attnrt/check.hpp"
 #include "conformance/judge.hpp"
 #include "conformance/random.hpp"
 #include "conformance/request.hpp"
 #include "conformance/rig.hpp"
 
 namespace attnrt::conformance {
+
+namespace {
+
+/// With a claim of invariance, what the batch says of shared keys must not change a bit.
+void check_hint(const Rig& rig, const Operands& operands, const std::vector<const RequestData*>& requests,
+                const Case& c, const Outcome& told, std::vector<Fault>& faults) {
+  Placement untold = c.placement;
+  untold.tell_prefix = false;
+  const Outcome outcome = rig.run(operands, requests, c.lse, untold);
+  const auto same_lse = [&](std::size_t r) {
+    return told.lse[r].size() == outcome.lse[r].size() &&
+           std::memcmp(told.lse[r].data(), outcome.lse[r].data(), told.lse[r].size() * sizeof(float)) == 0;
+  };
+  for (std::size_t r = 0; r < requests.size() && outcome.done; ++r)
+    if (told.bytes[r] != outcome.bytes[r] || !same_lse(r)) {
+      faults.push_back({"common_prefix", sdk::say("request ", r, " has other bits without common_prefix_len")});
+      return;
+    }
+}
+
+}  // namespace
 
 Findings check_case(const attnrt_variant& variant, Memory& memory, const Case& c, const NumericsOptions& options) {
   const Operands operands = make_operands(c);
@@ -18,6 +41,8 @@ Findings check_case(const attnrt_variant& variant, Memory& memory, const Case& c
   Rig rig(variant, memory, c.problem);
   const Outcome outcome = rig.run(operands, pointers, c.lse, c.placement);
   std::vector<Fault> faults = outcome.faults;
+  const bool invariant = variant.caps->determinism >= ATTNRT_DETERMINISM_BATCH_INVARIANT;
+  if (outcome.done && invariant && c.common_prefix > 0) check_hint(rig, operands, pointers, c, outcome, faults);
   if (outcome.done)
     for (Fault& fault :
          judge(c.problem, operands, requests, outcome, {options.reference_pairs, options.reference_threads, c.seed}))

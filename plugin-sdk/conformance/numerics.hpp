@@ -27,7 +27,8 @@ struct NumericsOptions {
 
 /// One case. Elements: |error| <= 4 u sum(p |v|), u the unit roundoff of the output (fp32: 64 * 2^-24). RMS error: at
 /// most 1.75 times (fp32: 3 times) that of plain fp32 attention rounded to the output. LSE: 1e-4 + 1e-5 |lse|. All
-/// outputs are finite, and nothing was touched that should not have been. A finding for each check that failed, or one
+/// outputs are finite, and nothing was touched that should not have been; where invariance is claimed, the hint of a
+/// common prefix changes no bit. A finding for each check that failed, or one
 /// that passed. [one thread per memory]
 Findings check_case(const attnrt_variant& variant, Memory& memory, const Case& c, const NumericsOptions& options);
 

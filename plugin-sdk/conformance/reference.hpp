@@ -36,6 +36,7 @@ struct RequestData {
   int32_t query_len = 0;
   int32_t seq_len = 0;                  ///< query i stands at seq_len - query_len + i
   int32_t num_keys = 0;                 ///< keys it may see at all
+  int32_t shared_keys = 0;              ///< of them, first ones that the batch's other requests have too
   bool causal = true;                   ///< with CAUSAL_PER_REQUEST
   int32_t window_prefix = 0;            ///< with WINDOW_PREFIX
   std::vector<float> q;                 ///< [query_len, Hq, Dqk]

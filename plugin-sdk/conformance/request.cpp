@@ -88,6 +88,37 @@ float v_unit(const attnrt_problem& p, const Operands& o, int64_t head) {
   return p.kv_dtype == ATTNRT_INT8 ? 1.0f : scale_of(o.v_scale, head);
 }
 
+// The last keys of the prefix are loud for a request each: to skip them, or to count them twice, cannot go unnoticed.
+void share_prefix(const Case& c, const Operands& o, std::vector<RequestData>& requests) {
+  const attnrt_problem& p = c.problem;
+  const int64_t prefix = c.common_prefix, group = p.num_heads / std::max(1u, p.num_kv_heads), d = p.head_size_qk;
+  RequestData* first = nullptr;
+  int64_t place = prefix;
+  for (RequestData& r : requests) {
+    if (prefix == 0 || r.num_keys < prefix) continue;
+    r.shared_keys = c.common_prefix;
+    if (!first) first = &r;
+    if (r.query_len == 0 || quantises(p) || --place < 0) continue;
+    for (int64_t h = 0; h < p.num_kv_heads; ++h) {
+      const float* q = &r.q[at(((r.query_len - 1) * int64_t{p.num_heads} + h * group) * d)];
+      float* k = &first->k[at((place * p.num_kv_heads + h) * d)];
+      float square = 0;
+      for (int64_t i = 0; i < d; ++i) square += q[i] * q[i];
+      for (int64_t i = 0; i < d; ++i) k[i] = loudness(r.num_keys) / (o.scale * std::max(square, 1e-6f)) * q[i];
+      round_row(p.kv_dtype, k, at(d));
+    }
+  }
+  for (RequestData& r : requests) {
+    if (!first || r.shared_keys == 0 || &r == first) continue;
+    for (std::vector<float> RequestData::*rows : {&RequestData::k, &RequestData::v, &RequestData::k_given,
+                                                  &RequestData::v_given, &RequestData::k_row_scale,
+                                                  &RequestData::v_row_scale}) {
+      const auto shared = static_cast<std::ptrdiff_t>((first->*rows).size()) / first->num_keys * prefix;
+      std::copy_n((first->*rows).begin(), shared, (r.*rows).begin());
+    }
+  }
+}
+
 }  // namespace
 
 Operands make_operands(const Case& c) {
@@ -200,6 +231,7 @@ std::vector<RequestData> make_requests(const Case& c, const Operands& operands) 
   std::vector<RequestData> out;
   for (std::size_t i = 0; i < c.lengths.size(); ++i)
     out.push_back(make_request(c.problem, operands, c.lengths[i], mix(c.seed, i)));
+  share_prefix(c, operands, out);
   return out;
 }
 

@@ -18,7 +18,8 @@ Operands make_operands(const Case& c);
 /// One request. Depends on the problem, the operands, the length and the seed alone. [thread-safe]
 RequestData make_request(const attnrt_problem& problem, const Operands& operands, Length length, uint64_t seed);
 
-/// All requests of a case. [thread-safe]
+/// All requests of a case; the keys of a common prefix are the first request's that has them, some made loud for
+/// others. [thread-safe]
 std::vector<RequestData> make_requests(const Case& c, const Operands& operands);
 
 }  // namespace attnrt::conformance

@@ -76,8 +76,8 @@ void check_reach(const attnrt_variant& v, const GridOptions& options, Findings& 
   Reached reached;
   for (const Case& c : make_grid(v, wide)) reached.add(c.problem);
   const attnrt_caps& c = *v.caps;
-  // A hint changes no result, a draft has no reference.
-  const uint64_t exempt = ATTNRT_FEATURE_COMMON_PREFIX | ATTNRT_FEATURE_FLEX;
+  // A draft has no reference.
+  const uint64_t exempt = ATTNRT_FEATURE_FLEX;
   const uint64_t features = c.features & ~exempt & ~reached.features;
   for (int bit = 0; bit < 64; ++bit)
     if (features >> bit & 1u)

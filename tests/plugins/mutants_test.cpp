@@ -70,7 +70,8 @@ TEST_CASE("each planted fault is caught by its check") {
       {naive_causal_off_by_one, "out"}, {naive_softcap_ignored, "lse"},        {naive_block_too_far, "finite"},
       {naive_lse_base, "lse"},          {naive_window_off_by_one, "out"},      {naive_sink_twice, "out"},
       {naive_alibi_sign, "out"},        {naive_slot_minus_one, "cache_write"}, {naive_scale_twice, "lse"},
-      {naive_reads_tail, "finite"},
+      {naive_reads_tail, "finite"},     {naive_prefix_skipped, "out"},         {naive_prefix_twice, "common_prefix"},
+      {naive_prefix_too_far, "out"},
   };
   for (std::size_t i = 0; i < std::size(mutants); ++i) {
     const std::set<std::string> checks = first_failure(variant_of(mutants[i].plugin(), 0));

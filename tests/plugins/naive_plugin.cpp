@@ -347,7 +347,8 @@ class Naive {
     const int64_t kvh = h / static_cast<int32_t>(p_.num_heads / p_.num_kv_heads);
     const int64_t cp = std::max(1u, p_.cp_size), interleave = std::max(1u, p_.cp_interleave);
     const auto place = [&](const attnrt_tensor& cache, int64_t j) {
-      int64_t block = b.block_table[r * b.block_table_stride + j / bs];
+      const int64_t shared = FAULT(naive_prefix_too_far) ? (b.common_prefix_len + bs - 1) / bs : 0;
+      int64_t block = b.block_table[(j / bs < shared ? 0 : r) * b.block_table_stride + j / bs];
       if (j / bs >= (known + bs - 1) / bs)
         block = (block % plan.limits.num_blocks + plan.limits.num_blocks) % plan.limits.num_blocks;
       return row_of(cache, block, j % bs, kvh);
@@ -368,6 +369,7 @@ class Naive {
                  : j;
       const bool in_tree = a.tree_mask && j >= known - query_len;
       if (!seen(a, b, r, t, pos_q, pos_k, in_tree) && j < known) continue;
+      if (FAULT(naive_prefix_skipped) && r > 0 && j < b.common_prefix_len) continue;
       const char* key = paged ? place(*a.k_cache, j) : row_of(*a.k, b.kv_start_loc[r] + j, kvh);
       load_row(p_.kv_dtype, key, k);
       float s = 0;
@@ -395,7 +397,8 @@ class Naive {
     for (int64_t n = 0; n < keys; ++n) {
       const int64_t j = backwards ? keys - 1 - n : n;
       if (scores[static_cast<std::size_t>(j)] == -INFINITY) continue;
-      const float weight = std::exp(scores[static_cast<std::size_t>(j)] - top);
+      const float times = FAULT(naive_prefix_twice) && j < b.common_prefix_len ? 2.0f : 1.0f;
+      const float weight = times * std::exp(scores[static_cast<std::size_t>(j)] - top);
       sum += weight;
       const attnrt_tensor* cache = a.v_cache ? a.v_cache : a.k_cache;
       const char* value = paged ? place(*cache, j) : row_of(*a.v, b.kv_start_loc[r] + j, kvh);
@@ -469,7 +472,7 @@ attnrt_caps make_caps(bool latent, Fault fault_) {
   caps.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_CAUSAL_PER_REQUEST |
                   ATTNRT_FEATURE_SLIDING_WINDOW | ATTNRT_FEATURE_SOFTCAP | ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_SINKS |
                   ATTNRT_FEATURE_DENSE_MASK | ATTNRT_FEATURE_TREE_MASK | ATTNRT_FEATURE_MM_PREFIX | ATTNRT_FEATURE_LSE |
-                  ATTNRT_FEATURE_DIFF_KV | ATTNRT_FEATURE_CONTEXT_PARALLEL;
+                  ATTNRT_FEATURE_DIFF_KV | ATTNRT_FEATURE_CONTEXT_PARALLEL | ATTNRT_FEATURE_COMMON_PREFIX;
   if (FAULT(naive_claims_sparse)) caps.features |= ATTNRT_FEATURE_BLOCK_SPARSE;
   if (FAULT(naive_claims_quant)) caps.features |= ATTNRT_FEATURE_OUTPUT_QUANT;
   caps.q_dtypes = caps.kv_dtypes = caps.out_dtypes = 1u << ATTNRT_FP32 | 1u << ATTNRT_FP16 | 1u << ATTNRT_BF16;

@@ -1,41 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One backend of one plugin against the whole kit. The environment says which: ATTNRT_TEST_PLUGIN (a file),
-// ATTNRT_TEST_BACKEND, ATTNRT_TEST_DTYPE (of q), ATTNRT_TEST_ALL (set = the dense grid).
-#include <dlfcn.h>
-
+// One backend of one plugin against the whole kit; subject.hpp says which.
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <cstring>
-#include <string>
 
-#include "attnrt/check.hpp"
-#include "attnrt/cpu_isa.hpp"
 #include "conformance/availability.hpp"
 #include "conformance/invariance.hpp"
 #include "conformance/merge.hpp"
 #include "conformance/numerics.hpp"
+#include "subject.hpp"
 
 using namespace attnrt::conformance;
 
 namespace {
-
-std::string setting(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
-}
-
-uint32_t dtype_named(const std::string& name) {
-  for (uint32_t d = 0; d < ATTNRT_DTYPE_COUNT_; ++d)
-    if (name == attnrt::sdk::dtype_name(d)) return d;
-  return ATTNRT_DTYPE_COUNT_;
-}
-
-const attnrt_backend* backend_of(const attnrt_plugin& plugin, const std::string& name) {
-  for (uint32_t b = 0; b < plugin.num_backends; ++b)
-    if (name == plugin.backends[b]->name) return plugin.backends[b];
-  return nullptr;
-}
 
 // Shows what failed, no more than a screen of it.
 std::size_t require_passed(const char* part, const attnrt_variant& variant, const Findings& findings) {
@@ -50,29 +26,13 @@ std::size_t require_passed(const char* part, const attnrt_variant& variant, cons
 }  // namespace
 
 TEST_CASE("a backend computes what its sheet claims") {
-  const std::string path = setting("ATTNRT_TEST_PLUGIN"), name = setting("ATTNRT_TEST_BACKEND");
-  const uint32_t dtype = dtype_named(setting("ATTNRT_TEST_DTYPE"));
+  const uint32_t dtype = subject_dtype();
+  const uint64_t isa = attnrt::sdk::cpu_isa();
   REQUIRE(dtype < ATTNRT_DTYPE_COUNT_);
-  void* file = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);  // stays open: plugins are never unloaded
-  INFO(path);
-  REQUIRE(file != nullptr);
-  attnrt_plugin_query_fn query = nullptr;
-  void* symbol = dlsym(file, ATTNRT_PLUGIN_QUERY);
-  std::memcpy(&query, &symbol, sizeof(query));
-  REQUIRE(query != nullptr);
-  const attnrt_plugin* plugin = query(ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR);
-  REQUIRE(plugin != nullptr);
-  const attnrt_backend* backend = backend_of(*plugin, name);
-  INFO(name);
-  REQUIRE(backend != nullptr);
-
   HostMemory memory;
   std::size_t checked = 0;
-  for (uint32_t v = 0; v < backend->num_variants; ++v) {
-    const attnrt_variant& variant = *backend->variants[v];
-    const uint64_t isa = attnrt::sdk::cpu_isa();
-    if (variant.caps->isa & ~isa) continue;  // not for this machine
-    if (!(variant.caps->q_dtypes >> dtype & 1u)) continue;
+  for (const attnrt_variant* subject : subject_variants()) {
+    const attnrt_variant& variant = *subject;
     NumericsOptions numerics;
     numerics.grid.isa = isa;
     numerics.grid.all = !setting("ATTNRT_TEST_ALL").empty();

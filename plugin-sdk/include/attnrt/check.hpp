@@ -259,6 +259,7 @@ inline bool check_batch(const Diag& diag, const attnrt_problem& p, const attnrt_
   const int32_t* kvs = b.kv_start_loc_host ? b.kv_start_loc_host : cpu ? b.kv_start_loc : nullptr;
   if (qsl && qsl[0] != 0) return diag.fail(say("query_start_loc[0] is ", qsl[0], ", wanted 0"));
   if (kvs && kvs[0] < 0) return diag.fail(say("kv_start_loc[0] is ", kvs[0], ", wanted 0 or more"));
+  int32_t first_sharer = -1;  // requests without queries share nothing
   for (int32_t r = 0; r < b.num_seqs; ++r) {
     const int64_t query_len = qsl ? int64_t{qsl[r + 1]} - qsl[r] : 0;
     if (query_len < 0)
@@ -279,6 +280,9 @@ inline bool check_batch(const Diag& diag, const attnrt_problem& p, const attnrt_
         return diag.fail(say("kv_lens[", r, "] is ", kvl[r], ", wanted 0 to ", paged ? l.max_seq_len : keys));
       keys = kvl[r];
     }
+    if ((paged ? lens : kvs) && query_len > 0 && b.common_prefix_len > keys)
+      return diag.fail(say("batch.common_prefix_len is ", b.common_prefix_len, ", wanted at most the ", keys,
+                           " keys of request ", r));
     if (!paged || !cpu) continue;
     const int64_t blocks = (keys + p.block_size - 1) / p.block_size;
     const int64_t width = std::min<int64_t>(b.block_table_width, l.max_blocks_per_seq);
@@ -289,6 +293,13 @@ inline bool check_batch(const Diag& diag, const attnrt_problem& p, const attnrt_
     for (int64_t i = 0; i < blocks; ++i)
       if (row[i] < 0 || row[i] >= l.num_blocks)
         return diag.fail(say("block_table[", r, "][", i, "] is ", row[i], ", wanted 0 to ", l.num_blocks - 1));
+    if (query_len == 0) continue;
+    if (first_sharer < 0) first_sharer = r;
+    const int32_t* shared = b.block_table + first_sharer * b.block_table_stride;
+    for (int64_t i = 0; i < b.common_prefix_len / p.block_size; ++i)
+      if (row[i] != shared[i])
+        return diag.fail(say("block_table[", r, "][", i, "] is ", row[i], ", wanted ", shared[i], " as in request ",
+                             first_sharer, ": common_prefix_len is ", b.common_prefix_len));
   }
   if (qsl && qsl[b.num_seqs] != b.num_tokens)
     return diag.fail(

@@ -50,7 +50,8 @@ int64_t gather_items(const AttentionShape& shape, const attnrt_batch& b, const C
                      const Sharer* sharers, AttentionItem* items) {
   int32_t rows = 0;
   for (int32_t s = 0; s < prefix.num_sharers; ++s) rows += sharers[s].rows;
-  const int32_t parts = (rows + shape.item_rows - 1) / shape.item_rows, enough = (rows + parts - 1) / std::max(1, parts);
+  const int32_t parts = std::max(1, (rows + shape.item_rows - 1) / shape.item_rows);
+  const int32_t enough = (rows + parts - 1) / parts;
   int64_t count = 0;
   for (int32_t s = 0; s < prefix.num_sharers;) {
     AttentionItem item{sharers[s].request, 0, 1, 0, 0, -1, 0, 0, 0, 0, prefix.keys, s, 0};

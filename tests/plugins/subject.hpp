@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The backend that a test is about. The environment says which: ATTNRT_TEST_PLUGIN (a file), ATTNRT_TEST_BACKEND,
+// ATTNRT_TEST_DTYPE (of q), ATTNRT_TEST_ALL (set = the dense grid).
+#ifndef ATTNRT_TESTS_SUBJECT_HPP
+#define ATTNRT_TESTS_SUBJECT_HPP
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "attnrt/check.hpp"
+#include "attnrt/cpu_isa.hpp"
+
+inline std::string setting(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+/// ATTNRT_DTYPE_COUNT_ where the environment names none.
+inline uint32_t subject_dtype() {
+  for (uint32_t d = 0; d < ATTNRT_DTYPE_COUNT_; ++d)
+    if (setting("ATTNRT_TEST_DTYPE") == attnrt::sdk::dtype_name(d)) return d;
+  return ATTNRT_DTYPE_COUNT_;
+}
+
+/// Those of its variants that this machine can execute and that take the dtype; empty where there is no such backend.
+inline std::vector<const attnrt_variant*> subject_variants() {
+  void* file = dlopen(setting("ATTNRT_TEST_PLUGIN").c_str(), RTLD_NOW | RTLD_LOCAL);  // stays: plugins are not unloaded
+  void* symbol = file ? dlsym(file, ATTNRT_PLUGIN_QUERY) : nullptr;
+  attnrt_plugin_query_fn query = nullptr;
+  std::memcpy(&query, &symbol, sizeof(query));
+  const attnrt_plugin* plugin = query ? query(ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR) : nullptr;
+  std::vector<const attnrt_variant*> variants;
+  for (uint32_t b = 0; plugin && b < plugin->num_backends; ++b) {
+    if (setting("ATTNRT_TEST_BACKEND") != plugin->backends[b]->name) continue;
+    for (uint32_t v = 0; v < plugin->backends[b]->num_variants; ++v) {
+      const attnrt_variant* variant = plugin->backends[b]->variants[v];
+      const bool able = !(variant->caps->isa & ~attnrt::sdk::cpu_isa());
+      if (able && (variant->caps->q_dtypes >> subject_dtype() & 1u)) variants.push_back(variant);
+    }
+  }
+  return variants;
+}
+
+#endif
