@@ -101,6 +101,20 @@ TEST_CASE("bench measures what it is asked for") {
     }
 }
 
+TEST_CASE("bench measures requests that share a prefix, told and untold") {
+  for (const char* more : {"", "--no-hint "})
+    for (const char* shape : {"--num-heads 8 --num-kv-heads 2 --layout native,nhd ", "--mla "}) {
+      const json::value shared = attnrt_json(kQuick + "--seqs 1x560,1x530,2x700 --shared-prefix 530 --block-size 16 " +
+                                             "--json " + shape + more);
+      CAPTURE(shape, more);
+      CHECK(results_of(shared).size() >= 1);
+      for (const json::value& r : results_of(shared)) CHECK(r.at("err").as_double() < 8e-3);
+    }
+  const Outcome longer = attnrt_program(kQuick + "--seqs 1x560,1x530 --shared-prefix 531");
+  CHECK(longer.status == 2);
+  CHECK_THAT(longer.err, Catch::Contains("shared_prefix is 531, wanted at most the 530 keys of the shortest request"));
+}
+
 TEST_CASE("bench measures MLA prefill as selection chooses it, or as it is told to") {
   const std::string flags = kQuick + "--seqs 33x33,7x7 --mla --num-heads 3 --json ";
   const json::value chosen = attnrt_json(flags);

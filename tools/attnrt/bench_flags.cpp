@@ -36,7 +36,9 @@ std::vector<BenchCase> own_case(const BenchFlags& flags) {
     if (*setting) o[key] = whole(**setting, 1, 1024);
   if (flags.shared_prefix) o["shared_prefix"] = whole(*flags.shared_prefix, 1, 1 << 24);
   o["hint"] = !flags.no_hint;
-  return {bench_case(flags.seqs, o, "--seqs")};
+  std::string id = flags.seqs;
+  if (flags.shared_prefix) id += ", sharing " + flags.shared_prefix->text + (flags.no_hint ? " untold" : "");
+  return {bench_case(id, o, "--seqs")};
 }
 
 }  // namespace
