@@ -55,8 +55,8 @@ std::vector<const attnrt_variant*> claimants() {
 }  // namespace
 
 TEST_CASE("the hint of a common prefix changes no bit") {
-  const std::pair<int32_t, int32_t> batches[] = {{256, 2}, {256, 40}, {512, 3}, {512, 17}, {1024, 2}, {1024, 9},
-                                                 {2065, 2}, {2065, 6}};
+  const std::pair<int32_t, int32_t> batches[] = {{256, 2}, {512, 4}, {512, 40}, {768, 17}, {1024, 4}, {1024, 9},
+                                                 {2065, 4}, {2065, 6}};
   HostMemory memory;
   for (const attnrt_variant* variant : claimants())
     for (const uint32_t layout : {ATTNRT_KV_NHD, ATTNRT_KV_NATIVE, ATTNRT_KV_MLA_LATENT})

@@ -8,7 +8,9 @@
 namespace attnrt::cpu {
 namespace {
 
-constexpr int32_t kLeastSharers = 2, kLeastKeys = 256;
+/// Below these it does not pay (docs/performance.md): what two requests save of reading keys, the wider tiles and the
+/// second pass take back; so do short prefixes, which the cache holds anyway.
+constexpr int32_t kLeastSharers = 4, kLeastKeys = 512;
 
 /// Do all queries of a request see all of its first keys?
 bool sees_all(const AttentionShape& shape, const attnrt_batch& b, int32_t request, int64_t keys) {
