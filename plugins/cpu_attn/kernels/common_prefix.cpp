@@ -8,8 +8,8 @@
 namespace attnrt::cpu {
 namespace {
 
-/// Below these it does not pay (docs/performance.md): what two requests save of reading keys, the wider tiles and the
-/// second pass take back; so do short prefixes, which the cache holds anyway.
+/// Below these it does not pay in every layout (docs/performance.md): what two requests save of reading keys, the
+/// second pass takes back; a short prefix lies in the processor's cache anyway.
 constexpr int32_t kLeastSharers = 4, kLeastKeys = 512;
 
 /// Do all queries of a request see all of its first keys?
