@@ -88,13 +88,13 @@ TEST_CASE("bad batches of a paged layer") {
                      {[](Step& s) { s.batch.max_seq_len = 65; }, "batch.max_seq_len is 65, wanted 0 to 64"},
                      {[](Step& s) { s.batch.num_decodes = 3; }, "batch.num_decodes is 3, wanted 0 to 2"},
                      {[](Step& s) { s.batch.common_prefix_len = -1; }, "batch.common_prefix_len is -1"},
-                     {[](Step& s) { s.batch.common_prefix_len = 2; },
-                      "batch.common_prefix_len is 2, wanted at most the 1 keys of request 1"},
+                     {[](Step& s) { s.batch.common_prefix_len = 10; },
+                      "batch.common_prefix_len is 10, wanted at most the 9 keys of request 1"},
                      {[](Step& s) {
-                        s.lens[1] = 20;
+                        s.lens[1] = 16;
                         s.batch.common_prefix_len = 16;
                       },
-                      "as in request 0: common_prefix_len is 16"},
+                      "block_table[1][0] is 5, wanted 3 as in request 0: common_prefix_len is 16"},
                      {[](Step& s) { s.batch.query_start_loc = nullptr; },
                       "batch.query_start_loc is NULL, wanted num_seqs + 1 offsets"},
                      {[](Step& s) { s.batch.seq_lens = nullptr; }, "batch.seq_lens is NULL, wanted num_seqs lengths"},
