@@ -7,6 +7,7 @@
 #include <set>
 
 #include "conformance/pairwise.hpp"
+#include "conformance/quantised.hpp"
 #include "conformance/request.hpp"
 #include "naive_plugin.hpp"
 
@@ -104,6 +105,8 @@ TEST_CASE("softcap cases score above twice the cap") {
           for (std::size_t d = 0; d < size; ++d)
             score += r.q[static_cast<std::size_t>(h) * size + d] *
                      r.k[(static_cast<std::size_t>(j) * kv_heads + kvh) * size + d];
+          score *= scale_of(operands.k_scale, static_cast<int64_t>(kvh));
+          if (!r.k_row_scale.empty()) score *= r.k_row_scale[static_cast<std::size_t>(j) * kv_heads + kvh];
           top = std::max(top, std::fabs(score * operands.scale));
         }
       }
