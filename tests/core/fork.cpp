@@ -8,6 +8,11 @@
 
 #include "engine.hpp"
 
+#if defined(__SANITIZE_THREAD__)
+/// Its default is to end a child of several threads that starts one.
+extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }
+#endif
+
 namespace {
 
 /// Runs `body` in a child; 0 = it answered true, else what went wrong. A child that hangs is ended by its alarm.
