@@ -296,7 +296,7 @@ inline bool check_batch(const Diag& diag, const attnrt_problem& p, const attnrt_
     if (query_len == 0) continue;
     if (first_sharer < 0) first_sharer = r;
     const int32_t* shared = b.block_table + first_sharer * b.block_table_stride;
-    for (int64_t i = 0; i < b.common_prefix_len / p.block_size; ++i)
+    for (int64_t i = 0; i < b.common_prefix_len / static_cast<int64_t>(p.block_size); ++i)
       if (row[i] != shared[i])
         return diag.fail(say("block_table[", r, "][", i, "] is ", row[i], ", wanted ", shared[i], " as in request ",
                              first_sharer, ": common_prefix_len is ", b.common_prefix_len));
