@@ -21,8 +21,9 @@ void check_hint(const Rig& rig, const Operands& operands, const std::vector<cons
   untold.tell_prefix = false;
   const Outcome outcome = rig.run(operands, requests, c.lse, untold);
   const auto same_lse = [&](std::size_t r) {
-    return told.lse[r].size() == outcome.lse[r].size() &&
-           std::memcmp(told.lse[r].data(), outcome.lse[r].data(), told.lse[r].size() * sizeof(float)) == 0;
+    const std::size_t size = told.lse[r].size();
+    return size == outcome.lse[r].size() &&
+           (size == 0 || std::memcmp(told.lse[r].data(), outcome.lse[r].data(), size * sizeof(float)) == 0);
   };
   for (std::size_t r = 0; r < requests.size() && outcome.done; ++r)
     if (told.bytes[r] != outcome.bytes[r] || !same_lse(r)) {

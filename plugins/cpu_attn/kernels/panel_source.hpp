@@ -301,7 +301,9 @@ class PanelSource {
       for (int64_t h = 0; h < heads_; ++h)
         for (int64_t i = 0; i < known; ++i) *to++ = rows[i] + h * head_stride;
     }
-    while (to < ahead_rows_ + heads_ * count) *to++ = reinterpret_cast<const S*>(at_.zero);
+    // Chunks of keys and of values differ where K and V have different widths.
+    const int64_t keys = chunk(shape_.head_size_qk), values = chunk(shape_.head_size_v);
+    while (to < ahead_rows_ + heads_ * (keys > values ? keys : values)) *to++ = reinterpret_cast<const S*>(at_.zero);
   }
   static int64_t row_bytes(int64_t size) { return size * static_cast<int64_t>(sizeof(S)); }
 
