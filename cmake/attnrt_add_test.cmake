@@ -14,11 +14,18 @@ if(NOT TARGET Catch2::Catch2WithMain)
   add_library(Catch2::Catch2WithMain ALIAS attnrt_catch_main)
 endif()
 
+# Sanitized programs take their time; a limit stands for a test that hangs.
+set(ATTNRT_TEST_PATIENCE 1)
+if(ATTNRT_SANITIZE)
+  set(ATTNRT_TEST_PATIENCE 4)
+endif()
+
 function(attnrt_add_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "WHOLE" "TIMEOUT" "SOURCES;LINK")
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()
+  math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * ${ATTNRT_TEST_PATIENCE}")
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE Catch2::Catch2WithMain ${arg_LINK})
   target_compile_definitions(${name} PRIVATE ATTNRT_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data"
