@@ -187,8 +187,7 @@ Inspection inspect_bytes(const ReadAt& read, uint64_t size) {
     out.sentence = std::move(sentence);
     return out;
   };
-  const bool minor_matters = ATTNRT_ABI_MAJOR == 0 && out.abi_minor != ATTNRT_ABI_MINOR;
-  if (out.abi_major != ATTNRT_ABI_MAJOR || minor_matters)
+  if (out.abi_major != ATTNRT_ABI_MAJOR)
     return incompatible("built for plugin ABI " + abi_text(out.abi_major, out.abi_minor) + ", wanted " +
                         abi_text(ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR) + ": rebuild it with this version's SDK");
   constexpr uint32_t ours = ATTNRT_SANITIZERS;

@@ -10,7 +10,7 @@ from contextlib import redirect_stderr, redirect_stdout
 import layout
 
 HEADER = pathlib.Path(sys.argv.pop(1)).read_text()
-NUMBERS = "#define ATTNRT_ABI_MAJOR 0u\n#define ATTNRT_ABI_MINOR 1u"
+NUMBERS = "#define ATTNRT_ABI_MAJOR 1u\n#define ATTNRT_ABI_MINOR 0u"
 
 
 class Changes(unittest.TestCase):

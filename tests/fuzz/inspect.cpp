@@ -52,7 +52,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
     return 0;
   }
   promise(out.sentence.empty(), "nothing is said against a good file", out.sentence);
-  promise(out.abi_major == ATTNRT_ABI_MAJOR && out.abi_minor == ATTNRT_ABI_MINOR, "the ABI is this host's");
+  promise(out.abi_major == ATTNRT_ABI_MAJOR, "the ABI's major is this host's");
   promise((out.sanitizers & ~ATTNRT_SANITIZERS) == 0, "no sanitizer that this process lacks");
   promise(is_word(out.name) && is_word(out.version), "name and version are words", out.name + " " + out.version);
   promise(out.build_id.size() <= 128 && out.build_id.find_first_not_of("0123456789abcdef") == std::string::npos,

@@ -18,11 +18,11 @@ namespace attnrt::sdk {
 template <class T>
 inline constexpr uint32_t base_size = T::has_no_line_in_base_size_hpp;
 
-// Each struct with the last field that it had in the first minor. While MAJOR is 0 every minor is a first one.
+// Each struct with the last field that it had in the first minor.
 #define ATTNRT_BASE_(type, last)                                                                            \
   template <>                                                                                               \
   inline constexpr uint32_t base_size<type> = offsetof(type, last) + sizeof(type::last);                    \
-  static_assert(ATTNRT_ABI_MAJOR != 0 || base_size<type> == sizeof(type), "wanted: " #type "'s last field")
+  static_assert(ATTNRT_ABI_MINOR != 0 || base_size<type> == sizeof(type), "wanted: " #type "'s last field")
 ATTNRT_BASE_(attnrt_diag, add);
 ATTNRT_BASE_(attnrt_problem, device_id);
 ATTNRT_BASE_(attnrt_sizes, preferred);

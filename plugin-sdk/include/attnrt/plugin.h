@@ -28,9 +28,9 @@ extern "C" {
 #define ATTNRT_EXPORT __attribute__((visibility("default")))
 
 /* MAJOR: an existing field changed layout or meaning. MINOR: something was appended.
- * While MAJOR is 0 both must match exactly; from 1 on a host loads its own MAJOR with any MINOR. */
-#define ATTNRT_ABI_MAJOR 0u
-#define ATTNRT_ABI_MINOR 1u
+ * A host loads its own MAJOR with any MINOR. */
+#define ATTNRT_ABI_MAJOR 1u
+#define ATTNRT_ABI_MINOR 0u
 
 /* True when the object behind p is new enough to hold `field`. */
 #define ATTNRT_HAS(p, field) ((p)->struct_size >= ATTNRT_END_((p), field))
