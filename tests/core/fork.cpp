@@ -10,7 +10,7 @@
 
 #if defined(__SANITIZE_THREAD__)
 /// Its default is to end a child of several threads that starts one.
-extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }
+extern "C" [[gnu::visibility("default")]] const char* __tsan_default_options() { return "die_after_fork=0"; }
 #endif
 
 namespace {

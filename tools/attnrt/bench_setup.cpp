@@ -130,11 +130,13 @@ void BenchSetup::fill_cache() {
   args_.k_cache = k_cache_.get();
   if (!c.latent() && layout.kind != ATTNRT_KV_NATIVE) args_.v_cache = v_cache_.get();
 
+  // Blocks that requests share are written once: two workers must not meet in one slot.
   std::vector<int64_t> slots;
   for (std::size_t r = 0; r < seq_lens_.size(); ++r)
     for (int64_t j = 0; j < seq_lens_[r]; ++j) {
       const auto at = static_cast<std::size_t>(static_cast<int64_t>(r) * table_width_ + j / size);
-      slots.push_back(block_table_[at] * size + j % size);
+      const bool written = r > 0 && block_table_[at] == block_table_[static_cast<std::size_t>(j / size)];
+      slots.push_back(written ? -1 : block_table_[at] * size + j % size);
     }
   const Tensor mapping(slots.data(), {static_cast<int64_t>(slots.size())});
   auto write = sized<attnrt_write_args>();
