@@ -52,7 +52,8 @@ SMALL = BIG | {
 # Bytes pass through registers on their way to the tensor cores.
 FP8 = {("decode", 256): (16, 32, 4, 2)}
 SPECIAL = {(90, "e5m2", "full", 256): (64, 16, 8, 2), (100, "e5m2", "full", 128): (64, 32, 4, 2),
-           (100, "e4m3", "prefill", 64): (128, 32, 8, 2), (100, "e4m3", "full", 128): (64, 32, 4, 2)}
+           (100, "e4m3", "prefill", 64): (128, 32, 8, 2), (100, "e4m3", "full", 128): (64, 32, 4, 2),
+           (100, "fp32", "full", 256): (16, 8, 8, 1)}
 # fp32 is multiplied without tensor cores.
 FP32 = {
     ("full", 64): (16, 16, 8, 2), ("full", 128): (16, 16, 8, 1), ("full", 256): (16, 16, 8, 1),
@@ -62,7 +63,7 @@ FP32 = {
 
 def shape(kind, arch, q, kv, head):
     if q == "fp32":
-        return FP32[kind, head]
+        return SPECIAL.get((arch, kv, kind, head), FP32[kind, head])
     shapes = SMALL if arch in (80, 120) else BIG
     if kv in KV_FP8:
         shapes = shapes | FP8
