@@ -19,7 +19,7 @@ FEATURES = [
     {"kv_dtype": "e5m2", "scaled": "KV"}, {"kv_dtype": "e4m3"}, {"alibi": True, "softcap": 8.0, "sinks": True},
     {"turned_lse": True, "tree": True}, {"spare_programs": 5},
 ]  # fmt: skip
-TILES = [(16, 16), (16, 32), (32, 16), (64, 32)]
+TILES = [(16, 8), (16, 16), (16, 32), (32, 16), (64, 32)]
 
 
 def needs(options):
