@@ -36,7 +36,6 @@ TEST_CASE("a backend computes what its sheet claims") {
     NumericsOptions numerics;
     numerics.grid.isa = isa;
     numerics.grid.all = !setting("ATTNRT_TEST_ALL").empty();
-    if (const std::string cases = setting("ATTNRT_TEST_CASES"); !cases.empty()) numerics.grid.max_cases = std::stoul(cases);
     numerics.q_dtypes = 1u << dtype;
     if (const std::string why = unavailable_here(variant, memory, numerics.grid); !why.empty()) {
       WARN(variant.name << " is skipped: " << why);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The backend that a test is about. The environment says which: ATTNRT_TEST_PLUGIN (a file), ATTNRT_TEST_BACKEND,
-// ATTNRT_TEST_DTYPE (of q), ATTNRT_TEST_ALL (set = the dense grid),
-// ATTNRT_TEST_CASES (most cases of a grid).
+// ATTNRT_TEST_DTYPE (of q), ATTNRT_TEST_ALL (set = the dense grid).
 #ifndef ATTNRT_TESTS_SUBJECT_HPP
 #define ATTNRT_TESTS_SUBJECT_HPP
 #include <dlfcn.h>
