@@ -53,8 +53,7 @@ int main(int argc, char** argv) {
   }
   memcpy(&query, &symbol, sizeof query);
   plugin = query(ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR);
-  if (!plugin || plugin->abi_major != ATTNRT_ABI_MAJOR ||
-      (ATTNRT_ABI_MAJOR == 0 && plugin->abi_minor != ATTNRT_ABI_MINOR)) {
+  if (!plugin || plugin->abi_major != ATTNRT_ABI_MAJOR) {
     printf("%s does not serve ABI %u.%u\n", argv[1], ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR);
     return 3;
   }

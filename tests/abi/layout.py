@@ -8,8 +8,8 @@ layout.py record HEADER FROZEN       records header and table there
 
 HEADER is <folder>/attnrt/plugin.h; CC names the compiler. A table is made by a C program that this script writes from the
 preprocessed header, so what the header declares cannot be left out: the fields of a struct must cover it without a gap.
-While MAJOR is 0 a table may be recorded anew; from 1 on it is frozen, and a new minor may only append fields to structs
-that carry struct_size, and add structs, types and values.
+A recorded table is frozen: a new minor may only append fields to structs that carry struct_size, and add structs, types
+and values.
 """
 import difflib
 import os
@@ -206,10 +206,8 @@ def read_table(frozen, at):
 
 
 def keeps_its_major(lines, frozen):
-    """From major 1 on: does this table keep what every earlier minor of its major recorded?"""
+    """Does this table keep what every earlier minor of its major recorded?"""
     now = version(lines)
-    if now[0] == 0:
-        return
     for at in recorded(frozen):
         if at[0] == now[0] and at[1] < now[1] and (faults := grows(read_table(frozen, at), lines)):
             raise Fault("\n".join([f"ABI %d.%d does not keep the layout of %d.%d, which is frozen: only fields appended to structs "
@@ -226,10 +224,6 @@ def check(header, frozen):
         raise Fault(f"ABI {name} has no recorded layout; when it is as it should be: {again}")
     want = read_table(frozen, now)
     if lines != want:
-        if now[0] == 0:
-            raise Fault("\n".join([f"the layout differs from the one recorded for ABI {name}. Major 0 may change, and hosts take plugins "
-                                   f"of their own minor alone: raise ATTNRT_ABI_MINOR where plugins of {name} are about, then {again}",
-                                   *difference(want, lines)]))
         raise Fault("\n".join([f"the layout of ABI {name} is frozen and differs now. Append fields behind struct_size only, and raise "
                                f"ATTNRT_ABI_MINOR for them; anything else needs a new ATTNRT_ABI_MAJOR",
                                *difference(want, lines)]))
@@ -250,7 +244,7 @@ def record(header, frozen):
     now = version(lines)
     keeps_its_major(lines, frozen)
     folder = pathlib.Path(frozen, "%d.%d" % now)
-    if now[0] > 0 and folder.exists():
+    if folder.exists():
         raise Fault(f"{folder} is frozen: raise ATTNRT_ABI_MINOR or ATTNRT_ABI_MAJOR")
     (folder / "attnrt").mkdir(parents=True, exist_ok=True)
     (folder / "layout.txt").write_text("\n".join(lines) + "\n")
