@@ -32,21 +32,13 @@ enum class Fault {
 constexpr uint64_t kScales =
     ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES | ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
 
-// 2^e, of ordinary size: ldexp costs more than all the rest of a row.
-float power(int e) {
-  const uint32_t bits = static_cast<uint32_t>(e + 127) << 23;
-  float value;
-  std::memcpy(&value, &bits, 4);
-  return value;
-}
-
 float load_byte(uint32_t dtype, uint8_t byte) {
   if (dtype == ATTNRT_INT8) return static_cast<float>(static_cast<int8_t>(byte));
   const int digits = dtype == ATTNRT_FP8_E4M3 ? 3 : 2, bias = dtype == ATTNRT_FP8_E4M3 ? 7 : 15;
   const int exponent = byte >> digits & (dtype == ATTNRT_FP8_E4M3 ? 15 : 31), mantissa = byte & ((1 << digits) - 1);
   if ((byte & 0x7f) == 0x7f) return NAN;
-  const float size = static_cast<float>(exponent ? mantissa + (1 << digits) : mantissa) *
-                     power((exponent ? exponent : 1) - bias - digits);
+  const float size = std::ldexp(static_cast<float>(exponent ? mantissa + (1 << digits) : mantissa),
+                                (exponent ? exponent : 1) - bias - digits);
   return byte & 0x80 ? -size : size;
 }
 
@@ -63,8 +55,9 @@ float load(uint32_t dtype, const char* from) {
   if (dtype == ATTNRT_FP16) {
     const uint32_t exponent = half >> 10 & 31u, mantissa = half & 1023u;
     const float size = exponent == 31 ? (mantissa ? NAN : INFINITY)
-                       : exponent == 0 ? static_cast<float>(mantissa) * power(-24)
-                                       : static_cast<float>(mantissa + 1024) * power(static_cast<int>(exponent) - 25);
+                       : exponent == 0
+                           ? std::ldexp(static_cast<float>(mantissa), -24)
+                           : std::ldexp(static_cast<float>(mantissa + 1024), static_cast<int>(exponent) - 25);
     return half >> 15 ? -size : size;
   }
   std::memcpy(&value, &bits, 4);

@@ -62,9 +62,7 @@ FP32 = {
 
 
 def shape(kind, arch, q, kv, head):
-    if q == "fp32":
-        return SPECIAL.get((arch, kv, kind, head), FP32[kind, head])
-    shapes = SMALL if arch in (80, 120) else BIG
+    shapes = FP32 if q == "fp32" else SMALL if arch in (80, 120) else BIG
     if kv in KV_FP8:
         shapes = shapes | FP8
     return SPECIAL.get((arch, kv, kind, head), shapes[kind, head])
