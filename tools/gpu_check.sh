@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# gpu_check.sh [--driver LIB.so] [FOLDER]: everything that a machine with an NVIDIA device can tell of triton_attn, in one command and under 8
-# minutes: the conformance kit on the three backends (numerics, bitwise invariance, captured graphs, refusals), compute-sanitizer where
+# gpu_check.sh [--driver LIB.so] [FOLDER]: everything that a machine with an NVIDIA device can tell of triton_attn, in one command of
+# limited steps: the conformance kit on the three backends (numerics, bitwise invariance, captured graphs, refusals), compute-sanitizer where
 # it is installed, and the benchmark beside PyTorch SDPA and FlashAttention where those are. Nothing is built: FOLDER, build/release by
-# default, holds what was built before (cmake --preset release && cmake --build --preset release).
+# default, holds what was built before (cmake --preset release -DATTNRT_TRITON=ON && cmake --build --preset release).
 #
 # What passed goes to FOLDER/gpu_check/ledger.json, for tools/record_ledger.sh to keep; the figures go to bench.jsonl beside it. --driver takes the
 # tests' driver that plays a device (build/dev/tests/gpu/fake_cuda_driver.so): this script's own test, which gives its steps
@@ -24,7 +24,7 @@ plugin=$(realpath "$folder/lib/attnrt/plugins/triton_attn.so" 2>/dev/null)
 attnrt=$folder/bin/attnrt
 for file in "$plugin" "$attnrt" "$folder/bin/gpu_bench" "$folder/libexec/attnrt/attnrt-verify"; do
   if [[ ! -e $file ]]; then
-    echo "gpu_check: $folder lacks ${file:-lib/attnrt/plugins/triton_attn.so}, wanted a finished build" >&2
+    echo "gpu_check: $folder lacks ${file:-lib/attnrt/plugins/triton_attn.so}, wanted what 'cmake --preset release -DATTNRT_TRITON=ON && cmake --build --preset release' makes" >&2
     exit 2
   fi
 done
@@ -58,7 +58,7 @@ for backend in TRITON_ATTN TREE_ATTN TRITON_MLA; do
 done
 cp "$XDG_CACHE_HOME/attnrt/ledger.json" "$out/ledger.json" 2>/dev/null || echo "gpu_check: nothing was recorded" >&2
 
-# Out-of-bounds accesses and races inside kernels, on the checks that launch each of them.
+# Out-of-bounds accesses and races inside kernels, on the check that launches most of them.
 if ((${#driver[@]} == 0)) && command -v compute-sanitizer >/dev/null; then
   for backend in TRITON_ATTN TRITON_MLA; do
     for tool in memcheck racecheck; do

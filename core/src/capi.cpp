@@ -66,6 +66,9 @@ attnrt_status guarded(Call&& call) noexcept {
 const Outcome kDone{ATTNRT_OK, ""};
 
 Error null_argument(const char* what) { return {ATTNRT_INVALID, std::string(what) + " is NULL, wanted a pointer"}; }
+Error names_a_variant(const char* call, const char* backend) {
+  return invalid(std::string(call) + ": backend is '" + backend + "', wanted its name without a variant");
+}
 
 Outcome long_enough(const attnrt_problem& p) {
   constexpr uint32_t base = sdk::base_size<attnrt_problem>;
@@ -148,8 +151,9 @@ attnrt_status attnrt_show(attnrt_runtime* runtime, const char* backend, attnrt_t
     if (!runtime || !backend || !json) return null_argument("show: runtime, backend or json");
     const auto catalog = runtime->runtime->catalog();
     if (Error unknown = catalog->known(backend); unknown.status) return unknown;
-    return give_json(show_json(*catalog->registry, runtime->runtime->ledger(), *catalog->registry->find(backend),
-                               runtime->runtime->machine()),
+    const BackendEntry* entry = catalog->registry->find(backend);
+    if (!entry) return names_a_variant("show", backend);
+    return give_json(show_json(*catalog->registry, runtime->runtime->ledger(), *entry, runtime->runtime->machine()),
                      json);
   });
 }
@@ -168,14 +172,16 @@ attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const 
     if (!runtime || !backend || !variant || !device || !result) return null_argument("record: an argument");
     const auto catalog = runtime->runtime->catalog();
     if (Error unknown = catalog->known(backend); unknown.status) return unknown;
+    const BackendEntry* entry = catalog->registry->find(backend);
+    if (!entry) return names_a_variant("record", backend);
+    if (Error unknown = catalog->known(entry->name + "/" + variant); unknown.status) return unknown;
     const std::string kind = std::string(device).rfind("fake:", 0) == 0 ? device + 5 : device;
     if (!parse_device_kind(kind))
       return invalid("record: device is '" + std::string(device) +
                      "', wanted cpu, cuda:9.0, rocm:gfx942 or one of these behind fake:");
-    const BackendEntry& entry = *catalog->registry->find(backend);
-    const Inspection& file = catalog->registry->file_of(entry).inspection;
+    const Inspection& file = catalog->registry->file_of(*entry).inspection;
     return runtime->runtime->record(
-        {{file.name, file.build_id, entry.name, variant, device, today(), result, passed != 0}});
+        {{file.name, file.build_id, entry->name, variant, device, today(), result, passed != 0}});
   });
 }
 

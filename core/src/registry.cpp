@@ -94,6 +94,9 @@ std::shared_ptr<const Registry> scan(const Options& options, const std::vector<D
   auto registry = std::make_shared<Registry>();
   SearchResult found = search(options);
   registry->folders = std::move(found.folders);
+  for (const Folder& folder : registry->folders)
+    if (!folder.sentence.empty() && folder.origin != "default")
+      log.write(ATTNRT_LOG_WARNING, "plugins of " + folder.path.string() + " are not seen: " + folder.sentence);
   for (const auto& path : found.files) {
     PluginFile file = examine(path, options, machine, log, probe, pins);
     if (file.plugin) {

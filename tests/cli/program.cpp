@@ -180,6 +180,8 @@ TEST_CASE("help and version") {
     std::istringstream lines(help.out);
     for (std::string line; std::getline(lines, line);) CHECK(line.size() <= 80);
   }
+  CHECK_THAT(attnrt_program("select --help").out, Catch::Contains("--tree-mask"));
+  CHECK_THAT(attnrt_program("run --help").out, !Catch::Contains("--tree-mask") && Catch::Contains("--softcap"));
   const Outcome bare = attnrt_program("");
   CHECK(bare.status == 2);
   CHECK_THAT(bare.out, Catch::Contains("Subcommands:"));

@@ -184,7 +184,7 @@ TEST_CASE("the log gets each distinct choice once, and what a plugin says") {
   one.install(fixture("first"), "fixture.so");
   chmod((one.path() / "fixture.so").c_str(), 0666);
   std::vector<std::string> lines;
-  attnrt::Options options = only_plugins(one.path().string());
+  attnrt::Options options = only_plugins(one.path().string() + ":plugins:/nowhere/at/all");
   options.trust_any = true;
   options.log = [&lines](int32_t level, const char* text) { lines.push_back(std::to_string(level) + " " + text); };
   attnrt::Runtime runtime(options);
@@ -194,6 +194,8 @@ TEST_CASE("the log gets each distinct choice once, and what a plugin says") {
   };
   CHECK(count("2 loading " + (one.path() / "fixture.so").string() + " although") == 1);
   CHECK(count("0 " + (one.path() / "cpu_attn.so").string() + ": loaded") == 1);
+  CHECK(count("2 plugins of plugins are not seen: the folder 'plugins' is relative, wanted an absolute path") == 1);
+  CHECK(count("2 plugins of /nowhere/at/all are not seen: the folder cannot be read: No such file") == 1);
   for (int i = 0; i < 3; ++i) chosen(runtime);
   CHECK(count("1 Using CPU_ATTN attention backend out of potential backends: ['CPU_ATTN', 'FIXTURE'].") == 1);
   attnrt_problem p = small_problem(runtime, ATTNRT_KV_CONTIGUOUS);
@@ -234,6 +236,12 @@ TEST_CASE("documents and pools") {
   CHECK_THAT(runtime.show("cpu_attn"), Contains("\"backend\":\"CPU_ATTN\""));
   CHECK_THAT(refused([&] { runtime.show("FLASH_ATTN"); }, ATTNRT_UNSUPPORTED), Contains("not installed"));
   CHECK_THAT(refused([&] { runtime.show("NONE"); }), Contains("Unknown attention backend: 'NONE'"));
+  CHECK(refused([&] { runtime.show("cpu_attn/portable"); }) ==
+        "show: backend is 'cpu_attn/portable', wanted its name without a variant");
+  CHECK(refused([&] { runtime.record("CPU_ATTN/portable", "portable", "cpu", "tried", true); }) ==
+        "record: backend is 'CPU_ATTN/portable', wanted its name without a variant");
+  CHECK_THAT(refused([&] { runtime.record("CPU_ATTN", "quick", "cpu", "tried", true); }),
+             Contains("Unknown variant 'quick' of attention backend CPU_ATTN"));
   CHECK_THAT(runtime.doctor(), Contains("\"devices\":") && Contains("\"findings\":"));
   CHECK(runtime.executor(3) == runtime.executor(3));
   CHECK(runtime.executor(3)->num_workers == 3);

@@ -63,9 +63,9 @@ void add_bench_flags(CLI::App& verb, BenchFlags& flags) {
        "\"hq\", \"hkv\", \"d\", \"causal\", \"kind\", \"mla\", \"shared_prefix\", \"hint\"}}");
   CLI::Option* seqs = text("--seqs", "QxK,...", flags.seqs, "A batch of one's own: queries x keys of each request");
   seqs->excludes("--case")->excludes("--cases");
-  const std::pair<const char*, MaybeSetting*> sizes[] = {
-      {"--num-heads", &flags.num_heads}, {"--num-kv-heads", &flags.num_kv_heads}, {"--head-size", &flags.head_size}};
-  for (const auto& [name, setting] : sizes) value(name, "N", *setting, "of that batch: 32, 8 and 128")->needs(seqs);
+  value("--num-heads", "N", flags.num_heads, "of that batch, query heads: 32")->needs(seqs);
+  value("--num-kv-heads", "N", flags.num_kv_heads, "of that batch: 8")->needs(seqs);
+  value("--head-size", "N", flags.head_size, "of that batch: 128")->needs(seqs);
   verb.add_flag("--non-causal", flags.non_causal, "of that batch: a query sees all keys")->needs(seqs);
   verb.add_flag("--mla", flags.mla, "of that batch: MLA, 16 heads; latent 576/512, all prefill: 192/128, no cache")
       ->needs(seqs);

@@ -3,9 +3,18 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "failure.hpp"
 
 namespace attnrt::cli {
+namespace {
+
+constexpr const char* kNoOperand[] = {"--sparse",     "--mm-prefix",    "--tree-mask",
+                                      "--dense-mask", "--block-sparse", "--dcp-size"};
+
+}  // namespace
 
 void add_run_flags(CLI::App& verb, RunFlags& flags) {
   const auto value = [&verb](const char* name, const char* type, MaybeSetting& to, const char* help) {
@@ -30,6 +39,13 @@ void add_run_flags(CLI::App& verb, RunFlags& flags) {
   value("--layout", "NAME", flags.layout, "What four dimensions mean: bhsd (default) or bshd");
   verb.add_flag("--json", flags.as_json, "What was computed, compared and measured, as JSON");
   add_problem_flags(verb, flags.problem);
+  // What a run file has no operand for is refused when it is given, and need not be read about.
+  for (CLI::Option* option : verb.get_options())
+    if (option->get_group() == "The problem")
+      option->group(std::any_of(std::begin(kNoOperand), std::end(kNoOperand),
+                                [option](const char* name) { return option->check_name(name); })
+                        ? ""
+                        : "The problem (default: what the file says, on the CPU)");
 }
 
 void add_metadata(RunFlags& flags, const Safetensors& file) {

@@ -10,6 +10,7 @@
 #include "conformance/checks.hpp"
 #include "document.hpp"
 #include "failure.hpp"
+#include "setting.hpp"
 #include "verbs.hpp"
 #include "verify_report.hpp"
 
@@ -56,13 +57,19 @@ class Planner {
     if (!backend.empty())
       backend = text_at(json::parse(runtime_.show(backend)), "backend");  // an Error where there is none
     const json::value list = json::parse(runtime_.list());
+    std::string idle;
     bool found = false;
     for (const json::value& plugin : array_at(list, "plugins")) {
       const std::string state = text_at(plugin, "state");
       const bool usable = state == "loaded" || (state == "unavailable" && !flags_.driver.empty());
       if (is_file(flags_.target) && !usable)
         throw Failure(fmt::format("{}: {} {}", flags_.target, state, text_at(plugin, "sentence")), kCheckFailed);
-      if (!usable) continue;
+      if (!usable) {
+        if (state == "unavailable" && offers(plugin, backend))
+          idle += fmt::format("; {} is unavailable: {}, wanted its device or --driver", text_at(plugin, "file"),
+                              text_at(plugin, "sentence"));
+        continue;
+      }
       bool first = true;
       for (const json::value& offered : array_at(plugin, "backends")) {
         const std::string name = text_at(offered, "name");
@@ -72,10 +79,10 @@ class Planner {
         add_variants(text_at(plugin, "path"), name, variant, found);
       }
     }
-    if (!variant.empty() && !found)
+    if (!variant.empty() && !found && idle.empty())
       throw Failure(fmt::format("there is no variant {}, see attnrt show {}", flags_.target, backend));
     if (plan_.jobs.empty() && plan_.skips.empty())
-      throw Failure("there is nothing to verify, see attnrt list", kCheckFailed);
+      throw Failure("there is nothing to verify here, see attnrt list" + idle, kCheckFailed);
     return std::move(plan_);
   }
 
@@ -85,6 +92,12 @@ class Planner {
     for (const conformance::Check& check : conformance::variant_checks())
       out += (out.empty() ? "" : ", ") + std::string(check.name);
     return out;
+  }
+
+  static bool offers(const json::value& plugin, const std::string& backend) {
+    for (const json::value& offered : array_at(plugin, "backends"))
+      if (backend.empty() || text_at(offered, "name") == backend) return true;
+    return false;
   }
 
   void add(const std::string& file, const std::string& backend, const std::string& variant, const std::string& check,
@@ -102,7 +115,7 @@ class Planner {
     const json::value sheet = json::parse(runtime_.show(backend));
     for (const json::value& variant : array_at(sheet, "variants")) {
       const std::string name = text_at(variant, "name");
-      if (!wanted.empty() && name != wanted) continue;
+      if (!wanted.empty() && name != lower(wanted)) continue;
       found = true;
       const bool cuda = text_at(variant, "device") == "cuda";
       if (!flags_.driver.empty() && !cuda) {

@@ -60,7 +60,7 @@ class Tensor {
   Tensor(const void* data, attnrt_dtype dtype, std::initializer_list<int64_t> shape,
          std::initializer_list<int64_t> strides = {}) {
     if (shape.size() > 8 || (strides.size() && strides.size() != shape.size()))
-      throw std::invalid_argument("a tensor has at most 8 dimensions and a stride for each");
+      throw Error(ATTNRT_INVALID, "a tensor has at most 8 dimensions and a stride for each");
     std::copy(shape.begin(), shape.end(), shape_.begin());
     int64_t step = 1;
     for (std::size_t i = shape.size(); i-- > 0; step *= shape_[i]) strides_[i] = step;
@@ -125,7 +125,7 @@ class Choice {
   detail::Handle<attnrt_choice> choice_;
 };
 
-/// One batch in flight; see attnrt_plan.
+/// One batch in flight; see attnrt_plan. Must not outlive its Op.
 class Plan {
  public:
   explicit Plan(attnrt_plan* plan) : plan_(plan) {}

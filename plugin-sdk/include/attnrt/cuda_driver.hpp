@@ -34,7 +34,7 @@ constexpr int kCuComputeMajor = 75, kCuComputeMinor = 76, kCuMultiprocessors = 1
               kCuSharedBytesOptIn = 97;  ///< attributes
 constexpr int kCuFuncMaxDynamicShared = 8;
 constexpr unsigned kCuDeviceMemory = 2;  ///< CU_MEMORYTYPE_DEVICE
-constexpr int kCuCaptureRelaxed = 2, kCuCaptureThreadLocal = 1;
+constexpr int kCuCaptureThreadLocal = 1;
 inline void* const kCuLaunchBuffer = reinterpret_cast<void*>(1);      ///< CU_LAUNCH_PARAM_BUFFER_POINTER
 inline void* const kCuLaunchBufferSize = reinterpret_cast<void*>(2);  ///< CU_LAUNCH_PARAM_BUFFER_SIZE
 

@@ -119,7 +119,7 @@ typedef struct attnrt_tensor {
   int32_t ndim;
   attnrt_dtype dtype;
   int64_t* shape;
-  int64_t* strides; /* in elements; never NULL here; 0 and negative-free; the last one is 1 unless said otherwise */
+  int64_t* strides; /* in elements; never NULL here, never negative; the last one is 1 unless said otherwise */
   uint64_t byte_offset;
 } attnrt_tensor;
 
