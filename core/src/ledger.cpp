@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ledger.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <boost/json.hpp>
 #include <ctime>
@@ -10,6 +8,7 @@
 #include <sstream>
 
 #include "device.hpp"
+#include "locked_file.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
@@ -77,24 +76,20 @@ const LedgerEntry* Ledger::find(const std::string& build_id, const std::string& 
 }
 
 Error Ledger::record(const fs::path& file, const std::vector<LedgerEntry>& entries) {
-  std::vector<LedgerEntry> all;
-  read_into(file, all);
-  for (const LedgerEntry& e : entries) {
-    std::erase_if(all, [&e](const LedgerEntry& old) { return same_kernel(old, e); });
-    all.push_back(e);
-  }
-  json::array list;
-  for (const LedgerEntry& e : all)
-    list.push_back({{"plugin", e.plugin}, {"build_id", e.build_id}, {"backend", e.backend}, {"variant", e.variant},
-                    {"device", e.device}, {"date", e.date}, {"result", e.result}, {"passed", e.passed}});
-  std::error_code error;
-  fs::create_directories(file.parent_path(), error);
-  const fs::path fresh = file.string() + "." + std::to_string(getpid());
-  std::ofstream out(fresh, std::ios::binary);
-  out << json::serialize(json::object{{"verified", std::move(list)}}) << '\n';
-  out.close();
-  if (out) fs::rename(fresh, file, error);
-  if (!out || error) return {ATTNRT_FAILED, "the ledger " + file.string() + " cannot be written"};
+  const bool written = rewrite_locked(file, [&] {
+    std::vector<LedgerEntry> all;
+    read_into(file, all);
+    for (const LedgerEntry& e : entries) {
+      std::erase_if(all, [&e](const LedgerEntry& old) { return same_kernel(old, e); });
+      all.push_back(e);
+    }
+    json::array list;
+    for (const LedgerEntry& e : all)
+      list.push_back({{"plugin", e.plugin}, {"build_id", e.build_id}, {"backend", e.backend}, {"variant", e.variant},
+                      {"device", e.device}, {"date", e.date}, {"result", e.result}, {"passed", e.passed}});
+    return json::serialize(json::object{{"verified", std::move(list)}});
+  });
+  if (!written) return {ATTNRT_FAILED, "the ledger " + file.string() + " cannot be written"};
   return {ATTNRT_OK, ""};
 }
 

@@ -74,7 +74,7 @@ Loaded load(const std::filesystem::path& file, const Inspection& inspection) {
   if (it != all.by_path.end() && it->second.library.is_loaded()) {
     if (it->second.build_id != inspection.build_id)
       return {State::replaced, "restart to load: the file changed after it was loaded, the old code goes on",
-              it->second.state == State::loaded ? it->second.plugin : nullptr};
+              it->second.state == State::loaded ? it->second.plugin : nullptr, it->second.build_id};
   } else {
     // A failed dlopen left nothing behind, so it is tried again each time: the missing library may have come.
     it = all.by_path.insert_or_assign(file.string(), open_and_query(file, inspection)).first;

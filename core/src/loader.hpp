@@ -13,6 +13,7 @@ struct Loaded {
   State state = State::loaded;
   std::string sentence;
   const attnrt_plugin* plugin = nullptr;
+  std::string build_id = {};  ///< of the code in this process, where it is not the file's
 };
 
 /// Loads an inspected file (absolute path, all symbols bound, nothing shared with other libraries), asks for its tables

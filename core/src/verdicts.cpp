@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "verdicts.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <boost/json.hpp>
 #include <fstream>
 #include <sstream>
 
 #include "ledger.hpp"
+#include "locked_file.hpp"
 #include "search.hpp"
 
 namespace attnrt::core {
@@ -37,23 +34,14 @@ std::string text_of(const json::object& entry, const char* key) {
   return value && value->is_string() ? std::string(value->get_string().data(), value->get_string().size()) : "";
 }
 
-/// Changes the file under a lock that other processes respect, by rename, so that a reader never sees half of it.
+/// An unwritable cache costs a probe each time, nothing else.
 template <class Change>
 void update(const fs::path& path, Change&& change) {
-  std::error_code error;
-  fs::create_directories(path.parent_path(), error);
-  const int lock = open((path.string() + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock < 0) return;  // an unwritable cache costs a probe each time, nothing else
-  flock(lock, LOCK_EX);
-  json::object all = read(path);
-  change(all);
-  const fs::path fresh = path.string() + "." + std::to_string(getpid());
-  std::ofstream out(fresh, std::ios::binary);
-  out << json::serialize(all) << '\n';
-  out.close();
-  if (out) fs::rename(fresh, path, error);
-  if (!out || error) fs::remove(fresh, error);
-  close(lock);
+  rewrite_locked(path, [&] {
+    json::object all = read(path);
+    change(all);
+    return json::serialize(all);
+  });
 }
 
 }  // namespace
