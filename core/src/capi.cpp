@@ -48,7 +48,7 @@ attnrt_status guarded(Call&& call) noexcept {
     const Outcome result = call();
     return result.status == ATTNRT_OK ? ATTNRT_OK : fail(result);
   } catch (const std::bad_alloc&) {
-    last_error = "out of host memory";  // fits the string's own buffer or its capacity
+    last_error = "out of memory";  // 13 characters fit into the string itself
     return ATTNRT_NO_MEMORY;
   } catch (const std::exception& e) {
     try {

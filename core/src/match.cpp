@@ -77,9 +77,10 @@ std::string arch_ranges(const attnrt_caps& caps) {
 struct Sentences {
   std::vector<Refusal>* out;
   static void count(void* self, attnrt_why, const char*) { ++*static_cast<int*>(self); }
-  static void keep(void* self, attnrt_why why, const char* text) {
+  static void keep(void* self, attnrt_why why, const char* text) noexcept try {
     auto& all = *static_cast<Sentences*>(self)->out;
     if (all.size() < 64) all.push_back({why, text ? text : "", ""});
+  } catch (...) {  // memory is short: the sentence is lost, the status stays
   }
 };
 

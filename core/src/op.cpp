@@ -35,11 +35,12 @@ class Said {
   }
 
  private:
-  static void add(void* self, attnrt_why, const char* text) {
+  static void add(void* self, attnrt_why, const char* text) noexcept try {
     std::string& all = static_cast<Said*>(self)->text_;
     if (all.size() > 4096 || !text) return;
     if (!all.empty()) all += "; ";
     all += text;
+  } catch (...) {  // memory is short: the sentence is lost, the status stays
   }
   std::string text_;
   attnrt_diag face_;

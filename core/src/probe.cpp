@@ -51,6 +51,12 @@ bool listen(pid_t child, int fd, Clock::time_point deadline, std::string& said) 
   }
 }
 
+/// "SIGSEGV"; those for real time have numbers alone.
+std::string signal_name(int number) {
+  const char* name = sigabbrev_np(number);
+  return name ? std::string("SIG") + name : "signal " + std::to_string(number);
+}
+
 State state_of(const std::string& word) {
   for (const State s : {State::unresolved, State::invalid, State::incompatible})
     if (word == state_name(s)) return s;
@@ -119,7 +125,7 @@ Loaded probe(const std::filesystem::path& program, const std::filesystem::path& 
     return {state_of(verdict.substr(0, space)), space == std::string::npos ? "" : verdict.substr(space + 1), nullptr};
   }
   std::string how = "ended";
-  if (waited == child && WIFSIGNALED(status)) how = std::string("crashed with SIG") + sigabbrev_np(WTERMSIG(status));
+  if (waited == child && WIFSIGNALED(status)) how = "crashed with " + signal_name(WTERMSIG(status));
   if (waited == child && WIFEXITED(status)) how = "exited with status " + std::to_string(WEXITSTATUS(status));
   if (!in_time) how = "did not come back within " + std::to_string(limit.count()) + " ms";
   if (stage.empty()) return not_started(program.string() + " " + how + " before it came to the plugin");

@@ -51,6 +51,7 @@ const Row rows[] = {
     {"flush_on_load", "invalid", "changes the floating-point mode", "when loaded"},
     {"mask_in_create", "invalid", "changes the signal mask", "when called"},
     {"abort_in_query", "crashed", "crashed with SIGABRT", "in load"},
+    {"timer_in_constructor", "crashed", "crashed with signal ", "in load"},  // a number without a name
     {"flood_in_constructor", "crashed", "crashed with SIGSEGV", "in load"},
     {"leave_process_in_create", "loaded", ""},
     {"null_plugin", "incompatible", "attnrt_plugin_query answered NULL to ABI 1.0"},

@@ -42,7 +42,7 @@ namespace {
 
 enum class Place { nowhere, constructor, query, available, supports, kv_layout, create, destroy };
 enum class Deed {
-  nothing, crash, hang, hang_mute, leave, throw_it, abort_it, stop, flood, leave_process, thread, mask, locale,
+  nothing, crash, hang, hang_mute, leave, throw_it, abort_it, timer, stop, flood, leave_process, thread, mask, locale,
   rounding, flush
 };
 enum class Table {
@@ -105,6 +105,7 @@ void trace() {
     case Deed::leave: exit(3);
     case Deed::throw_it: throw "across the boundary";
     case Deed::abort_it: die(SIGABRT);
+    case Deed::timer: die(SIGRTMIN + 2);
     case Deed::stop: raise(SIGSTOP); return;
     case Deed::flood: {
       static char noise[1 << 20];

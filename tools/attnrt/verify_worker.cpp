@@ -131,7 +131,7 @@ class Worker {
     if (!complete_) {
       if (why.empty()) why = death_;
       if (why.empty() && WIFSIGNALED(status))
-        why = fmt::format("the process died of SIG{}", sigabbrev_np(WTERMSIG(status)));
+        why = fmt::format("the process died of signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)));
       if (why.empty())
         why = fmt::format("the process left with status {} before its check was done", WEXITSTATUS(status));
       result_.findings.push_back({"process", next_.empty() ? result_.job.variant : next_, why, false, false});
