@@ -7,6 +7,7 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 
 #include "attnrt/cpu_isa.hpp"
 #include "words.hpp"
@@ -21,38 +22,92 @@ std::string cpu_name() {
   return "CPU";
 }
 
-/// NVML tells names and compute capabilities without creating a CUDA context, which would break a later fork.
-void detect_cuda(std::vector<DeviceReport>& out) {
+/// The functions of NVML that are asked; it tells names and compute capabilities without creating a CUDA context, which
+/// would break a later fork.
+struct Nvml {
+  int (*init)();
+  int (*get_count)(unsigned*);
+  int (*get_handle)(unsigned, void**);
+  int (*get_handle_by_uuid)(const char*, void**);
+  int (*get_uuid)(void*, char*, unsigned);
+  int (*get_name)(void*, char*, unsigned);
+  int (*get_capability)(void*, int*, int*);
+
+  /// "" or what is missing.
+  std::string load() {
+    void* library = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (!library) return "libnvidia-ml.so.1 (part of the NVIDIA driver) not found";
+    const auto find = [library](auto*& function, const char* name) {
+      function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
+      return function != nullptr;
+    };
+    if (!find(init, "nvmlInit_v2") || !find(get_count, "nvmlDeviceGetCount_v2") ||
+        !find(get_handle, "nvmlDeviceGetHandleByIndex_v2") || !find(get_handle_by_uuid, "nvmlDeviceGetHandleByUUID") ||
+        !find(get_uuid, "nvmlDeviceGetUUID") || !find(get_name, "nvmlDeviceGetName") ||
+        !find(get_capability, "nvmlDeviceGetCudaComputeCapability"))
+      return "libnvidia-ml.so.1 lacks a function of NVML's version 2";
+    return "";
+  }
+
+  /// The device of one word of CUDA_VISIBLE_DEVICES: an index, a UUID or its first letters; NULL = there is none.
+  void* handle_of(std::string_view word, unsigned count) const {
+    void* handle = nullptr;
+    unsigned index = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), index);
+    if (error == std::errc{} && end == word.data() + word.size())
+      return index < count && get_handle(index, &handle) == 0 ? handle : nullptr;
+    if (word.starts_with("GPU-"))
+      for (unsigned i = 0; i < count; ++i)
+        if (char uuid[96] = ""; get_handle(i, &handle) == 0 && get_uuid(handle, uuid, sizeof uuid) == 0 &&
+                                std::string_view(uuid).starts_with(word))
+          return handle;
+    return word.starts_with("MIG-") && get_handle_by_uuid(std::string(word).c_str(), &handle) == 0 ? handle : nullptr;
+  }
+};
+
+/// The devices that CUDA numbers from 0 here: all, or those of CUDA_VISIBLE_DEVICES up to its first wrong word.
+std::vector<void*> visible_devices(const Nvml& nvml, unsigned count, const std::optional<std::string>& visible) {
+  std::vector<void*> out;
+  if (!visible) {
+    for (unsigned i = 0; i < count; ++i) {
+      void* handle = nullptr;
+      out.push_back(nvml.get_handle(i, &handle) == 0 ? handle : nullptr);
+    }
+    return out;
+  }
+  for (std::size_t begin = 0; begin <= visible->size();) {
+    const std::size_t end = std::min(visible->find(',', begin), visible->size());
+    std::string_view word = std::string_view(*visible).substr(begin, end - begin);
+    while (word.starts_with(' ')) word.remove_prefix(1);
+    while (word.ends_with(' ')) word.remove_suffix(1);
+    void* handle = nvml.handle_of(word, count);
+    if (!handle) break;
+    out.push_back(handle);
+    begin = end + 1;
+  }
+  return out;
+}
+
+void detect_cuda(std::vector<DeviceReport>& out, const std::optional<std::string>& visible) {
   const auto absent = [&out](std::string why) {
     DeviceReport r;
     r.device.type = ATTNRT_DEVICE_CUDA;
     r.sentence = std::move(why);
     out.push_back(std::move(r));
   };
-  void* nvml = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (!nvml) return absent("no CUDA device: libnvidia-ml.so.1 (part of the NVIDIA driver) not found");
-  const auto find = [nvml](auto*& function, const char* name) {
-    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(nvml, name));
-    return function != nullptr;
-  };
-  int (*init)();
-  int (*get_count)(unsigned*);
-  int (*get_handle)(unsigned, void**);
-  int (*get_name)(void*, char*, unsigned);
-  int (*get_capability)(void*, int*, int*);
-  if (!find(init, "nvmlInit_v2") || !find(get_count, "nvmlDeviceGetCount_v2") ||
-      !find(get_handle, "nvmlDeviceGetHandleByIndex_v2") || !find(get_name, "nvmlDeviceGetName") ||
-      !find(get_capability, "nvmlDeviceGetCudaComputeCapability"))
-    return absent("no CUDA device: libnvidia-ml.so.1 lacks a function of NVML's version 2");
+  Nvml nvml;
+  if (std::string missing = nvml.load(); !missing.empty()) return absent("no CUDA device: " + missing);
   unsigned count = 0;
-  if (const int error = init())
+  if (const int error = nvml.init())
     return absent("no CUDA device: nvmlInit_v2 answered " + std::to_string(error) + ", wanted 0");
-  if (get_count(&count) != 0 || count == 0) return absent("no CUDA device: the driver counts none");
-  for (unsigned i = 0; i < count; ++i) {
-    void* handle = nullptr;
+  if (nvml.get_count(&count) != 0 || count == 0) return absent("no CUDA device: the driver counts none");
+  const std::vector<void*> handles = visible_devices(nvml, count, visible);
+  if (handles.empty()) return absent("no CUDA device: CUDA_VISIBLE_DEVICES is '" + *visible + "', which names none");
+  for (std::size_t i = 0; i < handles.size(); ++i) {
     char name[96] = "";
     int major = 0, minor = 0;
-    if (get_handle(i, &handle) || get_name(handle, name, sizeof name) || get_capability(handle, &major, &minor)) {
+    if (!handles[i] || nvml.get_name(handles[i], name, sizeof name) ||
+        nvml.get_capability(handles[i], &major, &minor)) {
       absent("CUDA device " + std::to_string(i) + " gives no name or compute capability");
       continue;
     }
@@ -93,12 +148,12 @@ Error unknown_device(std::string_view text, const char* wanted) {
 
 }  // namespace
 
-std::vector<DeviceReport> detect_devices() {
+std::vector<DeviceReport> detect_devices(const std::optional<std::string>& cuda_visible) {
   std::vector<DeviceReport> out;
   const uint64_t isa = sdk::cpu_isa();
   const std::string sets = join(names_of(words::isa, isa));
   out.push_back({{ATTNRT_DEVICE_CPU, 0, 0, isa}, true, cpu_name(), sets.empty() ? "baseline instructions only" : sets});
-  detect_cuda(out);
+  detect_cuda(out, cuda_visible);
   detect_rocm(out);
   return out;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,8 +28,10 @@ struct DeviceReport {
 };
 
 /// The CPU and every GPU that the drivers' management libraries and the kernel tell of; kinds without a device report
-/// one absent entry with the reason. Initialises no compute driver, so a process may still fork afterwards.
-std::vector<DeviceReport> detect_devices();
+/// one absent entry with the reason. Initialises no compute driver, so a process may still fork afterwards. CUDA's
+/// devices have the numbers that CUDA gives them under CUDA_VISIBLE_DEVICES (nothing = not set) and
+/// CUDA_DEVICE_ORDER=PCI_BUS_ID; without the latter it puts the fastest first: the same order where all are alike.
+std::vector<DeviceReport> detect_devices(const std::optional<std::string>& cuda_visible = {});
 
 /// "cpu", "cpu:avx2", "cuda:0" (real), "cuda:9.0", "rocm:0", "rocm:gfx942"; "" = the first real GPU, else the CPU.
 Result<Device> parse_device(std::string_view text, const std::vector<DeviceReport>& machine);

@@ -14,6 +14,7 @@ const std::vector<Variable> known_variables = {
     {"VLLM_ATTENTION_BACKEND", "the backend to use, read at each selection"},
     {"ATTNRT_OVERRIDE", "strict: a VLLM_ATTENTION_BACKEND that cannot be honoured is an error"},
     {"VLLM_BATCH_INVARIANT", "1: only batch-invariant variants"},
+    {"CUDA_VISIBLE_DEVICES", "the CUDA devices that count, in this order; read whatever the engine says, as CUDA does"},
 };
 
 Result<Options> Options::from(const attnrt_options* in) {

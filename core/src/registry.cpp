@@ -14,12 +14,21 @@ namespace {
 
 struct Sentences {
   std::string text;
-  static void add(void* self, attnrt_why, const char* text) {
+  static void add(void* self, attnrt_why, const char* text) noexcept try {
     std::string& all = static_cast<Sentences*>(self)->text;
     if (!all.empty()) all += "; ";
     all += text;
+  } catch (...) {  // memory is short: the sentence is lost, the status stays
   }
 };
+
+/// Why a plugin cannot use a device; "" = it can.
+std::string why_not(const attnrt_plugin& plugin, attnrt_device device) {
+  Sentences said;
+  const attnrt_diag diag{sizeof(attnrt_diag), 0, &said, &Sentences::add};
+  if (!plugin.available || plugin.available(device, &diag) == ATTNRT_OK) return "";
+  return said.text.empty() ? "the plugin cannot use this device and gave no reason" : said.text;
+}
 
 /// Asks the plugin about this machine's devices of each type that its variants are for.
 void ask_available(PluginFile& file, const std::vector<DeviceReport>& machine) {
@@ -28,22 +37,24 @@ void ask_available(PluginFile& file, const std::vector<DeviceReport>& machine) {
     for (uint32_t v = 0; v < file.plugin->backends[b]->num_variants; ++v)
       types.insert(file.plugin->backends[b]->variants[v]->caps->device_type);
   for (const int32_t type : types) {
-    const auto report =
-        std::find_if(machine.begin(), machine.end(), [type](const DeviceReport& r) { return r.device.type == type; });
-    Sentences said;
-    const attnrt_diag diag{sizeof(attnrt_diag), 0, &said, &Sentences::add};
-    const attnrt_device device{type, 0};
-    if (file.plugin->available && file.plugin->available(device, &diag) != ATTNRT_OK)
-      file.unavailable.emplace_back(
-          type, said.text.empty() ? "the plugin cannot use this device and gave no reason" : said.text);
-    else if (report == machine.end() || !report->present)
-      file.unavailable.emplace_back(type,
-                                    report == machine.end() ? "no such device in this machine" : report->sentence);
+    std::vector<std::pair<attnrt_device, std::string>> of_type;
+    for (const DeviceReport& r : machine)
+      if (r.present && r.device.type == type)
+        of_type.emplace_back(attnrt_device{type, r.device.id}, why_not(*file.plugin, {type, r.device.id}));
+    if (of_type.empty()) {
+      const auto report =
+          std::find_if(machine.begin(), machine.end(), [type](const DeviceReport& r) { return r.device.type == type; });
+      std::string why = why_not(*file.plugin, {type, 0});
+      if (why.empty()) why = report == machine.end() ? "no such device in this machine" : report->sentence;
+      of_type.emplace_back(attnrt_device{type, 0}, std::move(why));
+    }
+    file.devices.insert(file.devices.end(), of_type.begin(), of_type.end());
   }
-  if (file.unavailable.size() == types.size()) {
-    file.state = State::unavailable;
-    file.sentence = file.unavailable.front().second;
-  }
+  const bool usable =
+      std::any_of(file.devices.begin(), file.devices.end(), [](const auto& d) { return d.second.empty(); });
+  if (usable || file.devices.empty()) return;
+  file.state = State::unavailable;
+  file.sentence = file.devices.front().second;
 }
 
 PluginFile examine(const std::filesystem::path& path, const Options& options, const std::vector<DeviceReport>& machine,
@@ -69,6 +80,7 @@ PluginFile examine(const std::filesystem::path& path, const Options& options, co
       return settle(verdict.state, verdict.sentence);
   const Loaded loaded = load(path, file.inspection);
   settle(loaded.state, loaded.sentence);
+  if (!loaded.build_id.empty()) file.inspection.build_id = loaded.build_id;  // what was verified is the code that runs
   if (!loaded.plugin) return file;
   file.plugin = loaded.plugin;
   ask_available(file, machine);
@@ -77,10 +89,16 @@ PluginFile examine(const std::filesystem::path& path, const Options& options, co
 
 }  // namespace
 
-const std::string* PluginFile::unavailable_on(int32_t device_type) const {
-  for (const auto& [type, why] : unavailable)
-    if (type == device_type) return &why;
-  return nullptr;
+const std::string* PluginFile::unavailable_on(int32_t device_type, int32_t id) const {
+  const std::string* first = nullptr;
+  bool usable = false;
+  for (const auto& [device, why] : devices) {
+    if (device.type != device_type) continue;
+    if (device.id == id) return why.empty() ? nullptr : &why;
+    usable |= why.empty();
+    if (!first) first = &why;
+  }
+  return usable ? nullptr : first;
 }
 
 const BackendEntry* Registry::find(std::string_view name) const {

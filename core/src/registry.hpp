@@ -24,11 +24,12 @@ struct PluginFile {
   std::string sentence;
   Inspection inspection;
   const attnrt_plugin* plugin = nullptr;
-  /// Device types whose real devices `available` refused, with its sentence.
-  std::vector<std::pair<int32_t, std::string>> unavailable;
+  /// What `available` said of the real devices, for each type that its variants are for: "" = it can be used. A type
+  /// without a device has one entry, of id 0.
+  std::vector<std::pair<attnrt_device, std::string>> devices;
 
-  /// Why real devices of this type cannot be used; NULL = they can.
-  const std::string* unavailable_on(int32_t device_type) const;
+  /// Why a real device cannot be used, with id -1 why none of its type can; NULL = it can.
+  const std::string* unavailable_on(int32_t device_type, int32_t id = -1) const;
 };
 
 /// A backend that may be chosen.

@@ -58,7 +58,7 @@ void add_candidate(Choice& choice, const Slot& slot, const std::vector<ActiveSwi
       verdict.match = match(*verdict.variant, choice.problem);
       // Only real devices are asked about; hardware that is elsewhere is judged by the sheet alone.
       if (choice.problem.device_id >= 0 && verdict.variant->caps->device_type == choice.problem.device_type)
-        verdict.unavailable = file.unavailable_on(choice.problem.device_type);
+        verdict.unavailable = file.unavailable_on(choice.problem.device_type, choice.problem.device_id);
       if (const ActiveSwitch* s = disabled_by(active, slot.backend, verdict.variant)) {
         verdict.disabled = s->rules->source;
         verdict.disabled_name = s->name;

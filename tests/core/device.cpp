@@ -135,7 +135,28 @@ TEST_CASE("a GPU that the driver tells of is there, one that is only named stays
   CHECK(parse_device("cuda:0", found)->id == 0);
   CHECK(parse_device("cuda:0", found)->arch == 90);
   CHECK(parse_device("cuda:9.0", found)->id == -1);
-  CHECK(parse_device("cuda:1", found).error().status == ATTNRT_UNAVAILABLE);
+  CHECK(parse_device("cuda:2", found)->arch == 120);
+  CHECK(parse_device("cuda:3", found).error().status == ATTNRT_UNAVAILABLE);
+
+  // As CUDA does: the words in their order, up to the first that names no device.
+  const struct {
+    const char* visible;
+    std::vector<uint32_t> archs;
+  } lists[] = {{"0", {90}},         {"2,0", {120, 90}}, {" 1 , 7,0", {80}}, {"GPU-cc,GPU-aabb", {120, 80}},
+               {"GPU-aabb-2", {80}}, {"MIG-dddd-4", {90}}, {"", {}},           {"-1", {}},
+               {"none", {}},        {"1x", {}}};
+  for (const auto& list : lists) {
+    CAPTURE(list.visible);
+    std::vector<uint32_t> archs;
+    std::string why;
+    for (const DeviceReport& r : detect_devices(list.visible))
+      if (r.device.type == ATTNRT_DEVICE_CUDA) {
+        if (!r.present) why = r.sentence;
+        else if (r.device.id == static_cast<int32_t>(archs.size())) archs.push_back(r.device.arch);
+      }
+    CHECK(archs == list.archs);
+    if (archs.empty()) CHECK_THAT(why, Contains("CUDA_VISIBLE_DEVICES is '" + std::string(list.visible) + "'"));
+  }
 
   const struct {
     const char *step, *fragment;
