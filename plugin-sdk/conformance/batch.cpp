@@ -20,6 +20,9 @@ int32_t i32_of(std::size_t n) { return static_cast<int32_t>(n); }
 Buffer& Shelf::raw(std::size_t bytes, uint8_t poison, std::size_t alignment) {
   return buffers_.emplace_back(memory_, bytes, poison, alignment);
 }
+Buffer& Shelf::pinned(std::size_t bytes, std::size_t alignment) {
+  return buffers_.emplace_back(memory_.pinned(), bytes, uint8_t{0xff}, alignment);
+}
 
 const attnrt_tensor* Shelf::tensor(const void* data, attnrt_dtype dtype, std::initializer_list<int64_t> shape,
                                    std::initializer_list<int64_t> strides) {

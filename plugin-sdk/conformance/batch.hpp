@@ -21,6 +21,8 @@ class Shelf {
   explicit Shelf(Memory& memory) : memory_(memory) {}
   /// Device memory, poisoned.
   Buffer& raw(std::size_t bytes, uint8_t poison = 0xff, std::size_t alignment = 64);
+  /// Page-locked host memory, poisoned.
+  Buffer& pinned(std::size_t bytes, std::size_t alignment);
   /// A device copy.
   template <class T>
   const T* put(const std::vector<T>& values) {

@@ -2,6 +2,7 @@
 #include "conformance/cuda_memory.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "attnrt/check.hpp"
@@ -43,16 +44,51 @@ std::string CudaMemory::trouble() {
   return std::exchange(trouble_, {});
 }
 
-void* CudaMemory::allocate(std::size_t bytes, std::size_t) {
+void* CudaMemory::allocate(std::size_t bytes, std::size_t alignment) {
   stream();
-  sdk::CuPointer data = 0;
-  if (driver_.allocate(&data, std::max<std::size_t>(bytes, 1))) return nullptr;
+  sdk::CuPointer base = 0;
+  const std::size_t more = alignment > 256 ? alignment : 0;  // 256 is what the driver promises
+  if (driver_.allocate(&base, std::max<std::size_t>(bytes, 1) + more)) return nullptr;
+  sdk::CuPointer data = base;
+  if (more && base % more) {
+    data = base + more - base % more;
+    const std::lock_guard lock(mutex_);
+    moved_[data] = base;
+  }
   return reinterpret_cast<void*>(data);
 }
 void CudaMemory::release(void* data) {
   stream();
-  good("cuMemFree", driver_.release(pointer(data)));
+  sdk::CuPointer base = pointer(data);
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto moved = moved_.find(base); moved != moved_.end()) {
+      base = moved->second;
+      moved_.erase(moved);
+    }
+  }
+  good("cuMemFree", driver_.release(base));
 }
+
+void* CudaMemory::Pinned::allocate(std::size_t bytes, std::size_t) {
+  owner_.stream();
+  void* data = nullptr;
+  return owner_.driver_.host_allocate(&data, std::max<std::size_t>(bytes, 1), 0) ? nullptr : data;
+}
+void CudaMemory::Pinned::release(void* data) {
+  owner_.stream();
+  owner_.good("cuMemFreeHost", owner_.driver_.host_release(data));
+}
+void CudaMemory::Pinned::copy_in(void* to, const void* from, std::size_t bytes) {
+  if (bytes) std::memcpy(to, from, bytes);
+}
+void CudaMemory::Pinned::copy_out(void* to, const void* from, std::size_t bytes) {
+  if (bytes) std::memcpy(to, from, bytes);
+}
+void CudaMemory::Pinned::fill(void* to, uint8_t byte, std::size_t bytes) {
+  if (bytes) std::memset(to, byte, bytes);
+}
+
 void CudaMemory::copy_in(void* to, const void* from, std::size_t bytes) {
   stream();
   if (bytes) good("cuMemcpyHtoD", driver_.copy_to_device(pointer(to), from, bytes));
@@ -72,7 +108,9 @@ attnrt_stream CudaMemory::stream() {
   good("cuCtxSetCurrent", driver_.context_set(context_));
   const std::lock_guard lock(mutex_);
   sdk::CuStream& own = streams_[std::this_thread::get_id()];
-  if (!own) driver_.stream_create(&own, 0);
+  sdk::CuResult error = 0;
+  if (!own && (error = driver_.stream_create(&own, 0)) && trouble_.empty())
+    trouble_ = sdk::say("cuStreamCreate answered ", error, " (", driver_.name_of(error), ")");
   return own;
 }
 void CudaMemory::finish(attnrt_stream stream) {

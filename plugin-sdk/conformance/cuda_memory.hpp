@@ -39,8 +39,24 @@ class CudaMemory final : public Memory {
   void* capture_end(attnrt_stream stream) override;
   void replay(void* graph, attnrt_stream stream) override;
   void forget(void* graph) override;
+  Memory& pinned() override { return pinned_; }
 
  private:
+  // Host memory by cuMemHostAlloc, whose pieces start at pages.
+  class Pinned final : public Memory {
+   public:
+    explicit Pinned(CudaMemory& owner) : owner_(owner) {}
+    attnrt_device device() const override { return {ATTNRT_DEVICE_CPU, 0}; }
+    void* allocate(std::size_t bytes, std::size_t alignment) override;
+    void release(void* data) override;
+    void copy_in(void* to, const void* from, std::size_t bytes) override;
+    void copy_out(void* to, const void* from, std::size_t bytes) override;
+    void fill(void* to, uint8_t byte, std::size_t bytes) override;
+    void finish(attnrt_stream) override {}
+
+   private:
+    CudaMemory& owner_;
+  };
   bool good(const char* call, sdk::CuResult error);
 
   const sdk::CudaDriver& driver_;
@@ -50,6 +66,8 @@ class CudaMemory final : public Memory {
   sdk::CuContext context_ = nullptr;
   std::mutex mutex_;
   std::map<std::thread::id, sdk::CuStream> streams_;
+  std::map<sdk::CuPointer, sdk::CuPointer> moved_;  ///< what starts behind its allocation, and that
+  Pinned pinned_{*this};
   std::string trouble_;
 };
 

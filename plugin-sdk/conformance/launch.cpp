@@ -79,7 +79,9 @@ bool Launch::make_workspace(bool garbage) {
   };
   workspace_.plan =
       piece(workspace_.plan_bytes = sizes.plan_bytes, sizes.plan_alignment, sizes.zero_init ? 0 : 0xff);
-  workspace_.pinned = piece(workspace_.pinned_bytes = sizes.pinned_bytes, sizes.pinned_alignment, 0xff);
+  if ((workspace_.pinned_bytes = sizes.pinned_bytes))
+    workspace_.pinned =
+        shelf_.pinned(sizes.pinned_bytes, std::max<std::size_t>(64, sizes.pinned_alignment)).data();
   workspace_.scratch =
       piece(workspace_.scratch_bytes = sizes.scratch_bytes, sizes.scratch_alignment, garbage ? 0x42 : 0xff);
   return true;

@@ -23,6 +23,8 @@ class Memory {
   virtual void copy_in(void* to, const void* from, std::size_t bytes) = 0;
   virtual void copy_out(void* to, const void* from, std::size_t bytes) = 0;
   virtual void fill(void* to, uint8_t byte, std::size_t bytes) = 0;
+  /// Page-locked host memory for this device; on the CPU its own memory.
+  virtual Memory& pinned() { return *this; }
   /// The device's architecture as problems name it; 0 on the CPU.
   virtual uint32_t arch() const { return 0; }
   /// The calling thread's stream, its context made current; NULL on the CPU.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstdlib>
 #include <cstring>
 
 #include "fake_state.hpp"
@@ -45,6 +46,19 @@ CuResult fill_32_async(CuPointer to, unsigned value, std::size_t count, CuStream
     char* data = state().memory->at(to, count * 4, "fill writes");
     for (std::size_t i = 0; i < count; ++i) std::memcpy(data + i * 4, &value, 4);
   });
+}
+
+CuResult host_allocate(void** data, std::size_t bytes, unsigned) {
+  const Entry entry("cuMemHostAlloc");
+  if (entry.error) return entry.error;
+  if (const CuResult error = outside_capture("cuMemHostAlloc")) return error;
+  *data = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+  return *data ? 0 : kCuOutOfMemory;
+}
+CuResult host_release(void* data) {
+  const Entry entry("cuMemFreeHost");
+  std::free(data);
+  return entry.error;
 }
 
 static CuResult copy_host(const char* name, const std::function<void(DeviceMemory&)>& copy) {

@@ -6,6 +6,10 @@
 namespace attnrt::fake::entry {
 
 CuResult init(unsigned) { return Entry("cuInit", false).error; }
+CuResult driver_version(int* version) {
+  *version = 13000;
+  return Entry("cuDriverGetVersion", false).error;
+}
 CuResult error_name(CuResult error, const char** name) {
   static const std::map<CuResult, const char*> names = {
       {0, "CUDA_SUCCESS"},

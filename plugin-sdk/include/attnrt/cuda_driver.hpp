@@ -26,10 +26,11 @@ using CuEvent = struct CuEventObject*;
 using CuGraph = struct CuGraphObject*;
 using CuGraphExec = struct CuGraphExecObject*;
 
-constexpr CuResult kCuInvalidValue = 1, kCuOutOfMemory = 2, kCuNoDevice = 100, kCuInvalidDevice = 101,
-                   kCuInvalidContext = 201, kCuNoBinaryForGpu = 209, kCuNotFound = 500, kCuIllegalAddress = 700,
-                   kCuLaunchOutOfResources = 701, kCuLaunchFailed = 719, kCuCaptureUnsupported = 900,
-                   kCuCaptureInvalidated = 901;
+constexpr CuResult kCuInvalidValue = 1, kCuOutOfMemory = 2, kCuNotInitialized = 3, kCuDevicesUnavailable = 46,
+                   kCuNoDevice = 100, kCuInvalidDevice = 101, kCuInvalidImage = 200, kCuInvalidContext = 201,
+                   kCuNoBinaryForGpu = 209, kCuUnsupportedPtx = 222, kCuNotFound = 500, kCuIllegalAddress = 700,
+                   kCuLaunchOutOfResources = 701, kCuLaunchFailed = 719, kCuSystemDriverMismatch = 803,
+                   kCuCompatNotSupported = 804, kCuCaptureUnsupported = 900, kCuCaptureInvalidated = 901;
 constexpr int kCuComputeMajor = 75, kCuComputeMinor = 76, kCuMultiprocessors = 16,
               kCuSharedBytesOptIn = 97;  ///< attributes
 constexpr int kCuFuncMaxDynamicShared = 8;
@@ -97,7 +98,10 @@ struct CuCopy2d {
   X(event_record, "cuEventRecord", (CuEvent event, CuStream stream))                                         \
   X(event_finish, "cuEventSynchronize", (CuEvent event))                                                     \
   X(event_elapsed, "cuEventElapsedTime", (float* milliseconds, CuEvent begin, CuEvent end))                  \
-  X(event_destroy, "cuEventDestroy_v2", (CuEvent event))
+  X(event_destroy, "cuEventDestroy_v2", (CuEvent event))                                                     \
+  X(host_allocate, "cuMemHostAlloc", (void** data, std::size_t bytes, unsigned flags))                       \
+  X(host_release, "cuMemFreeHost", (void* data))                                                             \
+  X(driver_version, "cuDriverGetVersion", (int* version))
 
 /// The table. Every entry is set. [thread-safe as the driver is]
 struct CudaDriver {

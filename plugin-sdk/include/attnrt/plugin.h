@@ -349,8 +349,8 @@ typedef struct attnrt_executor {
   void (*parallel_for)(void* self, int64_t n, int64_t grain, attnrt_task task, void* arg);
 } attnrt_executor;
 
-/* CPU: const attnrt_executor*, NULL = the calling thread. CUDA: CUstream. ROCm: hipStream_t. Device contexts are made
- * current by the caller. CPU calls have finished when they return; device calls are enqueued. */
+/* CPU: const attnrt_executor*, NULL = the calling thread. CUDA: CUstream. ROCm: hipStream_t. The caller makes the
+ * device's primary context current. CPU calls have finished when they return; device calls are enqueued. */
 typedef const void* attnrt_stream;
 
 /* ---- the host as a plugin sees it ------------------------------------------------------------------------ */
@@ -466,7 +466,7 @@ typedef struct attnrt_run_args {
   const attnrt_tensor* sinks;           /* [Hq] fp32 or q dtype: one more logit in the denominator, no value */
   const attnrt_tensor* alibi_slopes;    /* [Hq] fp32: s += slope * (key_pos - query_pos) */
   const attnrt_tensor* dense_mask;      /* bool, fp16 or fp32 [R or 1, Hq or 1, Q, K]: true = seen; numbers are added */
-  const attnrt_tensor* tree_mask;       /* fp32 [R or 1, Q, Q], added to the last Q x Q scores in place of causality */
+  const attnrt_tensor* tree_mask;       /* fp32 [R or 1, Q, Q], Q >= max_query_len: added to a request's last scores */
   const attnrt_tensor* prefix_ranges;   /* [T, 2] i32 inclusive positions seen both ways, (-1, -1) = none */
   const attnrt_tensor* sparse_indices;  /* [T, topk] i32 logical positions in the request, -1 = none */
   const attnrt_block_sparse* block_sparse;

@@ -66,7 +66,8 @@ class Executor {
   /// Workers that may call the body at once; 1 on the calling thread alone.
   uint32_t num_workers() const noexcept { return executor_ && executor_->num_workers ? executor_->num_workers : 1; }
 
-  /// Runs body(begin, end, worker) over [0, n) in pieces of at most `grain`, in one where there is one worker. The body must not throw.
+  /// Runs body(begin, end, worker) over [0, n) in pieces of at most `grain`, in one where there is one worker. The body
+  /// must not throw.
   template <class Body>
   void parallel_for(int64_t n, int64_t grain, Body&& body) const {
     static_assert(noexcept(body(int64_t{}, int64_t{}, uint32_t{})), "a parallel body is noexcept: it crosses the ABI");
