@@ -191,6 +191,9 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   if (args.k_scale) a.k_scale_stride_head = step(args.k_scale, 1);
   if (args.v_scale) a.v_scale_stride_head = step(args.v_scale, 1);
   if (args.tree_mask) {
+    want_size("tree_mask", *args.tree_mask, 0, plan.num_seqs_, true);
+    want_size("tree_mask", *args.tree_mask, 1, plan.max_query_len_, false);
+    want_size("tree_mask", *args.tree_mask, 2, plan.max_query_len_, false);
     a.tree_stride_request = step(args.tree_mask, 0);
     a.tree_stride_row = args.tree_mask->strides[1];
     a.tree_stride_key = args.tree_mask->strides[2];

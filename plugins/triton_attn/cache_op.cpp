@@ -58,6 +58,8 @@ void refuse_missing(const attnrt_problem& p, const sdk::Diag& diag) {
     if (needed && !find(w)) refuse_kernel(p, w.kernel, diag);
   };
   const bool paged = sdk::is_paged(p.kv_layouts), lse = p.features & ATTNRT_FEATURE_LSE;
+  if (p.num_heads > 65535)
+    diag.add(ATTNRT_WHY_OTHER, sdk::say("num_heads is ", p.num_heads, ", wanted at most 65535, the rows of a grid"));
   need(paged, write_wanted(p, p.arch, p.q_dtype));
   need(paged && p.kv_dtype != p.q_dtype, write_wanted(p, p.arch, p.kv_dtype));
   need(lse, merge_wanted(p, p.arch, p.out_dtype));
@@ -66,6 +68,11 @@ void refuse_missing(const attnrt_problem& p, const sdk::Diag& diag) {
 
 CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(gpu::Device::open(info.device.id)) {
   const attnrt_problem& p = problem_;
+  if (const uint32_t arch = device_.arch(); arch != p.arch)
+    throw sdk::Error(ATTNRT_UNAVAILABLE,
+                     sdk::say("CUDA's device ", info.device.id, " has compute capability ", arch / 10, ".", arch % 10,
+                              ", wanted the problem's ", p.arch / 10, ".", p.arch % 10,
+                              "; where devices differ CUDA_DEVICE_ORDER=PCI_BUS_ID keeps their order"));
   if (sdk::is_paged(p.kv_layouts)) {
     write_rows_ = load(find(write_wanted(p, device_.arch(), p.q_dtype)), "write_kv", kWriteKvMembers);
     write_stored_ = load(find(write_wanted(p, device_.arch(), p.kv_dtype)), "write_kv", kWriteKvMembers);

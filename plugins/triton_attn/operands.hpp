@@ -44,6 +44,13 @@ inline void want_absent(const char* call, const char* name, const attnrt_tensor*
                      sdk::say(call, ": ", name, " is given, wanted NULL: this kernel does not read it"));
 }
 
+/// Throws INVALID unless a dimension has at least `least` elements, or 1 that serves all.
+inline void want_size(const char* name, const attnrt_tensor& tensor, int32_t dim, int64_t least, bool or_one) {
+  if (tensor.shape[dim] < least && !(or_one && tensor.shape[dim] == 1))
+    throw sdk::Error(ATTNRT_INVALID, sdk::say("run: ", name, ".shape[", dim, "] is ", tensor.shape[dim],
+                                              ", wanted at least ", least, or_one ? " or 1" : ""));
+}
+
 /// Throws INVALID unless the last `dims` dimensions lie without gaps.
 inline void want_dense(const char* name, const attnrt_tensor* tensor, int32_t dims) {
   int64_t step = 1;

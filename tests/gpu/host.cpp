@@ -156,17 +156,27 @@ TEST_CASE("each failure of the device is a status and a sentence") {
   SECTION("no device") {
     fake::Plugin plugin({90, 132, 227 * 1024, 0});
     Sink sink, other;
-    CHECK(plugin.table().available({ATTNRT_DEVICE_CUDA, 0}, sink.get()) == ATTNRT_UNAVAILABLE);
-    CHECK(sink.words().find("CUDA_ERROR_INVALID_DEVICE") != std::string::npos);
+    const uint64_t before = fake::calls("cuInit");
+    CHECK(plugin.table().available({ATTNRT_DEVICE_CUDA, 0}, sink.get()) == ATTNRT_OK);
+    CHECK(fake::calls("cuInit") == before);  // the engine may fork yet
     CHECK(create(plugin.variant("TRITON_ATTN", "aot"), p, other) == ATTNRT_UNAVAILABLE);
+    CHECK(other.words().find("CUDA_ERROR_INVALID_DEVICE") != std::string::npos);
     CHECK(other.count() == 1);
+  }
+  SECTION("a driver that was used before a fork") {
+    fake::Plugin plugin;
+    fake::fail("cuInit", sdk::kCuNotInitialized);
+    Sink sink;
+    CHECK(create(plugin.variant("TRITON_ATTN", "aot"), p, sink) == ATTNRT_UNAVAILABLE);
+    CHECK(sink.words().find("cuInit answered 3") != std::string::npos);
   }
   SECTION("an architecture that nothing was compiled for") {
     fake::Plugin plugin({75, 40, 64 * 1024, 1});
-    Sink sink, other;
-    CHECK(plugin.table().available({ATTNRT_DEVICE_CUDA, 0}, sink.get()) == ATTNRT_UNAVAILABLE);
-    CHECK(sink.words() == "no kernel was compiled for compute capability 7.5");
-    CHECK(create(plugin.variant("TRITON_ATTN", "aot"), p, other) == ATTNRT_UNAVAILABLE);
+    Sink sink;
+    CHECK(create(plugin.variant("TRITON_ATTN", "aot"), p, sink) == ATTNRT_UNAVAILABLE);
+    CHECK(sink.words() ==
+          "CUDA's device 0 has compute capability 7.5, wanted the problem's 9.0; where devices differ "
+          "CUDA_DEVICE_ORDER=PCI_BUS_ID keeps their order");
   }
   SECTION("too little shared memory") {
     fake::Plugin plugin({90, 132, 48 * 1024, 1});
@@ -187,6 +197,30 @@ TEST_CASE("each failure of the device is a status and a sentence") {
     Sink sink, good;
     CHECK(create(plugin.variant("TRITON_ATTN", "aot"), p, sink) == ATTNRT_FAILED);
     CHECK(create(plugin.variant("TRITON_ATTN", "aot"), p, good) == ATTNRT_OK);
+  }
+  SECTION("a tree mask that is too small") {
+    fake::Plugin plugin;
+    conformance::CudaMemory memory(*fake::driver(), 0, true);
+    const attnrt_variant& v = plugin.variant("TREE_ATTN", "aot");
+    attnrt_problem tree = p;
+    tree.features |= ATTNRT_FEATURE_TREE_MASK;
+    const conformance::Rig rig(v, memory, tree);
+    Batch batch(rig, {{1, 40}, {3, 20}});
+    Sink sink, narrow, few;
+    REQUIRE(v.plan_update(batch.launch->plan(), &batch.launch->batch(), batch.launch->stream(), sink.get()) ==
+            ATTNRT_OK);
+    attnrt_run_args args = batch.launch->args();
+    REQUIRE(args.tree_mask);
+    attnrt_tensor mask = *args.tree_mask;
+    args.tree_mask = &mask;
+    int64_t shape[3] = {2, 3, 2};
+    mask.shape = shape;
+    CHECK(v.run(batch.launch->plan(), &args, batch.launch->stream(), narrow.get()) == ATTNRT_INVALID);
+    CHECK(narrow.words() == "run: tree_mask.shape[2] is 2, wanted at least 3");
+    shape[2] = 3;
+    CHECK(v.run(batch.launch->plan(), &args, batch.launch->stream(), sink.get()) == ATTNRT_OK);
+    shape[0] = 0;
+    CHECK(v.run(batch.launch->plan(), &args, batch.launch->stream(), few.get()) == ATTNRT_INVALID);
   }
   SECTION("a copy or a launch that fails, and the next that does not") {
     fake::Plugin plugin;
@@ -214,6 +248,37 @@ TEST_CASE("each failure of the device is a status and a sentence") {
     CHECK(failed.words() == "cuLaunchKernel answered 701 (CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES), wanted 0");
     CHECK(run(again) == ATTNRT_OK);
   }
+}
+
+TEST_CASE("the kit's memory starts where it is asked to, and its page-locked part is the host's") {
+  fake::Plugin plugin;
+  conformance::CudaMemory memory(*fake::driver(), 0, true);
+  // The fake gives pages; a real driver gives multiples of 256, as this one does.
+  static sdk::CudaDriver odd;
+  odd = *fake::driver();
+  odd.allocate = [](sdk::CuPointer* data, std::size_t bytes) {
+    const sdk::CuResult error = fake::driver()->allocate(data, bytes + 256);
+    *data += 256;
+    return error;
+  };
+  odd.release = [](sdk::CuPointer data) { return fake::driver()->release(data - 256); };
+  conformance::CudaMemory moved(odd, 0, false);
+  for (const std::size_t alignment : {64, 256, 1024, 4096}) {
+    CAPTURE(alignment);
+    conformance::Buffer buffer(moved, 5000, 0x5a, alignment);
+    REQUIRE(buffer.ok());
+    CHECK(reinterpret_cast<uintptr_t>(buffer.data()) % alignment == 0);
+    CHECK(buffer.read() == std::vector<uint8_t>(5000, 0x5a));
+    CHECK(buffer.guard_damage() == 0);
+  }
+  CHECK(moved.trouble() == "");
+  conformance::Buffer pinned(memory.pinned(), 100);
+  REQUIRE(pinned.ok());
+  std::fill_n(pinned.data(), 100, 'x');
+  CHECK(pinned.read() == std::vector<uint8_t>(100, 'x'));
+  CHECK(pinned.guard_damage() == 0);
+  CHECK(memory.trouble() == "");
+  CHECK(fake::calls("cuMemHostAlloc") == 1);
 }
 
 TEST_CASE("sequences that a kernel could not address are refused before there is a plan") {

@@ -64,7 +64,7 @@ class Device {
       driver_.module_unload(module);
       want(driver_, "cuModuleGetFunction", error);
     }
-    if (image.shared_bytes > 48 * 1024)
+    if (image.shared_bytes >= 48 * 1024)
       want(driver_, "cuFuncSetAttribute",
            driver_.function_set(function.handle, sdk::kCuFuncMaxDynamicShared, static_cast<int>(image.shared_bytes)));
     return functions_.emplace(image.data, function).first->second;
@@ -93,6 +93,7 @@ class Device {
 
   Device(const CudaDriver& used, int32_t ordinal) : driver_(used) {
     sdk::CuDevice device = 0;
+    want(driver_, "cuInit", driver_.init(0));
     want(driver_, "cuDeviceGet", driver_.device_get(&device, ordinal));
     int major = 0, minor = 0, shared = 0, multiprocessors = 0;
     for (const auto& [attribute, value] : {std::pair(sdk::kCuComputeMajor, &major),

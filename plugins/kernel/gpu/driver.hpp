@@ -18,9 +18,15 @@ constexpr attnrt_status status_of(sdk::CuResult error) {
   switch (error) {
     case sdk::kCuOutOfMemory:
       return ATTNRT_NO_MEMORY;
+    case sdk::kCuNotInitialized:  // in a child of a process that used the driver
+    case sdk::kCuDevicesUnavailable:
     case sdk::kCuNoDevice:
     case sdk::kCuInvalidDevice:
+    case sdk::kCuInvalidImage:
     case sdk::kCuNoBinaryForGpu:
+    case sdk::kCuUnsupportedPtx:
+    case sdk::kCuSystemDriverMismatch:
+    case sdk::kCuCompatNotSupported:
       return ATTNRT_UNAVAILABLE;
     default:
       return ATTNRT_FAILED;
@@ -33,7 +39,8 @@ inline void want(const CudaDriver& driver, const char* call, sdk::CuResult error
     throw sdk::Error(status_of(error), sdk::say(call, " answered ", error, " (", driver.name_of(error), "), wanted 0"));
 }
 
-/// The driver in use, or NULL and why there is none. libcuda.so.1 is loaded at the first question. [thread-safe]
+/// The driver in use, or NULL and why there is none. libcuda.so.1 is loaded at the first question; cuInit waits for the
+/// first device that is opened, for a process that has called it cannot use CUDA in its forked children. [thread-safe]
 class DriverSlot {
  public:
   const CudaDriver* get(std::string& why) {
@@ -48,9 +55,10 @@ class DriverSlot {
   struct Loaded {
     Loaded() {
       why = sdk::load_cuda_driver(table);
-      if (!why.empty()) return;
-      if (const int error = table.init(0))
-        why = sdk::say("cuInit answered ", error, " (", table.name_of(error), "), wanted 0");
+      int version = 0;
+      if (why.empty() && (table.driver_version(&version) || version < 12000))
+        why = sdk::say("libcuda.so.1 is a driver for CUDA ", version / 1000, ".", version % 1000 / 10,
+                       ", wanted 12.0 or later");
     }
     CudaDriver table;
     std::string why;
