@@ -73,7 +73,8 @@ void print_docs(const Runtime& runtime) {
   for (const json::value& plugin : array_at(list, "plugins"))
     for (const json::value& backend : array_at(plugin, "backends"))
       sheets.push_back(json::parse(runtime.show(text_at(backend, "name"))));
-  fmt::print("# Support matrix\n\nMade by `attnrt docs` from the manifests of the plugins that are loaded or wait for a device.\n\n");
+  fmt::print("# Support matrix\n\n"
+             "Made by `attnrt docs` from the manifests of the plugins that are loaded or wait for a device.\n\n");
   print_matrix(sheets, "standard", "Standard attention, and MLA prefill");
   print_matrix(sheets, "mla", "MLA decode");
 
@@ -107,8 +108,8 @@ void print_docs(const Runtime& runtime) {
 
 void add_docs(CLI::App& app, Action& action) {
   const auto as_json = std::make_shared<bool>(false);
-  CLI::App* verb =
-      app.add_subcommand("docs", "The support matrix and the priority lists as Markdown, from the plugins that are here");
+  CLI::App* verb = app.add_subcommand(
+      "docs", "The support matrix and the priority lists as Markdown, from the plugins that are here");
   verb->add_flag("--json", *as_json, "The sheets and the table behind it, as JSON");
   verb->callback([as_json, &action] {
     action = [as_json](const GlobalFlags& flags) -> int {

@@ -81,8 +81,8 @@ std::string take_attention_config(std::vector<std::string>& arguments) {
 
 void add_global_flags(CLI::App& app, GlobalFlags& flags) {
   app.add_option("--plugin-path", flags.plugin_path,
-                 "Folders or .so files with plugins, a colon list of absolute paths; an empty element is the default folder "
-                 "[ATTNRT_PLUGIN_PATH]")
+                 "Folders or .so files with plugins, a colon list of absolute paths; an empty element is the default "
+                 "folder [ATTNRT_PLUGIN_PATH]")
       ->type_name("DIRS");
   app.add_option("--priority", flags.priority_file, "Priority table in place of the shipped one [ATTNRT_PRIORITY]")
       ->type_name("FILE");

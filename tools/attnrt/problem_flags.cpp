@@ -77,7 +77,8 @@ void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
         ->group("The problem");
   };
   value("--device", "DEV", flags.device,
-        "cpu, cpu:avx2, cuda:0 (a real one), cuda:9.0 or rocm:gfx942 (need not be here); default: cuda:0, rocm:0 or cpu, the first that is here");
+        "cpu, cpu:avx2, cuda:0 (a real one), cuda:9.0 or rocm:gfx942 (need not be here); default: cuda:0, rocm:0 or "
+        "cpu, the first that is here");
   value("--dtype", "TYPE", flags.dtype, "of q, k, v and the output: fp32, fp16, bf16 (default), fp8_e4m3, fp8_e5m2");
   value("--kv-cache-dtype", "TYPE", flags.kv_cache_dtype, "of the cache: auto (default, as --dtype) or a dtype");
   value("--head-size", "N", flags.head_size, "of q and k: 128");
@@ -89,7 +90,8 @@ void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
         "of the cache: nhd, hnd, native or contiguous (no cache); default: any");
   value("--attn-type", "NAME", flags.attn_type, "decoder (default), encoder, encoder_only, encoder_decoder");
   value("--phase", "NAME", flags.phase, "prefill, decode or mixed (default; encoders: prefill)");
-  value("--sliding-window", "N", flags.sliding_window, "decoder: keys a query sees at most, its own included; else N - 1 on each side");
+  value("--sliding-window", "N", flags.sliding_window,
+        "decoder: keys a query sees at most, its own included; else N - 1 on each side");
   value("--softcap", "X", flags.softcap, "scores become X * tanh(score / X)");
   value("--decode-query-len", "N", flags.decode_query_len,
         "query tokens of a decoding request, drafts included; default 1");

@@ -37,7 +37,11 @@ std::string summary(const VerifyResult& r) {
 }  // namespace
 
 bool VerifyReport::passed() const {
-  return !results.empty() &&
+  const auto of_variant = [](const VerifyResult& r) { return !r.job.variant.empty(); };
+  const auto on_device = [](const VerifyResult& r) { return !r.device.empty(); };
+  const bool ran = std::none_of(results.begin(), results.end(), of_variant) ||
+                   std::any_of(results.begin(), results.end(), on_device);
+  return ran && !results.empty() &&
          std::all_of(results.begin(), results.end(), [](const VerifyResult& r) { return r.passed(); });
 }
 

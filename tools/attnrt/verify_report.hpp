@@ -20,6 +20,7 @@ struct VerifyReport {
   std::vector<VerifySkip> skips;
   double seconds = 0;
 
+  /// Nothing failed, and where variants were asked about at least one met its device.
   bool passed() const;
 };
 
