@@ -10,7 +10,7 @@ import ast
 import concurrent.futures
 import dataclasses
 import hashlib
-import importlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -25,6 +25,9 @@ KERNELS = HERE.parent / "kernels"
 OPTIONS = {"enable_fp_fusion": False}
 ENVIRONMENT = {"TRITON_DISABLE_LINE_INFO": "1", "TRITON_DEFAULT_FP_FUSION": "0"}
 TRITON = "3.9.0"
+# Triton brings two. This one is of CUDA 12, whose drivers know what it writes; the other, which Triton would take from 9.0
+# on, is of CUDA 13 and writes a later version of the ELF format.
+ASSEMBLER = "ptxas"
 
 sys.path[:0] = [str(HERE), str(KERNELS)]
 import signature  # noqa: E402
@@ -48,7 +51,7 @@ def unit_hash(unit):
     for module, text in sorted(sources(unit.kernel).items()):
         digest.update(module.encode() + b"\0" + text + b"\0")
     types, hints = signature.of(parameters(unit.kernel), unit)
-    digest.update(repr((TRITON, OPTIONS, dataclasses.astuple(unit), types, hints)).encode())
+    digest.update(repr((TRITON, ASSEMBLER, OPTIONS, dataclasses.astuple(unit), types, hints)).encode())
     return digest.hexdigest()
 
 
@@ -60,9 +63,8 @@ def parameters(kernel):
 
 
 def tool(name):
-    import triton
-
-    return str(pathlib.Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / name)
+    triton = pathlib.Path(importlib.util.find_spec("triton").origin).parent
+    return str(triton / "backends" / "nvidia" / "bin" / name)
 
 
 def costs(cubin_path):
@@ -84,7 +86,7 @@ def compile_unit(unit, folder):
     if report.exists():
         return unit, key, False
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        os.environ.update(ENVIRONMENT, TRITON_CACHE_DIR=scratch)
+        os.environ.update(ENVIRONMENT, TRITON_CACHE_DIR=scratch, TRITON_PTXAS_BLACKWELL_PATH=tool(ASSEMBLER))
         import triton
         from triton.backends.compiler import GPUTarget
         from triton.compiler import ASTSource
@@ -103,6 +105,10 @@ def compile_unit(unit, folder):
         parameters = [[name, signature.letter(types[name])] for name in kernel.arg_names if types[name] != "constexpr"]
         facts = {"symbol": built.metadata.name, "shared": built.metadata.shared, "parameters": parameters,
                  "global_scratch": built.metadata.global_scratch_size, **costs(image)}
+        # What launches take for granted.
+        taken = {"num_warps": unit.warps, "num_ctas": 1, "profile_scratch_size": 0}
+        if wrong := {name: value for name in taken if (value := getattr(built.metadata, name)) != taken[name]}:
+            raise RuntimeError(f"{unit.name} has {wrong}, wanted {taken}")
         image.rename(folder / f"{key}.cubin")
         text = pathlib.Path(scratch) / "json"
         text.write_text(json.dumps(facts))

@@ -96,7 +96,7 @@ def attention_units(arch):
 
 def latent_units(arch):
     for q in ("fp16", "bf16", "fp32"):
-        for kv in (q, "e4m3") if q != "fp32" else (q,):
+        for kv in (q, *KV_FP8) if q != "fp32" else (q,):
             for even in (1, 0) if q != "fp32" else (0,):
                 shape = (16, 32, 8, 2) if kv == q or even else (16, 16, 8, 2)  # BLOCK_M, TILE, warps, stages
                 if q == "fp32":

@@ -28,7 +28,10 @@ def fold(state, out_ptr, lse_ptr, out_stride_token, out_stride_head, lse_stride_
     level = tl.where(new_top == float("-inf"), 0.0, new_top)
     weight = tl.exp(lse - level)
     fade = tl.exp(top - level)
-    return acc * fade + row * weight, total * fade + weight, new_top
+    # What stands alone stays as it is: a sum with 0 would lose the sign of -0.
+    both = acc * fade + row * weight
+    acc = tl.where(top == float("-inf"), row * weight, tl.where(lse == float("-inf"), acc, both))
+    return acc, total * fade + weight, new_top
 
 
 @triton.jit
