@@ -11,6 +11,14 @@ namespace {
 /// Below these it does not pay in every layout (docs/performance.md): what two requests save of reading keys, the
 /// second pass takes back; a short prefix lies in the processor's cache anyway.
 constexpr int32_t kLeastSharers = 4, kLeastKeys = 512;
+/// Where each request alone would use rows as they lie: together they are packed.
+constexpr int32_t kLeastSharersOfRows = 6;
+
+int32_t least_sharers(const AttentionShape& shape, const AttentionKernels& kernels) {
+  const bool packs =
+      shape.native || shape.bytes || shape.latent || static_cast<int64_t>(shape.group) > kernels.row_walk_rows;
+  return packs ? kLeastSharers : kLeastSharersOfRows;
+}
 
 /// Do all queries of a request see all of its first keys?
 bool sees_all(const AttentionShape& shape, const attnrt_batch& b, int32_t request, int64_t keys) {
@@ -51,7 +59,7 @@ CommonPrefix find_common_prefix(const AttentionShape& shape, const AttentionKern
     sharers[prefix.num_sharers++] = {r, static_cast<int32_t>(rows), used};
     used += floats;
   }
-  return prefix.num_sharers < kLeastSharers ? CommonPrefix{0, 0} : prefix;
+  return prefix.num_sharers < least_sharers(shape, kernels) ? CommonPrefix{0, 0} : prefix;
 }
 
 }  // namespace attnrt::cpu
