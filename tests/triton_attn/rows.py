@@ -77,10 +77,10 @@ def check_states(kernels, options):
     outs = [random.normal(0, 1, (tokens, heads, size)).astype(partial) for _ in range(count)]
     lses = [random.normal(0, 4, (tokens, heads)).astype(np.float32) for _ in range(count)]
     for index, lse in enumerate(lses):
+        outs[index][..., 0] = -0.0
         lse[index % tokens] = [np.nan, np.inf, -np.inf]
         outs[index][index % tokens] = np.nan
         lse[5] = -np.inf
-        outs[index][..., 0] = -0.0
     out, got = np.full((tokens + 1, heads, size), 77, dtype), np.full((tokens + 1, heads), 77, np.float32)
     arguments = {"out_ptr": out, "lse_ptr": got, "flags": FLAG["lse"], "num_partials": count,
                  "num_merged_tokens": merged, "head_size_v": size,
