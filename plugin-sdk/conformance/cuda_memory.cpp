@@ -2,7 +2,6 @@
 #include "conformance/cuda_memory.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "attnrt/check.hpp"
@@ -79,16 +78,6 @@ void CudaMemory::Pinned::release(void* data) {
   owner_.stream();
   owner_.good("cuMemFreeHost", owner_.driver_.host_release(data));
 }
-void CudaMemory::Pinned::copy_in(void* to, const void* from, std::size_t bytes) {
-  if (bytes) std::memcpy(to, from, bytes);
-}
-void CudaMemory::Pinned::copy_out(void* to, const void* from, std::size_t bytes) {
-  if (bytes) std::memcpy(to, from, bytes);
-}
-void CudaMemory::Pinned::fill(void* to, uint8_t byte, std::size_t bytes) {
-  if (bytes) std::memset(to, byte, bytes);
-}
-
 void CudaMemory::copy_in(void* to, const void* from, std::size_t bytes) {
   stream();
   if (bytes) good("cuMemcpyHtoD", driver_.copy_to_device(pointer(to), from, bytes));
@@ -106,11 +95,15 @@ void CudaMemory::fill(void* to, uint8_t byte, std::size_t bytes) {
 attnrt_stream CudaMemory::stream() {
   if (!context_) return nullptr;
   good("cuCtxSetCurrent", driver_.context_set(context_));
-  const std::lock_guard lock(mutex_);
-  sdk::CuStream& own = streams_[std::this_thread::get_id()];
+  sdk::CuStream own = nullptr;
   sdk::CuResult error = 0;
-  if (!own && (error = driver_.stream_create(&own, 0)) && trouble_.empty())
-    trouble_ = sdk::say("cuStreamCreate answered ", error, " (", driver_.name_of(error), ")");
+  {
+    const std::lock_guard lock(mutex_);
+    sdk::CuStream& kept = streams_[std::this_thread::get_id()];
+    if (!kept) error = driver_.stream_create(&kept, 0);
+    own = kept;
+  }
+  good("cuStreamCreate", error);
   return own;
 }
 void CudaMemory::finish(attnrt_stream stream) {

@@ -43,16 +43,11 @@ class CudaMemory final : public Memory {
 
  private:
   // Host memory by cuMemHostAlloc, whose pieces start at pages.
-  class Pinned final : public Memory {
+  class Pinned final : public HostMemory {
    public:
     explicit Pinned(CudaMemory& owner) : owner_(owner) {}
-    attnrt_device device() const override { return {ATTNRT_DEVICE_CPU, 0}; }
     void* allocate(std::size_t bytes, std::size_t alignment) override;
     void release(void* data) override;
-    void copy_in(void* to, const void* from, std::size_t bytes) override;
-    void copy_out(void* to, const void* from, std::size_t bytes) override;
-    void fill(void* to, uint8_t byte, std::size_t bytes) override;
-    void finish(attnrt_stream) override {}
 
    private:
     CudaMemory& owner_;

@@ -44,7 +44,7 @@ class Memory {
 };
 
 /// Host memory.
-class HostMemory final : public Memory {
+class HostMemory : public Memory {
  public:
   attnrt_device device() const override { return {ATTNRT_DEVICE_CPU, 0}; }
   void* allocate(std::size_t bytes, std::size_t alignment) override;
