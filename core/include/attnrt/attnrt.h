@@ -46,8 +46,8 @@ ATTNRT_EXPORT const char* attnrt_version(void);
 typedef struct attnrt_options {
   uint32_t struct_size;
   uint32_t flags;                /* ATTNRT_OPTION_* */
-  const char* plugin_path;       /* colon list of absolute folders or files (.so), an empty element is the default folder;
-                                    else ATTNRT_PLUGIN_PATH */
+  const char* plugin_path;       /* colon list of absolute folders or files (.so), an empty element is the default
+                                    folder; else ATTNRT_PLUGIN_PATH */
   const char* priority_file;     /* else ATTNRT_PRIORITY, else the shipped configs/priority.json */
   const char* attention_backend; /* explicit choice: "CPU_ATTN", "FLASH_ATTN/FA2", "auto" */
   const char* attention_config;  /* a JSON object: {"backend": "...", "mla_prefill_backend": "...", ...} */
@@ -104,8 +104,8 @@ ATTNRT_EXPORT const attnrt_executor* attnrt_default_executor(attnrt_runtime* run
 
 /* Fills a problem with defaults for a device: a causal decoder on a paged cache, mixed phase, bf16, 32 query and 8 KV
  * heads of 128, no limit on layout or block size, exact host lengths provided. `device` is "cpu", "cpu:avx2", "cuda:0"
- * (that real device), "cuda:9.0" or "rocm:gfx942" (hardware that need not be here); NULL = this machine's first CUDA device, else
- * ROCm, else its CPU. */
+ * (that real device), "cuda:9.0" or "rocm:gfx942" (hardware that need not be here); NULL = this machine's first CUDA
+ * device, else ROCm, else its CPU. */
 ATTNRT_EXPORT attnrt_status attnrt_problem_init(attnrt_runtime* runtime, const char* device, attnrt_problem* problem);
 
 /* Chooses a backend. Bits in problem.features that follow from other fields (window, softcap, causal, ...) are added;
