@@ -3,8 +3,9 @@
 // panel_layout.hpp: where the keys and values of one KV head lie in a page that register tiles read as it is.
 //   keys    panels of `key_width` tokens, [dim / pair][token][pair]: a step of a tile reads whole vectors of tokens
 //   values  panels of up to 64 dims, [token / pair][dim][pair]
-// pair = 2 where the dot instruction takes two bf16 at a time (the VNNI order), else 1. Values follow the keys, padded
-// to 16 dims. A cache of this layout serves every instruction set, so nothing here depends on one.
+// pair = 2 where the dot instruction takes two bf16 at a time (the VNNI order), 4 for numbers of 8 bits (byte_at), else 1.
+// Values follow the keys, padded to 16 dims; scales of the keys' rows, then of the values', follow both. A cache of this
+// layout serves every instruction set, so nothing here depends on one.
 #ifndef ATTNRT_KERNEL_PANEL_LAYOUT_HPP
 #define ATTNRT_KERNEL_PANEL_LAYOUT_HPP
 #include <cstdint>
@@ -21,6 +22,7 @@ struct PanelLayout {
   int64_t head_size_v;
   int64_t bytes;        ///< of an element
   int64_t pair;
+  int64_t row_scale;    ///< bytes of the scale of a row, 0 = none
 
   [[gnu::always_inline]] constexpr int64_t key_width() const {
     return tokens % kPanelWidth == 0 ? kPanelWidth : kGranule;
@@ -35,7 +37,10 @@ struct PanelLayout {
   }
 
   [[gnu::always_inline]] constexpr int64_t key_bytes() const { return tokens * head_size_qk * bytes; }
-  [[gnu::always_inline]] constexpr int64_t head_bytes() const { return key_bytes() + tokens * padded_v() * bytes; }
+  [[gnu::always_inline]] constexpr int64_t head_bytes() const { return value_scales_at() + tokens * row_scale; }
+  /// Of the first token.
+  [[gnu::always_inline]] constexpr int64_t key_scales_at() const { return key_bytes() + tokens * padded_v() * bytes; }
+  [[gnu::always_inline]] constexpr int64_t value_scales_at() const { return key_scales_at() + tokens * row_scale; }
   /// Bytes between two steps of a key panel; a step is `pair` dims.
   [[gnu::always_inline]] constexpr int64_t key_step() const { return key_width() * pair * bytes; }
   /// Of the first step of a token.
@@ -57,6 +62,14 @@ struct PanelLayout {
     return value_at(token, panel) + (dim * pair + token % pair) * bytes;
   }
 };
+
+/// Numbers of 8 bits stand in chunks of kGranule lanes (tokens of keys, dims of values) x 4 elements (dims, tokens). Of
+/// four lanes come the elements 0 and 1 of each, then 2 and 3: widened by an interleave within quarters of a register,
+/// a chunk becomes two vectors of pairs in the VNNI order.
+constexpr int64_t kByteElements = 4, kByteChunk = kGranule * kByteElements;
+[[gnu::always_inline]] constexpr int64_t byte_at(int64_t lane, int64_t element) {
+  return lane / 4 * 16 + element / 2 * 8 + lane % 4 * 2 + element % 2;
+}
 
 }  // namespace attnrt::kernel
 #endif

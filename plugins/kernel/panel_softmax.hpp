@@ -157,10 +157,11 @@ ATTNRT_KERNEL_INLINE void raise_maxima(float* max, const float* tile_max, float*
 
 /// Weights of the columns [begin, end) from scores * scale below their maximum, in place: of type D::A, packed to the
 /// row's start; columns of [from, to) outside of them become 0. `factor`: of the sums before. `from` is a multiple of
-/// kGranule, `to` one of D::kPair.
+/// kGranule, `to` one of D::kPair. `columns`: what each weight is multiplied by after it was summed, NULL = 1.
 template <class D, int Degree, bool Exact>
 inline void weigh_row(float* s, int64_t begin, int64_t end, int64_t from, int64_t to, float scale, float max,
-                      float factor, float* sum, [[maybe_unused]] float* exact) {
+                      float factor, float* sum, [[maybe_unused]] float* exact,
+                      const float* columns = nullptr) {
   auto* weights = reinterpret_cast<typename D::A*>(s);
   const int64_t first = begin / kLanes * kLanes, last = (end + kLanes - 1) / kLanes * kLanes;
   const auto clear = [&](int64_t a, int64_t b) {
@@ -174,35 +175,37 @@ inline void weigh_row(float* s, int64_t begin, int64_t end, int64_t from, int64_
   if constexpr (D::kRoundsWeights) {
 #if defined(__AVX512BF16__)
     const auto ones = DotPair::pairs(from_bits(VecInt{} + 0x3f803f80));
+    const auto add = [&](Vec low, Vec top, std::size_t bytes) {
+      if constexpr (Exact) total2 += low + top;
+      if (columns) {
+        total += low + top;
+        low *= load(columns + c);
+        if (bytes == sizeof(__m512bh)) top *= load(columns + c + kLanes);
+      }
+      const __m512bh both = _mm512_cvtne2ps_pbh(top, low);
+      std::memcpy(static_cast<void*>(weights + c), &both, bytes);
+      if (!columns) total = _mm512_dpbf16_ps(total, both, ones);
+    };
     for (; c + 2 * kLanes <= last; c += 2 * kLanes) {
       const Vec low = exp2_of<Degree>(madd(load(s + c), scales, shift));
       const Vec top = exp2_of<Degree>(madd(load(s + c + kLanes), scales, shift));
-      const __m512bh both = _mm512_cvtne2ps_pbh(top, low);
-      std::memcpy(static_cast<void*>(weights + c), &both, sizeof both);
-      total = _mm512_dpbf16_ps(total, both, ones);
-      if constexpr (Exact) total2 += low + top;
+      add(low, top, sizeof(__m512bh));
     }
-    if (c < last) {
-      const Vec low = exp2_of<Degree>(madd(load(s + c), scales, shift));
-      const __m512bh both = _mm512_cvtne2ps_pbh(Vec{}, low);
-      std::memcpy(static_cast<void*>(weights + c), &both, sizeof both / 2);
-      total = _mm512_dpbf16_ps(total, both, ones);
-      if constexpr (Exact) total2 += low;
-    }
+    if (c < last) add(exp2_of<Degree>(madd(load(s + c), scales, shift)), Vec{}, sizeof(__m512bh) / 2);
     if constexpr (Exact) store(exact, madd(load(exact), broadcast(factor), total2));
 #endif
   } else {
     for (; c + 2 * kLanes <= last; c += 2 * kLanes) {
       const Vec low = exp2_of<Degree>(madd(load(s + c), scales, shift));
       const Vec top = exp2_of<Degree>(madd(load(s + c + kLanes), scales, shift));
-      store(s + c, low);
-      store(s + c + kLanes, top);
+      store(s + c, columns ? low * load(columns + c) : low);
+      store(s + c + kLanes, columns ? top * load(columns + c + kLanes) : top);
       total += low;
       total2 += top;
     }
     if (c < last) {
       const Vec low = exp2_of<Degree>(madd(load(s + c), scales, shift));
-      store(s + c, low);
+      store(s + c, columns ? low * load(columns + c) : low);
       total += low;
     }
     total += total2;

@@ -145,6 +145,8 @@ const AttentionKernels& portable_attention() noexcept;
 const AttentionKernels& avx2_attention() noexcept;
 const AttentionKernels& avx512_attention() noexcept;
 const AttentionKernels& avx512_bf16_attention() noexcept;
+/// For keys and values of 8 bits, by AVX512_BF16 and VBMI.
+AttendFn avx512_vbmi_bytes(uint32_t q_dtype) noexcept;
 /// AVX512, with products by oneDNN; the second one by AVX512_BF16, for bf16 alone.
 const AttentionKernels& onednn_attention() noexcept;
 const AttentionKernels& onednn_bf16_attention() noexcept;

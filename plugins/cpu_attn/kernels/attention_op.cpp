@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "byte_cache.hpp"
 #include "mask_operands.hpp"
 #include "merge.hpp"
 #include "panel_cache.hpp"
@@ -68,7 +69,7 @@ AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& ke
   shape_.cp_size = static_cast<int32_t>(std::max(1u, p.cp_size));
   shape_.cp_rank = p.cp_size > 1 ? static_cast<int32_t>(p.cp_rank) : 0;
   shape_.cp_interleave = p.cp_size > 1 ? static_cast<int32_t>(p.cp_interleave) : 1;
-  shape_.native = !quantised(p) && sdk::is_paged(p.kv_layouts) && (p.kv_layouts & ATTNRT_KV_NATIVE);
+  shape_.native = sdk::is_paged(p.kv_layouts) && (p.kv_layouts & ATTNRT_KV_NATIVE);
   shape_.latent = p.family == ATTNRT_FAMILY_MLA && !quantised(p);
   if (shape_.native) shape_.panels = panel_page(p);
   shape_.item_rows = kernels.split_floats ? panel_item_rows(shape_) : kItemRows;
@@ -139,11 +140,7 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   call.matmuls = matmuls;
   call.sharers = plan.sharers_;
   call.states = plan.states_;
-  if (quantised(problem_) && problem_.kv_layouts == ATTNRT_KV_NATIVE) {
-    const ByteRows rows(problem_, *args.k_cache);
-    call.k = view_of(&rows.k);
-    call.v = view_of(&rows.v);
-  } else if (shape_.block_size > 0) {
+  if (shape_.block_size > 0) {
     call.k = view_of(args.k_cache);
     call.v = problem_.family == ATTNRT_FAMILY_MLA || shape_.native ? call.k : view_of(args.v_cache);
   } else {

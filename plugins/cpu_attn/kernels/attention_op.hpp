@@ -9,7 +9,6 @@
 
 #include "attention.hpp"
 #include "attnrt/plugin.hpp"
-#include "byte_cache.hpp"
 #include "partition.hpp"
 
 namespace attnrt::cpu {
@@ -47,8 +46,7 @@ class AttentionOp {
            const MatmulWorkers* matmuls = nullptr) const;
   void merge_states(const attnrt_merge_args& args, attnrt_stream stream) const;
 
-  /// Refuses dtypes of q and out that differ, of the cache where it is neither q's nor of 8 bits, scales that do not
-  /// fit it, Refuses dtypes of q and out that differ, of the cache where it is neither q's nor of 8 bits, scales that
+  /// Refuses dtypes of q and out that differ, of the cache where it is neither q's nor of 8 bits, scales that
   /// do not fit it, head counts that do not divide, native pages whose size is no multiple of kGranule, and a tree mask
   /// together with context parallelism.
   static void supports(const attnrt_problem& problem, const sdk::Diag& diag);

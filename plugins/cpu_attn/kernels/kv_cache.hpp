@@ -7,6 +7,7 @@
 //   shapes   any; rows are split over the executor's workers
 #ifndef ATTNRT_CPU_ATTN_KV_CACHE_HPP
 #define ATTNRT_CPU_ATTN_KV_CACHE_HPP
+#include <cstddef>
 #include <cstdint>
 
 #include "attnrt/plugin.h"
@@ -22,8 +23,12 @@ struct CachePart {
   bool row_scales;             ///< behind each row of the cache
 };
 
+/// One head of row `row` of the part, to or from `cells` with numbers of `dtype` and their scale behind them where rows
+/// have one. Where the rows hold `dtype` themselves, bytes are copied and no scale is touched. [thread-safe]
+void copy_head(const CachePart& part, uint32_t dtype, int64_t row, int64_t head, std::byte* cells, bool to_cache);
+
 /// Rows to their slots, -1 skipped; of two rows with one slot the later wins only with one worker. [thread-safe]
-void write_slots(const CachePart (&parts)[2], const attnrt_tensor& slot_mapping, attnrt_stream stream);
+void write_rows(const CachePart (&parts)[2], const attnrt_tensor& slot_mapping, attnrt_stream stream);
 
 /// The rows of each request, packed at kv_start_loc. [thread-safe]
 void gather_rows(const CachePart (&parts)[2], const attnrt_gather_args& args, attnrt_stream stream);

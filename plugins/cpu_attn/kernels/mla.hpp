@@ -31,7 +31,7 @@ class MlaLatent : public AttentionOp {
 
   /// k: the latent, v: the rope part, which follow each other in a row of the cache and share its scale.
   void write_kv(const attnrt_write_args& args, attnrt_stream stream) const {
-    write_slots({{args.k, args.k_cache, 0, args.k_scale, false},
+    write_rows({{args.k, args.k_cache, 0, args.k_scale, false},
                  {args.v, args.k_cache, problem_.mla_kv_lora, args.k_scale, false}}, *args.slot_mapping, stream);
   }
   void gather_kv(const attnrt_gather_args& args, attnrt_stream stream) const {

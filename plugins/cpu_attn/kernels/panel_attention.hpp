@@ -112,8 +112,10 @@ class PanelAttention {
   /// Below this many rows keys and values come from memory as fast as they are used: packing asks a tile ahead. Pages
   /// are asked for ahead by the first strip whatever the rows: it finds them in the cache, and so do the others.
   static constexpr int kStreamRows = 2 * kTileRows;
+  /// Up to so many strips widen native bytes each for itself.
+  static constexpr int kByteStrips = 2;
   /// Dims that fp32 scores sum at a time: short sums err less than one long one.
-  static constexpr int64_t kPieceSteps = 64;
+  static constexpr int64_t kPieceDims = 64;
 
   int64_t width() const { return source_.packed().padded_v(); }
 
@@ -158,11 +160,27 @@ class PanelAttention {
           attend_tile<Packed, Ahead::kPieces>(tile, source_.packed());
         else
           attend_tile<Packed, Ahead::kNothing>(tile, source_.packed());
+      } else if (shape_.bytes) {
+        attend_bytes(tile, from, to);
       } else {
         source_.find_pages(tile, from, to);
         attend_tile<Direct, Ahead::kStream>(tile, shape_.panels);
       }
     }
+  }
+
+  /// Pages of 8 bits: few rows take them as they lie where a dot does, more share one expansion.
+  void attend_bytes(int64_t tile, int64_t from, int64_t to) {
+    if (shape_.row_scales) source_.find_scales(tile, from, to);
+    if constexpr (PanelSource<S, Packed>::kTakesBytes)
+      if (rows_.num_strips() <= kByteStrips) {
+        source_.find_pages(tile, from, to);
+        return with_byte(shape_.kv_dtype, [&](auto byte) {
+          attend_tile<DotBytes<decltype(byte), Packed>, Ahead::kStream>(tile, shape_.panels);
+        });
+      }
+    source_.expand_pages(tile, from, to);
+    attend_tile<Packed, Ahead::kNothing>(tile, source_.packed());
   }
 
   template <class D, Ahead Mode>
@@ -178,7 +196,7 @@ class PanelAttention {
   }
 
   void attend_latent(int64_t tile) {
-    latent_.score(rows_, kFine ? kPieceSteps : kLatentQk);
+    latent_.score(rows_, kFine ? kPieceDims : kLatentQk);
     place_positions(tile);
     for (int i = 0; i < rows_.num_strips(); ++i) weigh<Packed>(tile, rows_.strip(i));
     for (int64_t panel = 0; panel < kLatentV / kPanelWidth; ++panel) {
@@ -219,7 +237,7 @@ class PanelAttention {
     const S* rows[kGranule];
     RowScoreOperands<S, Packed> k;
     k.lda = k.dims = shape_.head_size_qk;
-    k.piece = kFine ? kPieceSteps : k.dims;
+    k.piece = kFine ? kPieceDims : k.dims;
     k.ldc = shape_.tile_keys;
     k.rows = rows;
     for (int i = 0; i < rows_.num_strips(); ++i) {
@@ -266,7 +284,7 @@ class PanelAttention {
     t.lda = layout.head_size_qk;
     t.step_bytes = layout.key_step();
     t.steps = layout.head_size_qk / D::kPair;
-    t.piece = kFine ? kPieceSteps : t.steps;
+    t.piece = kFine ? kPieceDims / D::kPair : t.steps;
     t.ldc = shape_.tile_keys;
     t.pieces = nullptr;
     t.num_pieces = 0;
@@ -340,7 +358,8 @@ class PanelAttention {
       for (int i = 0, row = strip.row; i < strip.rows; ++i, ++row)
         weigh_row<D, kDegree, exact.value>(at_.scores + row * shape_.tile_keys, columns[i].begin, columns[i].end,
                                            strip.begin, to, scales[i], at_.part.max[row], at_.factors[row],
-                                           at_.part.sum + row * kStateLanes, at_.part.exact + row * kStateLanes);
+                                           at_.part.sum + row * kStateLanes, at_.part.exact + row * kStateLanes,
+                                           shape_.row_scales ? at_.value_scales : nullptr);
     };
     if (D::kRoundsWeights && call_.lse.data)
       weigh_rows(std::true_type{});

@@ -8,13 +8,12 @@
 
 #include "attnrt/plugin.hpp"
 #include "byte_cache.hpp"
+#include "slots.hpp"
 
 namespace attnrt::cpu {
 namespace {
 
 using kernel::PanelLayout;
-
-std::byte* data_of(const attnrt_tensor& t) { return static_cast<std::byte*>(t.data) + t.byte_offset; }
 
 template <class Word>
 void copy_word(std::byte* rows, std::byte* page, bool to_page) {
@@ -60,7 +59,12 @@ void copy_row(const PanelLayout& page, const attnrt_tensor& cache, int64_t slot,
 }  // namespace
 
 PanelLayout panel_page(const attnrt_problem& p) {
-  return {p.block_size, p.head_size_qk, p.head_size_v, sdk::dtype_bytes(p.kv_dtype), p.kv_dtype == ATTNRT_BF16 ? 2 : 1};
+  return {p.block_size,
+          p.head_size_qk,
+          p.head_size_v,
+          sdk::dtype_bytes(p.kv_dtype),
+          quantised(p) ? kernel::kByteElements : p.kv_dtype == ATTNRT_BF16 ? 2 : 1,
+          p.features & ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES ? 4 : 0};
 }
 
 attnrt_kv_layout panel_cache_layout(const attnrt_problem& p) {
@@ -73,13 +77,9 @@ attnrt_kv_layout panel_cache_layout(const attnrt_problem& p) {
   layout.alignment = 64;
   layout.block_size = p.block_size;
   layout.dtype = ATTNRT_INT8;
-  if (quantised(p)) {
-    layout.id = p.features & ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES ? "cpu_attn/rows8+scales/1" : "cpu_attn/rows8/1";
-    layout.block_bytes = uint64_t{p.num_kv_heads} * p.block_size *
-                         static_cast<uint64_t>(byte_row(p, p.head_size_qk) + byte_row(p, p.head_size_v));
-    return layout;
-  }
-  layout.id = p.kv_dtype == ATTNRT_BF16   ? "cpu_attn/vnni64/1"
+  layout.id = p.features & ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES ? "cpu_attn/bytes64+scales/1"
+              : quantised(p)              ? "cpu_attn/bytes64/1"
+              : p.kv_dtype == ATTNRT_BF16 ? "cpu_attn/vnni64/1"
               : p.kv_dtype == ATTNRT_FP16 ? "cpu_attn/panel64-fp16/1"
                                           : "cpu_attn/panel64-fp32/1";
   layout.block_bytes = uint64_t{p.num_kv_heads} * static_cast<uint64_t>(panel_page(p).head_bytes());
@@ -88,29 +88,14 @@ attnrt_kv_layout panel_cache_layout(const attnrt_problem& p) {
 
 void write_panels(const attnrt_problem& problem, const attnrt_write_args& args, attnrt_stream stream) {
   const PanelLayout page = panel_page(problem);
-  const auto* slots = reinterpret_cast<const int64_t*>(data_of(*args.slot_mapping));
-  const int64_t stride = args.slot_mapping->strides[0];
-  sdk::Executor(stream).parallel_for(
-      args.slot_mapping->shape[0], 64, [&](int64_t begin, int64_t end, uint32_t) noexcept {
-        for (int64_t i = begin; i < end; ++i)
-          if (const int64_t slot = slots[i * stride]; slot >= 0)
-            copy_row(page, *args.k_cache, slot, *args.k, *args.v, i, true);
-      });
+  write_slots(*args.slot_mapping, stream,
+              [&](int64_t row, int64_t slot) { copy_row(page, *args.k_cache, slot, *args.k, *args.v, row, true); });
 }
 
 void gather_panels(const attnrt_problem& problem, const attnrt_gather_args& args, attnrt_stream stream) {
   const PanelLayout page = panel_page(problem);
-  sdk::Executor(stream).parallel_for(args.num_seqs, 1, [&](int64_t begin, int64_t end, uint32_t) noexcept {
-    for (int64_t r = begin; r < end; ++r) {
-      const int32_t* table = args.block_table + r * args.block_table_stride;
-      const int64_t start = args.kv_starts ? args.kv_starts[r] : 0;
-      for (int64_t i = 0; i < args.kv_lens[r]; ++i) {
-        const int64_t j = start + i;
-        copy_row(page, *args.k_cache, table[j / page.tokens] * page.tokens + j % page.tokens, *args.k, *args.v,
-                 args.kv_start_loc[r] + i, false);
-      }
-    }
-  });
+  gather_slots(args, page.tokens, stream,
+               [&](int64_t row, int64_t slot) { copy_row(page, *args.k_cache, slot, *args.k, *args.v, row, false); });
 }
 
 }  // namespace attnrt::cpu

@@ -14,7 +14,7 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
 /// The page that rows are packed into: one tile of keys.
 inline PanelLayout tile_layout(const cpu::AttentionShape& shape, int64_t bytes, int64_t pair) {
-  return {shape.tile_keys, shape.head_size_qk, shape.head_size_v, bytes, pair};
+  return {shape.tile_keys, shape.head_size_qk, shape.head_size_v, bytes, pair, 0};
 }
 
 /// One worker's scratch, cut out of the bytes that the plan was given.
@@ -26,7 +26,7 @@ struct PanelScratch {
   float* zero;       ///< a row of keys or values
   float* bias;       ///< of the columns of a tile
   float* positions;  ///< of its keys
-  float* key_scales;  ///< likewise, where rows have scales
+  float *key_scales, *value_scales;  ///< likewise, where rows have scales
   float* stage;       ///< a granule of rows of 8 bits as fp32
   int64_t floats = 0;
 
@@ -50,7 +50,8 @@ struct PanelScratch {
     zero = take(widest + 1);
     bias = take(shape.tile_keys);
     positions = take(shape.tile_keys);
-    key_scales = take(shape.bytes ? shape.tile_keys : 0);
+    key_scales = take(shape.row_scales ? shape.tile_keys : 0);
+    value_scales = take(shape.row_scales ? shape.tile_keys : 0);
     stage = take(shape.bytes ? kGranule * widest : 0);
   }
 };

@@ -93,9 +93,7 @@ class PanelSource {
       pack_values<Packed::kPair>(values + c, c, packed_, at_.page,
                                  PackAhead<S>{values + next, nullptr, near, 0, row_bytes(shape_.head_size_v)});
     }
-    segments_[0] = {at_.page, nullptr, first, first, end};
-    num_segments_ = 1;
-    has_tail_ = false;
+    lies_in_scratch(first, end);
   }
 
   /// Keys [from, to) of a tile where they lie, for row tiles. The granules' other tokens are zeros.
@@ -148,16 +146,58 @@ class PanelSource {
       segments_[num_segments_++] = {page, ahead, slot, token - tile, end - tile};
       token = end;
     }
-    has_tail_ = layout.pair == 2 && to == num_keys_ && to % 2 != 0;
+    const int64_t last_tokens = to % layout.pair;  // of the last step
+    has_tail_ = to == num_keys_ && last_tokens != 0;
     if (!has_tail_) return;
     Segment& last = segments_[num_segments_ - 1];
     const int64_t token = last.token + last.end - last.column - 1;
     for (int64_t panel = 0; panel < layout.value_panels(); ++panel) {
       const char* step = last.page + layout.value_at(token, panel);
       for (int64_t at = 0; at < layout.value_step(panel); at += static_cast<int64_t>(sizeof(Vec))) {
-        const Vec even = from_bits(bits_of(load_vec(step + at)) & 0xffff);
-        std::memcpy(at_.tail + panel * kPanelWidth * 4 + at, &even, sizeof even);
+        const Vec kept = from_bits(bits_of(load_vec(step + at)) & kept_tokens(layout, last_tokens));
+        std::memcpy(at_.tail + panel * kPanelWidth * 4 + at, &kept, sizeof kept);
       }
+    }
+  }
+
+  /// The same keys of pages of 8 bits, into the scratch page.
+  void expand_pages(int64_t tile, int64_t from, int64_t to) {
+    if constexpr (kTakesBytes) {
+      const int64_t size = shape_.block_size, first = from / kGranule * kGranule;
+      for (int64_t token = first; token < to; token += kGranule) {
+        const char* page = page_of(token);
+        const int64_t next = token + shape_.tile_keys, column = token - tile;
+        const char* ahead = next < last_key_ ? page_of(next) : page;
+        key_at_[column / kGranule] = at_.page + packed_.key_at(column);
+        with_byte(shape_.kv_dtype, [&](auto byte) {
+          expand_granule<decltype(byte), Packed::kPair>(shape_.panels, page, token % size, packed_, at_.page, column,
+                                                        ahead);
+        });
+      }
+      lies_in_scratch(first - tile, to - tile);
+    }
+  }
+
+  /// The scales of a tile's rows; those of columns beside [from, to) are 0. The next tile's are asked for.
+  void find_scales(int64_t tile, int64_t from, int64_t to) {
+    const PanelLayout& layout = shape_.panels;
+    const int64_t first = from / kGranule * kGranule, last = (to + kGranule - 1) / kGranule * kGranule;
+    std::memset(at_.key_scales + first - tile, 0, static_cast<std::size_t>(last - first) * sizeof(float));
+    std::memset(at_.value_scales + first - tile, 0, static_cast<std::size_t>(last - first) * sizeof(float));
+    for (int64_t token = from; token < to;) {
+      const int64_t slot = token % shape_.block_size, rest = shape_.block_size - slot;
+      const int64_t count = rest < to - token ? rest : to - token;
+      const char* scales = page_of(token) + slot * layout.row_scale;
+      const auto bytes = static_cast<std::size_t>(count * layout.row_scale);
+      std::memcpy(at_.key_scales + token - tile, scales + layout.key_scales_at(), bytes);
+      std::memcpy(at_.value_scales + token - tile, scales + layout.value_scales_at(), bytes);
+      if (const int64_t next = token + shape_.tile_keys; next < last_key_)
+        for (int64_t at = 0; at < count * layout.row_scale; at += 64) {
+          const char* later = page_of(next) + next % shape_.block_size * layout.row_scale + at;
+          __builtin_prefetch(later + layout.key_scales_at(), 0, 2);
+          __builtin_prefetch(later + layout.value_scales_at(), 0, 2);
+        }
+      token += count;
     }
   }
 
@@ -171,7 +211,7 @@ class PanelSource {
       int64_t to = seg.end < end ? seg.end : end;
       if (from >= to) continue;
       const bool cut = has_tail_ && s == num_segments_ - 1 && to == seg.end;
-      if (cut) --to;
+      if (cut) to -= to % D::kPair;
       const char* b = seg.page + layout.value_at(seg.token + from - seg.column, panel);
       const char* ahead = seg.ahead ? seg.ahead + panel * kPanelWidth * (seg.end - seg.column) * layout.bytes : b;
       if (from < to) runs[count++] = {b, ahead, (to - from + D::kPair - 1) / D::kPair};
@@ -192,8 +232,22 @@ class PanelSource {
     int64_t column, end;
   };
 
-  /// Rows of 8 bits. A key's own scale goes to its column of scores, a value's to its numbers. The next tile's rows are
-  /// asked for meanwhile.
+  void lies_in_scratch(int64_t begin, int64_t end) {
+    segments_[0] = {at_.page, nullptr, begin, begin, end};
+    num_segments_ = 1;
+    has_tail_ = false;
+  }
+
+  /// The bits of the first `count` tokens in each word of values, less than a whole step's.
+  static VecInt kept_tokens(const PanelLayout& layout, int64_t count) {
+    if (layout.pair == 2) return VecInt{} + 0xffff;
+    VecInt kept{};
+    for (int i = 0; i < kLanes; ++i)
+      if (const int64_t rest = count - i % 4 / 2 * 2; rest > 0) kept[i] = rest == 1 ? 0x00ff00ff : -1;
+    return kept;
+  }
+
+  /// Rows of 8 bits, whose scales go to the columns of scores and weights. The next tile's rows are asked for meanwhile.
   void pack_bytes(int64_t tile, int64_t from, int64_t to) {
     const int64_t first = (from - tile) / kGranule * kGranule, end = to - tile;
     const int64_t last = (end + kGranule - 1) / kGranule * kGranule;
@@ -212,44 +266,42 @@ class PanelSource {
     for (int64_t c = first; c < last; c += kGranule) {
       key_at_[c / kGranule] = at_.page + packed_.key_at(c);
       if (shape_.row_scales)
-        for (int64_t i = 0; i < kGranule; ++i) at_.key_scales[c + i] = row_scale(keys[c + i], shape_.head_size_qk);
+        for (int64_t i = 0; i < kGranule; ++i) {
+          at_.key_scales[c + i] = row_scale(keys[c + i], shape_.head_size_qk);
+          at_.value_scales[c + i] = row_scale(values[c + i], shape_.head_size_v);
+        }
       const int64_t ahead = num_later - c < kGranule ? num_later - c : kGranule;
       pack_granule(keys + c, values + c, c, later_keys + c, later_values + c, ahead);
     }
-    segments_[0] = {at_.page, nullptr, first, first, end};
-    num_segments_ = 1;
-    has_tail_ = false;
+    lies_in_scratch(first, end);
   }
 
   /// Pairs of bf16 come out of the bytes as they are packed, fp32 through the stage.
   void pack_granule(const uint8_t* const* keys, const uint8_t* const* values, int64_t column,
                     const uint8_t* const* later_keys, const uint8_t* const* later_values, int64_t num_later) {
     const int64_t qk = shape_.head_size_qk, v = shape_.head_size_v;
-    float scales[kGranule];
-    for (int64_t i = 0; i < kGranule; ++i) scales[i] = shape_.row_scales ? row_scale(values[i], v) : 1.0f;
 #if defined(__AVX512BF16__)
     if constexpr (Packed::kPair == 2) {
       with_byte(shape_.kv_dtype, [&](auto byte) {
         using Byte = decltype(byte);
         pack_byte_keys<Byte>(keys, qk, at_.page + packed_.key_at(column), packed_.key_step(), later_keys, num_later);
-        pack_byte_values<Byte>(values, shape_.row_scales ? scales : nullptr, column, packed_, at_.page, later_values,
-                               num_later);
+        pack_byte_values<Byte>(values, column, packed_, at_.page, later_values, num_later);
       });
       return;
     }
 #endif
     const float* rows[kGranule];
-    const auto stage = [&](const uint8_t* const* from, int64_t width, bool scaled, const uint8_t* const* later) {
+    const auto stage = [&](const uint8_t* const* from, int64_t width, const uint8_t* const* later) {
       float* to = at_.stage;
       for (int64_t i = 0; i < kGranule; ++i, to += width) {
         for (int64_t at = 0; i < num_later && at < width; at += 64) __builtin_prefetch(later[i] + at, 0, 2);
-        stage_row(shape_.kv_dtype, from[i], to, width, scaled ? scales[i] : 1.0f);
+        stage_row(shape_.kv_dtype, from[i], to, width, 1.0f);
         rows[i] = to;
       }
     };
-    stage(keys, qk, false, later_keys);
+    stage(keys, qk, later_keys);
     pack_keys<1>(rows, qk, at_.page + packed_.key_at(column), packed_.key_step(), PackAhead<float>{});
-    stage(values, v, shape_.row_scales, later_values);
+    stage(values, v, later_values);
     pack_values<1>(rows, column, packed_, at_.page, PackAhead<float>{});
   }
 

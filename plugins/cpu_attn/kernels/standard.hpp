@@ -5,6 +5,7 @@
 #define ATTNRT_CPU_ATTN_STANDARD_HPP
 #include "attention_op.hpp"
 #include "attnrt/kv_layout.hpp"
+#include "byte_cache.hpp"
 #include "kv_cache.hpp"
 #include "panel_cache.hpp"
 
@@ -19,20 +20,16 @@ class StandardOp : public AttentionOp {
   }
 
   void write_kv(const attnrt_write_args& args, attnrt_stream stream) const {
-    if (!(problem_.kv_layouts & ATTNRT_KV_NATIVE))
-      return write_slots({part(args.k, args.k_cache, args.k_scale), part(args.v, args.v_cache, args.v_scale)},
-                         *args.slot_mapping, stream);
+    const CachePart parts[2] = {part(args.k, args.k_cache, args.k_scale), part(args.v, args.v_cache, args.v_scale)};
+    if (!(problem_.kv_layouts & ATTNRT_KV_NATIVE)) return write_rows(parts, *args.slot_mapping, stream);
     if (!quantised(problem_)) return write_panels(problem_, args, stream);
-    const ByteRows rows(problem_, *args.k_cache);
-    write_slots({part(args.k, &rows.k, args.k_scale), part(args.v, &rows.v, args.v_scale)}, *args.slot_mapping, stream);
+    write_byte_pages(panel_page(problem_), problem_.kv_dtype, *args.k_cache, parts, *args.slot_mapping, stream);
   }
   void gather_kv(const attnrt_gather_args& args, attnrt_stream stream) const {
-    if (!(problem_.kv_layouts & ATTNRT_KV_NATIVE))
-      return gather_rows({part(args.k, args.k_cache, args.k_scale), part(args.v, args.v_cache, args.v_scale)}, args,
-                         stream);
+    const CachePart parts[2] = {part(args.k, args.k_cache, args.k_scale), part(args.v, args.v_cache, args.v_scale)};
+    if (!(problem_.kv_layouts & ATTNRT_KV_NATIVE)) return gather_rows(parts, args, stream);
     if (!quantised(problem_)) return gather_panels(problem_, args, stream);
-    const ByteRows rows(problem_, *args.k_cache);
-    gather_rows({part(args.k, &rows.k, args.k_scale), part(args.v, &rows.v, args.v_scale)}, args, stream);
+    gather_byte_pages(panel_page(problem_), problem_.kv_dtype, *args.k_cache, parts, args, stream);
   }
 
  private:

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// byte_pairs.hpp: chunks of e4m3, e5m2 and int8 (panel_layout.hpp) as the two vectors of bf16 pairs that they hold, each
+// number exactly. With VBMI two tables of 128 bytes tell both halves of a bf16 from the lower seven bits of a byte.
+#ifndef ATTNRT_KERNEL_BYTE_PAIRS_HPP
+#define ATTNRT_KERNEL_BYTE_PAIRS_HPP
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "dot.hpp"
+#include "panel_layout.hpp"
+
+namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
+
+/// Bytes of a chunk that fill two vectors.
+constexpr int64_t kPairBytes = kLanes * kByteElements;
+
+/// Bytes with their signs extended, as fp32; what widen (dtype.hpp) makes of them.
+template <class Byte>
+ATTNRT_KERNEL_INLINE Vec numbers_of(VecInt bytes) {
+  if constexpr (std::is_same_v<Byte, Int8>) {
+    return __builtin_convertvector(bytes, Vec);
+  } else {
+    constexpr bool kE4m3 = std::is_same_v<Byte, E4m3>;
+    constexpr int kDigits = kE4m3 ? 3 : 2;
+    const VecInt magnitude = bytes & 0x7f;
+    const VecInt tiny = bits_of(__builtin_convertvector(magnitude, Vec) * broadcast(kE4m3 ? 0x1p-9f : 0x1p-16f));
+    const VecInt normal = (magnitude << (23 - kDigits)) + ((kE4m3 ? 120 : 112) << 23);
+    const VecInt is_tiny = magnitude < (1 << kDigits);
+    return from_bits((tiny & is_tiny) | (normal & ~is_tiny) | (bytes & static_cast<int32_t>(0x80000000u)));
+  }
+}
+
+/// Two vectors of words of 16 bits, whose upper halves are the bytes of a chunk: elements 0 and 1 of each lane, and 2
+/// and 3.
+ATTNRT_KERNEL_INLINE void upper_bytes(const char* chunk, VecInt& first, VecInt& second) {
+#if defined(__AVX512F__)
+  const __m512i bytes = _mm512_loadu_si512(chunk);
+  const __m512i low = _mm512_unpacklo_epi8(_mm512_setzero_si512(), bytes),
+                high = _mm512_unpackhi_epi8(_mm512_setzero_si512(), bytes);
+#else
+  const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(chunk));
+  const __m256i low = _mm256_unpacklo_epi8(_mm256_setzero_si256(), bytes),
+                high = _mm256_unpackhi_epi8(_mm256_setzero_si256(), bytes);
+#endif
+  std::memcpy(&first, &low, sizeof first);
+  std::memcpy(&second, &high, sizeof second);
+}
+
+/// The even and the odd one of pairs of such words, as fp32.
+template <class Byte>
+ATTNRT_KERNEL_INLINE Vec even_number(VecInt words) { return numbers_of<Byte>((words << 16) >> 24); }
+template <class Byte>
+ATTNRT_KERNEL_INLINE Vec odd_number(VecInt words) { return numbers_of<Byte>(words >> 24); }
+
+#if defined(__AVX512F__)
+ATTNRT_KERNEL_INLINE Vec to_vec(__m512i words) {
+  Vec v;
+  std::memcpy(&v, &words, sizeof v);
+  return v;
+}
+
+/// Words of 16 bits, each a byte with its sign extended, to bf16. The exponent of fp8 is moved by an addition; a table
+/// adds to subnormals what makes them normal.
+template <class Byte>
+struct BytesToBf16 {
+  static constexpr bool kE4m3 = std::is_same_v<Byte, E4m3>;
+  /// m * 2^-9 and m * 2^-16 less the digits m where they have been shifted to.
+  alignas(64) static constexpr uint16_t kTable[32] = {
+      0,
+      kE4m3 ? 0x3b00 - 0x10 : 0x3780 - 0x20,
+      kE4m3 ? 0x3b80 - 0x20 : 0x3800 - 0x40,
+      kE4m3 ? 0x3bc0 - 0x30 : 0x3840 - 0x60,
+      kE4m3 ? 0x3c00 - 0x40 : 0,
+      kE4m3 ? 0x3c20 - 0x50 : 0,
+      kE4m3 ? 0x3c40 - 0x60 : 0,
+      kE4m3 ? 0x3c60 - 0x70 : 0,
+  };
+  const __m512i subnormals = _mm512_load_si512(kTable);
+
+  ATTNRT_KERNEL_INLINE Vec of(__m512i words) const {
+    const auto set = [](int x) { return _mm512_set1_epi16(static_cast<int16_t>(x)); };
+    const __m512i digits = _mm512_and_si512(_mm512_slli_epi16(words, kE4m3 ? 4 : 5), set(kE4m3 ? 0x87f0 : 0x8fe0));
+    const __mmask32 tiny = _mm512_testn_epi16_mask(words, set(kE4m3 ? 0x78 : 0x7c));
+    const __m512i bias = set(kE4m3 ? 120 << 7 : 112 << 7);
+    return to_vec(_mm512_add_epi16(digits, _mm512_mask_permutexvar_epi16(bias, tiny, words, subnormals)));
+  }
+};
+template <>
+struct BytesToBf16<Int8> {
+  ATTNRT_KERNEL_INLINE static Vec of(__m512i words) {
+    VecInt w;
+    std::memcpy(&w, &words, sizeof w);
+    const VecInt even = bits_of(__builtin_convertvector((w << 16) >> 16, Vec));
+    const VecInt odd = bits_of(__builtin_convertvector(w >> 16, Vec));
+    return from_bits(((even >> 16) & 0xffff) | odd);  // their lower halves are 0
+  }
+};
+
+#if defined(__AVX512VBMI__)
+/// The bf16 of the bytes 0 to 127, in halves.
+template <class Byte>
+struct Bf16Bytes {
+  alignas(64) uint8_t low[128], high[128];
+
+  constexpr Bf16Bytes() : low(), high() {
+    for (uint32_t m = 0; m < 128; ++m) {
+      const uint32_t bits = bf16_of(m);
+      low[m] = static_cast<uint8_t>(bits);
+      high[m] = static_cast<uint8_t>(bits >> 8);
+    }
+  }
+  static constexpr uint32_t bf16_of(uint32_t m) {
+    constexpr bool kInt8 = std::is_same_v<Byte, Int8>;
+    constexpr uint32_t kDigits = kInt8 ? 7 : std::is_same_v<Byte, E4m3> ? 3 : 2;  // all of an int8 are subnormals
+    constexpr uint32_t kBias = kInt8 ? 133 : std::is_same_v<Byte, E4m3> ? 120 : 112;
+    if (m >= 1u << kDigits) return (m << (7 - kDigits)) + (kBias << 7);
+    if (m == 0) return 0;
+    uint32_t exponent = kBias + 1, digits = m << (7 - kDigits);
+    for (; digits < 128; digits <<= 1) --exponent;
+    return (exponent << 7) + digits - 128;
+  }
+};
+template <class Byte>
+inline constexpr Bf16Bytes<Byte> kBf16Bytes{};
+#endif
+
+/// A chunk as pairs of bf16.
+template <class Byte>
+struct BytePairs {
+#if defined(__AVX512VBMI__)
+  const __m512i low0 = _mm512_load_si512(kBf16Bytes<Byte>.low), low1 = _mm512_load_si512(kBf16Bytes<Byte>.low + 64);
+  const __m512i high0 = _mm512_load_si512(kBf16Bytes<Byte>.high), high1 = _mm512_load_si512(kBf16Bytes<Byte>.high + 64);
+
+  ATTNRT_KERNEL_INLINE void of(const char* chunk, Vec& first, Vec& second) const {
+    const __m512i bytes = _mm512_loadu_si512(chunk);
+    __m512i size = bytes;
+    if constexpr (std::is_same_v<Byte, Int8>) size = _mm512_maskz_abs_epi8(~__mmask64{0}, bytes);
+    const __m512i low = _mm512_permutex2var_epi8(low0, size, low1);
+    __m512i high = _mm512_permutex2var_epi8(high0, size, high1);
+    if constexpr (std::is_same_v<Byte, Int8>)  // -128 is what it is less than 0
+      high = _mm512_mask_blend_epi8(_mm512_movepi8_mask(size), high, _mm512_set1_epi8(0x43));
+    high = _mm512_ternarylogic_epi32(high, bytes, _mm512_set1_epi8(static_cast<char>(0x80)), 0xf8);  // the sign
+    first = to_vec(_mm512_unpacklo_epi8(low, high));
+    second = to_vec(_mm512_unpackhi_epi8(low, high));
+  }
+#else
+  const BytesToBf16<Byte> table{};
+
+  ATTNRT_KERNEL_INLINE void of(const char* chunk, Vec& first, Vec& second) const {
+    VecInt low, high;
+    upper_bytes(chunk, low, high);
+    const auto pairs = [&](const VecInt& words) {
+      __m512i w;
+      std::memcpy(&w, &words, sizeof w);
+      return table.of(_mm512_srai_epi16(w, 8));
+    };
+    first = pairs(low);
+    second = pairs(high);
+  }
+#endif
+};
+
+#endif
+
+/// Hides from the compiler that a pointer stays what it was: numbers that it would keep for the next vector push
+/// accumulators out of the registers.
+template <class T>
+ATTNRT_KERNEL_INLINE const T* load_anew(const T* from) {
+  asm("" : "+r"(from));
+  return from;
+}
+
+/// Chunks by D: what it makes of the same numbers in panels of its own, to the bit.
+template <class Byte, class D>
+struct DotBytes;
+
+#if defined(__AVX512BF16__)
+template <class Byte>
+struct DotBytes<Byte, DotPair> {
+  using A = Bf16;
+  static constexpr int kPair = 4, kBytes = 1;
+  static constexpr bool kRoundsWeights = true;
+
+  template <int Rows, int Vectors>
+  ATTNRT_KERNEL_INLINE static void step(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const char* const* b,
+                                        int64_t at) {
+    const BytePairs<Byte> bytes;
+    ATTNRT_KERNEL_UNROLL
+    for (int j = 0; j < Vectors; ++j) {
+      Vec first, second;
+      bytes.of(b[j] + at, first, second);
+      a = load_anew(a);
+      const auto add = [&](const A* pair, Vec column) {
+        ATTNRT_KERNEL_UNROLL
+        for (int i = 0; i < Rows; ++i) {
+          int32_t two;
+          std::memcpy(&two, pair + i * lda, sizeof two);
+          acc[i][j] = _mm512_dpbf16_ps(acc[i][j], DotPair::pairs(from_bits(two - VecInt{})), DotPair::pairs(column));
+        }
+      };
+      add(a, first);
+      add(a + 2, second);
+    }
+  }
+};
+#endif
+
+template <class Byte>
+struct DotBytes<Byte, DotFp32> {
+  using A = float;
+  static constexpr int kPair = 4, kBytes = 1;
+  static constexpr bool kRoundsWeights = false;
+
+  template <int Rows, int Vectors>
+  ATTNRT_KERNEL_INLINE static void step(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const char* const* b,
+                                        int64_t at) {
+#if defined(__AVX512F__)
+    const BytePairs<Byte> bytes;
+#endif
+    ATTNRT_KERNEL_UNROLL
+    for (int j = 0; j < Vectors; ++j) {
+      a = load_anew(a);
+      const auto add = [&](int k, Vec column) {
+        ATTNRT_KERNEL_UNROLL
+        for (int i = 0; i < Rows; ++i) acc[i][j] = madd(broadcast(a[i * lda + k]), column, acc[i][j]);
+      };
+#if defined(__AVX512F__)
+      Vec first, second;
+      bytes.of(b[j] + at, first, second);
+      add(0, even_of(first));
+      add(1, odd_of(first));
+      add(2, even_of(second));
+      add(3, odd_of(second));
+#else
+      VecInt first, second;
+      upper_bytes(b[j] + at, first, second);
+      add(0, even_number<Byte>(first));
+      add(1, odd_number<Byte>(first));
+      add(2, even_number<Byte>(second));
+      add(3, odd_number<Byte>(second));
+#endif
+    }
+  }
+};
+
+}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
+#endif

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// byte_chunks.cpp: compiled for an instruction set each (ATTNRT_KERNEL_ISA): what it makes of chunks of 8 bits. Nothing
+// of the standard library's templates is used: the linker keeps one copy of those, perhaps the one of this file.
+#include <cstring>
+
+#include "../../plugins/kernel/panel_pack_bytes.hpp"
+#include "byte_chunks.hpp"
+
+namespace attnrt::tests {
+namespace {
+
+using namespace attnrt::kernel;
+using namespace attnrt::kernel::ATTNRT_KERNEL_ISA;
+
+template <class Byte>
+float value_of(uint8_t bits) {
+  Byte byte;
+  std::memcpy(&byte, &bits, sizeof byte);
+  return widen(byte);
+}
+
+/// Each byte in each place of a chunk.
+template <class Byte, int Pair>
+bool expands() {
+  for (int first = 0; first < 256; ++first) {
+    uint8_t chunk[kByteChunk];
+    for (int64_t lane = 0; lane < kGranule; ++lane)
+      for (int64_t e = 0; e < kByteElements; ++e)
+        chunk[byte_at(lane, e)] = static_cast<uint8_t>(first + lane * kByteElements + e);
+    float words[kByteElements / Pair][kGranule];
+    expand_chunk<Byte, Pair>(reinterpret_cast<const char*>(chunk), reinterpret_cast<char*>(words), sizeof words[0]);
+    for (int64_t lane = 0; lane < kGranule; ++lane)
+      for (int64_t e = 0; e < kByteElements; ++e) {
+        const auto byte = static_cast<uint8_t>(first + lane * kByteElements + e);
+        uint32_t bits;
+        std::memcpy(&bits, &words[e / Pair][lane], sizeof bits);
+        if (Pair == 2) bits = e % 2 ? bits & 0xffff0000u : bits << 16;
+        const float wanted = value_of<Byte>(byte);
+        if (std::memcmp(&bits, &wanted, sizeof bits) != 0) return false;
+      }
+  }
+  return true;
+}
+
+/// Steps over chunks against steps over panels of the same numbers.
+template <class Byte, class D>
+bool dots() {
+  constexpr int kRows = 3, kSteps = 16;
+  uint32_t last = 7;
+  const auto random = [&last] { return (last = last * 1664525u + 1013904223u) >> 8; };
+  alignas(64) uint8_t chunks[kSteps][kTileVectors][kByteChunk];
+  for (auto& step : chunks)
+    for (auto& chunk : step)
+      for (uint8_t& byte : chunk) byte = static_cast<uint8_t>(random());
+  typename D::A a[kRows][kSteps * kByteElements];
+  for (auto& row : a)
+    for (auto& x : row) narrow(static_cast<float>(random() % 2001) / 1000.0f - 1.0f, x);
+  alignas(64) char panels[kTileVectors][kSteps * kByteElements / D::kPair][kGranule * 4];
+  const char *from_chunks[kTileVectors], *from_panels[kTileVectors];
+  for (int v = 0; v < kTileVectors; ++v) {
+    from_panels[v] = panels[v][0];
+    from_chunks[v] = reinterpret_cast<const char*>(chunks[0][v]);
+    for (int s = 0; s < kSteps; ++s)
+      expand_chunk<Byte, D::kPair>(reinterpret_cast<const char*>(chunks[s][v]),
+                                   panels[v][s * kByteElements / D::kPair], sizeof panels[0][0]);
+  }
+  Vec seen[kRows][kTileVectors] = {}, wanted[kRows][kTileVectors] = {};
+  for (int64_t s = 0; s < kSteps; ++s) {
+    DotBytes<Byte, D>::template step<kRows, kTileVectors>(seen, &a[0][s * kByteElements], kSteps * kByteElements,
+                                                          from_chunks, s * static_cast<int64_t>(sizeof chunks[0]));
+    for (int64_t k = s * kByteElements; k < (s + 1) * kByteElements; k += D::kPair)
+      D::template step<kRows, kTileVectors>(wanted, &a[0][k], kSteps * kByteElements, from_panels,
+                                            k / D::kPair * static_cast<int64_t>(sizeof panels[0][0]));
+  }
+  return std::memcmp(seen, wanted, sizeof seen) == 0;
+}
+
+template <class Byte>
+bool all() {
+#if defined(__AVX512BF16__)
+  if (!expands<Byte, 2>() || !dots<Byte, DotPair>()) return false;
+#endif
+  return expands<Byte, 1>() && dots<Byte, DotFp32>();
+}
+
+}  // namespace
+
+template <>
+const char* byte_chunks<Isa::ATTNRT_KERNEL_ISA>() {
+  return !all<E4m3>() ? "e4m3" : !all<E5m2>() ? "e5m2" : !all<Int8>() ? "int8" : nullptr;
+}
+
+}  // namespace attnrt::tests

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// byte_chunks.hpp: chunks of 8 bits (plugins/kernel/byte_pairs.hpp), by each instruction set that reads them.
+#ifndef ATTNRT_TESTS_BYTE_CHUNKS_HPP
+#define ATTNRT_TESTS_BYTE_CHUNKS_HPP
+
+namespace attnrt::tests {
+
+enum class Isa { avx2, avx512, avx512_bf16, avx512_vbmi };
+
+/// The type of which an instruction set makes another number or sum than it should, NULL = none. The processor must have
+/// it.
+template <Isa isa>
+const char* byte_chunks();
+template <>
+const char* byte_chunks<Isa::avx2>();
+template <>
+const char* byte_chunks<Isa::avx512>();
+template <>
+const char* byte_chunks<Isa::avx512_bf16>();
+template <>
+const char* byte_chunks<Isa::avx512_vbmi>();
+
+}  // namespace attnrt::tests
+#endif

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "byte_chunks.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace attnrt::tests;
+
+TEST_CASE("every byte of a chunk is its number, and dots over chunks are those over panels") {
+  CHECK(byte_chunks<Isa::avx2>() == nullptr);
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"))
+    CHECK(byte_chunks<Isa::avx512>() == nullptr);
+  if (!__builtin_cpu_supports("avx512bf16")) return;
+  CHECK(byte_chunks<Isa::avx512_bf16>() == nullptr);
+  if (__builtin_cpu_supports("avx512vbmi")) CHECK(byte_chunks<Isa::avx512_vbmi>() == nullptr);
+}
