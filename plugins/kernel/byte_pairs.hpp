@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// byte_pairs.hpp: chunks of e4m3, e5m2 and int8 (panel_layout.hpp) as the two vectors of bf16 pairs that they hold, each
-// number exactly. With VBMI two tables of 128 bytes tell both halves of a bf16 from the lower seven bits of a byte.
+// byte_pairs.hpp: chunks of e4m3, e5m2 and int8 (panel_layout.hpp) as the two vectors of bf16 pairs that they hold,
+// each number exactly. With VBMI two tables of 128 bytes tell both halves of a bf16 from the lower seven bits of a byte.
 #ifndef ATTNRT_KERNEL_BYTE_PAIRS_HPP
 #define ATTNRT_KERNEL_BYTE_PAIRS_HPP
 #include <cstdint>
@@ -133,8 +133,7 @@ struct BytePairs {
   const __m512i low0 = _mm512_load_si512(kBf16Bytes<Byte>.low), low1 = _mm512_load_si512(kBf16Bytes<Byte>.low + 64);
   const __m512i high0 = _mm512_load_si512(kBf16Bytes<Byte>.high), high1 = _mm512_load_si512(kBf16Bytes<Byte>.high + 64);
 
-  ATTNRT_KERNEL_INLINE void of(const char* chunk, Vec& first, Vec& second) const {
-    const __m512i bytes = _mm512_loadu_si512(chunk);
+  ATTNRT_KERNEL_INLINE void of(__m512i bytes, Vec& first, Vec& second) const {
     __m512i size = bytes;
     if constexpr (std::is_same_v<Byte, Int8>) size = _mm512_maskz_abs_epi8(~__mmask64{0}, bytes);
     const __m512i low = _mm512_permutex2var_epi8(low0, size, low1);
@@ -148,16 +147,10 @@ struct BytePairs {
 #else
   const BytesToBf16<Byte> table{};
 
-  ATTNRT_KERNEL_INLINE void of(const char* chunk, Vec& first, Vec& second) const {
-    VecInt low, high;
-    upper_bytes(chunk, low, high);
-    const auto pairs = [&](const VecInt& words) {
-      __m512i w;
-      std::memcpy(&w, &words, sizeof w);
-      return table.of(_mm512_srai_epi16(w, 8));
-    };
-    first = pairs(low);
-    second = pairs(high);
+  ATTNRT_KERNEL_INLINE void of(__m512i bytes, Vec& first, Vec& second) const {
+    const __m512i none = _mm512_setzero_si512();
+    first = table.of(_mm512_srai_epi16(_mm512_unpacklo_epi8(none, bytes), 8));
+    second = table.of(_mm512_srai_epi16(_mm512_unpackhi_epi8(none, bytes), 8));
   }
 #endif
 };
@@ -183,6 +176,22 @@ struct DotBytes<Byte, DotPair> {
   static constexpr int kPair = 4, kBytes = 1;
   static constexpr bool kRoundsWeights = true;
 
+  /// A chunk's pairs as column j.
+  template <int Rows, int Vectors>
+  ATTNRT_KERNEL_INLINE static void add(Vec (&acc)[Rows][Vectors], int j, const A* a, int64_t lda, Vec first,
+                                       Vec second) {
+    a = load_anew(a);
+    const auto add_pair = [&](const A* pair, Vec column) {
+      ATTNRT_KERNEL_UNROLL
+      for (int i = 0; i < Rows; ++i) {
+        int32_t two;
+        std::memcpy(&two, pair + i * lda, sizeof two);
+        acc[i][j] = _mm512_dpbf16_ps(acc[i][j], DotPair::pairs(from_bits(two - VecInt{})), DotPair::pairs(column));
+      }
+    };
+    add_pair(a, first);
+    add_pair(a + 2, second);
+  }
   template <int Rows, int Vectors>
   ATTNRT_KERNEL_INLINE static void step(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const char* const* b,
                                         int64_t at) {
@@ -190,18 +199,8 @@ struct DotBytes<Byte, DotPair> {
     ATTNRT_KERNEL_UNROLL
     for (int j = 0; j < Vectors; ++j) {
       Vec first, second;
-      bytes.of(b[j] + at, first, second);
-      a = load_anew(a);
-      const auto add = [&](const A* pair, Vec column) {
-        ATTNRT_KERNEL_UNROLL
-        for (int i = 0; i < Rows; ++i) {
-          int32_t two;
-          std::memcpy(&two, pair + i * lda, sizeof two);
-          acc[i][j] = _mm512_dpbf16_ps(acc[i][j], DotPair::pairs(from_bits(two - VecInt{})), DotPair::pairs(column));
-        }
-      };
-      add(a, first);
-      add(a + 2, second);
+      bytes.of(_mm512_loadu_si512(b[j] + at), first, second);
+      add(acc, j, a, lda, first, second);
     }
   }
 };
@@ -214,34 +213,42 @@ struct DotBytes<Byte, DotFp32> {
   static constexpr bool kRoundsWeights = false;
 
   template <int Rows, int Vectors>
+  ATTNRT_KERNEL_INLINE static void add(Vec (&acc)[Rows][Vectors], int j, const A* a, int64_t lda, Vec column) {
+    ATTNRT_KERNEL_UNROLL
+    for (int i = 0; i < Rows; ++i) acc[i][j] = madd(broadcast(a[i * lda]), column, acc[i][j]);
+  }
+  template <int Rows, int Vectors>
+  ATTNRT_KERNEL_INLINE static void add(Vec (&acc)[Rows][Vectors], int j, const A* a, int64_t lda, Vec first,
+                                       Vec second) {
+    a = load_anew(a);
+    add(acc, j, a, lda, even_of(first));
+    add(acc, j, a + 1, lda, odd_of(first));
+    add(acc, j, a + 2, lda, even_of(second));
+    add(acc, j, a + 3, lda, odd_of(second));
+  }
+  template <int Rows, int Vectors>
   ATTNRT_KERNEL_INLINE static void step(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const char* const* b,
                                         int64_t at) {
 #if defined(__AVX512F__)
     const BytePairs<Byte> bytes;
-#endif
     ATTNRT_KERNEL_UNROLL
     for (int j = 0; j < Vectors; ++j) {
-      a = load_anew(a);
-      const auto add = [&](int k, Vec column) {
-        ATTNRT_KERNEL_UNROLL
-        for (int i = 0; i < Rows; ++i) acc[i][j] = madd(broadcast(a[i * lda + k]), column, acc[i][j]);
-      };
-#if defined(__AVX512F__)
       Vec first, second;
-      bytes.of(b[j] + at, first, second);
-      add(0, even_of(first));
-      add(1, odd_of(first));
-      add(2, even_of(second));
-      add(3, odd_of(second));
+      bytes.of(_mm512_loadu_si512(b[j] + at), first, second);
+      add(acc, j, a, lda, first, second);
+    }
 #else
+    ATTNRT_KERNEL_UNROLL
+    for (int j = 0; j < Vectors; ++j) {
       VecInt first, second;
       upper_bytes(b[j] + at, first, second);
-      add(0, even_number<Byte>(first));
-      add(1, odd_number<Byte>(first));
-      add(2, even_number<Byte>(second));
-      add(3, odd_number<Byte>(second));
-#endif
+      a = load_anew(a);
+      add(acc, j, a, lda, even_number<Byte>(first));
+      add(acc, j, a + 1, lda, odd_number<Byte>(first));
+      add(acc, j, a + 2, lda, even_number<Byte>(second));
+      add(acc, j, a + 3, lda, odd_number<Byte>(second));
     }
+#endif
   }
 };
 

@@ -3,9 +3,9 @@
 // panel_layout.hpp: where the keys and values of one KV head lie in a page that register tiles read as it is.
 //   keys    panels of `key_width` tokens, [dim / pair][token][pair]: a step of a tile reads whole vectors of tokens
 //   values  panels of up to 64 dims, [token / pair][dim][pair]
-// pair = 2 where the dot instruction takes two bf16 at a time (the VNNI order), 4 for numbers of 8 bits (byte_at), else 1.
-// Values follow the keys, padded to 16 dims; scales of the keys' rows, then of the values', follow both. A cache of this
-// layout serves every instruction set, so nothing here depends on one.
+// pair = 2 where the dot instruction takes two bf16 at a time (the VNNI order), 4 for numbers of 8 bits (byte_at), else
+// 1. Values follow the keys, padded to 16 dims; scales of the keys' rows, then of the values', follow both. A cache of
+// this layout serves every instruction set, so nothing here depends on one.
 #ifndef ATTNRT_KERNEL_PANEL_LAYOUT_HPP
 #define ATTNRT_KERNEL_PANEL_LAYOUT_HPP
 #include <cstdint>

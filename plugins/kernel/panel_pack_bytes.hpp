@@ -79,8 +79,8 @@ inline void pack_byte_values(const uint8_t* const* rows, int64_t token, const Pa
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
-/// A chunk as panels of Pair: pairs of bf16, or each element's fp32. Lanes of an element follow each other; from element
-/// 0 of a word of Pair to that of the next are `step_bytes`.
+/// A chunk as panels of Pair: pairs of bf16, or each element's fp32. Lanes of an element follow each other; the next
+/// Pair elements are `step_bytes` on.
 template <class Byte, int Pair>
 ATTNRT_KERNEL_INLINE void expand_chunk(const char* chunk, char* to, int64_t step_bytes) {
   for (int64_t at = 0; at < kByteChunk; at += kPairBytes, to += sizeof(Vec)) {
@@ -88,7 +88,7 @@ ATTNRT_KERNEL_INLINE void expand_chunk(const char* chunk, char* to, int64_t step
 #if defined(__AVX512BF16__)
     if constexpr (Pair == 2) {
       Vec first, second;
-      BytePairs<Byte>{}.of(chunk + at, first, second);
+      BytePairs<Byte>{}.of(_mm512_loadu_si512(chunk + at), first, second);
       put(0, first);
       put(1, second);
       continue;

@@ -157,7 +157,7 @@ ATTNRT_KERNEL_INLINE void raise_maxima(float* max, const float* tile_max, float*
 
 /// Weights of the columns [begin, end) from scores * scale below their maximum, in place: of type D::A, packed to the
 /// row's start; columns of [from, to) outside of them become 0. `factor`: of the sums before. `from` is a multiple of
-/// kGranule, `to` one of D::kPair. `columns`: what each weight is multiplied by after it was summed, NULL = 1.
+/// kGranule. `columns`: what each weight is multiplied by after it was summed, NULL = 1.
 template <class D, int Degree, bool Exact>
 inline void weigh_row(float* s, int64_t begin, int64_t end, int64_t from, int64_t to, float scale, float max,
                       float factor, float* sum, [[maybe_unused]] float* exact,

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "byte_pairs.hpp"
 #include "panel_pack.hpp"
 #include "panel_tile.hpp"
 
@@ -20,13 +21,17 @@ constexpr bool kHasRowTiles = true;
 constexpr bool kHasRowTiles = false;
 #endif
 
-/// Scores of a granule of keys whose rows are given. `ahead`: as many rows to ask for meanwhile.
+/// Columns of a step of values: D's, or a chunk's for numbers of 8 bits.
 template <class S, class D>
+constexpr int kRowStep = sizeof(S) == 1 ? static_cast<int>(kByteElements) : D::kPair;
+
+/// Scores of a granule of keys whose rows are given. `ahead`: as many rows to ask for meanwhile.
+template <class D>
 struct RowScoreOperands {
   const typename D::A* a;
   int64_t lda;
-  const S* const* rows;
-  const S* const* ahead;
+  const char* const* rows;
+  const char* const* ahead;
   int64_t dims;
   int64_t piece;  ///< dims that are summed from zero before they are added up
   float* c;
@@ -34,12 +39,12 @@ struct RowScoreOperands {
 };
 
 /// Values [dim, dim + 16 Vectors) of `columns` rows: C = factor of the row * C + A B.
-template <class S, class D>
+template <class D>
 struct RowValueOperands {
   const typename D::A* a;
   int64_t lda;
-  const S* const* rows;
-  const S* const* ahead;
+  const char* const* rows;
+  const char* const* ahead;
   int64_t columns;
   int64_t dim, dims;  ///< dims from `dims` on are zeros
   float* c;
@@ -51,8 +56,7 @@ struct RowValueOperands {
 /// Words (4 bytes) [at, at + 16) of 16 rows, less where the row ends: quarter[q] holds words 4 q to 4 q + 3 of row
 /// 4 L + k in lane L of vector k. Whole lines at once: rows of many heads lie a power of two apart, and a line that is
 /// left half used is gone from the cache before its turn comes again.
-template <class S>
-ATTNRT_KERNEL_INLINE void load_lines(const S* const* rows, int64_t at, int64_t words, Vec (&quarter)[4][4]) {
+ATTNRT_KERNEL_INLINE void load_lines(const char* const* rows, int64_t at, int64_t words, Vec (&quarter)[4][4]) {
   ATTNRT_KERNEL_UNROLL
   for (int k = 0; k < 4; ++k) {
     Vec line[4], split[4];
@@ -76,8 +80,15 @@ ATTNRT_KERNEL_INLINE Vec widen_half(Vec pairs, bool odd) {
                                _mm512_maskz_cvtepi32_epi16(all, odd ? _mm512_maskz_srli_epi32(all, bits, 16) : bits));
 }
 
+/// Four elements a lane in the order of a chunk.
+ATTNRT_KERNEL_INLINE __m512i chunk_of(Vec word) {
+  __m512i bytes;
+  std::memcpy(&bytes, &word, sizeof bytes);
+  return _mm512_shuffle_epi8(bytes, _mm512_set4_epi32(0x0f0e0b0a, 0x07060302, 0x0d0c0908, 0x05040100));
+}
+
 template <class S, class D, int Rows>
-inline void score_rows(const RowScoreOperands<S, D>& t) {
+inline void score_rows(const RowScoreOperands<D>& t) {
   constexpr int64_t kWord = 4 / static_cast<int64_t>(sizeof(S));  // elements
   const int64_t words = t.dims / kWord, piece = t.piece / kWord;
   const typename D::A* a = t.a;
@@ -98,7 +109,12 @@ inline void score_rows(const RowScoreOperands<S, D>& t) {
       transpose_quarters(quarter[q], word);
       ATTNRT_KERNEL_UNROLL
       for (int w = 0; w < 4; ++w, a += kWord) {
-        if constexpr (D::kPair == 2 || sizeof(S) == 4) {
+        if constexpr (sizeof(S) == 1) {
+          if (at + 4 * q + w >= words) break;  // of 8 dims a row has two words
+          Vec first, second;
+          BytePairs<S>{}.of(chunk_of(word[w]), first, second);
+          DotBytes<S, D>::add(acc, 0, a, t.lda, first, second);
+        } else if constexpr (D::kPair == 2 || sizeof(S) == 4) {
           const Vec column[1] = {word[w]};
           D::template add<Rows, 1>(acc, a, t.lda, column);
         } else {
@@ -117,6 +133,26 @@ inline void score_rows(const RowScoreOperands<S, D>& t) {
   }
   ATTNRT_KERNEL_UNROLL
   for (int i = 0; i < Rows; ++i) store(t.c + i * t.ldc, words > piece ? sum[i] + acc[i][0] : acc[i][0]);
+}
+
+/// Values of four rows at `dim` as chunks.
+template <int Vectors>
+ATTNRT_KERNEL_INLINE void load_chunks(const char* const* rows, int64_t dim, int64_t dims, __m512i (&chunks)[Vectors]) {
+  const int64_t rest = dims - dim;
+  const auto mask = rest >= 64 ? ~__mmask64{0} : (__mmask64{1} << rest) - 1;
+  const auto load_row = [&](int r) { return _mm512_maskz_loadu_epi8(mask, rows[r] + dim); };
+  const __m512i row0 = load_row(0), row1 = load_row(1), row2 = load_row(2), row3 = load_row(3);
+  const __m512i a = _mm512_unpacklo_epi8(row0, row1), b = _mm512_unpackhi_epi8(row0, row1);
+  const __m512i c = _mm512_unpacklo_epi8(row2, row3), d = _mm512_unpackhi_epi8(row2, row3);
+  Vec quarter[4];
+  const auto even = [](__m512i x, __m512i y) {
+    return to_vec(__builtin_shufflevector(x, y, 0, 8, 2, 10, 4, 12, 6, 14));
+  };
+  const auto odd = [](__m512i x, __m512i y) {
+    return to_vec(__builtin_shufflevector(x, y, 1, 9, 3, 11, 5, 13, 7, 15));
+  };
+  split_quarters(even(a, c), odd(a, c), even(b, d), odd(b, d), quarter);
+  std::memcpy(chunks, quarter, sizeof chunks);
 }
 
 /// Values of Pair rows at `dim`, interleaved: what pack_values writes.
@@ -146,21 +182,36 @@ ATTNRT_KERNEL_INLINE void load_values(const S* const* rows, int64_t dim, int64_t
 }
 
 template <class S, class D, int Rows, int Vectors>
-inline void value_rows(const RowValueOperands<S, D>& t) {
+inline void value_rows(const RowValueOperands<D>& t) {
   Vec acc[Rows][Vectors];
   ATTNRT_KERNEL_UNROLL
   for (int i = 0; i < Rows; ++i) ATTNRT_KERNEL_UNROLL
   for (int j = 0; j < Vectors; ++j) acc[i][j] = load(t.c + i * t.ldc + j * kLanes) * broadcast(t.factors[i]);
   const typename D::A* a = t.a;
   constexpr auto kBytes = static_cast<int64_t>(Vectors * kLanes * sizeof(S));
-  for (int64_t c = 0; c < t.columns; c += D::kPair, a += D::kPair) {
+  constexpr int kStep = kRowStep<S, D>;
+  for (int64_t c = 0; c < t.columns; c += kStep, a += kStep) {
     ATTNRT_KERNEL_UNROLL
-    for (int r = 0; r < D::kPair; ++r) ATTNRT_KERNEL_UNROLL
+    for (int r = 0; r < kStep; ++r) ATTNRT_KERNEL_UNROLL
     for (int64_t line = 0; line < kBytes; line += 64)
-      __builtin_prefetch(reinterpret_cast<const char*>(t.ahead[c + r] + t.dim) + line, 0, 2);
-    Vec b[Vectors];
-    load_values<D::kPair>(t.rows + c, t.dim, t.dims, b);
-    D::template add<Rows, Vectors>(acc, a, t.lda, b);
+      __builtin_prefetch(t.ahead[c + r] + t.dim * static_cast<int64_t>(sizeof(S)) + line, 0, 2);
+    if constexpr (sizeof(S) == 1) {
+      __m512i chunks[Vectors];
+      load_chunks(t.rows + c, t.dim, t.dims, chunks);
+      ATTNRT_KERNEL_UNROLL
+      for (int j = 0; j < Vectors; ++j) {
+        Vec first, second;
+        BytePairs<S>{}.of(chunks[j], first, second);
+        DotBytes<S, D>::add(acc, j, a, t.lda, first, second);
+      }
+    } else {
+      const S* rows[kStep];
+      ATTNRT_KERNEL_UNROLL
+      for (int r = 0; r < kStep; ++r) rows[r] = reinterpret_cast<const S*>(t.rows[c + r]);
+      Vec b[Vectors];
+      load_values<kStep>(rows, t.dim, t.dims, b);
+      D::template add<Rows, Vectors>(acc, a, t.lda, b);
+    }
   }
   ATTNRT_KERNEL_UNROLL
   for (int i = 0; i < Rows; ++i) ATTNRT_KERNEL_UNROLL
@@ -170,10 +221,10 @@ inline void value_rows(const RowValueOperands<S, D>& t) {
 /// A function for each shape: 1 to kTileRows rows, 1 to 4 vectors of dims.
 template <class S, class D>
 struct RowTiles {
-  using ScoreFn = void (*)(const RowScoreOperands<S, D>&);
-  using ValueFn = void (*)(const RowValueOperands<S, D>&);
+  using ScoreFn = void (*)(const RowScoreOperands<D>&);
+  using ValueFn = void (*)(const RowValueOperands<D>&);
 
-  static void scores(const RowScoreOperands<S, D>& t, int rows) {
+  static void scores(const RowScoreOperands<D>& t, int rows) {
     static constexpr ScoreFn table[6] = {&score_rows<S, D, 1>, &score_rows<S, D, 2>, &score_rows<S, D, 3>,
                                          &score_rows<S, D, 4>, &score_rows<S, D, 5>, &score_rows<S, D, 6>};
     table[rows - 1](t);
@@ -183,7 +234,7 @@ struct RowTiles {
     &f<S, D, 1, vectors>, &f<S, D, 2, vectors>, &f<S, D, 3, vectors>, &f<S, D, 4, vectors>, &f<S, D, 5, vectors>, \
         &f<S, D, 6, vectors>                                                                                      \
   }
-  static void values(const RowValueOperands<S, D>& t, int rows, int64_t vectors) {
+  static void values(const RowValueOperands<D>& t, int rows, int64_t vectors) {
     static constexpr ValueFn table[4][6] = {ATTNRT_KERNEL_ROWS(value_rows, 1), ATTNRT_KERNEL_ROWS(value_rows, 2),
                                             ATTNRT_KERNEL_ROWS(value_rows, 3), ATTNRT_KERNEL_ROWS(value_rows, 4)};
     table[vectors - 1][rows - 1](t);

@@ -7,9 +7,11 @@
 #include <initializer_list>
 
 #include "../kernel/gpu/driver.hpp"
-#include "attnrt/plugin.hpp"
+#include "attnrt/operands.hpp"
 
 namespace attnrt::triton {
+
+using sdk::want_absent, sdk::want_size;
 
 inline sdk::CuStream cuda_stream(attnrt_stream stream) {
   return static_cast<sdk::CuStream>(const_cast<void*>(stream));
@@ -35,20 +37,6 @@ inline bool aligned(const attnrt_tensor* tensor, int64_t elements) {
   bool good = pointer(tensor) % 16 == 0;
   for (int32_t i = 0; i + 1 < tensor->ndim; ++i) good &= tensor->strides[i] % elements == 0;
   return good;
-}
-
-/// Throws INVALID where an operand that this kernel does not read is given.
-inline void want_absent(const char* call, const char* name, const attnrt_tensor* tensor) {
-  if (tensor)
-    throw sdk::Error(ATTNRT_INVALID,
-                     sdk::say(call, ": ", name, " is given, wanted NULL: this kernel does not read it"));
-}
-
-/// Throws INVALID unless a dimension has at least `least` elements, or 1 that serves all.
-inline void want_size(const char* name, const attnrt_tensor& tensor, int32_t dim, int64_t least, bool or_one) {
-  if (tensor.shape[dim] < least && !(or_one && tensor.shape[dim] == 1))
-    throw sdk::Error(ATTNRT_INVALID, sdk::say("run: ", name, ".shape[", dim, "] is ", tensor.shape[dim],
-                                              ", wanted at least ", least, or_one ? " or 1" : ""));
 }
 
 /// Throws INVALID unless the last `dims` dimensions lie without gaps.

@@ -8,8 +8,8 @@ namespace attnrt::tests {
 
 enum class Isa { avx2, avx512, avx512_bf16, avx512_vbmi };
 
-/// The type of which an instruction set makes another number or sum than it should, NULL = none. The processor must have
-/// it.
+/// The type of which an instruction set makes another number or sum than it should, NULL = none. The processor must
+/// have it.
 template <Isa isa>
 const char* byte_chunks();
 template <>

@@ -4,18 +4,13 @@
 #include <algorithm>
 #include <string>
 
+#include "attnrt/operands.hpp"
 #include "byte_cache.hpp"
 #include "mask_operands.hpp"
 #include "merge.hpp"
 #include "panel_cache.hpp"
 
 namespace attnrt::cpu {
-
-void want_absent(const char* call, const char* name, const attnrt_tensor* tensor) {
-  if (tensor)
-    throw sdk::Error(ATTNRT_INVALID,
-                     sdk::say(call, ": ", name, " is given, wanted NULL: this kernel does not read it"));
-}
 
 namespace {
 
@@ -114,9 +109,9 @@ void AttentionOp::Plan::update(const attnrt_batch& batch, attnrt_stream) {
 
 void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream,
                       const MatmulWorkers* matmuls) const {
-  want_absent("run", "q_scale", args.q_scale);
-  want_absent("run", "out_scale", args.out_scale);
-  want_absent("run", "out_block_scale", args.out_block_scale);
+  sdk::want_absent("run", "q_scale", args.q_scale);
+  sdk::want_absent("run", "out_scale", args.out_scale);
+  sdk::want_absent("run", "out_block_scale", args.out_block_scale);
   const sdk::Executor executor(stream);
   if (executor.num_workers() > plan.num_workers_)
     throw sdk::Error(ATTNRT_INVALID, sdk::say("run: the executor has ", executor.num_workers(),
@@ -162,7 +157,7 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
 }
 
 void AttentionOp::merge_states(const attnrt_merge_args& args, attnrt_stream stream) const {
-  want_absent("merge_states", "out_scale", args.out_scale);
+  sdk::want_absent("merge_states", "out_scale", args.out_scale);
   merge_partials(args, stream);
 }
 

@@ -61,8 +61,5 @@ class AttentionOp {
   AttendFn attend_;
 };
 
-/// Throws INVALID where an operand is given that no feature of this plugin reads.
-void want_absent(const char* call, const char* name, const attnrt_tensor* tensor);
-
 }  // namespace attnrt::cpu
 #endif

@@ -4,17 +4,10 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "attnrt/plugin.hpp"
+#include "attnrt/operands.hpp"
 
 namespace attnrt::cpu {
 namespace {
-
-/// A dimension that holds `least` entries, or 1 that serves them all.
-void want_size(const char* name, const attnrt_tensor& t, int32_t dim, int64_t least, bool one_serves) {
-  if (t.shape[dim] >= least || (one_serves && t.shape[dim] == 1)) return;
-  throw sdk::Error(ATTNRT_INVALID, sdk::say("run: ", name, ".shape[", dim, "] is ", t.shape[dim], ", wanted ",
-                                            one_serves ? "1 or " : "", "at least ", least));
-}
 
 int64_t step_of(const attnrt_tensor& t, int32_t dim) { return t.shape[dim] == 1 ? 0 : t.strides[dim]; }
 
@@ -49,18 +42,18 @@ MaskOperands masks_of(const attnrt_run_args& args, const attnrt_batch& b, const 
                                                 query_len, " queries under a tree mask"));
   }
   if (const attnrt_tensor* t = args.dense_mask; t && queries > 0) {
-    want_size("dense_mask", *t, 0, b.num_seqs, true);
-    want_size("dense_mask", *t, 1, shape.num_heads, true);
-    want_size("dense_mask", *t, 2, queries, false);
-    want_size("dense_mask", *t, 3, keys, false);
+    sdk::want_size("dense_mask", *t, 0, b.num_seqs, true);
+    sdk::want_size("dense_mask", *t, 1, shape.num_heads, true);
+    sdk::want_size("dense_mask", *t, 2, queries, false);
+    sdk::want_size("dense_mask", *t, 3, keys, false);
     masks.dense.kind = kind_of(t->dtype);
     masks.dense.data = view_of(t).data;
     for (int32_t i = 0; i < 4; ++i) masks.dense.stride[i] = step_of(*t, i);
   }
   if (const attnrt_tensor* t = args.tree_mask; t && queries > 0) {
-    want_size("tree_mask", *t, 0, b.num_seqs, true);
-    want_size("tree_mask", *t, 1, queries, false);
-    want_size("tree_mask", *t, 2, queries, false);
+    sdk::want_size("tree_mask", *t, 0, b.num_seqs, true);
+    sdk::want_size("tree_mask", *t, 1, queries, false);
+    sdk::want_size("tree_mask", *t, 2, queries, false);
     masks.tree = view_of(t);
     for (int32_t i = 0; i < 3; ++i) masks.tree.stride[i] = step_of(*t, i);
   }

@@ -2,9 +2,10 @@
 //
 // panel_attention.hpp: fused attention of one item over packed panels (data sheet)
 //   ISA           that of the file which includes this: AVX2 + FMA + F16C, or AVX-512, with or without its bf16 dot
-//   storage       fp32, fp16, bf16, and rows of e4m3, e5m2, int8 with scales, packed as bf16 for the bf16 dot, else as
-//                 fp32; sums in fp32. With the bf16 dot the weights of the values are rounded to bf16, their sum too,
-//                 and values with scales of their own; the log-sum-exp takes the weights as they were
+//   storage       fp32, fp16, bf16, and e4m3, e5m2, int8 with scales, which become bf16 for the bf16 dot, else fp32, in
+//                 the registers of a few strips of rows, for more rows once a tile; sums in fp32. With the bf16 dot the
+//                 weights of the values are rounded to bf16, their sum too; the log-sum-exp takes the weights as they
+//                 were. Scales of rows multiply the columns of scores and of weights, those after they were summed
 //   layouts       native pages are read as they lie; rows (contiguous, NHD, HND) are packed tile by tile, for few
 //                 queries under AVX-512 used as they lie too (row_tile.hpp), then by all KV heads chunk by chunk, so
 //                 that memory is read in its order: a head's own rows are short pieces of pages; latent rows serve as
@@ -31,7 +32,6 @@
 #include "../../kernel/panel_fold.hpp"
 #include "../../kernel/panel_softmax.hpp"
 #include "../../kernel/panel_tile.hpp"
-#include "../../kernel/row_tile.hpp"
 #include "attention.hpp"
 #include "item_rows.hpp"
 #include "latent_source.hpp"
@@ -39,6 +39,7 @@
 #include "panel_source.hpp"
 #include "prefix_state.hpp"
 #include "row_io.hpp"
+#include "row_walk.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
@@ -47,9 +48,6 @@ using cpu::AttentionItem;
 using cpu::AttentionShape;
 using cpu::kMaxTileKeys;
 using cpu::kSplitKeys;
-
-/// Up to so many rows of a KV head use keys and values as they lie.
-constexpr int32_t kRowWalkRows = kHasRowTiles ? kTileRows : 0;
 
 /// S: keys and values as stored; Packed: the dot over packed rows; Direct: the dot over native pages. q is of any type
 /// where the dots take fp32, else bf16.
@@ -64,13 +62,14 @@ class PanelAttention {
         at_(scratch, call.shape),
         rows_(call, item, kv_head),
         streams_(item.rows < kStreamRows),
-        by_rows_(item.rows <= kRowWalkRows && !call.shape.native && !call.shape.bytes),
+        by_rows_(RowWalk::use(call.shape, item)),
         source_(call, item, kv_head, at_, rows_.seen(), rows_.mask().mask().num_keys, last_key(), streams_),
+        walk_(call, item, kv_head, at_, last_key()),
         latent_(call, item.request, at_, last_key()),
         prefix_(call, item, kv_head, width()) {
     adds_ = shape_.softcap > 0.0f || call.alibi_slopes.data || call.masks.tree.data ||
             call.masks.dense.kind > cpu::DenseMask::Kind::kBool;
-    scale_for(item.request);
+    scale_for(item.request, kv_head);
   }
 
   void run() {
@@ -106,14 +105,15 @@ class PanelAttention {
 
  private:
   using Element = typename Packed::A;
-  static_assert(sizeof(Element) == sizeof(typename Direct::A));
-  static constexpr bool kFine = sizeof(S) == 4;
+  static_assert(std::is_same_v<Element, typename Direct::A> && Packed::kRoundsWeights == Direct::kRoundsWeights);
+  static constexpr bool kFine = sizeof(S) == 4, kTakesBytes = PanelSource<S, Packed>::kTakesBytes;
   static constexpr int kDegree = kFine ? 5 : 4;
   /// Below this many rows keys and values come from memory as fast as they are used: packing asks a tile ahead. Pages
   /// are asked for ahead by the first strip whatever the rows: it finds them in the cache, and so do the others.
   static constexpr int kStreamRows = 2 * kTileRows;
-  /// Up to so many strips widen native bytes each for itself.
-  static constexpr int kByteStrips = 2;
+  /// Up to so many strips widen native bytes each for itself: with six, one expansion for all takes no longer, with
+  /// fp32 sums less.
+  static constexpr int kByteStrips = Packed::kPair == 2 ? 5 : 3;
   /// Dims that fp32 scores sum at a time: short sums err less than one long one.
   static constexpr int64_t kPieceDims = 64;
 
@@ -152,8 +152,11 @@ class PanelAttention {
       if (shape_.latent) {
         latent_.find(tile, from, to);
         attend_latent(tile);
+      } else if (by_rows_ && shape_.bytes) {
+        if constexpr (kTakesBytes)
+          with_byte(shape_.kv_dtype, [&](auto byte) { attend_rows<decltype(byte)>(tile, from, to); });
       } else if (by_rows_) {
-        attend_rows(tile, from, to);
+        attend_rows<S>(tile, from, to);
       } else if (!shape_.native) {
         source_.pack_rows(tile, from, to);
         if (streams_)
@@ -172,7 +175,7 @@ class PanelAttention {
   /// Pages of 8 bits: few rows take them as they lie where a dot does, more share one expansion.
   void attend_bytes(int64_t tile, int64_t from, int64_t to) {
     if (shape_.row_scales) source_.find_scales(tile, from, to);
-    if constexpr (PanelSource<S, Packed>::kTakesBytes)
+    if constexpr (kTakesBytes)
       if (rows_.num_strips() <= kByteStrips) {
         source_.find_pages(tile, from, to);
         return with_byte(shape_.kv_dtype, [&](auto byte) {
@@ -187,7 +190,7 @@ class PanelAttention {
   void attend_tile(int64_t tile, const PanelLayout& layout) {
     score<D, Mode>(layout);
     place_positions(tile);
-    for (int i = 0; i < rows_.num_strips(); ++i) weigh<D>(tile, rows_.strip(i));
+    for (int i = 0; i < rows_.num_strips(); ++i) weigh(tile, rows_.strip(i), D::kPair);
     for (int64_t panel = 0; panel < layout.value_panels(); ++panel)
       add_values<D, Mode>(panel, layout.value_step(panel), layout.panel_dims(panel),
                           [&](int64_t begin, int64_t end, ValueRun* runs) {
@@ -198,7 +201,7 @@ class PanelAttention {
   void attend_latent(int64_t tile) {
     latent_.score(rows_, kFine ? kPieceDims : kLatentQk);
     place_positions(tile);
-    for (int i = 0; i < rows_.num_strips(); ++i) weigh<Packed>(tile, rows_.strip(i));
+    for (int i = 0; i < rows_.num_strips(); ++i) weigh(tile, rows_.strip(i), Packed::kPair);
     for (int64_t panel = 0; panel < kLatentV / kPanelWidth; ++panel) {
       latent_.open_panel(panel);
       add_values<Packed, Ahead::kNothing>(
@@ -207,76 +210,21 @@ class PanelAttention {
     }
   }
 
-  /// Rows as they lie: a chunk of keys, or of values, of all KV heads before the next, which is asked for meanwhile.
+  /// Rows as they lie; Stored: their type.
+  template <class Stored>
   void attend_rows([[maybe_unused]] int64_t tile, [[maybe_unused]] int64_t from, [[maybe_unused]] int64_t to) {
 #if defined(__AVX512F__)
-    source_.find_rows(tile, from, to);
+    walk_.find(tile, from, to);
     place_positions(tile);
-    const int64_t begin = (from - tile) / kGranule * kGranule, end = to - tile;
-    const int64_t keys = source_.chunk(shape_.head_size_qk), values = source_.chunk(shape_.head_size_v);
-    for (int64_t c = begin; c < end; c += keys) {
-      if (c + keys < end)
-        source_.ask_for_keys(tile + c + keys, keys);
-      else
-        source_.ask_for_values(tile + begin, values);
-      score_rows_of(c, c + keys);
+    walk_.template score<Stored, Packed>(rows_, kFine ? kPieceDims : shape_.head_size_qk);
+    for (int i = 0, head = -1; i < rows_.num_strips(); ++i) {
+      const Strip& strip = rows_.strip(i);
+      if (shape_.row_scales && strip.kv_head != head) walk_.find_scales(head = strip.kv_head);
+      weigh(tile, strip, kRowStep<Stored, Packed>);
     }
-    for (int i = 0; i < rows_.num_strips(); ++i) weigh<Packed>(tile, rows_.strip(i));
-    for (int64_t c = begin; c < end; c += values) {
-      if (c + values < end)
-        source_.ask_for_values(tile + c + values, values);
-      else
-        source_.ask_for_keys(tile + shape_.tile_keys, keys);
-      add_values_of(c, c + values);
-    }
+    walk_.template add_values<Stored, Packed>(rows_, at_.part.acc, width());
 #endif
   }
-
-#if defined(__AVX512F__)
-  void score_rows_of(int64_t begin, int64_t end) {
-    const S* rows[kGranule];
-    RowScoreOperands<S, Packed> k;
-    k.lda = k.dims = shape_.head_size_qk;
-    k.piece = kFine ? kPieceDims : k.dims;
-    k.ldc = shape_.tile_keys;
-    k.rows = rows;
-    for (int i = 0; i < rows_.num_strips(); ++i) {
-      const Strip& strip = rows_.strip(i);
-      k.a = reinterpret_cast<const Element*>(at_.q) + strip.row * shape_.head_size_qk;
-      for (int64_t c = strip.begin > begin ? strip.begin : begin; c < strip.end && c < end; c += kGranule) {
-        source_.key_rows(c, kGranule, strip.kv_head, rows);
-        k.ahead = source_.ahead(i * (end - begin) + c - begin);
-        k.c = at_.scores + strip.row * shape_.tile_keys + c;
-        RowTiles<S, Packed>::scores(k, strip.rows);
-      }
-    }
-  }
-
-  void add_values_of(int64_t begin, int64_t end) {
-    static constexpr float kOnes[kTileRows] = {1, 1, 1, 1, 1, 1};
-    const S* rows[kMaxTileKeys];
-    RowValueOperands<S, Packed> v;
-    v.lda = shape_.tile_keys * 4 / static_cast<int64_t>(sizeof(Element));
-    v.dims = shape_.head_size_v;
-    v.ldc = width();
-    v.rows = rows;
-    for (int i = 0; i < rows_.num_strips(); ++i) {
-      const Strip& strip = rows_.strip(i);
-      const int64_t from = strip.begin > begin ? strip.begin : begin, to = strip.end < end ? strip.end : end;
-      if (from >= to) continue;
-      v.a = reinterpret_cast<const Element*>(at_.scores) + strip.row * v.lda + from;
-      v.columns = to - from;
-      source_.value_rows(from, (v.columns + 1) / 2 * 2, strip.kv_head, rows);
-      v.ahead = source_.ahead(i * (end - begin) + from - begin);
-      v.factors = from == strip.begin ? at_.factors + strip.row : kOnes;
-      for (v.dim = 0; v.dim < v.ldc; v.dim += kTileColumns) {
-        v.c = at_.part.acc + strip.row * width() + v.dim;
-        const int64_t rest = v.ldc - v.dim;
-        RowTiles<S, Packed>::values(v, strip.rows, (rest < kTileColumns ? rest : kTileColumns) / kLanes);
-      }
-    }
-  }
-#endif
 
   template <class D, Ahead Mode>
   void score(const PanelLayout& layout) {
@@ -321,16 +269,17 @@ class PanelAttention {
       at_.positions[c] = static_cast<float>(rows_.mask().mask().positions.of(tile + c));
   }
 
-  template <class D>
-  void weigh(int64_t tile, const Strip& strip) {
+  /// Scores to weights; those of columns up to the end of the last step, of so many, are 0.
+  void weigh(int64_t tile, const Strip& strip, int64_t step) {
     if (strip.begin >= strip.end) return;
-    const int64_t to = (strip.end + D::kPair - 1) / D::kPair * D::kPair;
+    const int64_t to = (strip.end + step - 1) / step * step;
     BiasKey filled{-1, -1};
     bool any = false;
     MaskedColumns columns[kTileRows];
     float maxima[kLanes] = {}, scales[kTileRows];
+    if (item_.heads > 1 && call_.k_scale.stride[1] != 0) scale_for(item_.request, kv_head_ + strip.kv_head);
     for (int i = 0, row = strip.row; i < strip.rows; ++i, ++row) {
-      if (item_.gathers() && call_.k_scale.stride[0] != 0) scale_for(rows_.request(row));
+      if (item_.gathers() && call_.k_scale.stride[0] != 0) scale_for(rows_.request(row), kv_head_);
       const PanelScoreMap map{scale_, shape_.softcap, call_.alibi_slopes.data ? at_.positions : nullptr,
                               (shape_.features & ATTNRT_FEATURE_ALIBI_SQRT) != 0};
       scales[i] = mapped_ ? kLog2e : scale_ * kLog2e;
@@ -356,12 +305,12 @@ class PanelAttention {
     raise_maxima(at_.part.max + strip.row, maxima, at_.factors + strip.row, strip.rows);
     const auto weigh_rows = [&](auto exact) {
       for (int i = 0, row = strip.row; i < strip.rows; ++i, ++row)
-        weigh_row<D, kDegree, exact.value>(at_.scores + row * shape_.tile_keys, columns[i].begin, columns[i].end,
+        weigh_row<Packed, kDegree, exact.value>(at_.scores + row * shape_.tile_keys, columns[i].begin, columns[i].end,
                                            strip.begin, to, scales[i], at_.part.max[row], at_.factors[row],
                                            at_.part.sum + row * kStateLanes, at_.part.exact + row * kStateLanes,
                                            shape_.row_scales ? at_.value_scales : nullptr);
     };
-    if (D::kRoundsWeights && call_.lse.data)
+    if (Packed::kRoundsWeights && call_.lse.data)
       weigh_rows(std::true_type{});
     else
       weigh_rows(std::false_type{});
@@ -414,8 +363,8 @@ class PanelAttention {
     }
   }
 
-  void scale_for(int32_t request) {
-    scale_ = call_.scale * scale_of(call_.k_scale, request, kv_head_);
+  void scale_for(int32_t request, int32_t kv_head) {
+    scale_ = call_.scale * scale_of(call_.k_scale, request, kv_head);
     mapped_ = adds_ || !(scale_ > 1e-6f && scale_ < 1e4f);
   }
 
@@ -431,7 +380,7 @@ class PanelAttention {
       const int64_t t = token(row), h = rows_.head(row);
       const PanelRowEnd end = finish_row<Packed::kRoundsWeights>(rows, row, call_.lse.data, has_sink,
                                                                  has_sink ? sink_of(call_, h) : kHidden);
-      const float value = scale_of(call_.v_scale, item_.request, kv_head_);
+      const float value = scale_of(call_.v_scale, item_.request, h / shape_.group);
       const Vec factor = broadcast(end.factor * value), sum = broadcast(end.sum);
       const Vec both = broadcast(end.factor * value / end.sum);
       write_row(shape_.q_dtype, rows.acc + row * width(), call_.out.data,
@@ -451,6 +400,7 @@ class PanelAttention {
   const bool streams_;
   const bool by_rows_;  ///< so few rows that packing does not pay
   PanelSource<S, Packed> source_;
+  RowWalk walk_;
   LatentSource<S, Packed> latent_;
   const PrefixState prefix_;
   bool adds_;

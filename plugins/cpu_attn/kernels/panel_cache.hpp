@@ -14,7 +14,8 @@ namespace attnrt::cpu {
 /// The page of one block and KV head. [thread-safe]
 kernel::PanelLayout panel_page(const attnrt_problem& problem);
 
-/// Of numbers of 8 bits too (byte_cache.hpp). Whole blocks may be copied; strides are 0. Throws UNSUPPORTED where block_size is no multiple of 16. [thread-safe]
+/// Of numbers of 8 bits too (byte_cache.hpp). Whole blocks may be copied; strides are 0. Throws UNSUPPORTED where
+/// block_size is no multiple of 16. [thread-safe]
 attnrt_kv_layout panel_cache_layout(const attnrt_problem& problem);
 
 /// Rows of 16 and 32 bits to their slots, -1 skipped; writes nothing but those rows. [thread-safe]

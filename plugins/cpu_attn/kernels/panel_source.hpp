@@ -29,9 +29,6 @@ class PanelSource {
               KeySpan seen, int64_t num_keys, int64_t last_key, bool streams)
       : shape_(call.shape),
         kv_head_(kv_head),
-        heads_(item.heads),
-        key_head_stride_(call.k.stride[2]),
-        value_head_stride_(call.v.stride[2]),
         packed_(tile_layout(call.shape, Packed::kBytes, Packed::kPair)),
         at_(at),
         seen_(seen),
@@ -95,33 +92,6 @@ class PanelSource {
     }
     lies_in_scratch(first, end);
   }
-
-  /// Keys [from, to) of a tile where they lie, for row tiles. The granules' other tokens are zeros.
-  void find_rows(int64_t tile, int64_t from, int64_t to) {
-    first_row_ = from - tile;
-    last_row_ = to - tile;
-    keys_.rows(from, to, row_keys_ + first_row_);
-    values_.rows(from, to, row_values_ + first_row_);
-  }
-  /// Of some columns, for the item's KV head `head`.
-  void key_rows(int64_t column, int64_t count, int head, const S** rows) const {
-    head_rows(row_keys_ + column, column, count, head * key_head_stride_, rows);
-  }
-  void value_rows(int64_t column, int64_t count, int head, const S** rows) const {
-    head_rows(row_values_ + column, column, count, head * value_head_stride_, rows);
-  }
-
-  /// Columns of `size` numbers for all the item's heads that the cache holds twice: those in use, and those asked for.
-  int64_t chunk(int64_t size) const {
-    const int64_t columns = kChunkBytes / (heads_ * row_bytes(size)) / kGranule * kGranule;
-    const int64_t most = kMaxTile < kMaxPieces / heads_ ? kMaxTile : kMaxPieces / heads_ / kGranule * kGranule;
-    return columns < kGranule ? kGranule : columns > most ? most : columns;
-  }
-  /// What ahead() gives from now on: rows of `count` keys from a position on, of all heads in the order of memory.
-  void ask_for_keys(int64_t position, int64_t count) { list_ahead(keys_, key_head_stride_, position, count); }
-  void ask_for_values(int64_t position, int64_t count) { list_ahead(values_, value_head_stride_, position, count); }
-  /// The rows to ask for while those of a place, head * chunk + column, are used.
-  const S* const* ahead(int64_t place) const { return ahead_rows_ + place; }
 
   /// Where the keys [from, to) of a tile lie in native pages. The last step of values may hold one token that is no
   /// key: it is copied without it.
@@ -222,7 +192,6 @@ class PanelSource {
 
  private:
   static constexpr int64_t kMaxPieces = 2 * kMaxTile;
-  static constexpr int64_t kChunkBytes = 64 << 10;
 
   /// Tokens of a tile that lie in one page.
   struct Segment {
@@ -247,7 +216,7 @@ class PanelSource {
     return kept;
   }
 
-  /// Rows of 8 bits, whose scales go to the columns of scores and weights. The next tile's rows are asked for meanwhile.
+  /// Rows of 8 bits, whose scales go to the columns of scores and weights. The next tile's are asked for meanwhile.
   void pack_bytes(int64_t tile, int64_t from, int64_t to) {
     const int64_t first = (from - tile) / kGranule * kGranule, end = to - tile;
     const int64_t last = (end + kGranule - 1) / kGranule * kGranule;
@@ -330,33 +299,6 @@ class PanelSource {
         pieces_[num_pieces_++] = reinterpret_cast<const char*>(values[i]) + at;
     return to - from;
   }
-  void head_rows(const S* const* base, int64_t column, int64_t count, int64_t offset, const S** rows) const {
-    if (column >= first_row_ && column + count <= last_row_) {
-      for (int64_t i = 0; i < count; ++i) rows[i] = base[i] + offset;
-      return;
-    }
-    const S* zero = reinterpret_cast<const S*>(at_.zero);
-    for (int64_t i = 0; i < count; ++i)
-      rows[i] = column + i >= first_row_ && column + i < last_row_ ? base[i] + offset : zero;
-  }
-
-  /// Engines lay out the heads of a token side by side (NHD), or the tokens of a head (HND).
-  void list_ahead(const KvWalk<S>& walk, int64_t head_stride, int64_t from, int64_t count) {
-    const S* rows[kMaxTile];
-    const int64_t known = last_key_ - from < count ? last_key_ - from : count;
-    if (known > 0) walk.rows(from, from + known, rows);
-    const S** to = ahead_rows_;
-    if (head_stride < walk.slot_stride) {
-      for (int64_t i = 0; i < known; ++i)
-        for (int64_t h = 0; h < heads_; ++h) *to++ = rows[i] + h * head_stride;
-    } else {
-      for (int64_t h = 0; h < heads_; ++h)
-        for (int64_t i = 0; i < known; ++i) *to++ = rows[i] + h * head_stride;
-    }
-    // Chunks of keys and of values differ where K and V have different widths.
-    const int64_t keys = chunk(shape_.head_size_qk), values = chunk(shape_.head_size_v);
-    while (to < ahead_rows_ + heads_ * (keys > values ? keys : values)) *to++ = reinterpret_cast<const S*>(at_.zero);
-  }
   static int64_t row_bytes(int64_t size) { return size * static_cast<int64_t>(sizeof(S)); }
 
   const char* page_of(int64_t token) const {
@@ -365,8 +307,6 @@ class PanelSource {
 
   const cpu::AttentionShape& shape_;
   const int32_t kv_head_;
-  const int64_t heads_;  ///< from kv_head on
-  const int64_t key_head_stride_, value_head_stride_;
   const PanelLayout packed_;
   const PanelScratch& at_;
   const KeySpan seen_;
@@ -382,9 +322,6 @@ class PanelSource {
   bool has_tail_ = false;
   const char* key_at_[kMaxTile / kGranule];
   const char* fetch_at_[kMaxTile / kGranule];
-  int64_t first_row_ = 0, last_row_ = 0;  ///< columns of the tile whose rows are known
-  const S *row_keys_[kMaxTile + kGranule], *row_values_[kMaxTile + kGranule];
-  const S* ahead_rows_[kMaxPieces + kGranule];
   const char* pieces_[kMaxPieces];
   int64_t num_pieces_ = 0;
   int64_t last_tile_ = -2;  ///< packed before this one

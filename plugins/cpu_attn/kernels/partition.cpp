@@ -26,7 +26,7 @@ kernel::portable::KeySpan seen_by(const AttentionShape& shape, const attnrt_batc
 /// enough for the workers.
 int32_t heads_together(const AttentionShape& shape, const AttentionKernels& kernels, uint32_t num_workers,
                        const attnrt_batch& b) {
-  if (shape.native || shape.bytes || shape.latent || kernels.row_walk_rows < shape.group) return 1;
+  if (shape.native || shape.latent || kernels.row_walk_rows < shape.group) return 1;
   int64_t pieces = 0;
   for (int32_t r = 0; r < b.num_seqs; ++r) pieces += num_workers < 2 ? 1 : b.seq_lens[r] / kSplitKeys + 1;
   const auto fits = [&](int32_t heads) {

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// row_walk.hpp: keys and values of a tile as an engine lays them out, used by few rows (row_tile.hpp) without a copy: a
+// chunk of keys, or of values, of all the item's KV heads before the next, which is asked for meanwhile, so that memory
+// is read in its order.
+#ifndef ATTNRT_CPU_ATTN_ROW_WALK_HPP
+#define ATTNRT_CPU_ATTN_ROW_WALK_HPP
+#include <cstdint>
+
+#include "../../kernel/kv_walk.hpp"
+#include "../../kernel/row_tile.hpp"
+#include "byte_rows.hpp"
+#include "item_rows.hpp"
+#include "panel_scratch.hpp"
+
+namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
+
+/// Up to so many rows of a KV head use keys and values as they lie.
+constexpr int32_t kRowWalkRows = kHasRowTiles ? kTileRows : 0;
+
+/// Rows of a cache, or of k and v where there is none, with strides in bytes.
+inline KvWalk<char> byte_walk(const cpu::AttentionCall& call, const cpu::View& view, int32_t request, int32_t kv_head,
+                              int64_t element) {
+  const attnrt_batch& b = *call.batch;
+  const char* base = static_cast<const char*>(view.data) + kv_head * view.stride[2] * element;
+  const int64_t slot = view.stride[1] * element;
+  if (call.shape.block_size > 0)
+    return {base, b.block_table + request * b.block_table_stride, view.stride[0] * element, slot,
+            call.shape.block_size};
+  return {base + b.kv_start_loc[request] * slot, nullptr, 0, slot, 1};
+}
+
+class RowWalk {
+ public:
+  /// Serves items that use() is true of. `last_key`: where the item or piece ends.
+  RowWalk(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head, const PanelScratch& at,
+          int64_t last_key)
+      : shape_(call.shape), at_(at), heads_(item.heads), last_key_(last_key) {
+    if (!use(call.shape, item)) return;
+    element_ = shape_.bytes ? 1 : shape_.kv_dtype == ATTNRT_FP32 ? 4 : 2;
+    keys_ = byte_walk(call, call.k, item.request, kv_head, element_);
+    values_ = byte_walk(call, call.v, item.request, kv_head, element_);
+    key_head_stride_ = call.k.stride[2] * element_;
+    value_head_stride_ = call.v.stride[2] * element_;
+  }
+
+  /// So few rows that packing does not pay.
+  static bool use(const cpu::AttentionShape& shape, const cpu::AttentionItem& item) {
+    return item.rows <= kRowWalkRows && !shape.native;
+  }
+
+  /// Keys [from, to) of a tile. The granules' other tokens are zeros.
+  void find(int64_t tile, int64_t from, int64_t to) {
+    tile_ = tile;
+    first_ = from - tile;
+    last_ = to - tile;
+    keys_.rows(from, to, row_keys_ + first_);
+    values_.rows(from, to, row_values_ + first_);
+  }
+
+  /// The scales of a head's rows, those of the granules' other tokens 0.
+  void find_scales(int kv_head) {
+    const int64_t begin = this->begin(), end = (last_ + kGranule - 1) / kGranule * kGranule;
+    for (int64_t c = begin; c < end; ++c) {
+      const bool is_key = c >= first_ && c < last_;
+      at_.key_scales[c] = is_key ? scale_of_row(row_keys_[c] + kv_head * key_head_stride_, shape_.head_size_qk) : 0.0f;
+      at_.value_scales[c] =
+          is_key ? scale_of_row(row_values_[c] + kv_head * value_head_stride_, shape_.head_size_v) : 0.0f;
+    }
+  }
+
+#if defined(__AVX512F__)
+  /// Scores of all rows. S: as stored; D: the dot. `piece`: dims that are summed from zero before they are added up.
+  template <class S, class D>
+  void score(const ItemRows& rows, int64_t piece) {
+    const int64_t size = chunk(shape_.head_size_qk);
+    for (int64_t c = begin(); c < last_; c += size) {
+      if (c + size < last_)
+        list_ahead(keys_, key_head_stride_, tile_ + c + size, size);
+      else
+        list_ahead(values_, value_head_stride_, tile_ + begin(), chunk(shape_.head_size_v));
+      score_chunk<S, D>(rows, piece, c, c + size);
+      if (shape_.row_scales) ask_for_value_scales(c, c + size);
+    }
+  }
+
+  /// Adds the weighted values to `acc`, [row][width].
+  template <class S, class D>
+  void add_values(const ItemRows& rows, float* acc, int64_t width) {
+    const int64_t size = chunk(shape_.head_size_v);
+    for (int64_t c = begin(); c < last_; c += size) {
+      if (c + size < last_)
+        list_ahead(values_, value_head_stride_, tile_ + c + size, size);
+      else
+        list_ahead(keys_, key_head_stride_, tile_ + shape_.tile_keys, chunk(shape_.head_size_qk));
+      add_chunk<S, D>(rows, acc, width, c, c + size);
+    }
+  }
+#endif
+
+ private:
+  static constexpr int64_t kMaxTile = cpu::kMaxTileKeys, kMaxAhead = 2 * kMaxTile;
+  static constexpr int64_t kChunkBytes = 64 << 10;
+
+  static float scale_of_row(const char* row, int64_t size) {
+    return row_scale(reinterpret_cast<const uint8_t*>(row), size);
+  }
+  void ask_for_value_scales(int64_t begin, int64_t end) const {
+    for (int64_t c = begin < first_ ? first_ : begin; c < end && c < last_; ++c)
+      for (int64_t h = 0; h < heads_; ++h)
+        __builtin_prefetch(row_values_[c] + h * value_head_stride_ + shape_.head_size_v, 0, 2);
+  }
+
+  int64_t begin() const { return first_ / kGranule * kGranule; }
+
+  /// Columns of `size` numbers for all the item's heads that the cache holds twice: those in use, and those asked for.
+  int64_t chunk(int64_t size) const {
+    const int64_t columns = kChunkBytes / (heads_ * size * element_) / kGranule * kGranule;
+    const int64_t most = kMaxTile < kMaxAhead / heads_ ? kMaxTile : kMaxAhead / heads_ / kGranule * kGranule;
+    return columns < kGranule ? kGranule : columns > most ? most : columns;
+  }
+
+#if defined(__AVX512F__)
+  template <class S, class D>
+  void score_chunk(const ItemRows& rows, int64_t piece, int64_t begin, int64_t end) {
+    const char* keys[kGranule];
+    RowScoreOperands<D> k;
+    k.lda = k.dims = shape_.head_size_qk;
+    k.piece = piece;
+    k.ldc = shape_.tile_keys;
+    k.rows = keys;
+    for (int i = 0; i < rows.num_strips(); ++i) {
+      const Strip& strip = rows.strip(i);
+      k.a = reinterpret_cast<const typename D::A*>(at_.q) + strip.row * shape_.head_size_qk;
+      for (int64_t c = strip.begin > begin ? strip.begin : begin; c < strip.end && c < end; c += kGranule) {
+        head_rows(row_keys_ + c, c, kGranule, strip.kv_head * key_head_stride_, keys);
+        k.ahead = ahead_ + i * (end - begin) + c - begin;
+        k.c = at_.scores + strip.row * shape_.tile_keys + c;
+        RowTiles<S, D>::scores(k, strip.rows);
+      }
+    }
+  }
+
+  template <class S, class D>
+  void add_chunk(const ItemRows& rows, float* acc, int64_t width, int64_t begin, int64_t end) {
+    static constexpr float kOnes[kTileRows] = {1, 1, 1, 1, 1, 1};
+    constexpr int64_t kStep = kRowStep<S, D>;
+    const char* values[kMaxTile + kStep];
+    RowValueOperands<D> v;
+    v.lda = shape_.tile_keys * 4 / static_cast<int64_t>(sizeof(typename D::A));
+    v.dims = shape_.head_size_v;
+    v.ldc = width;
+    v.rows = values;
+    for (int i = 0; i < rows.num_strips(); ++i) {
+      const Strip& strip = rows.strip(i);
+      const int64_t from = strip.begin > begin ? strip.begin : begin, to = strip.end < end ? strip.end : end;
+      if (from >= to) continue;
+      v.a = reinterpret_cast<const typename D::A*>(at_.scores) + strip.row * v.lda + from;
+      v.columns = to - from;
+      head_rows(row_values_ + from, from, (v.columns + kStep - 1) / kStep * kStep, strip.kv_head * value_head_stride_,
+                values);
+      v.ahead = ahead_ + i * (end - begin) + from - begin;
+      v.factors = from == strip.begin ? at_.factors + strip.row : kOnes;
+      for (v.dim = 0; v.dim < width; v.dim += kTileColumns) {
+        v.c = acc + strip.row * width + v.dim;
+        const int64_t rest = width - v.dim;
+        RowTiles<S, D>::values(v, strip.rows, (rest < kTileColumns ? rest : kTileColumns) / kLanes);
+      }
+    }
+  }
+#endif
+
+  void head_rows(const char* const* base, int64_t column, int64_t count, int64_t offset, const char** rows) const {
+    if (column >= first_ && column + count <= last_) {
+      for (int64_t i = 0; i < count; ++i) rows[i] = base[i] + offset;
+      return;
+    }
+    for (int64_t i = 0; i < count; ++i)
+      rows[i] = column + i >= first_ && column + i < last_ ? base[i] + offset : zero();
+  }
+  const char* zero() const { return reinterpret_cast<const char*>(at_.zero); }
+
+  /// Rows of `count` keys from a position on, to ask for while those in use are: place head * chunk + column. Engines
+  /// lay out the heads of a token side by side (NHD), or the tokens of a head (HND).
+  void list_ahead(const KvWalk<char>& walk, int64_t head_stride, int64_t from, int64_t count) {
+    const char* rows[kMaxTile];
+    const int64_t known = last_key_ - from < count ? last_key_ - from : count;
+    if (known > 0) walk.rows(from, from + known, rows);
+    const char** to = ahead_;
+    if (head_stride < walk.slot_stride) {
+      for (int64_t i = 0; i < known; ++i)
+        for (int64_t h = 0; h < heads_; ++h) *to++ = rows[i] + h * head_stride;
+    } else {
+      for (int64_t h = 0; h < heads_; ++h)
+        for (int64_t i = 0; i < known; ++i) *to++ = rows[i] + h * head_stride;
+    }
+    // Chunks of keys and of values differ where K and V have different widths.
+    const int64_t keys = chunk(shape_.head_size_qk), values = chunk(shape_.head_size_v);
+    while (to < ahead_ + heads_ * (keys > values ? keys : values)) *to++ = zero();
+  }
+
+  const cpu::AttentionShape& shape_;
+  const PanelScratch& at_;
+  const int64_t heads_;
+  const int64_t last_key_;
+  int64_t element_ = 0;  ///< bytes
+  KvWalk<char> keys_{}, values_{};
+  int64_t key_head_stride_ = 0, value_head_stride_ = 0;
+  int64_t tile_ = 0, first_ = 0, last_ = 0;  ///< columns [first_, last_) of the tile are keys
+  const char *row_keys_[kMaxTile + kGranule], *row_values_[kMaxTile + kGranule];
+  const char* ahead_[kMaxAhead + kGranule];
+};
+
+}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
+#endif
