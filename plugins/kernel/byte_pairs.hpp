@@ -1,36 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // byte_pairs.hpp: chunks of e4m3, e5m2 and int8 (panel_layout.hpp) as the two vectors of bf16 pairs that they hold,
-// each number exactly. With VBMI two tables of 128 bytes tell both halves of a bf16 from the lower seven bits of a byte.
+// each number exactly. With VBMI two tables of 128 bytes tell both halves of a bf16 from a byte's lower seven bits.
 #ifndef ATTNRT_KERNEL_BYTE_PAIRS_HPP
 #define ATTNRT_KERNEL_BYTE_PAIRS_HPP
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
 
-#include "dot.hpp"
+#include "byte_vec.hpp"
 #include "panel_layout.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
 /// Bytes of a chunk that fill two vectors.
 constexpr int64_t kPairBytes = kLanes * kByteElements;
-
-/// Bytes with their signs extended, as fp32; what widen (dtype.hpp) makes of them.
-template <class Byte>
-ATTNRT_KERNEL_INLINE Vec numbers_of(VecInt bytes) {
-  if constexpr (std::is_same_v<Byte, Int8>) {
-    return __builtin_convertvector(bytes, Vec);
-  } else {
-    constexpr bool kE4m3 = std::is_same_v<Byte, E4m3>;
-    constexpr int kDigits = kE4m3 ? 3 : 2;
-    const VecInt magnitude = bytes & 0x7f;
-    const VecInt tiny = bits_of(__builtin_convertvector(magnitude, Vec) * broadcast(kE4m3 ? 0x1p-9f : 0x1p-16f));
-    const VecInt normal = (magnitude << (23 - kDigits)) + ((kE4m3 ? 120 : 112) << 23);
-    const VecInt is_tiny = magnitude < (1 << kDigits);
-    return from_bits((tiny & is_tiny) | (normal & ~is_tiny) | (bytes & static_cast<int32_t>(0x80000000u)));
-  }
-}
 
 /// Two vectors of words of 16 bits, whose upper halves are the bytes of a chunk: elements 0 and 1 of each lane, and 2
 /// and 3.

@@ -103,25 +103,30 @@ ATTNRT_KERNEL_INLINE void expand_chunk(const char* chunk, char* to, int64_t step
   }
 }
 
-/// A granule of tokens, the first at `token` of a page of 8 bits and at `column` of a page of `to`. `ahead`: a page of
-/// whose granule at the same place the lines are asked for meanwhile, or the page itself.
+/// A granule of a page of 8 bits, from its token `token` on.
+struct ByteGranule {
+  const char* page;
+  int64_t token;
+};
+
+/// A granule to that at `column` of a page of `to`. `ahead`: the one whose lines are asked for meanwhile.
 template <class Byte, int Pair>
-inline void expand_granule(const PanelLayout& layout, const char* page, int64_t token, const PanelLayout& to,
-                           char* to_page, int64_t column, const char* ahead) {
+inline void expand_granule(const PanelLayout& layout, ByteGranule from, const PanelLayout& to, char* to_page,
+                           int64_t column, ByteGranule ahead) {
   constexpr int64_t kSteps = kByteElements / Pair;
-  const int64_t key = layout.key_at(token);
   for (int64_t word = 0; word < layout.head_size_qk / kByteElements; ++word) {
-    const int64_t at = key + word * layout.key_step();
-    __builtin_prefetch(ahead + at, 0, 2);
-    expand_chunk<Byte, Pair>(page + at, to_page + to.key_at(column) + word * kSteps * to.key_step(), to.key_step());
+    const int64_t at = word * layout.key_step();
+    __builtin_prefetch(ahead.page + layout.key_at(ahead.token) + at, 0, 2);
+    expand_chunk<Byte, Pair>(from.page + layout.key_at(from.token) + at,
+                             to_page + to.key_at(column) + word * kSteps * to.key_step(), to.key_step());
   }
   for (int64_t panel = 0; panel < layout.value_panels(); ++panel)
     for (int64_t i = 0; i < kGranule; i += kByteElements)
       for (int64_t d = 0; d < layout.panel_dims(panel); d += kGranule) {
-        const int64_t at = layout.value_at(token + i, panel) + d * kByteElements;
-        __builtin_prefetch(ahead + at, 0, 2);
-        expand_chunk<Byte, Pair>(page + at, to_page + to.value_at(column + i, panel) + d * Pair * to.bytes,
-                                 to.value_step(panel));
+        const int64_t at = d * kByteElements;
+        __builtin_prefetch(ahead.page + layout.value_at(ahead.token + i, panel) + at, 0, 2);
+        expand_chunk<Byte, Pair>(from.page + layout.value_at(from.token + i, panel) + at,
+                                 to_page + to.value_at(column + i, panel) + d * Pair * to.bytes, to.value_step(panel));
       }
 }
 

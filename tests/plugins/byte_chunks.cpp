@@ -43,6 +43,23 @@ bool expands() {
   return true;
 }
 
+/// Each byte in each place of a row.
+template <class Byte>
+bool widens() {
+  for (int first = 0; first < 256; ++first) {
+    Byte row[kLanes + 1];
+    float numbers[kLanes + 1];
+    for (int i = 0; i <= kLanes; ++i) {
+      const auto byte = static_cast<uint8_t>(first + i);
+      std::memcpy(&row[i], &byte, sizeof byte);
+    }
+    widen_bytes(row, numbers, kLanes + 1, 1.0f);
+    for (int i = 0; i <= kLanes; ++i)
+      if (const float wanted = widen(row[i]); std::memcmp(&numbers[i], &wanted, sizeof wanted) != 0) return false;
+  }
+  return true;
+}
+
 /// Steps over chunks against steps over panels of the same numbers.
 template <class Byte, class D>
 bool dots() {
@@ -81,7 +98,7 @@ bool all() {
 #if defined(__AVX512BF16__)
   if (!expands<Byte, 2>() || !dots<Byte, DotPair>()) return false;
 #endif
-  return expands<Byte, 1>() && dots<Byte, DotFp32>();
+  return widens<Byte>() && expands<Byte, 1>() && dots<Byte, DotFp32>();
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ struct AttentionShape {
   uint32_t q_dtype;    ///< of out too
   uint32_t kv_dtype;   ///< as stored
   bool bytes;          ///< keys and values have 8 bits
-  bool row_scales;     ///< each of their rows is followed by its scale
+  bool row_scales;     ///< each of their rows has a scale: behind it, in native pages behind the values
   int32_t q_rope;      ///< last dims of q that lie in a tensor of their own, 0 = none
   uint64_t features;   ///< ATTNRT_FEATURE_* of the problem
   uint32_t causal;     ///< ATTNRT_CAUSAL_*

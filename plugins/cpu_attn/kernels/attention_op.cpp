@@ -17,7 +17,7 @@ namespace {
 /// Rows enough that packing or reading keys is cheap beside them, few enough that a tile stays in a megabyte of cache.
 /// All heads of MLA together, where they fit: one packed tile then serves them all.
 int32_t panel_item_rows(const AttentionShape& shape) {
-  if (shape.head_size_qk + shape.head_size_v <= 256) return shape.native ? 144 : 258;
+  if (shape.head_size_qk + shape.head_size_v <= 256) return shape.native && !shape.bytes ? 144 : 258;
   if (shape.head_size_qk + shape.head_size_v <= 512) return 144;
   return shape.group >= 64 && shape.group <= 128 ? shape.group : 96;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// byte_rows.hpp: rows of a cache of 8 bits, whose type is known at run time alone: a kernel turns them into the numbers
-// that it computes with where it packs them, and needs no instance for each type.
+// byte_rows.hpp: caches of 8 bits, whose type is known at run time alone.
 #ifndef ATTNRT_CPU_ATTN_BYTE_ROWS_HPP
 #define ATTNRT_CPU_ATTN_BYTE_ROWS_HPP
 #include <cstdint>

@@ -15,8 +15,7 @@ constexpr int32_t kLeastSharers = 4, kLeastKeys = 512;
 constexpr int32_t kLeastSharersOfRows = 6;
 
 int32_t least_sharers(const AttentionShape& shape, const AttentionKernels& kernels) {
-  const bool packs =
-      shape.native || shape.bytes || shape.latent || static_cast<int64_t>(shape.group) > kernels.row_walk_rows;
+  const bool packs = shape.native || shape.latent || static_cast<int64_t>(shape.group) > kernels.row_walk_rows;
   return packs ? kLeastSharers : kLeastSharersOfRows;
 }
 

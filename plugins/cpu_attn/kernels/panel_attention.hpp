@@ -5,7 +5,8 @@
 //   storage       fp32, fp16, bf16, and e4m3, e5m2, int8 with scales, which become bf16 for the bf16 dot, else fp32, in
 //                 the registers of a few strips of rows, for more rows once a tile; sums in fp32. With the bf16 dot the
 //                 weights of the values are rounded to bf16, their sum too; the log-sum-exp takes the weights as they
-//                 were. Scales of rows multiply the columns of scores and of weights, those after they were summed
+//                 were. Scales of rows multiply the columns of scores and of weights, those after they were summed,
+//                 unrounded
 //   layouts       native pages are read as they lie; rows (contiguous, NHD, HND) are packed tile by tile, for few
 //                 queries under AVX-512 used as they lie too (row_tile.hpp), then by all KV heads chunk by chunk, so
 //                 that memory is read in its order: a head's own rows are short pieces of pages; latent rows serve as

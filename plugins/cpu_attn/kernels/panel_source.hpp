@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // panel_source.hpp: where register tiles find the keys and values of a tile: in native pages as they lie, or in the
-// worker's scratch page, into which rows (contiguous, NHD, HND, MLA latents of 8 bits) are packed.
+// worker's scratch page, into which rows (contiguous, NHD, HND, MLA latents of 8 bits) are packed, and native pages of
+// 8 bits widened for many rows.
 #ifndef ATTNRT_CPU_ATTN_PANEL_SOURCE_HPP
 #define ATTNRT_CPU_ATTN_PANEL_SOURCE_HPP
 #include <cstdint>
@@ -93,8 +94,8 @@ class PanelSource {
     lies_in_scratch(first, end);
   }
 
-  /// Where the keys [from, to) of a tile lie in native pages. The last step of values may hold one token that is no
-  /// key: it is copied without it.
+  /// Where the keys [from, to) of a tile lie in native pages. The last step of values may hold tokens that are no keys:
+  /// it is copied without them. (Of 8 bits every byte is a finite number, which a weight of 0 hides.)
   void find_pages(int64_t tile, int64_t from, int64_t to) {
     const PanelLayout& layout = shape_.panels;
     const int64_t size = shape_.block_size, first = from / kGranule * kGranule;
@@ -135,13 +136,12 @@ class PanelSource {
     if constexpr (kTakesBytes) {
       const int64_t size = shape_.block_size, first = from / kGranule * kGranule;
       for (int64_t token = first; token < to; token += kGranule) {
-        const char* page = page_of(token);
         const int64_t next = token + shape_.tile_keys, column = token - tile;
-        const char* ahead = next < last_key_ ? page_of(next) : page;
+        const ByteGranule granule{page_of(token), token % size};
+        const ByteGranule ahead = next < last_key_ ? ByteGranule{page_of(next), next % size} : granule;
         key_at_[column / kGranule] = at_.page + packed_.key_at(column);
         with_byte(shape_.kv_dtype, [&](auto byte) {
-          expand_granule<decltype(byte), Packed::kPair>(shape_.panels, page, token % size, packed_, at_.page, column,
-                                                        ahead);
+          expand_granule<decltype(byte), Packed::kPair>(shape_.panels, granule, packed_, at_.page, column, ahead);
         });
       }
       lies_in_scratch(first - tile, to - tile);
