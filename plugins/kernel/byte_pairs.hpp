@@ -16,28 +16,6 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 /// Bytes of a chunk that fill two vectors.
 constexpr int64_t kPairBytes = kLanes * kByteElements;
 
-/// Two vectors of words of 16 bits, whose upper halves are the bytes of a chunk: elements 0 and 1 of each lane, and 2
-/// and 3.
-ATTNRT_KERNEL_INLINE void upper_bytes(const char* chunk, VecInt& first, VecInt& second) {
-#if defined(__AVX512F__)
-  const __m512i bytes = _mm512_loadu_si512(chunk);
-  const __m512i low = _mm512_unpacklo_epi8(_mm512_setzero_si512(), bytes),
-                high = _mm512_unpackhi_epi8(_mm512_setzero_si512(), bytes);
-#else
-  const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(chunk));
-  const __m256i low = _mm256_unpacklo_epi8(_mm256_setzero_si256(), bytes),
-                high = _mm256_unpackhi_epi8(_mm256_setzero_si256(), bytes);
-#endif
-  std::memcpy(&first, &low, sizeof first);
-  std::memcpy(&second, &high, sizeof second);
-}
-
-/// The even and the odd one of pairs of such words, as fp32.
-template <class Byte>
-ATTNRT_KERNEL_INLINE Vec even_number(VecInt words) { return numbers_of<Byte>((words << 16) >> 24); }
-template <class Byte>
-ATTNRT_KERNEL_INLINE Vec odd_number(VecInt words) { return numbers_of<Byte>(words >> 24); }
-
 #if defined(__AVX512F__)
 ATTNRT_KERNEL_INLINE Vec to_vec(__m512i words) {
   Vec v;
@@ -110,14 +88,18 @@ template <class Byte>
 inline constexpr Bf16Bytes<Byte> kBf16Bytes{};
 #endif
 
-/// A chunk as pairs of bf16.
+/// What of a chunk fills two vectors, as it comes from memory.
+using Chunk = __m512i;
+ATTNRT_KERNEL_INLINE Chunk load_chunk(const char* from) { return _mm512_loadu_si512(from); }
+
+/// A chunk as pairs of bf16: the elements 0 and 1 of each lane, and 2 and 3.
 template <class Byte>
 struct BytePairs {
 #if defined(__AVX512VBMI__)
   const __m512i low0 = _mm512_load_si512(kBf16Bytes<Byte>.low), low1 = _mm512_load_si512(kBf16Bytes<Byte>.low + 64);
   const __m512i high0 = _mm512_load_si512(kBf16Bytes<Byte>.high), high1 = _mm512_load_si512(kBf16Bytes<Byte>.high + 64);
 
-  ATTNRT_KERNEL_INLINE void of(__m512i bytes, Vec& first, Vec& second) const {
+  ATTNRT_KERNEL_INLINE void of(Chunk bytes, Vec& first, Vec& second) const {
     __m512i size = bytes;
     if constexpr (std::is_same_v<Byte, Int8>) size = _mm512_maskz_abs_epi8(~__mmask64{0}, bytes);
     const __m512i low = _mm512_permutex2var_epi8(low0, size, low1);
@@ -131,14 +113,33 @@ struct BytePairs {
 #else
   const BytesToBf16<Byte> table{};
 
-  ATTNRT_KERNEL_INLINE void of(__m512i bytes, Vec& first, Vec& second) const {
+  ATTNRT_KERNEL_INLINE void of(Chunk bytes, Vec& first, Vec& second) const {
     const __m512i none = _mm512_setzero_si512();
     first = table.of(_mm512_srai_epi16(_mm512_unpacklo_epi8(none, bytes), 8));
     second = table.of(_mm512_srai_epi16(_mm512_unpackhi_epi8(none, bytes), 8));
   }
 #endif
+  ATTNRT_KERNEL_INLINE static Vec even(Vec pairs) { return even_of(pairs); }
+  ATTNRT_KERNEL_INLINE static Vec odd(Vec pairs) { return odd_of(pairs); }
 };
+#else
+using Chunk = __m256i;
+ATTNRT_KERNEL_INLINE Chunk load_chunk(const char* from) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+}
 
+/// The same with words of 16 bits in place of bf16, whose upper halves are the bytes: only fp32 is made of them.
+template <class Byte>
+struct BytePairs {
+  ATTNRT_KERNEL_INLINE static void of(Chunk bytes, Vec& first, Vec& second) {
+    const __m256i low = _mm256_unpacklo_epi8(_mm256_setzero_si256(), bytes),
+                  high = _mm256_unpackhi_epi8(_mm256_setzero_si256(), bytes);
+    std::memcpy(&first, &low, sizeof first);
+    std::memcpy(&second, &high, sizeof second);
+  }
+  ATTNRT_KERNEL_INLINE static Vec even(Vec words) { return numbers_of<Byte>((bits_of(words) << 16) >> 24); }
+  ATTNRT_KERNEL_INLINE static Vec odd(Vec words) { return numbers_of<Byte>(bits_of(words) >> 24); }
+};
 #endif
 
 /// Hides from the compiler that a pointer stays what it was: numbers that it would keep for the next vector push
@@ -149,32 +150,36 @@ ATTNRT_KERNEL_INLINE const T* load_anew(const T* from) {
   return from;
 }
 
-/// Chunks by D: what it makes of the same numbers in panels of its own, to the bit.
+/// Chunks by D, DotPair or DotFp32: what it makes of the same numbers in panels of its own, to the bit.
 template <class Byte, class D>
-struct DotBytes;
-
-#if defined(__AVX512BF16__)
-template <class Byte>
-struct DotBytes<Byte, DotPair> {
-  using A = Bf16;
+struct DotBytes {
+  using A = typename D::A;
   static constexpr int kPair = 4, kBytes = 1;
-  static constexpr bool kRoundsWeights = true;
+  static constexpr bool kRoundsWeights = D::kRoundsWeights;
 
   /// A chunk's pairs as column j.
   template <int Rows, int Vectors>
   ATTNRT_KERNEL_INLINE static void add(Vec (&acc)[Rows][Vectors], int j, const A* a, int64_t lda, Vec first,
                                        Vec second) {
     a = load_anew(a);
-    const auto add_pair = [&](const A* pair, Vec column) {
+    const auto step = [&](const A* from, Vec column) {
       ATTNRT_KERNEL_UNROLL
       for (int i = 0; i < Rows; ++i) {
-        int32_t two;
-        std::memcpy(&two, pair + i * lda, sizeof two);
-        acc[i][j] = _mm512_dpbf16_ps(acc[i][j], DotPair::pairs(from_bits(two - VecInt{})), DotPair::pairs(column));
+        Vec one[1][1] = {{acc[i][j]}};
+        D::template add<1, 1>(one, from + i * lda, lda, {column});
+        acc[i][j] = one[0][0];
       }
     };
-    add_pair(a, first);
-    add_pair(a + 2, second);
+    if constexpr (D::kPair == 2) {
+      step(a, first);
+      step(a + 2, second);
+    } else {
+      using Pairs = BytePairs<Byte>;
+      step(a, Pairs::even(first));
+      step(a + 1, Pairs::odd(first));
+      step(a + 2, Pairs::even(second));
+      step(a + 3, Pairs::odd(second));
+    }
   }
   template <int Rows, int Vectors>
   ATTNRT_KERNEL_INLINE static void step(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const char* const* b,
@@ -183,56 +188,9 @@ struct DotBytes<Byte, DotPair> {
     ATTNRT_KERNEL_UNROLL
     for (int j = 0; j < Vectors; ++j) {
       Vec first, second;
-      bytes.of(_mm512_loadu_si512(b[j] + at), first, second);
+      bytes.of(load_chunk(b[j] + at), first, second);
       add(acc, j, a, lda, first, second);
     }
-  }
-};
-#endif
-
-template <class Byte>
-struct DotBytes<Byte, DotFp32> {
-  using A = float;
-  static constexpr int kPair = 4, kBytes = 1;
-  static constexpr bool kRoundsWeights = false;
-
-  template <int Rows, int Vectors>
-  ATTNRT_KERNEL_INLINE static void add(Vec (&acc)[Rows][Vectors], int j, const A* a, int64_t lda, Vec column) {
-    ATTNRT_KERNEL_UNROLL
-    for (int i = 0; i < Rows; ++i) acc[i][j] = madd(broadcast(a[i * lda]), column, acc[i][j]);
-  }
-  template <int Rows, int Vectors>
-  ATTNRT_KERNEL_INLINE static void add(Vec (&acc)[Rows][Vectors], int j, const A* a, int64_t lda, Vec first,
-                                       Vec second) {
-    a = load_anew(a);
-    add(acc, j, a, lda, even_of(first));
-    add(acc, j, a + 1, lda, odd_of(first));
-    add(acc, j, a + 2, lda, even_of(second));
-    add(acc, j, a + 3, lda, odd_of(second));
-  }
-  template <int Rows, int Vectors>
-  ATTNRT_KERNEL_INLINE static void step(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const char* const* b,
-                                        int64_t at) {
-#if defined(__AVX512F__)
-    const BytePairs<Byte> bytes;
-    ATTNRT_KERNEL_UNROLL
-    for (int j = 0; j < Vectors; ++j) {
-      Vec first, second;
-      bytes.of(_mm512_loadu_si512(b[j] + at), first, second);
-      add(acc, j, a, lda, first, second);
-    }
-#else
-    ATTNRT_KERNEL_UNROLL
-    for (int j = 0; j < Vectors; ++j) {
-      VecInt first, second;
-      upper_bytes(b[j] + at, first, second);
-      a = load_anew(a);
-      add(acc, j, a, lda, even_number<Byte>(first));
-      add(acc, j, a + 1, lda, odd_number<Byte>(first));
-      add(acc, j, a + 2, lda, even_number<Byte>(second));
-      add(acc, j, a + 3, lda, odd_number<Byte>(second));
-    }
-#endif
   }
 };
 

@@ -6,24 +6,48 @@
 #define ATTNRT_KERNEL_PANEL_PACK_BYTES_HPP
 #include <cstdint>
 #include <cstring>
-#include <type_traits>
 
 #include "byte_pairs.hpp"
 #include "panel_pack.hpp"
 
-#if defined(__AVX512BF16__)
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
+#if defined(__AVX512F__)
+/// Four elements a lane in the order of a chunk.
+ATTNRT_KERNEL_INLINE Chunk chunk_of(Vec word) {
+  __m512i bytes;
+  std::memcpy(&bytes, &word, sizeof bytes);
+  return _mm512_shuffle_epi8(bytes, _mm512_set4_epi32(0x0f0e0b0a, 0x07060302, 0x0d0c0908, 0x05040100));
+}
+
+/// Values of four rows at `dim` as chunks.
+template <int Vectors>
+ATTNRT_KERNEL_INLINE void load_chunks(const char* const* rows, int64_t dim, int64_t dims, Chunk (&chunks)[Vectors]) {
+  const int64_t rest = dims - dim;
+  const auto mask = rest >= 64 ? ~__mmask64{0} : (__mmask64{1} << rest) - 1;
+  const auto load_row = [&](int r) { return _mm512_maskz_loadu_epi8(mask, rows[r] + dim); };
+  const __m512i row0 = load_row(0), row1 = load_row(1), row2 = load_row(2), row3 = load_row(3);
+  const __m512i a = _mm512_unpacklo_epi8(row0, row1), b = _mm512_unpackhi_epi8(row0, row1);
+  const __m512i c = _mm512_unpacklo_epi8(row2, row3), d = _mm512_unpackhi_epi8(row2, row3);
+  Vec quarter[4];
+  const auto even = [](__m512i x, __m512i y) {
+    return to_vec(__builtin_shufflevector(x, y, 0, 8, 2, 10, 4, 12, 6, 14));
+  };
+  const auto odd = [](__m512i x, __m512i y) {
+    return to_vec(__builtin_shufflevector(x, y, 1, 9, 3, 11, 5, 13, 7, 15));
+  };
+  split_quarters(even(a, c), odd(a, c), even(b, d), odd(b, d), quarter);
+  std::memcpy(chunks, quarter, sizeof chunks);
+}
+#endif
+
+#if defined(__AVX512BF16__)
 /// kGranule keys into a key panel; step_bytes between its steps of two dims, `dims` a multiple of 4. `later`: rows to
 /// ask for meanwhile, `num_later` of them.
 template <class Byte>
 inline void pack_byte_keys(const uint8_t* const* rows, int64_t dims, char* to, int64_t step_bytes,
                            const uint8_t* const* later, int64_t num_later) {
-  const BytesToBf16<Byte> table;
-  // Bytes 0 and 1, or 2 and 3, of each word of four to the upper halves of its 16-bit words; indices count within a
-  // quarter.
-  const __m512i low = _mm512_set4_epi32(0x0d800c80, 0x09800880, 0x05800480, 0x01800080);
-  const __m512i high = _mm512_set4_epi32(0x0f800e80, 0x0b800a80, 0x07800680, 0x03800280);
+  const BytePairs<Byte> bytes;
   for (int64_t at = 0; at < dims; at += 64) {
     const int64_t rest = dims - at, words = rest < 64 ? rest / 4 : 16;
     const auto mask = rest < 64 ? (uint64_t{1} << rest) - 1 : ~uint64_t{0};
@@ -32,11 +56,9 @@ inline void pack_byte_keys(const uint8_t* const* rows, int64_t dims, char* to, i
     for (int i = 0; i < kLanes; ++i) block[i] = to_vec(_mm512_maskz_loadu_epi8(mask, rows[i] + at));
     transpose_words(block);
     const auto put = [&](int64_t i, Vec four) {
-      __m512i bytes;
-      std::memcpy(&bytes, &four, sizeof bytes);
       char* step = to + (at / 2 + 2 * i) * step_bytes;
-      const Vec first = table.of(_mm512_srai_epi16(_mm512_shuffle_epi8(bytes, low), 8));
-      const Vec second = table.of(_mm512_srai_epi16(_mm512_shuffle_epi8(bytes, high), 8));
+      Vec first, second;
+      bytes.of(chunk_of(four), first, second);
       std::memcpy(step, &first, sizeof first);
       std::memcpy(step + step_bytes, &second, sizeof second);
       if (i < num_later) __builtin_prefetch(later[i] + at, 0, 2);
@@ -54,52 +76,47 @@ inline void pack_byte_keys(const uint8_t* const* rows, int64_t dims, char* to, i
 template <class Byte>
 inline void pack_byte_values(const uint8_t* const* rows, int64_t token, const PanelLayout& layout, char* page,
                              const uint8_t* const* later, int64_t num_later) {
-  const BytesToBf16<Byte> table;
+  const BytePairs<Byte> bytes;
+  const char* four[kByteElements];
   for (int64_t panel = 0; panel < layout.value_panels(); ++panel) {
     char* to = page + layout.value_at(token, panel);
-    const int64_t first = panel * kPanelWidth, step = layout.value_step(panel), dims = layout.panel_dims(panel);
-    for (int64_t i = 0; i < kGranule; i += 2, to += step) {
-      for (int64_t d = 0; d < dims; d += 16) {
-        const int64_t rest = layout.head_size_v - first - d;
-        const auto mask = static_cast<__mmask16>(rest >= 16 ? 0xffff : (1 << (rest > 0 ? rest : 0)) - 1);
-        const __m128i even = _mm_maskz_loadu_epi8(mask, rows[i] + first + d);
-        const __m128i odd = _mm_maskz_loadu_epi8(mask, rows[i + 1] + first + d);
-        const __m256i both = _mm256_set_m128i(_mm_unpackhi_epi8(even, odd), _mm_unpacklo_epi8(even, odd));
-        const Vec pairs = table.of(_mm512_maskz_cvtepi8_epi16(~__mmask32{0}, both));
-        std::memcpy(to + d * 4, &pairs, sizeof pairs);
+    const int64_t first_dim = panel * kPanelWidth, step = layout.value_step(panel), dims = layout.panel_dims(panel);
+    for (int64_t i = 0; i < kGranule; i += kByteElements, to += 2 * step) {
+      for (int64_t r = 0; r < kByteElements; ++r) {
+        four[r] = reinterpret_cast<const char*>(rows[i + r]);
+        if (i + r < num_later) __builtin_prefetch(later[i + r] + first_dim, 0, 2);
       }
-      if (i < num_later) __builtin_prefetch(later[i] + first, 0, 2);
-      if (i + 1 < num_later) __builtin_prefetch(later[i + 1] + first, 0, 2);
+      Chunk chunks[kPanelWidth / kGranule];
+      load_chunks(four, first_dim, layout.head_size_v, chunks);
+      for (int64_t d = 0; d < dims; d += kGranule) {
+        Vec first, second;
+        bytes.of(chunks[d / kGranule], first, second);
+        std::memcpy(to + d * 4, &first, sizeof first);
+        std::memcpy(to + step + d * 4, &second, sizeof second);
+      }
     }
   }
 }
-
-}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
 #endif
-
-namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
 /// A chunk as panels of Pair: pairs of bf16, or each element's fp32. Lanes of an element follow each other; the next
 /// Pair elements are `step_bytes` on.
 template <class Byte, int Pair>
 ATTNRT_KERNEL_INLINE void expand_chunk(const char* chunk, char* to, int64_t step_bytes) {
+  const BytePairs<Byte> bytes;
   for (int64_t at = 0; at < kByteChunk; at += kPairBytes, to += sizeof(Vec)) {
     const auto put = [&](int64_t step, Vec v) { std::memcpy(to + step * step_bytes, &v, sizeof v); };
-#if defined(__AVX512BF16__)
+    Vec first, second;
+    bytes.of(load_chunk(chunk + at), first, second);
     if constexpr (Pair == 2) {
-      Vec first, second;
-      BytePairs<Byte>{}.of(_mm512_loadu_si512(chunk + at), first, second);
       put(0, first);
       put(1, second);
-      continue;
+    } else {
+      put(0, bytes.even(first));
+      put(1, bytes.odd(first));
+      put(2, bytes.even(second));
+      put(3, bytes.odd(second));
     }
-#endif
-    VecInt first, second;
-    upper_bytes(chunk + at, first, second);
-    put(0, even_number<Byte>(first));
-    put(1, odd_number<Byte>(first));
-    put(2, even_number<Byte>(second));
-    put(3, odd_number<Byte>(second));
   }
 }
 

@@ -9,8 +9,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "byte_pairs.hpp"
-#include "panel_pack.hpp"
+#include "panel_pack_bytes.hpp"
 #include "panel_tile.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
@@ -80,13 +79,6 @@ ATTNRT_KERNEL_INLINE Vec widen_half(Vec pairs, bool odd) {
                                _mm512_maskz_cvtepi32_epi16(all, odd ? _mm512_maskz_srli_epi32(all, bits, 16) : bits));
 }
 
-/// Four elements a lane in the order of a chunk.
-ATTNRT_KERNEL_INLINE __m512i chunk_of(Vec word) {
-  __m512i bytes;
-  std::memcpy(&bytes, &word, sizeof bytes);
-  return _mm512_shuffle_epi8(bytes, _mm512_set4_epi32(0x0f0e0b0a, 0x07060302, 0x0d0c0908, 0x05040100));
-}
-
 template <class S, class D, int Rows>
 inline void score_rows(const RowScoreOperands<D>& t) {
   constexpr int64_t kWord = 4 / static_cast<int64_t>(sizeof(S));  // elements
@@ -133,26 +125,6 @@ inline void score_rows(const RowScoreOperands<D>& t) {
   }
   ATTNRT_KERNEL_UNROLL
   for (int i = 0; i < Rows; ++i) store(t.c + i * t.ldc, words > piece ? sum[i] + acc[i][0] : acc[i][0]);
-}
-
-/// Values of four rows at `dim` as chunks.
-template <int Vectors>
-ATTNRT_KERNEL_INLINE void load_chunks(const char* const* rows, int64_t dim, int64_t dims, __m512i (&chunks)[Vectors]) {
-  const int64_t rest = dims - dim;
-  const auto mask = rest >= 64 ? ~__mmask64{0} : (__mmask64{1} << rest) - 1;
-  const auto load_row = [&](int r) { return _mm512_maskz_loadu_epi8(mask, rows[r] + dim); };
-  const __m512i row0 = load_row(0), row1 = load_row(1), row2 = load_row(2), row3 = load_row(3);
-  const __m512i a = _mm512_unpacklo_epi8(row0, row1), b = _mm512_unpackhi_epi8(row0, row1);
-  const __m512i c = _mm512_unpacklo_epi8(row2, row3), d = _mm512_unpackhi_epi8(row2, row3);
-  Vec quarter[4];
-  const auto even = [](__m512i x, __m512i y) {
-    return to_vec(__builtin_shufflevector(x, y, 0, 8, 2, 10, 4, 12, 6, 14));
-  };
-  const auto odd = [](__m512i x, __m512i y) {
-    return to_vec(__builtin_shufflevector(x, y, 1, 9, 3, 11, 5, 13, 7, 15));
-  };
-  split_quarters(even(a, c), odd(a, c), even(b, d), odd(b, d), quarter);
-  std::memcpy(chunks, quarter, sizeof chunks);
 }
 
 /// Values of Pair rows at `dim`, interleaved: what pack_values writes.

@@ -17,12 +17,12 @@
 #include <cstdint>
 
 #include "../../kernel/dtype.hpp"
-#include "../../kernel/kv_walk.hpp"
 #include "../../kernel/online_softmax.hpp"
 #include "../../kernel/register_tile.hpp"
 #include "../../kernel/transpose.hpp"
 #include "attention.hpp"
 #include "byte_rows.hpp"
+#include "request_walk.hpp"
 #include "row_io.hpp"
 #include "row_mask.hpp"
 
@@ -92,11 +92,11 @@ class ItemAttention {
         first_token_(call.batch->query_start_loc[item.request]),
         mask_(call, item.request) {
     if (call.shape.bytes) {
-      byte_keys_ = walk<uint8_t>(call.k);
-      byte_values_ = walk<uint8_t>(call.v);
+      byte_keys_ = request_walk<uint8_t>(call, call.k, item.request, kv_head);
+      byte_values_ = request_walk<uint8_t>(call, call.v, item.request, kv_head);
     } else {
-      keys_ = walk<S>(call.k);
-      values_ = walk<S>(call.v);
+      keys_ = request_walk<S>(call, call.k, item.request, kv_head);
+      values_ = request_walk<S>(call, call.v, item.request, kv_head);
     }
     key_scale_ = scale_of(call.k_scale, item.request, kv_head);
     for (int64_t d = 0; d < qk_; ++d) at_.stage[4 * qk_ + d] = 0.0f;
@@ -138,16 +138,6 @@ class ItemAttention {
       all.end = columns_[row].end > all.end ? columns_[row].end : all.end;
     }
     return all;
-  }
-
-  template <class T>
-  KvWalk<T> walk(const cpu::View& view) const {
-    const attnrt_batch& b = *call_.batch;
-    const T* base = static_cast<const T*>(view.data) + kv_head_ * view.stride[2];
-    if (call_.shape.block_size > 0)
-      return {base, b.block_table + item_.request * b.block_table_stride, view.stride[0], view.stride[1],
-              call_.shape.block_size};
-    return {base + b.kv_start_loc[item_.request] * view.stride[1], nullptr, 0, view.stride[1], 1};
   }
 
   void load_queries() {

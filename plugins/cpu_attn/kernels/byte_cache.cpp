@@ -11,7 +11,7 @@
 namespace attnrt::cpu {
 namespace {
 
-using kernel::PanelLayout;
+using kernel::PanelLayout, kernel::byte_at, kernel::kByteElements, kernel::kGranule;
 
 /// No row is wider (caps.hpp).
 constexpr int64_t kMaxWidth = 512, kScaleBytes = 4;
@@ -22,18 +22,20 @@ void copy_bytes(std::byte* row, std::byte* page, std::size_t n, bool to_page) {
 
 /// A key's elements are its dims, pairs of which stand together.
 void copy_key(const PanelLayout& layout, std::byte* page, int64_t token, std::byte* row, bool to_page) {
-  const int64_t lane = token % kernel::kGranule;
-  for (int64_t d = 0; d < layout.head_size_qk; d += 2)
-    copy_bytes(row + d, page + layout.key_at(token - lane, d / 4 * 4) + kernel::byte_at(lane, d % 4), 2, to_page);
+  const int64_t lane = token % kGranule;
+  for (int64_t d = 0; d < layout.head_size_qk; d += 2) {
+    std::byte* chunk = page + layout.key_at(token - lane) + d / kByteElements * layout.key_step();
+    copy_bytes(row + d, chunk + byte_at(lane, d % kByteElements), 2, to_page);
+  }
 }
 
 /// A value's elements are the tokens of its four.
 void copy_value(const PanelLayout& layout, std::byte* page, int64_t token, std::byte* row, bool to_page) {
-  for (int64_t first = 0; first < layout.head_size_v; first += kernel::kGranule) {
+  for (int64_t first = 0; first < layout.head_size_v; first += kGranule) {
     std::byte* chunk = page + layout.value_at(token, first / kernel::kPanelWidth) +
-                       first % kernel::kPanelWidth * kernel::kByteElements;
-    for (int64_t d = 0; d < std::min(kernel::kGranule, layout.head_size_v - first); ++d)
-      copy_bytes(row + first + d, chunk + kernel::byte_at(d, token % 4), 1, to_page);
+                       first % kernel::kPanelWidth * kByteElements;
+    for (int64_t d = 0; d < std::min(kGranule, layout.head_size_v - first); ++d)
+      copy_bytes(row + first + d, chunk + byte_at(d, token % kByteElements), 1, to_page);
   }
 }
 

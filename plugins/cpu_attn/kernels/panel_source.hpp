@@ -8,12 +8,12 @@
 #include <cstdint>
 #include <cstring>
 
-#include "../../kernel/kv_walk.hpp"
 #include "../../kernel/mask.hpp"
 #include "../../kernel/panel_pack_bytes.hpp"
 #include "../../kernel/panel_tile.hpp"
 #include "byte_rows.hpp"
 #include "panel_scratch.hpp"
+#include "request_walk.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
@@ -45,12 +45,12 @@ class PanelSource {
     const int64_t widest = shape_.head_size_qk > shape_.head_size_v ? shape_.head_size_qk : shape_.head_size_v;
     std::memset(at_.zero, 0, static_cast<std::size_t>(widest + 1) * sizeof(float));
     if (shape_.bytes) {
-      byte_keys_ = walk<uint8_t>(call, call.k, item.request);
-      byte_values_ = walk<uint8_t>(call, call.v, item.request);
+      byte_keys_ = request_walk<uint8_t>(call, call.k, item.request, kv_head);
+      byte_values_ = request_walk<uint8_t>(call, call.v, item.request, kv_head);
       return;
     }
-    keys_ = walk<S>(call, call.k, item.request);
-    values_ = walk<S>(call, call.v, item.request);
+    keys_ = request_walk<S>(call, call.k, item.request, kv_head);
+    values_ = request_walk<S>(call, call.v, item.request, kv_head);
   }
 
   /// Of the scratch page.
@@ -272,15 +272,6 @@ class PanelSource {
     pack_keys<1>(rows, qk, at_.page + packed_.key_at(column), packed_.key_step(), PackAhead<float>{});
     stage(values, v, later_values);
     pack_values<1>(rows, column, packed_, at_.page, PackAhead<float>{});
-  }
-
-  template <class T>
-  KvWalk<T> walk(const cpu::AttentionCall& call, const cpu::View& view, int32_t request) const {
-    const attnrt_batch& b = *call.batch;
-    const T* base = static_cast<const T*>(view.data) + kv_head_ * view.stride[2];
-    if (shape_.block_size > 0)
-      return {base, b.block_table + request * b.block_table_stride, view.stride[0], view.stride[1], shape_.block_size};
-    return {base + b.kv_start_loc[request] * view.stride[1], nullptr, 0, view.stride[1], 1};
   }
 
   /// Few rows leave time for the next tile to come from memory: its keys while this one is packed (they are returned),

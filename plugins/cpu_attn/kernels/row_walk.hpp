@@ -7,28 +7,16 @@
 #define ATTNRT_CPU_ATTN_ROW_WALK_HPP
 #include <cstdint>
 
-#include "../../kernel/kv_walk.hpp"
 #include "../../kernel/row_tile.hpp"
 #include "byte_rows.hpp"
 #include "item_rows.hpp"
 #include "panel_scratch.hpp"
+#include "request_walk.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
 /// Up to so many rows of a KV head use keys and values as they lie.
 constexpr int32_t kRowWalkRows = kHasRowTiles ? kTileRows : 0;
-
-/// Rows of a cache, or of k and v where there is none, with strides in bytes.
-inline KvWalk<char> byte_walk(const cpu::AttentionCall& call, const cpu::View& view, int32_t request, int32_t kv_head,
-                              int64_t element) {
-  const attnrt_batch& b = *call.batch;
-  const char* base = static_cast<const char*>(view.data) + kv_head * view.stride[2] * element;
-  const int64_t slot = view.stride[1] * element;
-  if (call.shape.block_size > 0)
-    return {base, b.block_table + request * b.block_table_stride, view.stride[0] * element, slot,
-            call.shape.block_size};
-  return {base + b.kv_start_loc[request] * slot, nullptr, 0, slot, 1};
-}
 
 class RowWalk {
  public:
@@ -38,8 +26,8 @@ class RowWalk {
       : shape_(call.shape), at_(at), heads_(item.heads), last_key_(last_key) {
     if (!use(call.shape, item)) return;
     element_ = shape_.bytes ? 1 : shape_.kv_dtype == ATTNRT_FP32 ? 4 : 2;
-    keys_ = byte_walk(call, call.k, item.request, kv_head, element_);
-    values_ = byte_walk(call, call.v, item.request, kv_head, element_);
+    keys_ = request_walk<char>(call, call.k, item.request, kv_head, element_);
+    values_ = request_walk<char>(call, call.v, item.request, kv_head, element_);
     key_head_stride_ = call.k.stride[2] * element_;
     value_head_stride_ = call.v.stride[2] * element_;
   }
