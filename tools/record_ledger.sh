@@ -3,9 +3,9 @@
 #
 # record_ledger.sh [LEDGER.json]: keeps in configs/ledger.json what was verified, for `attnrt show` and selection. Without an
 # argument it builds the release preset and verifies every plugin of it on this machine; with one it takes the entries of a
-# ledger that `attnrt verify --record` wrote elsewhere, on a machine with a GPU for instance. Entries of older builds of the
-# same kernels on the same kind of device give way. The build is reproducible: the same sources, compiler and flags give the
-# build ids that the entries name, wherever they are built.
+# ledger that `attnrt verify --record` wrote elsewhere, on a machine with a GPU or another kind of CPU for instance. Entries of
+# older builds of the same plugins give way. The build is reproducible: the same sources, compiler and flags give the build
+# ids that the entries name, wherever they are built.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -23,6 +23,8 @@ import json, os, sys
 
 new = [entry for entry in json.load(open(sys.argv[1]))["verified"] if not entry["device"].startswith("fake:")]
 old = json.load(open(sys.argv[2]))["verified"] if os.path.exists(sys.argv[2]) else []
+newer = {entry["plugin"]: entry["build_id"] for entry in new}
+old = [entry for entry in old if newer.get(entry["plugin"], entry["build_id"]) == entry["build_id"]]
 kernel = lambda entry: tuple(entry[key] for key in ("plugin", "backend", "variant", "device"))
 entries = sorted({kernel(entry): entry for entry in old + new}.values(), key=kernel)
 with open(sys.argv[2], "w") as out:

@@ -175,13 +175,14 @@ attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const 
     const BackendEntry* entry = catalog->registry->find(backend);
     if (!entry) return names_a_variant("record", backend);
     if (Error unknown = catalog->known(entry->name + "/" + variant); unknown.status) return unknown;
-    const std::string kind = std::string(device).rfind("fake:", 0) == 0 ? device + 5 : device;
-    if (!parse_device_kind(kind))
+    const uint64_t isa = runtime->runtime->machine().front().device.isa;  // the CPU stands first
+    const std::string kind = std::string_view(device) == "cpu" ? device_kind(ATTNRT_DEVICE_CPU, 0, isa) : device;
+    if (!parse_device_kind(kind.starts_with("fake:") ? kind.substr(5) : kind))
       return invalid("record: device is '" + std::string(device) +
                      "', wanted cpu, cuda:9.0, rocm:gfx942 or one of these behind fake:");
     const Inspection& file = catalog->registry->file_of(*entry).inspection;
     return runtime->runtime->record(
-        {{file.name, file.build_id, entry->name, variant, device, today(), result, passed != 0}});
+        {{file.name, file.build_id, entry->name, variant, kind, today(), result, passed != 0}});
   });
 }
 

@@ -76,8 +76,9 @@ Error Catalog::known(std::string_view wish) const {
 }
 
 bool Catalog::is_verified(const attnrt_variant* variant, const attnrt_problem& p) const {
+  const uint64_t isa = p.device_type == ATTNRT_DEVICE_CPU ? cpu_level(p.isa).isa : 0;
   return std::any_of(verified.begin(), verified.end(), [&](const Verified& v) {
-    return v.variant == variant && v.device_type == p.device_type && v.arch == p.arch;
+    return v.variant == variant && v.device_type == p.device_type && v.arch == p.arch && v.isa == isa;
   });
 }
 
@@ -93,7 +94,7 @@ std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> regi
         const attnrt_variant* variant = b.table->variants[v];
         const auto device = parse_device_kind(e.device);
         if (device && ledger.find(registry->file_of(b).inspection.build_id, b.name, variant->name, e.device) == &e)
-          catalog->verified.push_back({variant, device->first, device->second});
+          catalog->verified.push_back({variant, device->type, device->arch, device->isa});
       }
   catalog->registry = std::move(registry);
   catalog->table = std::move(table);

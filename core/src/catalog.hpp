@@ -42,6 +42,7 @@ struct Catalog {
     const attnrt_variant* variant;
     int32_t device_type;
     uint32_t arch;
+    uint64_t isa;  ///< of a CPU's level, else 0
   };
   std::vector<Verified> verified;
 

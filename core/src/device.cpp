@@ -142,6 +142,13 @@ void detect_rocm(std::vector<DeviceReport>& out) {
   out.push_back(std::move(none));
 }
 
+// Named levels mean "a CPU with all up to this one", so that a question reads as people ask it.
+constexpr uint64_t kAvx2 = ATTNRT_ISA_AVX2, kAvx512 = kAvx2 | ATTNRT_ISA_AVX512,
+                   kBf16 = kAvx512 | ATTNRT_ISA_AVX512_BF16 | ATTNRT_ISA_AVX512_VNNI,
+                   kAmx = kBf16 | ATTNRT_ISA_AMX_TILE | ATTNRT_ISA_AMX_BF16 | ATTNRT_ISA_AMX_INT8;
+constexpr CpuLevel kLevels[] = {
+    {"baseline", 0}, {"avx2", kAvx2}, {"avx512", kAvx512}, {"avx512_bf16", kBf16}, {"amx", kAmx}};
+
 Error unknown_device(std::string_view text, const char* wanted) {
   return invalid("device is '" + std::string(text) + "', wanted " + wanted);
 }
@@ -156,6 +163,13 @@ std::vector<DeviceReport> detect_devices(const std::optional<std::string>& cuda_
   detect_cuda(out, cuda_visible);
   detect_rocm(out);
   return out;
+}
+
+const CpuLevel& cpu_level(uint64_t isa) {
+  const CpuLevel* highest = kLevels;
+  for (const CpuLevel& level : kLevels)
+    if (!(level.isa & ~isa)) highest = &level;
+  return *highest;
 }
 
 Result<Device> parse_device(std::string_view text, const std::vector<DeviceReport>& machine) {
@@ -179,13 +193,7 @@ Result<Device> parse_device(std::string_view text, const std::vector<DeviceRepor
   if (d.type == ATTNRT_DEVICE_CPU) {
     d = real(ATTNRT_DEVICE_CPU, 0)->device;
     if (rest.empty()) return d;
-    // Named levels mean "a CPU with all up to this one", so that the question reads as people ask it.
-    constexpr uint64_t avx2 = ATTNRT_ISA_AVX2, avx512 = avx2 | ATTNRT_ISA_AVX512,
-                       bf16 = avx512 | ATTNRT_ISA_AVX512_BF16 | ATTNRT_ISA_AVX512_VNNI,
-                       amx = bf16 | ATTNRT_ISA_AMX_TILE | ATTNRT_ISA_AMX_BF16 | ATTNRT_ISA_AMX_INT8;
-    constexpr struct { const char* name; uint64_t isa; } levels[] = {
-        {"baseline", 0}, {"avx2", avx2}, {"avx512", avx512}, {"avx512_bf16", bf16}, {"amx", amx}};
-    for (const auto& level : levels)
+    for (const CpuLevel& level : kLevels)
       if (equal_ignoring_case(rest, level.name)) {
         if (level.isa & ~d.isa) d.id = -1;
         d.isa = level.isa;

@@ -33,6 +33,15 @@ struct DeviceReport {
 /// CUDA_DEVICE_ORDER=PCI_BUS_ID; without the latter it puts the fastest first: the same order where all are alike.
 std::vector<DeviceReport> detect_devices(const std::optional<std::string>& cuda_visible = {});
 
+/// Instruction sets that come together, by which kinds of CPU are told apart: "baseline", "avx2", "avx512",
+/// "avx512_bf16", "amx".
+struct CpuLevel {
+  const char* name;
+  uint64_t isa;
+};
+/// The highest level of which a CPU has everything.
+const CpuLevel& cpu_level(uint64_t isa);
+
 /// "cpu", "cpu:avx2", "cuda:0" (real), "cuda:9.0", "rocm:0", "rocm:gfx942"; "" = the first real GPU, else the CPU.
 Result<Device> parse_device(std::string_view text, const std::vector<DeviceReport>& machine);
 

@@ -50,14 +50,14 @@ std::string today() {
   return date;
 }
 
-std::string device_kind(int32_t device_type, uint32_t arch) {
-  const std::string name = arch_name(device_type, arch);
+std::string device_kind(int32_t device_type, uint32_t arch, uint64_t isa) {
+  const std::string name = device_type == ATTNRT_DEVICE_CPU ? cpu_level(isa).name : arch_name(device_type, arch);
   return std::string(name_of(words::devices, static_cast<uint64_t>(device_type))) + (name.empty() ? "" : ":" + name);
 }
 
-std::optional<std::pair<int32_t, uint32_t>> parse_device_kind(const std::string& kind) {
+std::optional<Device> parse_device_kind(const std::string& kind) {
   const auto device = parse_device(kind, {{{}, true, "", ""}});
-  return device ? std::optional(std::pair(device->type, device->arch)) : std::nullopt;
+  return device ? std::optional(*device) : std::nullopt;
 }
 
 Ledger Ledger::read(const std::vector<fs::path>& files) {

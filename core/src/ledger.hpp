@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "attnrt/plugin.h"
+#include "device.hpp"
 #include "inspect.hpp"
 #include "result.hpp"
 
@@ -15,7 +16,7 @@ namespace attnrt::core {
 /// Kernels that passed the conformance kit on a kind of device.
 struct LedgerEntry {
   std::string plugin, build_id, backend, variant;
-  std::string device;  ///< kind: "cpu", "cuda:9.0", "rocm:gfx942"
+  std::string device;  ///< kind: "cpu:avx512", "cuda:9.0", "rocm:gfx942"
   std::string date, result;  ///< "2026-11-21", "pass 214 of 214"
   bool passed = false;
 };
@@ -23,9 +24,10 @@ struct LedgerEntry {
 /// The date in UTC, "2026-11-21".
 std::string today();
 
-/// "cpu", "cuda:9.0", "rocm:gfx942"; and back to device type and architecture.
-std::string device_kind(int32_t device_type, uint32_t arch);
-std::optional<std::pair<int32_t, uint32_t>> parse_device_kind(const std::string& kind);
+/// "cpu:avx512", "cuda:9.0", "rocm:gfx942"; and back to type, architecture and, of a CPU, the instruction sets of its
+/// level: kernels pick their way by more than what they need, so that CPUs of two levels are two kinds.
+std::string device_kind(int32_t device_type, uint32_t arch, uint64_t isa);
+std::optional<Device> parse_device_kind(const std::string& kind);
 
 /// Which kernels, by the build id of their plugin, passed on which kind of device. Several files are read as one: what
 /// was verified here and what shipped with the library. A file that is missing or broken is an empty one.

@@ -240,7 +240,7 @@ void Runtime::log_choice(const Choice& choice) const {
   log.write(ATTNRT_LOG_INFO, log_line(choice));
   if (choice.variant && !choice.verified)
     log.write(ATTNRT_LOG_INFO, choice.backend->name + "/" + choice.variant->name + " is not verified on " +
-                                   device_kind(choice.problem.device_type, choice.problem.arch));
+                                   device_kind(choice.problem.device_type, choice.problem.arch, choice.problem.isa));
   if (choice.prefill) log.write(ATTNRT_LOG_INFO, "prefill: " + log_line(*choice.prefill));
 }
 

@@ -81,7 +81,23 @@ TEST_CASE("what was verified and recorded is what show and list know") {
   CHECK(verified("RIGHT").is_null());
   verify("RIGHT --record", 0, home);
   REQUIRE(verified("RIGHT").is_string());
-  CHECK(std::string(verified("RIGHT").as_string().c_str()).find("quick") != std::string::npos);
+  const std::string where = verified("RIGHT").as_string().c_str();
+  CHECK(where.find("quick") != std::string::npos);
+
+  // A CPU of another level is another kind of device.
+  const auto counts_on = [&](const std::string& device) {
+    const Outcome outcome = attnrt_program("select --json --attention-backend RIGHT --device " + device, home);
+    INFO(outcome.err << outcome.out);
+    REQUIRE(outcome.status == 0);
+    const json::value choice = json::parse(outcome.out);
+    CHECK(choice.at("backend") == "RIGHT");
+    return choice.at("verified").as_bool();
+  };
+  CHECK(counts_on("cpu"));
+  for (const std::string level : {"baseline", "avx2", "avx512", "avx512_bf16", "amx"}) {
+    CAPTURE(level, where);
+    CHECK(counts_on("cpu:" + level) == (where.find(" on cpu:" + level + ":") != std::string::npos));
+  }
   verify("WRONG/standard --record", 1, home);
   CHECK(verified("WRONG").is_null());
 }
