@@ -15,8 +15,16 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 constexpr int64_t kTileColumns = kTileVectors * kLanes;
 
 /// What a tile asks for meanwhile: nothing; a stream that goes along with B; pieces of four lines, one a step, for
-/// later.
-enum class Ahead { kNothing, kStream, kPieces };
+/// later; a line or less a step, for another item.
+enum class Ahead { kNothing, kStream, kPieces, kTrickle };
+constexpr int64_t kLineBytes = 64;
+
+/// Lines that another item reads later: each step asks for that at `begin` and goes on by `step_bytes`, at most
+/// kLineBytes. A burst of lines would keep the tile's own from coming.
+struct Trickle {
+  const char* begin;
+  int64_t step_bytes;
+};
 constexpr int64_t kPieceBytes = 256;
 
 /// Scores: C = A B. b[j]: vector j of the first step; ahead[j]: of the stream beside it.
@@ -28,6 +36,7 @@ struct ScoreOperands {
   const char* ahead[kTileVectors];
   const char* const* pieces;
   int64_t num_pieces;
+  Trickle trickle;
   int64_t step_bytes;
   int64_t steps;
   int64_t piece;  ///< steps that are summed from zero before they are added to C
@@ -49,6 +58,7 @@ struct ValueOperands {
   int64_t lda;
   const ValueRun* runs;
   int64_t num_runs;
+  Trickle trickle;
   int64_t step_bytes;
   float* c;
   int64_t ldc;
@@ -64,6 +74,7 @@ ATTNRT_KERNEL_INLINE void score_tile(const ScoreOperands<D>& t) {
   for (int j = 0; j < Vectors; ++j) b[j] = t.b[j], ahead[j] = t.ahead[j];
   [[maybe_unused]] const char* const* next = t.pieces;
   [[maybe_unused]] const char* const* last_piece = t.pieces + t.num_pieces;
+  [[maybe_unused]] const char* line = t.trickle.begin;
   const int64_t end = t.steps * t.step_bytes, piece = t.piece * t.step_bytes;
   for (int64_t at = 0; at < end;) {
     Vec acc[Rows][Vectors];
@@ -80,9 +91,13 @@ ATTNRT_KERNEL_INLINE void score_tile(const ScoreOperands<D>& t) {
       if constexpr (Mode == Ahead::kPieces)
         if (next < last_piece) {
           ATTNRT_KERNEL_UNROLL
-          for (int line = 0; line < kPieceBytes; line += 64) __builtin_prefetch(*next + line, 0, 2);
+          for (int64_t offset = 0; offset < kPieceBytes; offset += kLineBytes) __builtin_prefetch(*next + offset, 0, 2);
           ++next;
         }
+      if constexpr (Mode == Ahead::kTrickle) {
+        __builtin_prefetch(line, 0, 2);
+        line += t.trickle.step_bytes;
+      }
       D::template step<Rows, Vectors>(acc, a, t.lda, b, at);
     }
     float* c = t.c;
@@ -109,6 +124,7 @@ ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
     for (int j = 0; j < Vectors; ++j)
       acc[i][j] = load(t.c + i * t.ldc + j * kLanes) * broadcast(t.factors[i]);
   const typename D::A* a = t.a;
+  [[maybe_unused]] const char* line = t.trickle.begin;
   constexpr int64_t kVectorBytes = kLanes * D::kPair * D::kBytes;
   for (const ValueRun* run = t.runs; run < t.runs + t.num_runs; ++run) {
     const char* b[Vectors];
@@ -118,8 +134,12 @@ ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
     for (int64_t at = 0; at < end; at += t.step_bytes, a += D::kPair) {
       if constexpr (Mode == Ahead::kStream)
         ATTNRT_KERNEL_UNROLL
-      for (int64_t line = 0; line < Vectors * kVectorBytes; line += 64)
-        __builtin_prefetch(run->ahead + at + line, 0, 2);
+      for (int64_t offset = 0; offset < Vectors * kVectorBytes; offset += kLineBytes)
+        __builtin_prefetch(run->ahead + at + offset, 0, 2);
+      if constexpr (Mode == Ahead::kTrickle) {
+        __builtin_prefetch(line, 0, 2);
+        line += t.trickle.step_bytes;
+      }
       D::template step<Rows, Vectors>(acc, a, t.lda, b, at);
     }
   }
@@ -158,6 +178,20 @@ struct PanelTiles {
   }
 #undef ATTNRT_KERNEL_SHAPES
 #undef ATTNRT_KERNEL_ROWS
+};
+
+/// The shapes of whole strips again, with a trickle.
+template <class D>
+struct TrickleTiles {
+  static bool has(int rows, int64_t vectors) { return rows + 1 >= kTileRows && vectors == kTileVectors; }
+  static void scores(const ScoreOperands<D>& t, int rows) {
+    if (rows == kTileRows) return score_tile<D, kTileRows, kTileVectors, Ahead::kTrickle>(t);
+    score_tile<D, kTileRows - 1, kTileVectors, Ahead::kTrickle>(t);
+  }
+  static void values(const ValueOperands<D>& t, int rows) {
+    if (rows == kTileRows) return value_tile<D, kTileRows, kTileVectors, Ahead::kTrickle>(t);
+    value_tile<D, kTileRows - 1, kTileVectors, Ahead::kTrickle>(t);
+  }
 };
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA

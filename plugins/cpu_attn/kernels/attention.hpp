@@ -4,6 +4,7 @@
 // and MLA: a latent cache is one KV head whose values are the first columns of its keys.
 #ifndef ATTNRT_CPU_ATTN_ATTENTION_HPP
 #define ATTNRT_CPU_ATTN_ATTENTION_HPP
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -22,6 +23,9 @@ constexpr int32_t kTileKeys = 64;
 constexpr int32_t kMaxItemRows = 264, kMaxTileKeys = 256;
 /// KV heads that one worker attends together, at most.
 constexpr int32_t kMaxItemHeads = 32;
+/// Below so many rows keys and values come from memory as fast as they are used: the item streams. With at least so
+/// many an item computes long enough to host a stream.
+constexpr int32_t kStreamRows = 12, kHostRows = 48;
 /// Keys of a tile of the onednn variant.
 constexpr int32_t kMatmulKeys = 128;
 /// Where a long request may be split among workers: at 0, kSplitKeys, 2 kSplitKeys of its keys, and nowhere else.
@@ -40,6 +44,7 @@ struct AttentionShape {
   uint32_t q_dtype;    ///< of out too
   uint32_t kv_dtype;   ///< as stored
   bool bytes;          ///< keys and values have 8 bits
+  bool widens;         ///< a native tile of 16 bits becomes fp32 once for many rows, not in the registers of each strip
   bool row_scales;     ///< each of their rows has a scale: behind it, in native pages behind the values
   int32_t q_rope;      ///< last dims of q that lie in a tensor of their own, 0 = none
   uint64_t features;   ///< ATTNRT_FEATURE_* of the problem
@@ -124,10 +129,34 @@ struct AttentionItem {
 /// Allocates nothing; a library in use may.
 using AttendFn = void (*)(const AttentionCall& call, const AttentionItem& item, int32_t kv_head, std::byte* scratch);
 
+/// Do the items of a mixed batch stand in two lists?
+inline bool mixes(const AttentionShape& shape) { return shape.native && !shape.latent; }
+
+/// A mixed batch: items that compute, then items that stream. Each worker takes from both lists, and attends its stream
+/// between strips of rows of the other one, whose products meanwhile hide the time that memory takes.
+struct MixedWork {
+  const AttentionItem* items;
+  int64_t num_computing, num_streams;
+  int64_t host_pairs;   ///< of rows and keys, of the items that can host, for one KV head
+  int64_t stream_keys;  ///< for one KV head
+  std::atomic<int64_t> next_computing{0}, next_stream{0};  ///< counted by item and KV head
+};
+
+/// One worker's part of a mixed batch: all that is left when it comes. [thread-safe]
+using AttendMixedFn = void (*)(const AttentionCall& call, MixedWork& work, std::byte* scratch);
+
+struct AttendFns {
+  AttendFn item;
+  AttendMixedFn mixed;  ///< NULL = items are attended one by one
+  bool widens;          ///< native pages of 16 bits are products of fp32
+  constexpr AttendFns(AttendFn attend_item = nullptr, AttendMixedFn attend_mixed = nullptr, bool widens_pages = false)
+      : item(attend_item), mixed(attend_mixed), widens(widens_pages) {}
+};
+
 /// The tile kernels of one instruction set.
 struct AttentionKernels {
-  AttendFn attend[3];  ///< by dtype of q: ATTNRT_FP32, ATTNRT_FP16, ATTNRT_BF16
-  AttendFn attend_bytes[3];  ///< where keys and values have 8 bits
+  AttendFns attend[3];  ///< by dtype of q: ATTNRT_FP32, ATTNRT_FP16, ATTNRT_BF16
+  AttendFns attend_bytes[3];  ///< where keys and values have 8 bits
   /// Bytes of scratch of one worker, a multiple of 64.
   std::size_t (*scratch_bytes)(const AttentionShape& shape);
   /// Floats of one split's result with `rows` rows; NULL = items are never split.
@@ -146,7 +175,7 @@ const AttentionKernels& avx2_attention() noexcept;
 const AttentionKernels& avx512_attention() noexcept;
 const AttentionKernels& avx512_bf16_attention() noexcept;
 /// For keys and values of 8 bits, by AVX512_BF16 and VBMI.
-AttendFn avx512_vbmi_bytes(uint32_t q_dtype) noexcept;
+AttendFns avx512_vbmi_bytes(uint32_t q_dtype) noexcept;
 /// AVX512, with products by oneDNN; the second one by AVX512_BF16, for bf16 alone.
 const AttentionKernels& onednn_attention() noexcept;
 const AttentionKernels& onednn_bf16_attention() noexcept;

@@ -4,18 +4,18 @@
 //   ISA     AVX2, FMA, F16C; register tile 6 x 16
 //   dtypes  fp32; fp16 and bf16 widened to fp32
 #define ATTNRT_KERNEL_ISA avx2
-#include "panel_attention.hpp"
+#include "side_stream.hpp"
 
 namespace attnrt::cpu {
 
 const AttentionKernels& avx2_attention() noexcept {
   namespace isa = kernel::avx2;
-  static constexpr AttentionKernels kernels{{&isa::attend_panels<float, isa::DotFp32, isa::DotFp32>,
-                                             &isa::attend_panels<isa::Fp16, isa::DotFp32, isa::DotFp16>,
-                                             &isa::attend_panels<isa::Bf16, isa::DotFp32, isa::DotWide>},
-                                            {&isa::attend_panels<float, isa::DotFp32, isa::DotFp32>,
-                                             &isa::attend_panels<float, isa::DotFp32, isa::DotFp32>,
-                                             &isa::attend_panels<float, isa::DotFp32, isa::DotFp32>},
+  static constexpr AttentionKernels kernels{{isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
+                                             isa::panel_fns<isa::Fp16, isa::DotFp32, isa::DotFp16>,
+                                             isa::panel_fns<isa::Bf16, isa::DotFp32, isa::DotWide>},
+                                            {isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
+                                             isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
+                                             isa::panel_fns<float, isa::DotFp32, isa::DotFp32>},
                                             &isa::panel_scratch_bytes,
                                             &isa::panel_split_floats,
                                             0};

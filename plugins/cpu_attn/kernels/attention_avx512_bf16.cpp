@@ -5,7 +5,7 @@
 //   dtypes  bf16 by vdpbf16ps, two products a lane and step; fp32 and fp16 as in attention_avx512.cpp; 8 bits by
 //           attention_avx512_vbmi.cpp where the processor has VBMI
 #define ATTNRT_KERNEL_ISA avx512_bf16
-#include "panel_attention.hpp"
+#include "side_stream.hpp"
 
 namespace attnrt::cpu {
 
@@ -13,12 +13,12 @@ namespace {
 
 AttentionKernels bf16_kernels() noexcept {
   namespace isa = kernel::avx512_bf16;
-  AttentionKernels kernels{{&isa::attend_panels<float, isa::DotFp32, isa::DotFp32>,
-                            &isa::attend_panels<isa::Fp16, isa::DotFp32, isa::DotFp16>,
-                            &isa::attend_panels<isa::Bf16, isa::DotPair, isa::DotPair>},
-                           {&isa::attend_panels<float, isa::DotFp32, isa::DotFp32>,
-                            &isa::attend_panels<float, isa::DotFp32, isa::DotFp32>,
-                            &isa::attend_panels<isa::Bf16, isa::DotPair, isa::DotPair>},
+  AttentionKernels kernels{{isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
+                            isa::panel_fns<isa::Fp16, isa::DotFp32, isa::DotFp16>,
+                            isa::panel_fns<isa::Bf16, isa::DotPair, isa::DotPair>},
+                           {isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
+                            isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
+                            isa::panel_fns<isa::Bf16, isa::DotPair, isa::DotPair>},
                            &isa::panel_scratch_bytes,
                            &isa::panel_split_floats,
                            isa::kRowWalkRows};

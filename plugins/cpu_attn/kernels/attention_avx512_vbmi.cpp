@@ -4,14 +4,14 @@
 //   ISA     F, BW, DQ, VL, CD, BF16, VBMI: what has BF16 has VBMI too, but for Cooper Lake; register tile 6 x 64
 //   dtypes  q and out in bf16 by vdpbf16ps, in fp32 and fp16 by fp32; e4m3, e5m2, int8 through tables (byte_pairs.hpp)
 #define ATTNRT_KERNEL_ISA avx512_vbmi
-#include "panel_attention.hpp"
+#include "side_stream.hpp"
 
 namespace attnrt::cpu {
 
-AttendFn avx512_vbmi_bytes(uint32_t q_dtype) noexcept {
+AttendFns avx512_vbmi_bytes(uint32_t q_dtype) noexcept {
   namespace isa = kernel::avx512_vbmi;
-  if (q_dtype == ATTNRT_BF16) return &isa::attend_panels<isa::Bf16, isa::DotPair, isa::DotPair>;
-  return &isa::attend_panels<float, isa::DotFp32, isa::DotFp32>;
+  if (q_dtype == ATTNRT_BF16) return isa::panel_fns<isa::Bf16, isa::DotPair, isa::DotPair>;
+  return isa::panel_fns<float, isa::DotFp32, isa::DotFp32>;
 }
 
 }  // namespace attnrt::cpu

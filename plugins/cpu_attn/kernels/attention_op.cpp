@@ -17,9 +17,18 @@ namespace {
 /// Rows enough that packing or reading keys is cheap beside them, few enough that a tile stays in a megabyte of cache.
 /// All heads of MLA together, where they fit: one packed tile then serves them all.
 int32_t panel_item_rows(const AttentionShape& shape) {
-  if (shape.head_size_qk + shape.head_size_v <= 256) return shape.native && !shape.bytes ? 144 : 258;
+  if (shape.head_size_qk + shape.head_size_v <= 256) return shape.native && !shape.bytes && !shape.widens ? 144 : 258;
   if (shape.head_size_qk + shape.head_size_v <= 512) return 144;
   return shape.group >= 64 && shape.group <= 128 ? shape.group : 96;
+}
+
+/// Do conversions take the place of products? The cores of Intel issue both to the same ports, AMD's do not (uops.info).
+bool conversions_cost_products() {
+#if defined(__x86_64__)
+  return __builtin_cpu_is("intel") != 0;
+#else
+  return false;
+#endif
 }
 
 /// Fewer keys where rows are wide, so that keys, values and scores of a tile stay in the cache together; few where
@@ -67,6 +76,7 @@ AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& ke
   shape_.native = sdk::is_paged(p.kv_layouts) && (p.kv_layouts & ATTNRT_KV_NATIVE);
   shape_.latent = p.family == ATTNRT_FAMILY_MLA && !quantised(p);
   if (shape_.native) shape_.panels = panel_page(p);
+  shape_.widens = shape_.native && attend_.widens && !shape_.bytes && conversions_cost_products();
   shape_.item_rows = kernels.split_floats ? panel_item_rows(shape_) : kItemRows;
   shape_.tile_keys = panel_tile_keys(p);
   if (kernels.item_rows > 0) {
@@ -149,11 +159,19 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
     executor.parallel_for(count * heads, 1, [&](int64_t begin, int64_t end, uint32_t worker) noexcept {
       for (int64_t i = begin; i < end; ++i)
         if (const auto& item = items[i / heads]; i % heads % item.heads == 0)
-          attend_(call, item, static_cast<int32_t>(i % heads), plan.scratch_ + worker * worker_bytes_);
+          attend_.item(call, item, static_cast<int32_t>(i % heads), plan.scratch_ + worker * worker_bytes_);
     });
   };
   if (plan.parts_.shared_items > 0) attend(plan.items_, plan.parts_.shared_items);
-  attend(plan.items_ + plan.parts_.shared_items, plan.parts_.items);
+  const AttentionItem* items = plan.items_ + plan.parts_.shared_items;
+  if (const Partition& parts = plan.parts_; parts.num_streams > 0) {
+    MixedWork work{items, parts.items - parts.num_streams, parts.num_streams, parts.host_pairs, parts.stream_keys};
+    executor.parallel_for(executor.num_workers(), 1, [&](int64_t, int64_t, uint32_t worker) noexcept {
+      attend_.mixed(call, work, plan.scratch_ + worker * worker_bytes_);
+    });
+    return;
+  }
+  attend(items, plan.parts_.items);
 }
 
 void AttentionOp::merge_states(const attnrt_merge_args& args, attnrt_stream stream) const {

@@ -58,7 +58,7 @@ class AttentionOp {
 
  private:
   const AttentionKernels& kernels_;
-  AttendFn attend_;
+  AttendFns attend_;
 };
 
 }  // namespace attnrt::cpu

@@ -7,10 +7,11 @@
 //                 weights of the values are rounded to bf16, their sum too; the log-sum-exp takes the weights as they
 //                 were. Scales of rows multiply the columns of scores and of weights, those after they were summed,
 //                 unrounded
-//   layouts       native pages are read as they lie; rows (contiguous, NHD, HND) are packed tile by tile, for few
-//                 queries under AVX-512 used as they lie too (row_tile.hpp), then by all KV heads chunk by chunk, so
-//                 that memory is read in its order: a head's own rows are short pieces of pages; latent rows serve as
-//                 keys as they lie, their values are packed (latent_source.hpp)
+//   layouts       native pages are read as they lie; where conversions take the place of products, those of fp16 and
+//                 bf16 are widened once a tile for more than a few strips. Rows (contiguous, NHD, HND) are packed tile
+//                 by tile, for few queries under AVX-512 used as they lie too (row_tile.hpp), then by all KV heads
+//                 chunk by chunk, so that memory is read in its order: a head's own rows are short pieces of pages;
+//                 latent rows serve as keys as they lie, their values are packed (latent_source.hpp)
 //   shapes        head sizes in multiples of 8, K and V of different width, any GQA group, any block size
 //   masks         causal by request, window and its prefix, ranges, tree, dense, block-sparse: tiles that no row sees
 //                 are skipped, columns at both ends of a strip too; a bias is added only in tiles with holes or
@@ -18,6 +19,8 @@
 //                 heads differ
 //   cascade       rows of many requests attend the whole tiles of a common prefix together; each request's own item
 //                 goes on from the state that its rows have then, so that the bits are those of a batch without a hint
+//   mixed         prefill over native pages asks for what decode reads, which is attended between its strips
+//                 (side_stream.hpp); other layouts one item after the other
 //   positions     local keys of a context-parallel rank; the result then is a part for merge_states
 //   tiles         rows of (query, head of the group) x tile_keys; register tile kTileRows x kTileVectors
 //   determinism   schedule-invariant: tiles stand at multiples of tile_keys and splits at multiples of kSplitKeys of
@@ -31,13 +34,13 @@
 #include <cstdint>
 
 #include "../../kernel/panel_fold.hpp"
-#include "../../kernel/panel_softmax.hpp"
 #include "../../kernel/panel_tile.hpp"
 #include "attention.hpp"
 #include "item_rows.hpp"
 #include "latent_source.hpp"
 #include "panel_scratch.hpp"
 #include "panel_source.hpp"
+#include "panel_weights.hpp"
 #include "prefix_state.hpp"
 #include "row_io.hpp"
 #include "row_walk.hpp"
@@ -50,71 +53,81 @@ using cpu::AttentionShape;
 using cpu::kMaxTileKeys;
 using cpu::kSplitKeys;
 
+template <class S, class Packed, class Direct>
+class SideStream;
+
 /// S: keys and values as stored; Packed: the dot over packed rows; Direct: the dot over native pages. q is of any type
 /// where the dots take fp32, else bf16.
 template <class S, class Packed, class Direct>
 class PanelAttention {
  public:
-  PanelAttention(const AttentionCall& call, const AttentionItem& item, int32_t kv_head, std::byte* scratch)
+  using Side = SideStream<S, Packed, Direct>;
+
+  /// `side`: what is attended between its strips, NULL = nothing.
+  PanelAttention(const AttentionCall& call, const AttentionItem& item, int32_t kv_head, const PanelScratch& scratch,
+                 Side* side)
       : call_(call),
         shape_(call.shape),
         item_(item),
         kv_head_(kv_head),
-        at_(scratch, call.shape),
+        at_(scratch),
+        own_(scratch.part),
         rows_(call, item, kv_head),
-        streams_(item.rows < kStreamRows),
+        streams_(item.rows < cpu::kStreamRows),
         by_rows_(RowWalk::use(call.shape, item)),
+        side_(side),
         source_(call, item, kv_head, at_, rows_.seen(), rows_.mask().mask().num_keys, last_key(), streams_),
         walk_(call, item, kv_head, at_, last_key()),
         latent_(call, item.request, at_, last_key()),
+        weights_(call, item, kv_head, at_, rows_),
         prefix_(call, item, kv_head, width()) {
-    adds_ = shape_.softcap > 0.0f || call.alibi_slopes.data || call.masks.tree.data ||
-            call.masks.dense.kind > cpu::DenseMask::Kind::kBool;
-    scale_for(item.request, kv_head);
+    load_queries();
+    const KeySpan seen = item.slot < 0 ? rows_.seen() : rows_.reach();
+    first_split_ = seen.begin / kSplitKeys;
+    num_splits_ = (seen.end + kSplitKeys - 1) / kSplitKeys - first_split_;
+    alone_ = item.slot < 0 && num_splits_ <= 1 && item.shared_keys == 0;
+    split_ = item.slot < 0 ? first_split_ : item.first_split;
+    last_split_ = alone_ ? split_ + 1 : item.slot < 0 ? first_split_ + num_splits_ : item.last_split;
+    if (item.slot < 0 && !alone_) prefix_.open_total(at_.total);
+    if (split_ < last_split_) open_split();
   }
 
-  void run() {
-    load_queries();
-    const KeySpan seen = item_.slot < 0 ? rows_.seen() : rows_.reach();
-    const int64_t first = seen.begin / kSplitKeys, last = (seen.end + kSplitKeys - 1) / kSplitKeys;
-    if (item_.slot < 0) {
-      if (last - first <= 1 && item_.shared_keys == 0) {
-        attend_split(first);
-        return finish(at_.part);
+  /// Attends the next tile that its rows see; false where there is none: the rows are finished then. `asks`: for what
+  /// comes next, unless somebody did.
+  bool advance(bool asks) {
+    for (; split_ < last_split_; ++split_, split_ < last_split_ ? open_split() : void()) {
+      while (tile_ < split_keys_.end) {
+        const int64_t tile = tile_;
+        tile_ += shape_.tile_keys;
+        const int64_t from = split_keys_.begin > tile ? split_keys_.begin : tile;
+        const int64_t to = split_keys_.end < tile_ ? split_keys_.end : tile_;
+        if (from >= to || !rows_.place(tile)) continue;
+        attend(tile, from, to, asks);
+        return true;
       }
-      prefix_.open_total(at_.total);
-      for (int64_t split = first; split < last; ++split) {
-        attend_split(split);
-        prefix_.add(at_.total, at_.part, split);
-      }
-      return finish(at_.total);
+      if (item_.slot < 0 && !alone_) prefix_.add(at_.total, at_.part, split_);
     }
-    const PanelRows own = at_.part;
-    for (int64_t split = item_.first_split; split < item_.last_split; ++split) {
-      at_.part = partial(split - first, last - first);
-      attend_split(split);
-    }
-    at_.part = own;
-    int32_t* counter = call_.counters + int64_t{item_.group} * shape_.num_kv_heads + kv_head_;
-    if (__atomic_add_fetch(counter, 1, __ATOMIC_ACQ_REL) != item_.pieces) return;
-    __atomic_store_n(counter, 0, __ATOMIC_RELAXED);
-    prefix_.open_total(at_.total);
-    for (int64_t split = first; split < last; ++split)
-      prefix_.add(at_.total, partial(split - first, last - first), split);
-    finish(at_.total);
+    close();
+    return false;
   }
+
+  /// The memory that the next tile reads, in native pages.
+  int next_lines(LineRange* ranges) const {
+    const int64_t from = tile_ > split_keys_.begin ? tile_ : split_keys_.begin, end = last_key();
+    const int64_t to = tile_ + shape_.tile_keys < end ? tile_ + shape_.tile_keys : end;
+    return split_ < last_split_ && from < to ? source_.find_lines(from, to, ranges) : 0;
+  }
+  static constexpr int kMaxRanges = PanelSource<S, Packed>::kMaxRanges;
 
  private:
   using Element = typename Packed::A;
   static_assert(std::is_same_v<Element, typename Direct::A> && Packed::kRoundsWeights == Direct::kRoundsWeights);
   static constexpr bool kFine = sizeof(S) == 4, kTakesBytes = PanelSource<S, Packed>::kTakesBytes;
-  static constexpr int kDegree = kFine ? 5 : 4;
-  /// Below this many rows keys and values come from memory as fast as they are used: packing asks a tile ahead. Pages
-  /// are asked for ahead by the first strip whatever the rows: it finds them in the cache, and so do the others.
-  static constexpr int kStreamRows = 2 * kTileRows;
   /// Up to so many strips widen native bytes each for itself: with six, one expansion for all takes no longer, with
   /// fp32 sums less.
   static constexpr int kByteStrips = Packed::kPair == 2 ? 5 : 3;
+  /// Above so many strips an expansion of 16 bits pays.
+  static constexpr int kWideStrips = 5;
   /// Dims that fp32 scores sum at a time: short sums err less than one long one.
   static constexpr int64_t kPieceDims = 64;
 
@@ -141,46 +154,73 @@ class PanelAttention {
     if (shape_.latent) latent_.pack_queries(item_.rows);
   }
 
-  void attend_split(int64_t split) {
-    prefix_.open_part(at_.part, split);
+  void open_split() {
+    at_.part = item_.slot < 0 ? own_ : partial(split_ - first_split_, num_splits_);
+    prefix_.open_part(at_.part, split_);
     const KeySpan seen = rows_.seen();
-    const int64_t begin = seen.begin > split * kSplitKeys ? seen.begin : split * kSplitKeys;
-    const int64_t end = seen.end < (split + 1) * kSplitKeys ? seen.end : (split + 1) * kSplitKeys;
-    for (int64_t tile = begin / shape_.tile_keys * shape_.tile_keys; tile < end; tile += shape_.tile_keys) {
-      const int64_t from = begin > tile ? begin : tile,
-                    to = end < tile + shape_.tile_keys ? end : tile + shape_.tile_keys;
-      if (from >= to || !rows_.place(tile)) continue;
-      if (shape_.latent) {
-        latent_.find(tile, from, to);
-        attend_latent(tile);
-      } else if (by_rows_ && shape_.bytes) {
-        if constexpr (kTakesBytes)
-          with_byte(shape_.kv_dtype, [&](auto byte) { attend_rows<decltype(byte)>(tile, from, to); });
-      } else if (by_rows_) {
-        attend_rows<S>(tile, from, to);
-      } else if (!shape_.native) {
-        source_.pack_rows(tile, from, to);
-        if (streams_)
-          attend_tile<Packed, Ahead::kPieces>(tile, source_.packed());
-        else
-          attend_tile<Packed, Ahead::kNothing>(tile, source_.packed());
-      } else if (shape_.bytes) {
-        attend_bytes(tile, from, to);
-      } else {
-        source_.find_pages(tile, from, to);
-        attend_tile<Direct, Ahead::kStream>(tile, shape_.panels);
-      }
+    const int64_t begin = split_ * kSplitKeys, end = begin + kSplitKeys;
+    split_keys_ = {seen.begin > begin ? seen.begin : begin, seen.end < end ? seen.end : end};
+    tile_ = split_keys_.begin / shape_.tile_keys * shape_.tile_keys;
+  }
+
+  void close() {
+    if (item_.slot < 0) return finish(alone_ ? at_.part : at_.total);
+    at_.part = own_;
+    int32_t* counter = call_.counters + int64_t{item_.group} * shape_.num_kv_heads + kv_head_;
+    if (__atomic_add_fetch(counter, 1, __ATOMIC_ACQ_REL) != item_.pieces) return;
+    __atomic_store_n(counter, 0, __ATOMIC_RELAXED);
+    prefix_.open_total(at_.total);
+    for (int64_t split = 0; split < num_splits_; ++split)
+      prefix_.add(at_.total, partial(split, num_splits_), first_split_ + split);
+    finish(at_.total);
+  }
+
+  void attend(int64_t tile, int64_t from, int64_t to, bool asks) {
+    if (shape_.latent) {
+      latent_.find(tile, from, to);
+      attend_latent(tile);
+    } else if (by_rows_ && shape_.bytes) {
+      if constexpr (kTakesBytes)
+        with_byte(shape_.kv_dtype, [&](auto byte) { attend_rows<decltype(byte)>(tile, from, to); });
+    } else if (by_rows_) {
+      attend_rows<S>(tile, from, to);
+    } else if (!shape_.native) {
+      source_.pack_rows(tile, from, to);
+      if (streams_)
+        attend_tile<Packed, Ahead::kPieces>(tile, source_.packed());
+      else
+        attend_tile<Packed, Ahead::kNothing>(tile, source_.packed());
+    } else if (shape_.bytes) {
+      attend_bytes(tile, from, to, asks);
+    } else {
+      attend_pages(tile, from, to, asks);
     }
   }
 
+  void attend_pages(int64_t tile, int64_t from, int64_t to, bool asks) {
+    if constexpr (PanelSource<S, Packed>::kWidens)
+      if (shape_.widens && rows_.num_strips() > kWideStrips) {
+        source_.widen_pages(tile, from, to);
+        return attend_tile<Packed, Ahead::kNothing>(tile, source_.packed());
+      }
+    source_.find_pages(tile, from, to);
+    if (asks)
+      attend_tile<Direct, Ahead::kStream>(tile, shape_.panels);
+    else
+      attend_tile<Direct, Ahead::kNothing>(tile, shape_.panels);
+  }
+
   /// Pages of 8 bits: few rows take them as they lie where a dot does, more share one expansion.
-  void attend_bytes(int64_t tile, int64_t from, int64_t to) {
+  void attend_bytes(int64_t tile, int64_t from, int64_t to, bool asks) {
     if (shape_.row_scales) source_.find_scales(tile, from, to);
     if constexpr (kTakesBytes)
       if (rows_.num_strips() <= kByteStrips) {
         source_.find_pages(tile, from, to);
         return with_byte(shape_.kv_dtype, [&](auto byte) {
-          attend_tile<DotBytes<decltype(byte), Packed>, Ahead::kStream>(tile, shape_.panels);
+          if (asks)
+            attend_tile<DotBytes<decltype(byte), Packed>, Ahead::kStream>(tile, shape_.panels);
+          else
+            attend_tile<DotBytes<decltype(byte), Packed>, Ahead::kNothing>(tile, shape_.panels);
         });
       }
     source_.expand_pages(tile, from, to);
@@ -190,8 +230,8 @@ class PanelAttention {
   template <class D, Ahead Mode>
   void attend_tile(int64_t tile, const PanelLayout& layout) {
     score<D, Mode>(layout);
-    place_positions(tile);
-    for (int i = 0; i < rows_.num_strips(); ++i) weigh(tile, rows_.strip(i), D::kPair);
+    weights_.place(tile);
+    for (int i = 0; i < rows_.num_strips(); ++i) weights_.weigh(tile, rows_.strip(i), D::kPair);
     for (int64_t panel = 0; panel < layout.value_panels(); ++panel)
       add_values<D, Mode>(panel, layout.value_step(panel), layout.panel_dims(panel),
                           [&](int64_t begin, int64_t end, ValueRun* runs) {
@@ -201,8 +241,8 @@ class PanelAttention {
 
   void attend_latent(int64_t tile) {
     latent_.score(rows_, kFine ? kPieceDims : kLatentQk);
-    place_positions(tile);
-    for (int i = 0; i < rows_.num_strips(); ++i) weigh(tile, rows_.strip(i), Packed::kPair);
+    weights_.place(tile);
+    for (int i = 0; i < rows_.num_strips(); ++i) weights_.weigh(tile, rows_.strip(i), Packed::kPair);
     for (int64_t panel = 0; panel < kLatentV / kPanelWidth; ++panel) {
       latent_.open_panel(panel);
       add_values<Packed, Ahead::kNothing>(
@@ -216,12 +256,12 @@ class PanelAttention {
   void attend_rows([[maybe_unused]] int64_t tile, [[maybe_unused]] int64_t from, [[maybe_unused]] int64_t to) {
 #if defined(__AVX512F__)
     walk_.find(tile, from, to);
-    place_positions(tile);
+    weights_.place(tile);
     walk_.template score<Stored, Packed>(rows_, kFine ? kPieceDims : shape_.head_size_qk);
     for (int i = 0, head = -1; i < rows_.num_strips(); ++i) {
       const Strip& strip = rows_.strip(i);
       if (shape_.row_scales && strip.kv_head != head) walk_.find_scales(head = strip.kv_head);
-      weigh(tile, strip, kRowStep<Stored, Packed>);
+      weights_.weigh(tile, strip, kRowStep<Stored, Packed>);
     }
     walk_.template add_values<Stored, Packed>(rows_, at_.part.acc, width());
 #endif
@@ -256,76 +296,19 @@ class PanelAttention {
           t.num_pieces = source_.num_pieces() - next_piece < t.steps ? source_.num_pieces() - next_piece : t.steps;
           next_piece += t.num_pieces;
         }
+        const int64_t vectors = (to - from) / kLanes;
         if (Mode != Ahead::kNothing && i == 0)
-          PanelTiles<D, Mode>::scores(t, strip.rows, (to - from) / kLanes);
+          PanelTiles<D, Mode>::scores(t, strip.rows, vectors);
+        else if (trickles<D>(strip.rows, vectors) && side_->lines(t.steps, t.trickle))
+          TrickleTiles<D>::scores(t, strip.rows);
         else
-          PanelTiles<D, Ahead::kNothing>::scores(t, strip.rows, (to - from) / kLanes);
+          PanelTiles<D, Ahead::kNothing>::scores(t, strip.rows, vectors);
       }
   }
 
-  /// Where the tile's keys stand, for biases by distance.
-  void place_positions(int64_t tile) {
-    if (!call_.alibi_slopes.data) return;
-    for (int64_t c = 0; c < shape_.tile_keys; ++c)
-      at_.positions[c] = static_cast<float>(rows_.mask().mask().positions.of(tile + c));
-  }
-
-  /// Scores to weights; those of columns up to the end of the last step, of so many, are 0.
-  void weigh(int64_t tile, const Strip& strip, int64_t step) {
-    if (strip.begin >= strip.end) return;
-    const int64_t to = (strip.end + step - 1) / step * step;
-    BiasKey filled{-1, -1};
-    bool any = false;
-    MaskedColumns columns[kTileRows];
-    float maxima[kLanes] = {}, scales[kTileRows];
-    if (item_.heads > 1 && call_.k_scale.stride[1] != 0) scale_for(item_.request, kv_head_ + strip.kv_head);
-    for (int i = 0, row = strip.row; i < strip.rows; ++i, ++row) {
-      if (item_.gathers() && call_.k_scale.stride[0] != 0) scale_for(rows_.request(row), kv_head_);
-      const PanelScoreMap map{scale_, shape_.softcap, call_.alibi_slopes.data ? at_.positions : nullptr,
-                              (shape_.features & ATTNRT_FEATURE_ALIBI_SQRT) != 0};
-      scales[i] = mapped_ ? kLog2e : scale_ * kLog2e;
-      float* s = at_.scores + row * shape_.tile_keys;
-      MaskedColumns& seen = columns[i] = rows_.columns(row);
-      if (shape_.row_scales && seen.begin < seen.end)
-        scale_columns(s, at_.key_scales, seen.begin / kLanes * kLanes, seen.end);
-      if (mapped_ && seen.begin < seen.end)
-        map_scores(s, seen.begin / kLanes * kLanes, seen.end, map, slope(row),
-                   static_cast<float>(rows_.mask().mask().position(rows_.query(row))));
-      if (seen.holes && seen.begin < seen.end) {
-        const BiasKey key{rows_.query(row), rows_.mask().shares_bias() ? 0 : rows_.head(row)};
-        if (key.query != filled.query || key.head != filled.head)
-          any = fill_bias(tile, row, seen);
-        filled = key;
-        if (any)
-          add_bias(s, at_.bias, seen.begin / kLanes * kLanes, seen.end);
-        else
-          seen.begin = seen.end = 0;
-      }
-      maxima[i] = seen.begin < seen.end ? max_of(s, seen.begin, seen.end) * scales[i] : at_.part.max[row];
-    }
-    raise_maxima(at_.part.max + strip.row, maxima, at_.factors + strip.row, strip.rows);
-    const auto weigh_rows = [&](auto exact) {
-      for (int i = 0, row = strip.row; i < strip.rows; ++i, ++row)
-        weigh_row<Packed, kDegree, exact.value>(at_.scores + row * shape_.tile_keys, columns[i].begin, columns[i].end,
-                                           strip.begin, to, scales[i], at_.part.max[row], at_.factors[row],
-                                           at_.part.sum + row * kStateLanes, at_.part.exact + row * kStateLanes,
-                                           shape_.row_scales ? at_.value_scales : nullptr);
-    };
-    if (Packed::kRoundsWeights && call_.lse.data)
-      weigh_rows(std::true_type{});
-    else
-      weigh_rows(std::false_type{});
-  }
-
-  /// What the biases of a tile were computed for.
-  struct BiasKey {
-    int64_t query, head;
-  };
-  bool fill_bias(int64_t tile, int32_t row, const MaskedColumns& seen) {
-    const int64_t from = seen.begin / kLanes * kLanes, to = (seen.end + kLanes - 1) / kLanes * kLanes;
-    for (int64_t c = from; c < seen.begin; ++c) at_.bias[c] = 0.0f;
-    for (int64_t c = seen.end; c < to; ++c) at_.bias[c] = 0.0f;
-    return rows_.mask().fill(rows_.query(row), rows_.head(row), tile, seen.begin, seen.end, at_.bias);
+  template <class D>
+  bool trickles(int rows, int64_t vectors) const {
+    return side_ && TrickleTiles<D>::has(rows, vectors);
   }
 
   /// A value panel of `dims` dims. find_runs(begin, end, runs): its steps for those columns.
@@ -357,21 +340,13 @@ class PanelAttention {
         const int64_t vectors = (rest < kTileColumns ? rest : kTileColumns) / kLanes;
         if (Mode == Ahead::kStream && i == 0)
           PanelTiles<D, Mode>::values(t, strip.rows, vectors);
+        else if (trickles<D>(strip.rows, vectors) && side_->lines((end - begin) / D::kPair, t.trickle))
+          TrickleTiles<D>::values(t, strip.rows);
         else
           PanelTiles<D, Ahead::kNothing>::values(t, strip.rows, vectors);
       }
       if (dims > kTileColumns) begin = -1;  // the runs have moved
     }
-  }
-
-  void scale_for(int32_t request, int32_t kv_head) {
-    scale_ = call_.scale * scale_of(call_.k_scale, request, kv_head);
-    mapped_ = adds_ || !(scale_ > 1e-6f && scale_ < 1e4f);
-  }
-
-  float slope(int32_t row) const {
-    const cpu::View& slopes = call_.alibi_slopes;
-    return slopes.data ? static_cast<const float*>(slopes.data)[rows_.head(row) * slopes.stride[0]] : 0.0f;
   }
 
   void finish(const PanelRows& rows) {
@@ -397,21 +372,28 @@ class PanelAttention {
   const AttentionItem& item_;
   const int32_t kv_head_;
   PanelScratch at_;
+  const PanelRows own_;
   ItemRows rows_;
   const bool streams_;
   const bool by_rows_;  ///< so few rows that packing does not pay
+  Side* const side_;
   PanelSource<S, Packed> source_;
   RowWalk walk_;
   LatentSource<S, Packed> latent_;
+  PanelWeights<S, Packed> weights_;
   const PrefixState prefix_;
-  bool adds_;
-  float scale_;
-  bool mapped_;  ///< scores need more than a scale before they are weighed
+  int64_t first_split_, num_splits_;  ///< of all its keys
+  int64_t split_, last_split_;        ///< of this item or piece
+  bool alone_;                        ///< one split is all there is
+  KeySpan split_keys_{0, 0};          ///< that are seen of a split
+  int64_t tile_ = 0;                  ///< the next one
 };
 
 template <class S, class Packed, class Direct>
 void attend_panels(const AttentionCall& call, const AttentionItem& item, int32_t kv_head, std::byte* scratch) {
-  PanelAttention<S, Packed, Direct>(call, item, kv_head, scratch).run();
+  PanelAttention<S, Packed, Direct> attention(call, item, kv_head, PanelScratch(scratch, call.shape), nullptr);
+  while (attention.advance(true)) {
+  }
 }
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA

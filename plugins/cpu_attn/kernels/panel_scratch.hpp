@@ -30,34 +30,44 @@ struct PanelScratch {
   float* stage;       ///< a granule of rows of 8 bits as fp32
   int64_t floats = 0;
 
-  PanelScratch(std::byte* memory, const cpu::AttentionShape& shape) {
+  PanelScratch(std::byte* memory, const cpu::AttentionShape& shape)
+      : PanelScratch(memory, shape, shape.item_rows, true) {}
+  /// For items of `rows` rows at most, which pack no keys where `packs` is false.
+  PanelScratch(std::byte* memory, const cpu::AttentionShape& shape, int64_t rows, bool packs) {
     const auto take = [&](int64_t count) {
       const int64_t at = floats;
       floats += (count + 15) / 16 * 16;
       return memory ? reinterpret_cast<float*>(memory) + at : nullptr;
     };
     const PanelLayout tile = tile_layout(shape, 4, 1);
-    const int64_t rows = shape.item_rows;
     q = take(rows * shape.head_size_qk);
     q_panels = take(shape.latent ? (rows + kGranule - 1) / kGranule * kGranule * shape.head_size_qk : 0);
     scores = take(rows * shape.tile_keys);
     factors = take(rows);
     part = panel_rows(take(panel_rows_floats(rows, tile.padded_v())), rows);
     total = panel_rows(take(panel_rows_floats(rows, tile.padded_v())), rows);
-    page = reinterpret_cast<char*>(take(tile.head_bytes() / 4));
+    page = reinterpret_cast<char*>(take(packs ? tile.head_bytes() / 4 : 0));
     tail = reinterpret_cast<char*>(take(tile.padded_v()));
     const int64_t widest = shape.head_size_qk > shape.head_size_v ? shape.head_size_qk : shape.head_size_v;
-    zero = take(widest + 1);
+    zero = take(packs ? widest + 1 : 0);
     bias = take(shape.tile_keys);
     positions = take(shape.tile_keys);
     key_scales = take(shape.row_scales ? shape.tile_keys : 0);
     value_scales = take(shape.row_scales ? shape.tile_keys : 0);
-    stage = take(shape.bytes ? kGranule * widest : 0);
+    stage = take(packs && shape.bytes ? kGranule * widest : 0);
   }
 };
 
-inline std::size_t panel_scratch_bytes(const cpu::AttentionShape& shape) {
+/// Of an item, and of the stream beside it (side_stream.hpp).
+inline std::size_t panel_item_bytes(const cpu::AttentionShape& shape) {
   return static_cast<std::size_t>(PanelScratch(nullptr, shape).floats) * sizeof(float);
+}
+inline PanelScratch side_scratch(std::byte* memory, const cpu::AttentionShape& shape) {
+  return {memory, shape, cpu::kStreamRows, false};
+}
+inline std::size_t panel_scratch_bytes(const cpu::AttentionShape& shape) {
+  const int64_t side = cpu::mixes(shape) ? side_scratch(nullptr, shape).floats : 0;
+  return panel_item_bytes(shape) + static_cast<std::size_t>(side) * sizeof(float);
 }
 inline int64_t panel_split_floats(const cpu::AttentionShape& shape, int64_t rows) {
   return (panel_rows_floats(rows, tile_layout(shape, 4, 1).padded_v()) + 15) / 16 * 16;

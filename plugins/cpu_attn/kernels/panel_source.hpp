@@ -11,18 +11,28 @@
 #include "../../kernel/mask.hpp"
 #include "../../kernel/panel_pack_bytes.hpp"
 #include "../../kernel/panel_tile.hpp"
+#include "../../kernel/panel_widen.hpp"
 #include "byte_rows.hpp"
 #include "panel_scratch.hpp"
 #include "request_walk.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
+struct LineRange {
+  const char* begin;
+  int64_t bytes;
+};
+
 /// S: as stored; Packed: the dot over packed rows.
 template <class S, class Packed>
 class PanelSource {
  public:
   static constexpr int64_t kMaxTile = cpu::kMaxTileKeys;
+  /// Pages of a tile, of which two may be cut into keys and panels of values.
+  static constexpr int kMaxRanges = kMaxTile / kGranule + 2 * (1 + 512 / kPanelWidth);
   /// Do rows of 8 bits come to this instance?
+  /// Are pages of 16 bits products of fp32?
+  static constexpr bool kWidens = sizeof(S) == 2 && Packed::kPair == 1;
   static constexpr bool kTakesBytes = sizeof(S) == 4 || Packed::kPair == 2;
 
   /// `streams`: few rows, for which keys and values come from memory as fast as they are used.
@@ -94,6 +104,26 @@ class PanelSource {
     lies_in_scratch(first, end);
   }
 
+  /// The memory of the keys [from, to) in native pages and of their values, at most kMaxRanges ranges.
+  int find_lines(int64_t from, int64_t to, LineRange* out) const {
+    const PanelLayout& layout = shape_.panels;
+    int count = 0;
+    for (int64_t token = from / kGranule * kGranule; token < to;) {
+      const int64_t slot = token % shape_.block_size, rest = shape_.block_size - slot;
+      const int64_t tokens = rest < to - token ? rest : to - token;
+      const char* page = page_of(token);
+      token += tokens;
+      if (tokens == shape_.block_size) {
+        out[count++] = {page, layout.head_bytes()};
+        continue;
+      }
+      out[count++] = {page + layout.key_at(slot), tokens * layout.head_size_qk * layout.bytes};
+      for (int64_t panel = 0; panel < layout.value_panels(); ++panel)
+        out[count++] = {page + layout.value_at(slot, panel), tokens * layout.panel_dims(panel) * layout.bytes};
+    }
+    return count;
+  }
+
   /// Where the keys [from, to) of a tile lie in native pages. The last step of values may hold tokens that are no keys:
   /// it is copied without them. (Of 8 bits every byte is a finite number, which a weight of 0 hides.)
   void find_pages(int64_t tile, int64_t from, int64_t to) {
@@ -143,6 +173,21 @@ class PanelSource {
         with_byte(shape_.kv_dtype, [&](auto byte) {
           expand_granule<decltype(byte), Packed::kPair>(shape_.panels, granule, packed_, at_.page, column, ahead);
         });
+      }
+      lies_in_scratch(first - tile, to - tile);
+    }
+  }
+
+  /// The same keys of pages of 16 bits, into the scratch page as fp32.
+  void widen_pages(int64_t tile, int64_t from, int64_t to) {
+    if constexpr (kWidens) {
+      const int64_t size = shape_.block_size, first = from / kGranule * kGranule;
+      for (int64_t token = first; token < to; token += kGranule) {
+        const int64_t next = token + shape_.tile_keys, column = token - tile;
+        const PageGranule granule{page_of(token), token % size};
+        const PageGranule ahead = next < last_key_ ? PageGranule{page_of(next), next % size} : granule;
+        key_at_[column / kGranule] = at_.page + packed_.key_at(column);
+        widen_granule<S>(shape_.panels, granule, packed_, at_.page, column, ahead);
       }
       lies_in_scratch(first - tile, to - tile);
     }

@@ -65,15 +65,16 @@ int64_t gather_items(const AttentionShape& shape, const attnrt_batch& b, const C
   return count;
 }
 
+bool earlier(const AttentionItem& a, const AttentionItem& c) {
+  if (a.cost != c.cost) return a.cost > c.cost;
+  if (a.request != c.request) return a.request < c.request;
+  return a.first_row != c.first_row ? a.first_row < c.first_row : a.first_split < c.first_split;
+}
+
 /// Puts the longest items first and cuts those above a worker's fair share into pieces. Returns how many there are
 /// then, at most `most`.
 int64_t cut_items(const AttentionShape& shape, const AttentionKernels& kernels, const PartitionSizes& sizes,
                   uint32_t num_workers, const attnrt_batch& b, AttentionItem* items, int64_t count, uint64_t most) {
-  const auto earlier = [](const AttentionItem& a, const AttentionItem& c) {
-    if (a.cost != c.cost) return a.cost > c.cost;
-    if (a.request != c.request) return a.request < c.request;
-    return a.first_row != c.first_row ? a.first_row < c.first_row : a.first_split < c.first_split;
-  };
   std::sort(items, items + count, earlier);
   if (sizes.counters == 0) return count;
 
@@ -109,6 +110,23 @@ int64_t cut_items(const AttentionShape& shape, const AttentionKernels& kernels, 
   }
   if (groups > 0) std::sort(items, items + count, earlier);
   return count;
+}
+
+/// Puts those that stream behind the others, where there are items that can host them.
+void part_streams(const AttentionShape& shape, const attnrt_batch& b, AttentionItem* items, Partition& parts) {
+  const auto computes = [](const AttentionItem& item) { return item.rows >= kStreamRows; };
+  for (const AttentionItem* item = items; item < items + parts.items; ++item) {
+    const kernel::portable::KeySpan span = seen_by(shape, b, *item);
+    int64_t keys = std::max<int64_t>(span.end - span.begin, 0);
+    if (item->slot >= 0) keys = std::min<int64_t>(keys, int64_t{item->last_split - item->first_split} * kSplitKeys);
+    if (item->rows >= kHostRows) parts.host_pairs += keys * item->rows;
+    if (!computes(*item)) parts.stream_keys += keys;
+  }
+  if (parts.host_pairs == 0 || parts.stream_keys == 0) return;
+  AttentionItem *const end = items + parts.items, *const first = std::partition(items, end, computes);
+  std::sort(items, first, earlier);
+  std::sort(first, end, earlier);
+  parts.num_streams = end - first;
 }
 
 }  // namespace
@@ -163,6 +181,7 @@ Partition partition(const AttentionShape& shape, const AttentionKernels& kernels
     sharer += shares;
   }
   parts.items = cut_items(shape, kernels, sizes, num_workers, b, items, parts.items, sizes.items);
+  if (mixes(shape) && kernels.split_floats) part_streams(shape, b, items, parts);
   return parts;
 }
 

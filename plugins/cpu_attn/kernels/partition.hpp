@@ -26,6 +26,8 @@ PartitionSizes partition_sizes(const AttentionShape& shape, const AttentionKerne
 /// The passes of a run: items of the second one need the results of all items of the first.
 struct Partition {
   int64_t shared_items, items;
+  int64_t num_streams;  ///< of the items, the last ones where the batch mixes (MixedWork), else 0
+  int64_t host_pairs, stream_keys;
 };
 /// Writes the batch's sharers and items, those of sharers first; the arrays hold what `sizes` says. Allocates nothing.
 /// [thread-safe]

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Prefill and decode in one batch over pages of a plugin's own layout, which a kernel may attend by turns: each request
+// keeps the bits that it has alone, and is right. Pages below, at and above a tile, streams that are longer and shorter
+// than what goes on beside them, split and whole, one to four threads.
+#include <catch2/catch.hpp>
+
+#include "conformance/numerics.hpp"
+#include "conformance/request.hpp"
+#include "conformance/rig.hpp"
+#include "subject.hpp"
+
+using namespace attnrt::conformance;
+
+namespace {
+
+Case mixed_case(uint32_t block_size, uint32_t head_size, uint32_t workers) {
+  Case c;
+  attnrt_problem& p = c.problem;
+  p = empty_problem(attnrt::sdk::cpu_isa());
+  p.family = ATTNRT_FAMILY_STANDARD;
+  p.attn_type = ATTNRT_ATTN_DECODER;
+  p.phase = ATTNRT_PHASE_MIXED;
+  p.causal = ATTNRT_CAUSAL_ALWAYS;
+  p.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_LSE;
+  p.num_kv_heads = 2;
+  p.num_heads = 8;
+  p.head_size_qk = p.head_size_v = head_size;
+  p.q_dtype = p.kv_dtype = p.out_dtype = subject_dtype();
+  p.kv_layouts = ATTNRT_KV_NATIVE;
+  p.block_size = block_size;
+  c.lse = true;
+  c.seed = block_size * 10 + workers;
+  c.placement.workers = workers;
+  return c;
+}
+
+const std::vector<Length> kManyStreams{{1, 700},  {300, 300},  {1, 5},   {2, 1100},
+                                       {1, 2300}, {40, 1400}, {1, 257}, {1, 64}};
+const std::vector<Length> kFewStreams{{1, 40}, {290, 1290}, {200, 200}};
+const std::vector<Length> kLongStream{{1, 4500}, {60, 61}};
+
+void compare(const attnrt_variant& variant, Case c) {
+  HostMemory memory;
+  NumericsOptions options;
+  options.reference_pairs = 5e4;
+  for (const std::vector<Length>& lengths : {kManyStreams, kFewStreams, kLongStream}) {
+    c.lengths = lengths;
+    INFO(variant.name << " " << text(c));
+    for (const Finding& finding : failures(check_case(variant, memory, c, options)))
+      FAIL_CHECK(finding.check << ": " << finding.sentence);
+    const Operands operands = make_operands(c);
+    const std::vector<RequestData> requests = make_requests(c, operands);
+    std::vector<const RequestData*> all;
+    for (const RequestData& r : requests) all.push_back(&r);
+    const Rig rig(variant, memory, c.problem);
+    const Outcome together = rig.run(operands, all, c.lse, c.placement);
+    REQUIRE(together.done);
+    Placement single;
+    for (std::size_t r = 0; r < requests.size(); ++r) {
+      const Outcome alone = rig.run(operands, {all[r]}, c.lse, single);
+      REQUIRE(alone.done);
+      CAPTURE(r);
+      CHECK(together.bytes[r] == alone.bytes[0]);
+      CHECK(together.lse[r] == alone.lse[0]);
+    }
+  }
+}
+
+std::vector<const attnrt_variant*> claimants() {
+  std::vector<const attnrt_variant*> variants = subject_variants();
+  std::erase_if(variants, [](const attnrt_variant* v) {
+    return !(v->caps->kv_layouts & ATTNRT_KV_NATIVE) || v->caps->determinism < ATTNRT_DETERMINISM_BATCH_INVARIANT;
+  });
+  return variants;
+}
+
+}  // namespace
+
+TEST_CASE("prefill and decode of one batch change no bit of each other") {
+  for (const attnrt_variant* variant : claimants())
+    for (uint32_t workers = 1; workers <= 4; ++workers)
+      for (const uint32_t block_size : {16u, 64u, 512u}) compare(*variant, mixed_case(block_size, 64, workers));
+  CHECK(subject_variants().size() > 0);
+}
+
+TEST_CASE("prefill and decode share a batch with wide heads, windows and caches of 8 bits") {
+  for (const attnrt_variant* variant : claimants()) {
+    compare(*variant, mixed_case(32, 136, 2));
+    Case window = mixed_case(64, 64, 2);
+    window.problem.features |= ATTNRT_FEATURE_SLIDING_WINDOW;
+    window.problem.window_left = 600;
+    compare(*variant, window);
+    Case scaled = mixed_case(64, 64, 1);
+    scaled.problem.kv_dtype = ATTNRT_FP8_E4M3;
+    scaled.problem.features |= ATTNRT_FEATURE_KV_SCALES;
+    compare(*variant, scaled);
+    Case rows = mixed_case(64, 128, 2);
+    rows.problem.kv_dtype = ATTNRT_INT8;
+    rows.problem.features |= ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
+    compare(*variant, rows);
+  }
+}
