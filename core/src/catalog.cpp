@@ -76,9 +76,9 @@ Error Catalog::known(std::string_view wish) const {
 }
 
 bool Catalog::is_verified(const attnrt_variant* variant, const attnrt_problem& p) const {
-  const uint64_t isa = p.device_type == ATTNRT_DEVICE_CPU ? cpu_level(p.isa).isa : 0;
   return std::any_of(verified.begin(), verified.end(), [&](const Verified& v) {
-    return v.variant == variant && v.device_type == p.device_type && v.arch == p.arch && v.isa == isa;
+    return v.variant == variant && v.device_type == p.device_type && v.arch == p.arch &&
+           (p.device_type != ATTNRT_DEVICE_CPU || v.isa == cpu_level(p.isa).isa);
   });
 }
 
