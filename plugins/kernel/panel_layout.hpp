@@ -63,6 +63,12 @@ struct PanelLayout {
   }
 };
 
+/// A granule of tokens of a page, from its token `token` on.
+struct PageGranule {
+  const char* page;
+  int64_t token;
+};
+
 /// Numbers of 8 bits stand in chunks of kGranule lanes (tokens of keys, dims of values) x 4 elements (dims, tokens). Of
 /// four lanes come the elements 0 and 1 of each, then 2 and 3: widened by an interleave within quarters of a register,
 /// a chunk becomes two vectors of pairs in the VNNI order.

@@ -120,16 +120,10 @@ ATTNRT_KERNEL_INLINE void expand_chunk(const char* chunk, char* to, int64_t step
   }
 }
 
-/// A granule of a page of 8 bits, from its token `token` on.
-struct ByteGranule {
-  const char* page;
-  int64_t token;
-};
-
-/// A granule to that at `column` of a page of `to`. `ahead`: the one whose lines are asked for meanwhile.
+/// A granule of a page of 8 bits to that at `column` of a page of `to`. `ahead`: the one whose lines are asked for meanwhile.
 template <class Byte, int Pair>
-inline void expand_granule(const PanelLayout& layout, ByteGranule from, const PanelLayout& to, char* to_page,
-                           int64_t column, ByteGranule ahead) {
+inline void expand_granule(const PanelLayout& layout, PageGranule from, const PanelLayout& to, char* to_page,
+                           int64_t column, PageGranule ahead) {
   constexpr int64_t kSteps = kByteElements / Pair;
   for (int64_t word = 0; word < layout.head_size_qk / kByteElements; ++word) {
     const int64_t at = word * layout.key_step();

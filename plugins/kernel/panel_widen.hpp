@@ -6,17 +6,12 @@
 #define ATTNRT_KERNEL_PANEL_WIDEN_HPP
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "dot.hpp"
 #include "panel_layout.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
-
-/// A granule of tokens of a page, from its token `token` on.
-struct PageGranule {
-  const char* page;
-  int64_t token;
-};
 
 /// One step of a granule (kGranule tokens of keys, or dims of values), of layout.pair elements each, as so many steps.
 template <class T>
@@ -33,7 +28,7 @@ ATTNRT_KERNEL_INLINE void widen_step(const char* from, char* to, int64_t step_by
   }
 }
 
-/// A granule to that at `column` of a page of `to`, of fp32. `ahead`: the one whose lines are asked for meanwhile.
+/// A granule of a page of T to that at `column` of a page of `to`, of fp32. `ahead`: the one whose lines are asked for meanwhile.
 template <class T>
 inline void widen_granule(const PanelLayout& layout, PageGranule from, const PanelLayout& to, char* to_page,
                           int64_t column, PageGranule ahead) {

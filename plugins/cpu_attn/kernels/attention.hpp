@@ -148,7 +148,7 @@ using AttendMixedFn = void (*)(const AttentionCall& call, MixedWork& work, std::
 struct AttendFns {
   AttendFn item;
   AttendMixedFn mixed;  ///< NULL = items are attended one by one
-  bool widens;          ///< native pages of 16 bits are products of fp32
+  bool widens;          ///< the products of native pages of 16 bits are those of fp32
   constexpr AttendFns(AttendFn attend_item = nullptr, AttendMixedFn attend_mixed = nullptr, bool widens_pages = false)
       : item(attend_item), mixed(attend_mixed), widens(widens_pages) {}
 };

@@ -22,8 +22,9 @@ int32_t panel_item_rows(const AttentionShape& shape) {
   return shape.group >= 64 && shape.group <= 128 ? shape.group : 96;
 }
 
-/// Do conversions take the place of products? The cores of Intel issue both to the same ports, AMD's do not (uops.info).
-bool conversions_cost_products() {
+/// Is a tile of 16 bits widened once for all rows of an item? That is faster on Intel's Ice Lake. On AMD's Zen 4 it was
+/// not tried: tiles that widen in their registers reach 85 to 88 % of the FMA limit there (docs/performance.md).
+bool widens_once() {
 #if defined(__x86_64__)
   return __builtin_cpu_is("intel") != 0;
 #else
@@ -76,7 +77,7 @@ AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& ke
   shape_.native = sdk::is_paged(p.kv_layouts) && (p.kv_layouts & ATTNRT_KV_NATIVE);
   shape_.latent = p.family == ATTNRT_FAMILY_MLA && !quantised(p);
   if (shape_.native) shape_.panels = panel_page(p);
-  shape_.widens = shape_.native && attend_.widens && !shape_.bytes && conversions_cost_products();
+  shape_.widens = shape_.native && attend_.widens && !shape_.bytes && widens_once();
   shape_.item_rows = kernels.split_floats ? panel_item_rows(shape_) : kItemRows;
   shape_.tile_keys = panel_tile_keys(p);
   if (kernels.item_rows > 0) {

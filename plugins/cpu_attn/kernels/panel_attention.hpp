@@ -7,8 +7,8 @@
 //                 weights of the values are rounded to bf16, their sum too; the log-sum-exp takes the weights as they
 //                 were. Scales of rows multiply the columns of scores and of weights, those after they were summed,
 //                 unrounded
-//   layouts       native pages are read as they lie; where conversions take the place of products, those of fp16 and
-//                 bf16 are widened once a tile for more than a few strips. Rows (contiguous, NHD, HND) are packed tile
+//   layouts       native pages are read as they lie; on processors of Intel those of fp16 and bf16, where the dot is
+//                 fp32's, are widened once a tile for more than a few strips. Rows (contiguous, NHD, HND) are packed tile
 //                 by tile, for few queries under AVX-512 used as they lie too (row_tile.hpp), then by all KV heads
 //                 chunk by chunk, so that memory is read in its order: a head's own rows are short pieces of pages;
 //                 latent rows serve as keys as they lie, their values are packed (latent_source.hpp)
@@ -95,7 +95,7 @@ class PanelAttention {
   /// Attends the next tile that its rows see; false where there is none: the rows are finished then. `asks`: for what
   /// comes next, unless somebody did.
   bool advance(bool asks) {
-    for (; split_ < last_split_; ++split_, split_ < last_split_ ? open_split() : void()) {
+    while (split_ < last_split_) {
       while (tile_ < split_keys_.end) {
         const int64_t tile = tile_;
         tile_ += shape_.tile_keys;
@@ -106,6 +106,7 @@ class PanelAttention {
         return true;
       }
       if (item_.slot < 0 && !alone_) prefix_.add(at_.total, at_.part, split_);
+      if (++split_ < last_split_) open_split();
     }
     close();
     return false;

@@ -18,6 +18,7 @@
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
+/// Memory that is asked for ahead.
 struct LineRange {
   const char* begin;
   int64_t bytes;
@@ -30,9 +31,9 @@ class PanelSource {
   static constexpr int64_t kMaxTile = cpu::kMaxTileKeys;
   /// Pages of a tile, of which two may be cut into keys and panels of values.
   static constexpr int kMaxRanges = kMaxTile / kGranule + 2 * (1 + 512 / kPanelWidth);
-  /// Do rows of 8 bits come to this instance?
-  /// Are pages of 16 bits products of fp32?
+  /// Are the products of 16 bits those of fp32?
   static constexpr bool kWidens = sizeof(S) == 2 && Packed::kPair == 1;
+  /// Do rows of 8 bits come to this instance?
   static constexpr bool kTakesBytes = sizeof(S) == 4 || Packed::kPair == 2;
 
   /// `streams`: few rows, for which keys and values come from memory as fast as they are used.
@@ -163,34 +164,20 @@ class PanelSource {
 
   /// The same keys of pages of 8 bits, into the scratch page.
   void expand_pages(int64_t tile, int64_t from, int64_t to) {
-    if constexpr (kTakesBytes) {
-      const int64_t size = shape_.block_size, first = from / kGranule * kGranule;
-      for (int64_t token = first; token < to; token += kGranule) {
-        const int64_t next = token + shape_.tile_keys, column = token - tile;
-        const ByteGranule granule{page_of(token), token % size};
-        const ByteGranule ahead = next < last_key_ ? ByteGranule{page_of(next), next % size} : granule;
-        key_at_[column / kGranule] = at_.page + packed_.key_at(column);
-        with_byte(shape_.kv_dtype, [&](auto byte) {
+    if constexpr (kTakesBytes)
+      with_byte(shape_.kv_dtype, [&](auto byte) {
+        each_granule(tile, from, to, [&](PageGranule granule, int64_t column, PageGranule ahead) {
           expand_granule<decltype(byte), Packed::kPair>(shape_.panels, granule, packed_, at_.page, column, ahead);
         });
-      }
-      lies_in_scratch(first - tile, to - tile);
-    }
+      });
   }
 
   /// The same keys of pages of 16 bits, into the scratch page as fp32.
   void widen_pages(int64_t tile, int64_t from, int64_t to) {
-    if constexpr (kWidens) {
-      const int64_t size = shape_.block_size, first = from / kGranule * kGranule;
-      for (int64_t token = first; token < to; token += kGranule) {
-        const int64_t next = token + shape_.tile_keys, column = token - tile;
-        const PageGranule granule{page_of(token), token % size};
-        const PageGranule ahead = next < last_key_ ? PageGranule{page_of(next), next % size} : granule;
-        key_at_[column / kGranule] = at_.page + packed_.key_at(column);
+    if constexpr (kWidens)
+      each_granule(tile, from, to, [&](PageGranule granule, int64_t column, PageGranule ahead) {
         widen_granule<S>(shape_.panels, granule, packed_, at_.page, column, ahead);
-      }
-      lies_in_scratch(first - tile, to - tile);
-    }
+      });
   }
 
   /// The scales of a tile's rows; those of columns beside [from, to) are 0. The next tile's are asked for.
@@ -245,6 +232,21 @@ class PanelSource {
     int64_t token;      ///< in the page
     int64_t column, end;
   };
+
+  /// Calls put(granule of a page, its column in the scratch page, that of the next tile) for the keys [from, to) of a
+  /// tile, which then lie in scratch.
+  template <class Put>
+  void each_granule(int64_t tile, int64_t from, int64_t to, Put&& put) {
+    const int64_t size = shape_.block_size, first = from / kGranule * kGranule;
+    for (int64_t token = first; token < to; token += kGranule) {
+      const int64_t next = token + shape_.tile_keys, column = token - tile;
+      const PageGranule granule{page_of(token), token % size};
+      const PageGranule ahead = next < last_key_ ? PageGranule{page_of(next), next % size} : granule;
+      key_at_[column / kGranule] = at_.page + packed_.key_at(column);
+      put(granule, column, ahead);
+    }
+    lies_in_scratch(first - tile, to - tile);
+  }
 
   void lies_in_scratch(int64_t begin, int64_t end) {
     segments_[0] = {at_.page, nullptr, begin, begin, end};

@@ -115,18 +115,21 @@ int64_t cut_items(const AttentionShape& shape, const AttentionKernels& kernels, 
 /// Puts those that stream behind the others, where there are items that can host them.
 void part_streams(const AttentionShape& shape, const attnrt_batch& b, AttentionItem* items, Partition& parts) {
   const auto computes = [](const AttentionItem& item) { return item.rows >= kStreamRows; };
+  int64_t streams = 0;
   for (const AttentionItem* item = items; item < items + parts.items; ++item) {
     const kernel::portable::KeySpan span = seen_by(shape, b, *item);
     int64_t keys = std::max<int64_t>(span.end - span.begin, 0);
     if (item->slot >= 0) keys = std::min<int64_t>(keys, int64_t{item->last_split - item->first_split} * kSplitKeys);
     if (item->rows >= kHostRows) parts.host_pairs += keys * item->rows;
-    if (!computes(*item)) parts.stream_keys += keys;
+    if (computes(*item)) continue;
+    parts.stream_keys += keys;
+    ++streams;
   }
   if (parts.host_pairs == 0 || parts.stream_keys == 0) return;
-  AttentionItem *const end = items + parts.items, *const first = std::partition(items, end, computes);
-  std::sort(items, first, earlier);
-  std::sort(first, end, earlier);
-  parts.num_streams = end - first;
+  parts.num_streams = streams;
+  std::sort(items, items + parts.items, [&](const AttentionItem& a, const AttentionItem& c) {
+    return computes(a) != computes(c) ? computes(a) : earlier(a, c);
+  });
 }
 
 }  // namespace
