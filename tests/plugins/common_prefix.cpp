@@ -45,11 +45,7 @@ Case shared_case(const attnrt_variant& variant, uint32_t layout, uint32_t group,
 }
 
 std::vector<const attnrt_variant*> claimants() {
-  std::vector<const attnrt_variant*> variants = subject_variants();
-  std::erase_if(variants, [](const attnrt_variant* v) {
-    return !(v->caps->features & kClaim) || v->caps->determinism < ATTNRT_DETERMINISM_BATCH_INVARIANT;
-  });
-  return variants;
+  return batch_invariant_variants([](const attnrt_caps& caps) { return caps.features & kClaim; });
 }
 
 }  // namespace

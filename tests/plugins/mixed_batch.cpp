@@ -68,11 +68,7 @@ void compare(const attnrt_variant& variant, Case c) {
 }
 
 std::vector<const attnrt_variant*> claimants() {
-  std::vector<const attnrt_variant*> variants = subject_variants();
-  std::erase_if(variants, [](const attnrt_variant* v) {
-    return !(v->caps->kv_layouts & ATTNRT_KV_NATIVE) || v->caps->determinism < ATTNRT_DETERMINISM_BATCH_INVARIANT;
-  });
-  return variants;
+  return batch_invariant_variants([](const attnrt_caps& caps) { return caps.kv_layouts & ATTNRT_KV_NATIVE; });
 }
 
 }  // namespace

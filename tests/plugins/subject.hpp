@@ -45,4 +45,14 @@ inline std::vector<const attnrt_variant*> subject_variants() {
   return variants;
 }
 
+/// Those whose results do not depend on the batch and whose sheets say what `claims` asks for.
+template <class Claims>
+std::vector<const attnrt_variant*> batch_invariant_variants(Claims&& claims) {
+  std::vector<const attnrt_variant*> variants = subject_variants();
+  std::erase_if(variants, [&](const attnrt_variant* v) {
+    return v->caps->determinism < ATTNRT_DETERMINISM_BATCH_INVARIANT || !claims(*v->caps);
+  });
+  return variants;
+}
+
 #endif
