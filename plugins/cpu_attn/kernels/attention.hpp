@@ -119,11 +119,25 @@ struct AttentionItem {
   int32_t group, pieces;            ///< whose counter, and how many pieces there are
   int32_t shared_keys;  ///< of sharers, where their keys end; of a sharer, where its own begin; else 0
   int32_t first_sharer, num_sharers;  ///< num_sharers is 0 in an item of one request
+  int64_t run_begin, run_items;  ///< neighbours that read the same keys (task_at), this one among them
 
   bool gathers() const { return num_sharers > 0; }
   /// Does it go on from a state that sharers left?
   bool resumes() const { return shared_keys > 0 && num_sharers == 0; }
 };
+
+/// An item and one of its KV heads.
+struct AttentionTask {
+  const AttentionItem* item;
+  int32_t kv_head;
+};
+/// Of the tasks in their order: a run's items for one KV head, then for the next, so that the keys of a head are read
+/// again while a cache holds them.
+inline AttentionTask task_at(const AttentionItem* items, int64_t num_kv_heads, int64_t i) {
+  const AttentionItem& any = items[i / num_kv_heads];
+  const int64_t at = i - any.run_begin * num_kv_heads;
+  return {items + any.run_begin + at % any.run_items, static_cast<int32_t>(at / any.run_items)};
+}
 
 /// The attention of one item for its KV heads from `kv_head` on, by one worker with scratch of its own. [thread-safe]
 /// Allocates nothing; a library in use may.

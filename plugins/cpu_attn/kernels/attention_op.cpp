@@ -159,8 +159,8 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   const auto attend = [&](const AttentionItem* items, int64_t count) {
     executor.parallel_for(count * heads, 1, [&](int64_t begin, int64_t end, uint32_t worker) noexcept {
       for (int64_t i = begin; i < end; ++i)
-        if (const auto& item = items[i / heads]; i % heads % item.heads == 0)
-          attend_.item(call, item, static_cast<int32_t>(i % heads), plan.scratch_ + worker * worker_bytes_);
+        if (const auto [item, head] = task_at(items, heads, i); head % item->heads == 0)
+          attend_.item(call, *item, head, plan.scratch_ + worker * worker_bytes_);
     });
   };
   if (plan.parts_.shared_items > 0) attend(plan.items_, plan.parts_.shared_items);

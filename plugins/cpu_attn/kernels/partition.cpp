@@ -54,7 +54,12 @@ int64_t gather_items(const AttentionShape& shape, const attnrt_batch& b, const C
   const int32_t enough = (rows + parts - 1) / parts;
   int64_t count = 0;
   for (int32_t s = 0; s < prefix.num_sharers;) {
-    AttentionItem item{sharers[s].request, 0, 1, 0, 0, -1, 0, 0, 0, 0, prefix.keys, s, 0};
+    AttentionItem item{};
+    item.request = sharers[s].request;
+    item.heads = 1;
+    item.slot = -1;
+    item.shared_keys = prefix.keys;
+    item.first_sharer = s;
     while (s < prefix.num_sharers && item.rows < enough && item.rows + sharers[s].rows <= shape.item_rows) {
       item.rows += sharers[s++].rows;
       ++item.num_sharers;
@@ -71,8 +76,34 @@ bool earlier(const AttentionItem& a, const AttentionItem& c) {
   return a.first_row != c.first_row ? a.first_row < c.first_row : a.first_split < c.first_split;
 }
 
-/// Puts the longest items first and cuts those above a worker's fair share into pieces. Returns how many there are
-/// then, at most `most`.
+/// The largest power of 2 in the cost of items with many rows: those of a request that share it make a run.
+int64_t rank_of(const AttentionItem& item) {
+  return item.rows < kHostRows ? item.cost : int64_t{1} << (63 - __builtin_clzll(static_cast<uint64_t>(item.cost)));
+}
+
+/// The order in which items are attended: long ones before short ones, runs together, `last` behind the others.
+template <class Last>
+void order_items(AttentionItem* items, int64_t count, Last&& last) {
+  std::sort(items, items + count, [&](const AttentionItem& a, const AttentionItem& c) {
+    if (last(a) != last(c)) return last(c);
+    if (const int64_t rank = rank_of(a), other = rank_of(c); rank != other) return rank > other;
+    return a.request != c.request ? a.request < c.request : earlier(a, c);
+  });
+  for (int64_t begin = 0, end = 0; begin < count; begin = end) {
+    const AttentionItem& first = items[begin];
+    const auto joins = [&](const AttentionItem& item) {
+      return item.request == first.request && rank_of(item) == rank_of(first) && last(item) == last(first) &&
+             first.rows >= kHostRows && item.rows >= kHostRows;
+    };
+    for (end = begin + 1; end < count && joins(items[end]);) ++end;
+    for (int64_t i = begin; i < end; ++i) {
+      items[i].run_begin = begin;
+      items[i].run_items = end - begin;
+    }
+  }
+}
+
+/// Cuts items above a worker's fair share into pieces. Returns how many there are then, at most `most`.
 int64_t cut_items(const AttentionShape& shape, const AttentionKernels& kernels, const PartitionSizes& sizes,
                   uint32_t num_workers, const attnrt_batch& b, AttentionItem* items, int64_t count, uint64_t most) {
   std::sort(items, items + count, earlier);
@@ -108,28 +139,24 @@ int64_t cut_items(const AttentionShape& shape, const AttentionKernels& kernels, 
     used += floats;
     ++groups;
   }
-  if (groups > 0) std::sort(items, items + count, earlier);
   return count;
 }
 
-/// Puts those that stream behind the others, where there are items that can host them.
-void part_streams(const AttentionShape& shape, const attnrt_batch& b, AttentionItem* items, Partition& parts) {
-  const auto computes = [](const AttentionItem& item) { return item.rows >= kStreamRows; };
-  int64_t streams = 0;
+bool streams(const AttentionItem& item) { return item.rows < kStreamRows; }
+
+/// Counts those that stream, where there are items that can host them.
+void count_streams(const AttentionShape& shape, const attnrt_batch& b, const AttentionItem* items, Partition& parts) {
+  int64_t count = 0;
   for (const AttentionItem* item = items; item < items + parts.items; ++item) {
     const kernel::portable::KeySpan span = seen_by(shape, b, *item);
     int64_t keys = std::max<int64_t>(span.end - span.begin, 0);
     if (item->slot >= 0) keys = std::min<int64_t>(keys, int64_t{item->last_split - item->first_split} * kSplitKeys);
     if (item->rows >= kHostRows) parts.host_pairs += keys * item->rows;
-    if (computes(*item)) continue;
+    if (!streams(*item)) continue;
     parts.stream_keys += keys;
-    ++streams;
+    ++count;
   }
-  if (parts.host_pairs == 0 || parts.stream_keys == 0) return;
-  parts.num_streams = streams;
-  std::sort(items, items + parts.items, [&](const AttentionItem& a, const AttentionItem& c) {
-    return computes(a) != computes(c) ? computes(a) : earlier(a, c);
-  });
+  if (parts.host_pairs > 0 && parts.stream_keys > 0) parts.num_streams = count;
 }
 
 }  // namespace
@@ -167,6 +194,7 @@ Partition partition(const AttentionShape& shape, const AttentionKernels& kernels
     prefix = find_common_prefix(shape, kernels, b, sizes.state_floats, sharers);
     parts.shared_items = cut_items(shape, kernels, sizes, num_workers, b, items,
                                    gather_items(shape, b, prefix, sharers, items), sizes.shared_items);
+    order_items(items, parts.shared_items, [](const AttentionItem&) { return false; });
     items += parts.shared_items;
   }
   const int32_t heads = heads_together(shape, kernels, num_workers, b);
@@ -175,16 +203,22 @@ Partition partition(const AttentionShape& shape, const AttentionKernels& kernels
     const int64_t rows = (int64_t{b.query_start_loc[r + 1]} - b.query_start_loc[r]) * shape.group;
     const bool shares = sharer < prefix.num_sharers && sharers[sharer].request == r;
     for (int64_t at = 0; at < rows; at += shape.item_rows) {
-      AttentionItem item{r, static_cast<int32_t>(std::min<int64_t>(shape.item_rows, rows - at)), 1, at, 0, -1, 0, 0, 0,
-                         0, shares ? prefix.keys : 0, sharer, 0};
-      if (item.rows <= kernels.row_walk_rows) item.heads = heads;
+      AttentionItem item{};
+      item.request = r;
+      item.rows = static_cast<int32_t>(std::min<int64_t>(shape.item_rows, rows - at));
+      item.heads = item.rows <= kernels.row_walk_rows ? heads : 1;
+      item.first_row = at;
+      item.slot = -1;
+      item.shared_keys = shares ? prefix.keys : 0;
+      item.first_sharer = sharer;
       item.cost = cost_of(shape, b, item) * item.heads;
       items[parts.items++] = item;
     }
     sharer += shares;
   }
   parts.items = cut_items(shape, kernels, sizes, num_workers, b, items, parts.items, sizes.items);
-  if (mixes(shape) && kernels.split_floats) part_streams(shape, b, items, parts);
+  if (mixes(shape) && kernels.split_floats) count_streams(shape, b, items, parts);
+  order_items(items, parts.items, [&](const AttentionItem& item) { return parts.num_streams > 0 && streams(item); });
   return parts;
 }
 

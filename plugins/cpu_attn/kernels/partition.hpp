@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// partition.hpp: a batch becomes a list of items, longest first. Prefill, decode, ragged and mixed batches take the
-// same way. An item's rows, and which splits of its keys a worker takes, are a choice of scheduling alone: no result
+// partition.hpp: a batch becomes a list of items, longest first; items with many rows that read the same keys and
+// differ less than twofold stand together. Prefill, decode, ragged and mixed batches take the same way. An item's rows, and which splits of its keys a worker takes, are a choice of scheduling alone: no result
 // depends on it.
 #ifndef ATTNRT_CPU_ATTN_PARTITION_HPP
 #define ATTNRT_CPU_ATTN_PARTITION_HPP

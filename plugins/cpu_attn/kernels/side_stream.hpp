@@ -93,9 +93,8 @@ void attend_mixed(const AttentionCall& call, cpu::MixedWork& work, std::byte* sc
   for (;;) {
     const int64_t i = work.next_computing.fetch_add(1, std::memory_order_relaxed);
     if (i >= work.num_computing * heads) break;
-    const AttentionItem& item = work.items[i / heads];
-    PanelAttention<S, Packed, Direct> attention(call, item, static_cast<int32_t>(i % heads), at,
-                                                item.rows >= cpu::kHostRows ? &side : nullptr);
+    const auto [item, head] = cpu::task_at(work.items, heads, i);
+    PanelAttention<S, Packed, Direct> attention(call, *item, head, at, item->rows >= cpu::kHostRows ? &side : nullptr);
     while (attention.advance(true)) {
     }
   }
