@@ -24,7 +24,7 @@ constexpr bool kHasRowTiles = false;
 template <class S, class D>
 constexpr int kRowStep = sizeof(S) == 1 ? static_cast<int>(kByteElements) : D::kPair;
 
-/// Scores of a granule of keys whose rows are given. `ahead`: as many rows to ask for meanwhile.
+/// Scores of one granule of keys or two, whose rows are given. `ahead`: as many rows to ask for meanwhile.
 template <class D>
 struct RowScoreOperands {
   const typename D::A* a;
@@ -52,10 +52,10 @@ struct RowValueOperands {
 };
 
 #if defined(__AVX512F__)
-/// Words (4 bytes) [at, at + 16) of 16 rows, less where the row ends: quarter[q] holds words 4 q to 4 q + 3 of row
-/// 4 L + k in lane L of vector k. Whole lines at once: rows of many heads lie a power of two apart, and a line that is
-/// left half used is gone from the cache before its turn comes again.
-ATTNRT_KERNEL_INLINE void load_lines(const char* const* rows, int64_t at, int64_t words, Vec (&quarter)[4][4]) {
+/// Words (4 bytes) [at, at + 16) of 16 rows, less where the row ends, as columns. Whole lines at once: rows of many heads
+/// lie a power of two apart, and a line that is left half used is gone from the cache before its turn comes again.
+ATTNRT_KERNEL_INLINE void load_columns(const char* const* rows, int64_t at, int64_t words, Vec (&column)[kLanes]) {
+  Vec quarter[4][4];  // [q][k]: words 4 q to 4 q + 3 of row 4 L + k in lane L
   ATTNRT_KERNEL_UNROLL
   for (int k = 0; k < 4; ++k) {
     Vec line[4], split[4];
@@ -69,6 +69,8 @@ ATTNRT_KERNEL_INLINE void load_lines(const char* const* rows, int64_t at, int64_
     ATTNRT_KERNEL_UNROLL
     for (int q = 0; q < 4; ++q) quarter[q][k] = split[q];
   }
+  ATTNRT_KERNEL_UNROLL
+  for (int q = 0; q < 4; ++q) transpose_quarters(quarter[q], column + 4 * q);
 }
 
 /// The even or the odd one of pairs of fp16.
@@ -79,52 +81,61 @@ ATTNRT_KERNEL_INLINE Vec widen_half(Vec pairs, bool odd) {
                                _mm512_maskz_cvtepi32_epi16(all, odd ? _mm512_maskz_srli_epi32(all, bits, 16) : bits));
 }
 
-template <class S, class D, int Rows>
+template <class S, class D, int Rows, int Granules>
 inline void score_rows(const RowScoreOperands<D>& t) {
   constexpr int64_t kWord = 4 / static_cast<int64_t>(sizeof(S));  // elements
   const int64_t words = t.dims / kWord, piece = t.piece / kWord;
   const typename D::A* a = t.a;
-  Vec acc[Rows][1] = {}, sum[Rows] = {};
+  Vec acc[Rows][Granules] = {}, sum[Rows][Granules] = {};
   for (int64_t at = 0; at < words; at += kLanes) {
-    ATTNRT_KERNEL_UNROLL
-    for (int i = 0; i < kLanes; ++i) __builtin_prefetch(reinterpret_cast<const float*>(t.ahead[i]) + at, 0, 2);
-    Vec quarter[4][4];
-    load_lines(t.rows, at, words, quarter);
-    ATTNRT_KERNEL_UNROLL
-    for (int q = 0; q < 4; ++q) {
-      if (at + 4 * q >= words) break;
-      if (at + 4 * q > 0 && (at + 4 * q) % piece == 0) {
-        ATTNRT_KERNEL_UNROLL
-        for (int i = 0; i < Rows; ++i) sum[i] = at + 4 * q == piece ? acc[i][0] : sum[i] + acc[i][0], acc[i][0] = Vec{};
-      }
-      Vec word[4];
-      transpose_quarters(quarter[q], word);
+    const auto ask = [&](int64_t row) {
       ATTNRT_KERNEL_UNROLL
-      for (int w = 0; w < 4; ++w, a += kWord) {
-        if constexpr (sizeof(S) == 1) {
-          if (at + 4 * q + w >= words) break;  // of 8 dims a row has two words
+      for (int g = 0; g < Granules; ++g)
+        __builtin_prefetch(reinterpret_cast<const float*>(t.ahead[g * kGranule + row]) + at, 0, 2);
+    };
+    if (at > 0 && at % piece == 0) {
+      ATTNRT_KERNEL_UNROLL
+      for (int i = 0; i < Rows; ++i) ATTNRT_KERNEL_UNROLL
+      for (int g = 0; g < Granules; ++g) sum[i][g] = at == piece ? acc[i][g] : sum[i][g] + acc[i][g], acc[i][g] = Vec{};
+    }
+    Vec columns[Granules][kLanes];
+    ATTNRT_KERNEL_UNROLL
+    for (int g = 0; g < Granules; ++g) load_columns(t.rows + g * kGranule, at, words, columns[g]);
+    const int64_t end = words - at < kLanes ? words - at : kLanes;
+    for (int64_t row = end; row < kLanes; ++row) ask(row);
+    for (int64_t w = 0; w < end; ++w, a += kWord) {
+      ask(w);
+      Vec word[Granules];
+      ATTNRT_KERNEL_UNROLL
+      for (int g = 0; g < Granules; ++g) word[g] = columns[g][w];
+      if constexpr (sizeof(S) == 1) {
+        ATTNRT_KERNEL_UNROLL
+        for (int g = 0; g < Granules; ++g) {
           Vec first, second;
-          BytePairs<S>{}.of(chunk_of(word[w]), first, second);
-          DotBytes<S, D>::add(acc, 0, a, t.lda, first, second);
-        } else if constexpr (D::kPair == 2 || sizeof(S) == 4) {
-          const Vec column[1] = {word[w]};
-          D::template add<Rows, 1>(acc, a, t.lda, column);
-        } else {
+          BytePairs<S>{}.of(chunk_of(word[g]), first, second);
+          DotBytes<S, D>::add(acc, g, a, t.lda, first, second);
+        }
+      } else if constexpr (D::kPair == 2 || sizeof(S) == 4) {
+        D::template add<Rows, Granules>(acc, a, t.lda, word);
+      } else {
+        ATTNRT_KERNEL_UNROLL
+        for (int odd = 0; odd < 2; ++odd) {
+          Vec wide[Granules];
           ATTNRT_KERNEL_UNROLL
-          for (int odd = 0; odd < 2; ++odd) {
-            Vec column[1];
+          for (int g = 0; g < Granules; ++g)
             if constexpr (std::is_same_v<S, Bf16>)
-              column[0] = odd ? odd_of(word[w]) : even_of(word[w]);
+              wide[g] = odd ? odd_of(word[g]) : even_of(word[g]);
             else
-              column[0] = widen_half(word[w], odd);
-            D::template add<Rows, 1>(acc, a + odd, t.lda, column);
-          }
+              wide[g] = widen_half(word[g], odd);
+          D::template add<Rows, Granules>(acc, a + odd, t.lda, wide);
         }
       }
     }
   }
   ATTNRT_KERNEL_UNROLL
-  for (int i = 0; i < Rows; ++i) store(t.c + i * t.ldc, words > piece ? sum[i] + acc[i][0] : acc[i][0]);
+  for (int i = 0; i < Rows; ++i) ATTNRT_KERNEL_UNROLL
+  for (int g = 0; g < Granules; ++g)
+    store(t.c + i * t.ldc + g * kGranule, words > piece ? sum[i][g] + acc[i][g] : acc[i][g]);
 }
 
 /// Values of Pair rows at `dim`, interleaved: what pack_values writes.
@@ -146,6 +157,13 @@ ATTNRT_KERNEL_INLINE void load_values(const S* const* rows, int64_t dim, int64_t
         std::memcpy(&b[j], &low, sizeof low);
         std::memcpy(&b[j + 1], &high, sizeof high);
       }
+      return;
+    }
+  }
+  if constexpr (Pair == 1) {
+    if (dims - dim >= Vectors * kLanes) {
+      ATTNRT_KERNEL_UNROLL
+      for (int j = 0; j < Vectors; ++j) b[j] = widen_vec(rows[0] + dim + j * kLanes);
       return;
     }
   }
@@ -196,10 +214,13 @@ struct RowTiles {
   using ScoreFn = void (*)(const RowScoreOperands<D>&);
   using ValueFn = void (*)(const RowValueOperands<D>&);
 
-  static void scores(const RowScoreOperands<D>& t, int rows) {
-    static constexpr ScoreFn table[6] = {&score_rows<S, D, 1>, &score_rows<S, D, 2>, &score_rows<S, D, 3>,
-                                         &score_rows<S, D, 4>, &score_rows<S, D, 5>, &score_rows<S, D, 6>};
-    table[rows - 1](t);
+  static void scores(const RowScoreOperands<D>& t, int rows, int granules) {
+    static constexpr ScoreFn table[2][6] = {
+        {&score_rows<S, D, 1, 1>, &score_rows<S, D, 2, 1>, &score_rows<S, D, 3, 1>, &score_rows<S, D, 4, 1>,
+         &score_rows<S, D, 5, 1>, &score_rows<S, D, 6, 1>},
+        {&score_rows<S, D, 1, 2>, &score_rows<S, D, 2, 2>, &score_rows<S, D, 3, 2>, &score_rows<S, D, 4, 2>,
+         &score_rows<S, D, 5, 2>, &score_rows<S, D, 6, 2>}};
+    table[granules - 1][rows - 1](t);
   }
 #define ATTNRT_KERNEL_ROWS(f, vectors)                                                                            \
   {                                                                                                               \

@@ -111,7 +111,7 @@ class RowWalk {
 #if defined(__AVX512F__)
   template <class S, class D>
   void score_chunk(const ItemRows& rows, int64_t piece, int64_t begin, int64_t end) {
-    const char* keys[kGranule];
+    const char* keys[2 * kGranule];
     RowScoreOperands<D> k;
     k.lda = k.dims = shape_.head_size_qk;
     k.piece = piece;
@@ -120,11 +120,13 @@ class RowWalk {
     for (int i = 0; i < rows.num_strips(); ++i) {
       const Strip& strip = rows.strip(i);
       k.a = reinterpret_cast<const typename D::A*>(at_.q) + strip.row * shape_.head_size_qk;
-      for (int64_t c = strip.begin > begin ? strip.begin : begin; c < strip.end && c < end; c += kGranule) {
-        head_rows(row_keys_ + c, c, kGranule, strip.kv_head * key_head_stride_, keys);
+      const int64_t to = strip.end < end ? strip.end : end;
+      for (int64_t c = strip.begin > begin ? strip.begin : begin, count; c < to; c += count) {
+        count = to - c > kGranule ? 2 * kGranule : kGranule;
+        head_rows(row_keys_ + c, c, count, strip.kv_head * key_head_stride_, keys);
         k.ahead = ahead_ + i * (end - begin) + c - begin;
         k.c = at_.scores + strip.row * shape_.tile_keys + c;
-        RowTiles<S, D>::scores(k, strip.rows);
+        RowTiles<S, D>::scores(k, strip.rows, static_cast<int>(count / kGranule));
       }
     }
   }
