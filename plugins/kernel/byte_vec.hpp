@@ -4,7 +4,6 @@
 #ifndef ATTNRT_KERNEL_BYTE_VEC_HPP
 #define ATTNRT_KERNEL_BYTE_VEC_HPP
 #include <cstdint>
-#include <cstring>
 #include <type_traits>
 
 #include "dot.hpp"
@@ -30,13 +29,8 @@ ATTNRT_KERNEL_INLINE Vec numbers_of(VecInt bytes) {
 /// n numbers of a row times `factor`.
 template <class Byte>
 inline void widen_bytes(const Byte* from, float* to, int64_t n, float factor) {
-  using Bytes = int8_t __attribute__((vector_size(kLanes)));
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    Bytes bytes;
-    std::memcpy(&bytes, from + i, sizeof bytes);
-    store(to + i, numbers_of<Byte>(__builtin_convertvector(bytes, VecInt)) * broadcast(factor));
-  }
+  for (; i + kLanes <= n; i += kLanes) store(to + i, numbers_of<Byte>(load_bytes(from + i)) * broadcast(factor));
   for (; i < n; ++i) to[i] = widen(from[i]) * factor;
 }
 

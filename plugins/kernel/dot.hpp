@@ -41,12 +41,7 @@ ATTNRT_KERNEL_INLINE Vec widen_vec(const Fp16* from) {
   return v;
 #endif
 }
-ATTNRT_KERNEL_INLINE Vec widen_vec(const Bf16* from) {
-  using Halves = uint16_t __attribute__((vector_size(2 * kLanes)));
-  Halves h;
-  std::memcpy(&h, from, sizeof h);
-  return from_bits(__builtin_convertvector(h, VecInt) << 16);
-}
+ATTNRT_KERNEL_INLINE Vec widen_vec(const Bf16* from) { return from_bits(load_halves(from) << 16); }
 ATTNRT_KERNEL_INLINE Vec widen_vec(const float* from) { return load(from); }
 
 /// The even and the odd elements of a vector of bf16 pairs, as fp32.

@@ -38,6 +38,41 @@ ATTNRT_KERNEL_INLINE Vec load(const float* from) {
   return v;
 }
 ATTNRT_KERNEL_INLINE void store(float* to, Vec v) { std::memcpy(to, &v, sizeof v); }
+/// As many narrow integers as there are lanes, unsigned ones of 16 bits and signed ones of 8. Not by
+/// __builtin_convertvector, of which g++ 12 makes five to twenty instructions.
+ATTNRT_KERNEL_INLINE VecInt load_halves(const void* from) {
+#if defined(__AVX512F__)
+  const __m512i wide = _mm512_maskz_cvtepu16_epi32(static_cast<__mmask16>(-1),
+                                                   _mm256_loadu_si256(static_cast<const __m256i*>(from)));
+#elif defined(__AVX2__)
+  const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(from)));
+#else
+  uint16_t halves[kLanes];
+  std::memcpy(halves, from, sizeof halves);
+  VecInt wide;
+  for (int i = 0; i < kLanes; ++i) wide[i] = halves[i];
+#endif
+  VecInt to;
+  std::memcpy(&to, &wide, sizeof to);
+  return to;
+}
+ATTNRT_KERNEL_INLINE VecInt load_bytes(const void* from) {
+#if defined(__AVX512F__)
+  const __m512i wide =
+      _mm512_maskz_cvtepi8_epi32(static_cast<__mmask16>(-1), _mm_loadu_si128(static_cast<const __m128i*>(from)));
+#elif defined(__AVX2__)
+  const __m256i wide = _mm256_cvtepi8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(from)));
+#else
+  int8_t bytes[kLanes];
+  std::memcpy(bytes, from, sizeof bytes);
+  VecInt wide;
+  for (int i = 0; i < kLanes; ++i) wide[i] = bytes[i];
+#endif
+  VecInt to;
+  std::memcpy(&to, &wide, sizeof to);
+  return to;
+}
+
 /// x in all lanes. Subtracting 0, unlike adding it, changes no value, -0 included, and costs nothing.
 ATTNRT_KERNEL_INLINE Vec broadcast(float x) { return x - Vec{}; }
 
