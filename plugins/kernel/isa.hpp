@@ -38,8 +38,9 @@ ATTNRT_KERNEL_INLINE Vec load(const float* from) {
   return v;
 }
 ATTNRT_KERNEL_INLINE void store(float* to, Vec v) { std::memcpy(to, &v, sizeof v); }
-/// As many narrow integers as there are lanes, unsigned ones of 16 bits and signed ones of 8. Not by
-/// __builtin_convertvector, of which g++ 12 makes five to twenty instructions.
+
+/// As many unsigned integers of 16 bits as there are lanes. Not by __builtin_convertvector: for AVX-512 g++ 12 widens
+/// halves of the register and puts them together, and 8 bits one by one.
 ATTNRT_KERNEL_INLINE VecInt load_halves(const void* from) {
 #if defined(__AVX512F__)
   const __m512i wide = _mm512_maskz_cvtepu16_epi32(static_cast<__mmask16>(-1),
@@ -56,6 +57,7 @@ ATTNRT_KERNEL_INLINE VecInt load_halves(const void* from) {
   std::memcpy(&to, &wide, sizeof to);
   return to;
 }
+/// Likewise signed ones of 8 bits.
 ATTNRT_KERNEL_INLINE VecInt load_bytes(const void* from) {
 #if defined(__AVX512F__)
   const __m512i wide =

@@ -120,7 +120,8 @@ ATTNRT_KERNEL_INLINE void expand_chunk(const char* chunk, char* to, int64_t step
   }
 }
 
-/// A granule of a page of 8 bits to that at `column` of a page of `to`. `ahead`: the one whose lines are asked for meanwhile.
+/// A granule of a page of 8 bits to that at `column` of a page of `to`. `ahead`: the one whose lines
+/// are asked for meanwhile.
 template <class Byte, int Pair>
 inline void expand_granule(const PanelLayout& layout, PageGranule from, const PanelLayout& to, char* to_page,
                            int64_t column, PageGranule ahead) {

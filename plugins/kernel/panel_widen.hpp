@@ -28,7 +28,8 @@ ATTNRT_KERNEL_INLINE void widen_step(const char* from, char* to, int64_t step_by
   }
 }
 
-/// A granule of a page of T to that at `column` of a page of `to`, of fp32. `ahead`: the one whose lines are asked for meanwhile.
+/// A granule of a page of T to that at `column` of a page of `to`, of fp32. `ahead`: the one
+/// whose lines are asked for meanwhile.
 template <class T>
 inline void widen_granule(const PanelLayout& layout, PageGranule from, const PanelLayout& to, char* to_page,
                           int64_t column, PageGranule ahead) {

@@ -52,8 +52,8 @@ struct RowValueOperands {
 };
 
 #if defined(__AVX512F__)
-/// Words (4 bytes) [at, at + 16) of 16 rows, less where the row ends, as columns. Whole lines at once: rows of many heads
-/// lie a power of two apart, and a line that is left half used is gone from the cache before its turn comes again.
+/// Words (4 bytes) [at, at + 16) of 16 rows, less where the row ends, as columns. Whole lines at once: rows of many
+/// heads lie a power of two apart, and a line that is left half used is gone from the cache before its turn comes again.
 ATTNRT_KERNEL_INLINE void load_columns(const char* const* rows, int64_t at, int64_t words, Vec (&column)[kLanes]) {
   Vec quarter[4][4];  // [q][k]: words 4 q to 4 q + 3 of row 4 L + k in lane L
   ATTNRT_KERNEL_UNROLL
@@ -81,6 +81,8 @@ ATTNRT_KERNEL_INLINE Vec widen_half(Vec pairs, bool odd) {
                                _mm512_maskz_cvtepi32_epi16(all, odd ? _mm512_maskz_srli_epi32(all, bits, 16) : bits));
 }
 
+/// Two granules are twice as many sums that do not wait for each other. What is asked for goes between their products:
+/// asked for at once, the lines of a granule held up its own.
 template <class S, class D, int Rows, int Granules>
 inline void score_rows(const RowScoreOperands<D>& t) {
   constexpr int64_t kWord = 4 / static_cast<int64_t>(sizeof(S));  // elements

@@ -119,7 +119,7 @@ struct AttentionItem {
   int32_t group, pieces;            ///< whose counter, and how many pieces there are
   int32_t shared_keys;  ///< of sharers, where their keys end; of a sharer, where its own begin; else 0
   int32_t first_sharer, num_sharers;  ///< num_sharers is 0 in an item of one request
-  int64_t run_begin, run_items;  ///< neighbours that read the same keys (task_at), this one among them
+  int64_t run_begin, run_items;  ///< neighbours that read much the same keys (task_at), this one among them
 
   bool gathers() const { return num_sharers > 0; }
   /// Does it go on from a state that sharers left?

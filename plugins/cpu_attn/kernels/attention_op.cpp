@@ -23,7 +23,8 @@ int32_t panel_item_rows(const AttentionShape& shape) {
 }
 
 /// Is a tile of 16 bits widened once for all rows of an item? That is faster on Intel's Ice Lake. On AMD's Zen 4 it was
-/// not tried: tiles that widen in their registers reach 85 to 88 % of the FMA limit there (docs/performance.md).
+/// not tried: tiles that widen in their registers reach 85 to 88 % of the FMA limit there in fp16 prefill_2048
+/// (docs/performance.md).
 bool widens_once() {
 #if defined(__x86_64__)
   return __builtin_cpu_is("intel") != 0;

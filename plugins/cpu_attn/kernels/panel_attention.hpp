@@ -8,8 +8,8 @@
 //                 were. Scales of rows multiply the columns of scores and of weights, those after they were summed,
 //                 unrounded
 //   layouts       native pages are read as they lie; on processors of Intel those of fp16 and bf16, where the dot is
-//                 fp32's, are widened once a tile for more than a few strips. Rows (contiguous, NHD, HND) are packed tile
-//                 by tile, for few queries under AVX-512 used as they lie too (row_tile.hpp), then by all KV heads
+//                 fp32's, are widened once a tile for more than a few strips. Rows (contiguous, NHD, HND) are packed
+//                 tile by tile, for few queries under AVX-512 used as they lie too (row_tile.hpp), then by all KV heads
 //                 chunk by chunk, so that memory is read in its order: a head's own rows are short pieces of pages;
 //                 latent rows serve as keys as they lie, their values are packed (latent_source.hpp)
 //   shapes        head sizes in multiples of 8, K and V of different width, any GQA group, any block size

@@ -76,24 +76,28 @@ bool earlier(const AttentionItem& a, const AttentionItem& c) {
   return a.first_row != c.first_row ? a.first_row < c.first_row : a.first_split < c.first_split;
 }
 
-/// The largest power of 2 in the cost of items with many rows: those of a request that share it make a run.
-int64_t rank_of(const AttentionItem& item) {
-  return item.rows < kHostRows ? item.cost : int64_t{1} << (63 - __builtin_clzll(static_cast<uint64_t>(item.cost)));
-}
-
-/// The order in which items are attended: long ones before short ones, runs together, `last` behind the others.
+/// The order in which items are attended: long ones before short ones, `last` behind the others. Whole items that read
+/// the same keys, those of one request or of sharers, make runs of less than a twofold range of cost.
 template <class Last>
-void order_items(AttentionItem* items, int64_t count, Last&& last) {
+void order_items(const AttentionShape& shape, const attnrt_batch& b, AttentionItem* items, int64_t count, Last&& last) {
+  const auto has_company = [&](const AttentionItem& item) {
+    const int64_t queries = int64_t{b.query_start_loc[item.request + 1]} - b.query_start_loc[item.request];
+    return item.slot < 0 && (item.gathers() || queries * shape.group > shape.item_rows);
+  };
+  const auto rank = [&](const AttentionItem& item) {
+    return has_company(item) ? int64_t{1} << (63 - __builtin_clzll(static_cast<uint64_t>(item.cost))) : item.cost;
+  };
+  const auto keys = [](const AttentionItem& item) { return item.gathers() ? -1 : item.request; };
   std::sort(items, items + count, [&](const AttentionItem& a, const AttentionItem& c) {
     if (last(a) != last(c)) return last(c);
-    if (const int64_t rank = rank_of(a), other = rank_of(c); rank != other) return rank > other;
-    return a.request != c.request ? a.request < c.request : earlier(a, c);
+    if (rank(a) != rank(c)) return rank(a) > rank(c);
+    return keys(a) != keys(c) ? keys(a) < keys(c) : earlier(a, c);
   });
   for (int64_t begin = 0, end = 0; begin < count; begin = end) {
     const AttentionItem& first = items[begin];
     const auto joins = [&](const AttentionItem& item) {
-      return item.request == first.request && rank_of(item) == rank_of(first) && last(item) == last(first) &&
-             first.rows >= kHostRows && item.rows >= kHostRows;
+      return has_company(first) && has_company(item) && rank(item) == rank(first) && keys(item) == keys(first) &&
+             last(item) == last(first);
     };
     for (end = begin + 1; end < count && joins(items[end]);) ++end;
     for (int64_t i = begin; i < end; ++i) {
@@ -194,7 +198,7 @@ Partition partition(const AttentionShape& shape, const AttentionKernels& kernels
     prefix = find_common_prefix(shape, kernels, b, sizes.state_floats, sharers);
     parts.shared_items = cut_items(shape, kernels, sizes, num_workers, b, items,
                                    gather_items(shape, b, prefix, sharers, items), sizes.shared_items);
-    order_items(items, parts.shared_items, [](const AttentionItem&) { return false; });
+    order_items(shape, b, items, parts.shared_items, [](const AttentionItem&) { return false; });
     items += parts.shared_items;
   }
   const int32_t heads = heads_together(shape, kernels, num_workers, b);
@@ -218,7 +222,8 @@ Partition partition(const AttentionShape& shape, const AttentionKernels& kernels
   }
   parts.items = cut_items(shape, kernels, sizes, num_workers, b, items, parts.items, sizes.items);
   if (mixes(shape) && kernels.split_floats) count_streams(shape, b, items, parts);
-  order_items(items, parts.items, [&](const AttentionItem& item) { return parts.num_streams > 0 && streams(item); });
+  order_items(shape, b, items, parts.items,
+              [&](const AttentionItem& item) { return parts.num_streams > 0 && streams(item); });
   return parts;
 }
 
