@@ -105,11 +105,20 @@ constexpr attnrt_caps onednn_sheet(uint64_t isa) {
   return c;
 }
 
+/// bf16 throughout.
+constexpr attnrt_caps amx_sheet(uint64_t isa) {
+  attnrt_caps c = panel_sheet(isa);
+  c.features &= ~uint64_t{ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES | ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES};
+  c.q_dtypes = c.kv_dtypes = c.out_dtypes = 1u << ATTNRT_BF16;
+  return c;
+}
+
 constexpr uint64_t kAvx2 = ATTNRT_ISA_AVX2, kAvx512 = ATTNRT_ISA_AVX2 | ATTNRT_ISA_AVX512;
 constexpr uint64_t kAvx512Bf16 = kAvx512 | ATTNRT_ISA_AVX512_BF16;
 
 constexpr attnrt_caps kStandardPortable = standard_sheet(0), kStandardAvx2 = panel_sheet(kAvx2),
                       kStandardAvx512 = panel_sheet(kAvx512), kStandardAvx512Bf16 = panel_sheet(kAvx512Bf16);
+constexpr attnrt_caps kStandardAmxBf16 = amx_sheet(kAvx512Bf16 | ATTNRT_ISA_AMX_TILE | ATTNRT_ISA_AMX_BF16);
 constexpr attnrt_caps kStandardOnednn = onednn_sheet(kAvx512);
 constexpr attnrt_caps kLatentPortable = latent_sheet(0), kLatentAvx2 = latent_panel_sheet(kAvx2),
                       kLatentAvx512 = latent_panel_sheet(kAvx512),

@@ -23,6 +23,8 @@ constexpr attnrt_variant kAvx2Variant = sdk::make_variant<Standard<avx2_attentio
 constexpr attnrt_variant kAvx512Variant = sdk::make_variant<Standard<avx512_attention>>("avx512", &kStandardAvx512);
 constexpr attnrt_variant kAvx512Bf16Variant =
     sdk::make_variant<Standard<avx512_bf16_attention>>("avx512_bf16", &kStandardAvx512Bf16);
+constexpr attnrt_variant kAmxBf16Variant =
+    sdk::make_variant<Standard<amx_bf16_attention>>("amx_bf16", &kStandardAmxBf16);
 #if defined(ATTNRT_CPU_ATTN_ONEDNN)
 constexpr attnrt_variant kOnednnVariant = sdk::make_variant<Onednn>("onednn", &kStandardOnednn);
 #endif
@@ -44,7 +46,8 @@ constexpr const attnrt_variant* kStandardVariants[] = {&kAvx512Bf16Variant, &kAv
 #if defined(ATTNRT_CPU_ATTN_ONEDNN)
                                                        &kOnednnVariant,
 #endif
-                                                       &kAvx2Variant, &kPortable};
+                                                       &kAvx2Variant, &kPortable,
+                                                       &kAmxBf16Variant};  // last until it has run on such a processor
 constexpr const attnrt_variant* kMlaVariants[] = {
     &kLatentAvx512Bf16Variant, &kLatentAvx512Variant, &kLatentAvx2Variant, &kLatent,
     &kPrefillAvx512Bf16Variant, &kPrefillAvx512Variant, &kPrefillAvx2Variant, &kPrefill};

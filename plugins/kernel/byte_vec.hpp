@@ -30,7 +30,8 @@ ATTNRT_KERNEL_INLINE Vec numbers_of(VecInt bytes) {
 template <class Byte>
 inline void widen_bytes(const Byte* from, float* to, int64_t n, float factor) {
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store(to + i, numbers_of<Byte>(load_bytes(from + i)) * broadcast(factor));
+  for (; i + kLanes <= n; i += kLanes)
+    store(to + i, numbers_of<Byte>(load_integers<int8_t>(from + i)) * broadcast(factor));
   for (; i < n; ++i) to[i] = widen(from[i]) * factor;
 }
 

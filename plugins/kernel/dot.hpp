@@ -21,6 +21,30 @@
 #define ATTNRT_KERNEL_UNROLL _Pragma("GCC unroll 16")
 #endif
 
+#if defined(ATTNRT_KERNEL_EMULATED)
+#include ATTNRT_KERNEL_EMULATED  // a test's: dot_pairs and round_pairs by other instructions
+#elif defined(__AVX512BF16__)
+#define ATTNRT_KERNEL_PAIRS
+namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
+
+ATTNRT_KERNEL_INLINE __m512bh pairs_of(Vec v) {
+  __m512bh pairs;
+  std::memcpy(&pairs, &v, sizeof pairs);
+  return pairs;
+}
+/// acc + both products of the bf16 pairs in each lane.
+ATTNRT_KERNEL_INLINE Vec dot_pairs(Vec acc, Vec a, Vec b) { return _mm512_dpbf16_ps(acc, pairs_of(a), pairs_of(b)); }
+/// The lanes of `low`, then those of `top`, rounded to bf16.
+ATTNRT_KERNEL_INLINE Vec round_pairs(Vec low, Vec top) {
+  const __m512bh pairs = _mm512_cvtne2ps_pbh(top, low);
+  Vec v;
+  std::memcpy(&v, &pairs, sizeof v);
+  return v;
+}
+
+}  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
+#endif
+
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
 ATTNRT_KERNEL_INLINE Vec load_vec(const char* from) {
@@ -41,7 +65,7 @@ ATTNRT_KERNEL_INLINE Vec widen_vec(const Fp16* from) {
   return v;
 #endif
 }
-ATTNRT_KERNEL_INLINE Vec widen_vec(const Bf16* from) { return from_bits(load_halves(from) << 16); }
+ATTNRT_KERNEL_INLINE Vec widen_vec(const Bf16* from) { return from_bits(load_integers<uint16_t>(from) << 16); }
 ATTNRT_KERNEL_INLINE Vec widen_vec(const float* from) { return load(from); }
 
 /// The even and the odd elements of a vector of bf16 pairs, as fp32.
@@ -114,18 +138,13 @@ struct DotWide {
   }
 };
 
-#if defined(__AVX512BF16__)
+#if defined(ATTNRT_KERNEL_PAIRS)
 /// Weights of the values are rounded to bf16.
 struct DotPair {
   using A = Bf16;
   static constexpr int kPair = 2, kBytes = 2;
   static constexpr bool kRoundsWeights = true;
 
-  ATTNRT_KERNEL_INLINE static __m512bh pairs(Vec v) {
-    __m512bh p;
-    std::memcpy(&p, &v, sizeof p);
-    return p;
-  }
   template <int Rows, int Vectors>
   ATTNRT_KERNEL_INLINE static void add(Vec (&acc)[Rows][Vectors], const A* a, int64_t lda, const Vec (&b)[Vectors]) {
     ATTNRT_KERNEL_UNROLL
@@ -135,7 +154,7 @@ struct DotPair {
       const VecInt row = two - VecInt{};
       ATTNRT_KERNEL_UNROLL
       for (int j = 0; j < Vectors; ++j)
-        acc[i][j] = _mm512_dpbf16_ps(acc[i][j], pairs(from_bits(row)), pairs(b[j]));
+        acc[i][j] = dot_pairs(acc[i][j], from_bits(row), b[j]);
     }
   }
   template <int Rows, int Vectors>

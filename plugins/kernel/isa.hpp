@@ -8,6 +8,7 @@
 #define ATTNRT_KERNEL_ISA_HPP
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -29,6 +30,13 @@ constexpr int kLanes = 8, kTileRows = 6, kTileVectors = 2;
 constexpr int kLanes = 4, kTileRows = 4, kTileVectors = 2;
 #endif
 
+/// Rows that are multiplied together: of a register tile, or of two AMX tiles (amx_tile.hpp).
+#if defined(ATTNRT_KERNEL_AMX)
+constexpr int kStripRows = 32;
+#else
+constexpr int kStripRows = kTileRows;
+#endif
+
 using Vec = float __attribute__((vector_size(sizeof(float) * kLanes)));
 using VecInt = int32_t __attribute__((vector_size(sizeof(int32_t) * kLanes)));
 
@@ -39,39 +47,32 @@ ATTNRT_KERNEL_INLINE Vec load(const float* from) {
 }
 ATTNRT_KERNEL_INLINE void store(float* to, Vec v) { std::memcpy(to, &v, sizeof v); }
 
-/// As many unsigned integers of 16 bits as there are lanes. Not by __builtin_convertvector: for AVX-512 g++ 12 widens
+/// As many integers (uint16_t or int8_t) as there are lanes. Not by __builtin_convertvector: for AVX-512 g++ 12 widens
 /// halves of the register and puts them together, and 8 bits one by one.
-ATTNRT_KERNEL_INLINE VecInt load_halves(const void* from) {
-#if defined(__AVX512F__)
-  const __m512i wide = _mm512_maskz_cvtepu16_epi32(static_cast<__mmask16>(-1),
-                                                   _mm256_loadu_si256(static_cast<const __m256i*>(from)));
-#elif defined(__AVX2__)
-  const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(from)));
-#else
-  uint16_t halves[kLanes];
-  std::memcpy(halves, from, sizeof halves);
-  VecInt wide;
-  for (int i = 0; i < kLanes; ++i) wide[i] = halves[i];
-#endif
+template <class T>
+ATTNRT_KERNEL_INLINE VecInt load_integers(const void* from) {
+  static_assert(std::is_same_v<T, uint16_t> || std::is_same_v<T, int8_t>);
   VecInt to;
-  std::memcpy(&to, &wide, sizeof to);
-  return to;
-}
-/// Likewise signed ones of 8 bits.
-ATTNRT_KERNEL_INLINE VecInt load_bytes(const void* from) {
 #if defined(__AVX512F__)
-  const __m512i wide =
-      _mm512_maskz_cvtepi8_epi32(static_cast<__mmask16>(-1), _mm_loadu_si128(static_cast<const __m128i*>(from)));
-#elif defined(__AVX2__)
-  const __m256i wide = _mm256_cvtepi8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(from)));
-#else
-  int8_t bytes[kLanes];
-  std::memcpy(bytes, from, sizeof bytes);
-  VecInt wide;
-  for (int i = 0; i < kLanes; ++i) wide[i] = bytes[i];
-#endif
-  VecInt to;
+  constexpr auto all = static_cast<__mmask16>(-1);
+  __m512i wide;
+  if constexpr (sizeof(T) == 2)
+    wide = _mm512_maskz_cvtepu16_epi32(all, _mm256_loadu_si256(static_cast<const __m256i*>(from)));
+  else
+    wide = _mm512_maskz_cvtepi8_epi32(all, _mm_loadu_si128(static_cast<const __m128i*>(from)));
   std::memcpy(&to, &wide, sizeof to);
+#elif defined(__AVX2__)
+  __m256i wide;
+  if constexpr (sizeof(T) == 2)
+    wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(from)));
+  else
+    wide = _mm256_cvtepi8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(from)));
+  std::memcpy(&to, &wide, sizeof to);
+#else
+  T narrow[kLanes];
+  std::memcpy(narrow, from, sizeof narrow);
+  for (int i = 0; i < kLanes; ++i) to[i] = narrow[i];
+#endif
   return to;
 }
 

@@ -41,7 +41,7 @@ ATTNRT_KERNEL_INLINE void load_chunks(const char* const* rows, int64_t dim, int6
 }
 #endif
 
-#if defined(__AVX512BF16__)
+#if defined(ATTNRT_KERNEL_PAIRS)
 /// kGranule keys into a key panel; step_bytes between its steps of two dims, `dims` a multiple of 4. `later`: rows to
 /// ask for meanwhile, `num_later` of them.
 template <class Byte>

@@ -173,25 +173,25 @@ inline void weigh_row(float* s, int64_t begin, int64_t end, int64_t from, int64_
   clear(from, first);
   int64_t c = first;
   if constexpr (D::kRoundsWeights) {
-#if defined(__AVX512BF16__)
-    const auto ones = DotPair::pairs(from_bits(VecInt{} + 0x3f803f80));
+#if defined(ATTNRT_KERNEL_PAIRS)
+    const Vec ones = from_bits(VecInt{} + 0x3f803f80);
     const auto add = [&](Vec low, Vec top, std::size_t bytes) {
       if constexpr (Exact) total2 += low + top;
       if (columns) {
         total += low + top;
         low *= load(columns + c);
-        if (bytes == sizeof(__m512bh)) top *= load(columns + c + kLanes);
+        if (bytes == sizeof(Vec)) top *= load(columns + c + kLanes);
       }
-      const __m512bh both = _mm512_cvtne2ps_pbh(top, low);
+      const Vec both = round_pairs(low, top);
       std::memcpy(static_cast<void*>(weights + c), &both, bytes);
-      if (!columns) total = _mm512_dpbf16_ps(total, both, ones);
+      if (!columns) total = dot_pairs(total, both, ones);
     };
     for (; c + 2 * kLanes <= last; c += 2 * kLanes) {
       const Vec low = exp2_of<Degree>(madd(load(s + c), scales, shift));
       const Vec top = exp2_of<Degree>(madd(load(s + c + kLanes), scales, shift));
-      add(low, top, sizeof(__m512bh));
+      add(low, top, sizeof(Vec));
     }
-    if (c < last) add(exp2_of<Degree>(madd(load(s + c), scales, shift)), Vec{}, sizeof(__m512bh) / 2);
+    if (c < last) add(exp2_of<Degree>(madd(load(s + c), scales, shift)), Vec{}, sizeof(Vec) / 2);
     if constexpr (Exact) store(exact, madd(load(exact), broadcast(factor), total2));
 #endif
   } else {

@@ -14,6 +14,10 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 /// Columns of a register tile.
 constexpr int64_t kTileColumns = kTileVectors * kLanes;
 
+/// Columns of weights that a step of values multiplies: up to a multiple of them, weights beside what is seen are 0.
+template <class D>
+constexpr int64_t kStepColumns = D::kPair;
+
 /// What a tile asks for meanwhile: nothing; a stream that goes along with B; pieces of four lines, one a step, for
 /// later; a line or less a step, for another item.
 enum class Ahead { kNothing, kStream, kPieces, kTrickle };
@@ -56,6 +60,7 @@ template <class D>
 struct ValueOperands {
   const typename D::A* a;
   int64_t lda;
+  int64_t column;  ///< of the tile of keys, the first of A
   const ValueRun* runs;
   int64_t num_runs;
   Trickle trickle;

@@ -14,7 +14,7 @@
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) && !defined(ATTNRT_KERNEL_AMX)
 constexpr bool kHasRowTiles = true;
 #else
 constexpr bool kHasRowTiles = false;
@@ -216,18 +216,11 @@ struct RowTiles {
   using ScoreFn = void (*)(const RowScoreOperands<D>&);
   using ValueFn = void (*)(const RowValueOperands<D>&);
 
+#define ATTNRT_KERNEL_ROWS(f, n) \
+  { &f<S, D, 1, n>, &f<S, D, 2, n>, &f<S, D, 3, n>, &f<S, D, 4, n>, &f<S, D, 5, n>, &f<S, D, 6, n> }
   static void scores(const RowScoreOperands<D>& t, int rows, int granules) {
-    static constexpr ScoreFn table[2][6] = {
-        {&score_rows<S, D, 1, 1>, &score_rows<S, D, 2, 1>, &score_rows<S, D, 3, 1>, &score_rows<S, D, 4, 1>,
-         &score_rows<S, D, 5, 1>, &score_rows<S, D, 6, 1>},
-        {&score_rows<S, D, 1, 2>, &score_rows<S, D, 2, 2>, &score_rows<S, D, 3, 2>, &score_rows<S, D, 4, 2>,
-         &score_rows<S, D, 5, 2>, &score_rows<S, D, 6, 2>}};
+    static constexpr ScoreFn table[2][6] = {ATTNRT_KERNEL_ROWS(score_rows, 1), ATTNRT_KERNEL_ROWS(score_rows, 2)};
     table[granules - 1][rows - 1](t);
-  }
-#define ATTNRT_KERNEL_ROWS(f, vectors)                                                                            \
-  {                                                                                                               \
-    &f<S, D, 1, vectors>, &f<S, D, 2, vectors>, &f<S, D, 3, vectors>, &f<S, D, 4, vectors>, &f<S, D, 5, vectors>, \
-        &f<S, D, 6, vectors>                                                                                      \
   }
   static void values(const RowValueOperands<D>& t, int rows, int64_t vectors) {
     static constexpr ValueFn table[4][6] = {ATTNRT_KERNEL_ROWS(value_rows, 1), ATTNRT_KERNEL_ROWS(value_rows, 2),

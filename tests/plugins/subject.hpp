@@ -45,6 +45,9 @@ inline std::vector<const attnrt_variant*> subject_variants() {
   return variants;
 }
 
+/// What a test says that has no variant to try; ctest is told to count it as skipped.
+inline constexpr const char* kNoVariant = "this processor has the instruction sets of no variant";
+
 /// Those whose results do not depend on the batch and whose sheets say what `claims` asks for.
 template <class Claims>
 std::vector<const attnrt_variant*> batch_invariant_variants(Claims&& claims) {

@@ -178,7 +178,8 @@ struct AttentionKernels {
   /// Up to so many rows use keys and values as an engine lays them out; all KV heads together then read whole lines of
   /// pages in the order of memory. 0 = never.
   int32_t row_walk_rows;
-  int32_t item_rows = 0, tile_keys = 0;  ///< 0 = as panel kernels, or kItemRows where there are no splits
+  int32_t item_rows = 0;  ///< 0 = by the problem, or kItemRows where there are no splits
+  int32_t tile_keys = 0;  ///< 0 = by the problem
 };
 
 /// Whatever the compiler makes for the baseline of the architecture.
@@ -188,6 +189,7 @@ const AttentionKernels& portable_attention() noexcept;
 const AttentionKernels& avx2_attention() noexcept;
 const AttentionKernels& avx512_attention() noexcept;
 const AttentionKernels& avx512_bf16_attention() noexcept;
+const AttentionKernels& amx_bf16_attention() noexcept;
 /// For keys and values of 8 bits, by AVX512_BF16 and VBMI.
 AttendFns avx512_vbmi_bytes(uint32_t q_dtype) noexcept;
 /// AVX512, with products by oneDNN; the second one by AVX512_BF16, for bf16 alone.

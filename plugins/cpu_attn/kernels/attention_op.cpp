@@ -81,10 +81,8 @@ AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& ke
   shape_.widens = shape_.native && attend_.widens && !shape_.bytes && widens_once();
   shape_.item_rows = kernels.split_floats ? panel_item_rows(shape_) : kItemRows;
   shape_.tile_keys = panel_tile_keys(p);
-  if (kernels.item_rows > 0) {
-    shape_.item_rows = kernels.item_rows;
-    shape_.tile_keys = kernels.tile_keys;
-  }
+  if (kernels.item_rows > 0) shape_.item_rows = kernels.item_rows;
+  if (kernels.tile_keys > 0) shape_.tile_keys = kernels.tile_keys;
   worker_bytes_ = kernels.scratch_bytes(shape_);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// item_rows.hpp: the rows of an item, (KV head, query, head of the group), in strips of as many as a register tile
-// holds, each of one KV head, and what they see of a tile of keys. Heads that share keys stand side by side; where a
+// item_rows.hpp: the rows of an item, (KV head, query, head of the group), in strips of as many as are multiplied
+// together, each of one KV head, and what they see of a tile of keys. Heads that share keys stand side by side; where a
 // block-sparse pattern differs by head, the queries of a head do, so that a strip skips what its head does not see.
 #ifndef ATTNRT_CPU_ATTN_ITEM_ROWS_HPP
 #define ATTNRT_CPU_ATTN_ITEM_ROWS_HPP
@@ -75,12 +75,15 @@ class ItemRows {
 
  private:
   void cut_strips(const cpu::AttentionItem& item) {
-    const int strips = (item.rows + kTileRows - 1) / kTileRows;  // of a KV head
+    const int strips = (item.rows + kStripRows - 1) / kStripRows;  // of a KV head
     num_strips_ = strips * item.heads;
     for (int i = 0, at = 0; i < num_strips_; ++i) {
       strips_[i].kv_head = i / strips;
       strips_[i].row = at;
-      strips_[i].rows = item.rows / strips + (i % strips < item.rows % strips ? 1 : 0);
+      if constexpr (kStripRows == kTileRows)
+        strips_[i].rows = item.rows / strips + (i % strips < item.rows % strips ? 1 : 0);
+      else  // a tile's time is that of all its rows
+        strips_[i].rows = i % strips < strips - 1 ? kStripRows : item.rows - (strips - 1) * kStripRows;
       at += strips_[i].rows;
     }
   }

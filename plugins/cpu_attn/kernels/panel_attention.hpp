@@ -232,7 +232,7 @@ class PanelAttention {
   void attend_tile(int64_t tile, const PanelLayout& layout) {
     score<D, Mode>(layout);
     weights_.place(tile);
-    for (int i = 0; i < rows_.num_strips(); ++i) weights_.weigh(tile, rows_.strip(i), D::kPair);
+    for (int i = 0; i < rows_.num_strips(); ++i) weights_.weigh(tile, rows_.strip(i), kStepColumns<D>);
     for (int64_t panel = 0; panel < layout.value_panels(); ++panel)
       add_values<D, Mode>(panel, layout.value_step(panel), layout.panel_dims(panel),
                           [&](int64_t begin, int64_t end, ValueRun* runs) {
@@ -243,7 +243,7 @@ class PanelAttention {
   void attend_latent(int64_t tile) {
     latent_.score(rows_, kFine ? kPieceDims : kLatentQk);
     weights_.place(tile);
-    for (int i = 0; i < rows_.num_strips(); ++i) weights_.weigh(tile, rows_.strip(i), Packed::kPair);
+    for (int i = 0; i < rows_.num_strips(); ++i) weights_.weigh(tile, rows_.strip(i), kStepColumns<Packed>);
     for (int64_t panel = 0; panel < kLatentV / kPanelWidth; ++panel) {
       latent_.open_panel(panel);
       add_values<Packed, Ahead::kNothing>(
@@ -255,7 +255,7 @@ class PanelAttention {
   /// Rows as they lie; Stored: their type.
   template <class Stored>
   void attend_rows([[maybe_unused]] int64_t tile, [[maybe_unused]] int64_t from, [[maybe_unused]] int64_t to) {
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) && !defined(ATTNRT_KERNEL_AMX)
     walk_.find(tile, from, to);
     weights_.place(tile);
     walk_.template score<Stored, Packed>(rows_, kFine ? kPieceDims : shape_.head_size_qk);
@@ -330,6 +330,7 @@ class PanelAttention {
         end = strip.end;
         t.num_runs = find_runs(begin, end, runs);
       }
+      t.column = begin;
       t.a = reinterpret_cast<const Element*>(at_.scores) + strip.row * t.lda + begin;
       t.factors = at_.factors + strip.row;
       float* c = at_.part.acc + strip.row * width() + panel * kPanelWidth;

@@ -34,7 +34,7 @@ class PanelSource {
   /// Are the products of 16 bits those of fp32?
   static constexpr bool kWidens = sizeof(S) == 2 && Packed::kPair == 1;
   /// Do rows of 8 bits come to this instance?
-  static constexpr bool kTakesBytes = sizeof(S) == 4 || Packed::kPair == 2;
+  static constexpr bool kTakesBytes = sizeof(S) == 4 || kStepColumns<Packed> == 2;
 
   /// `streams`: few rows, for which keys and values come from memory as fast as they are used.
   PanelSource(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head, const PanelScratch& at,
@@ -296,7 +296,7 @@ class PanelSource {
   void pack_granule(const uint8_t* const* keys, const uint8_t* const* values, int64_t column,
                     const uint8_t* const* later_keys, const uint8_t* const* later_values, int64_t num_later) {
     const int64_t qk = shape_.head_size_qk, v = shape_.head_size_v;
-#if defined(__AVX512BF16__)
+#if defined(ATTNRT_KERNEL_PAIRS)
     if constexpr (Packed::kPair == 2) {
       with_byte(shape_.kv_dtype, [&](auto byte) {
         using Byte = decltype(byte);

@@ -34,14 +34,14 @@ class PanelWeights {
       at_.positions[c] = static_cast<float>(rows_.mask().mask().positions.of(tile + c));
   }
 
-  /// Scores to weights; those of columns up to the end of the last step, of so many, are 0.
+  /// Scores to weights; those of the other columns of its first and last step, of so many, are 0.
   void weigh(int64_t tile, const Strip& strip, int64_t step) {
     if (strip.begin >= strip.end) return;
-    const int64_t to = (strip.end + step - 1) / step * step;
+    const int64_t from = strip.begin / step * step, to = (strip.end + step - 1) / step * step;
     BiasKey filled{-1, -1};
     bool any = false;
-    MaskedColumns columns[kTileRows];
-    float maxima[kLanes] = {}, scales[kTileRows];
+    MaskedColumns columns[kStripRows];
+    float maxima[(kStripRows + kLanes - 1) / kLanes * kLanes] = {}, scales[kStripRows];
     if (item_.heads > 1 && call_.k_scale.stride[1] != 0) scale_for(item_.request, kv_head_ + strip.kv_head);
     for (int i = 0, row = strip.row; i < strip.rows; ++i, ++row) {
       if (item_.gathers() && call_.k_scale.stride[0] != 0) scale_for(rows_.request(row), kv_head_);
@@ -67,11 +67,13 @@ class PanelWeights {
       }
       maxima[i] = seen.begin < seen.end ? max_of(s, seen.begin, seen.end) * scales[i] : at_.part.max[row];
     }
-    raise_maxima(at_.part.max + strip.row, maxima, at_.factors + strip.row, strip.rows);
+    for (int i = 0; i < strip.rows; i += kLanes)
+      raise_maxima(at_.part.max + strip.row + i, maxima + i, at_.factors + strip.row + i,
+                   strip.rows - i < kLanes ? strip.rows - i : kLanes);
     const auto weigh_rows = [&](auto exact) {
       for (int i = 0, row = strip.row; i < strip.rows; ++i, ++row)
         weigh_row<Packed, kDegree, exact.value>(at_.scores + row * shape_.tile_keys, columns[i].begin, columns[i].end,
-                                           strip.begin, to, scales[i], at_.part.max[row], at_.factors[row],
+                                           from, to, scales[i], at_.part.max[row], at_.factors[row],
                                            at_.part.sum + row * kStateLanes, at_.part.exact + row * kStateLanes,
                                            shape_.row_scales ? at_.value_scales : nullptr);
     };

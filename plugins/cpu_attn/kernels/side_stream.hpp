@@ -21,9 +21,9 @@ class SideStream {
 
   SideStream(const AttentionCall& call, cpu::MixedWork& work, std::byte* scratch)
       : call_(call), work_(work), at_(side_scratch(scratch, call.shape)) {
-    // A step of a whole strip multiplies kTileRows x kTileColumns pairs in kPair dims; a line holds kLineBytes.
+    // A step of a whole strip multiplies kStripRows x kTileColumns pairs in kPair dims; a line holds kLineBytes.
     const int64_t pair = call.shape.bytes || call.shape.widens ? Packed::kPair : Direct::kPair;
-    const float steps = static_cast<float>(work.host_pairs) / static_cast<float>(kTileRows * kTileColumns * pair);
+    const float steps = static_cast<float>(work.host_pairs) / static_cast<float>(kStripRows * kTileColumns * pair);
     const float lines = static_cast<float>(work.stream_keys * call.shape.panels.bytes) / kLineBytes;
     const float rate = kHaste * lines / steps;
     step_bytes_ = rate < 1.0f ? static_cast<int64_t>(rate * kLineBytes) + 1 : kLineBytes;
