@@ -18,9 +18,9 @@ constexpr int64_t kTileColumns = kTileVectors * kLanes;
 template <class D>
 constexpr int64_t kStepColumns = D::kPair;
 
-/// What a tile asks for meanwhile: nothing; a stream that goes along with B; pieces of four lines, one a step, for
-/// later; a line or less a step, for another item.
-enum class Ahead { kNothing, kStream, kPieces, kTrickle };
+/// What a tile asks for meanwhile: nothing; a stream that goes along with B; half of its lines, where two strips share
+/// it; pieces of four lines, one a step, for later; a line or less a step, for another item.
+enum class Ahead { kNothing, kStream, kHalf, kPieces, kTrickle };
 constexpr int64_t kLineBytes = 64;
 
 /// Lines that another item reads later: each step asks for that at `begin` and goes on by `step_bytes`, at most
@@ -64,6 +64,7 @@ struct ValueOperands {
   const ValueRun* runs;
   int64_t num_runs;
   Trickle trickle;
+  int64_t half;  ///< bytes of a step before the half that a tile of two strips asks for
   int64_t step_bytes;
   float* c;
   int64_t ldc;
@@ -93,6 +94,9 @@ ATTNRT_KERNEL_INLINE void score_tile(const ScoreOperands<D>& t) {
       if constexpr (Mode == Ahead::kStream)
         ATTNRT_KERNEL_UNROLL
         for (int j = 0; j < Vectors; ++j) __builtin_prefetch(ahead[j] + at, 0, 2);
+      if constexpr (Mode == Ahead::kHalf)
+        ATTNRT_KERNEL_UNROLL
+        for (int j = 0; j < Vectors / 2; ++j) __builtin_prefetch(ahead[j] + at, 0, 2);
       if constexpr (Mode == Ahead::kPieces)
         if (next < last_piece) {
           ATTNRT_KERNEL_UNROLL
@@ -141,6 +145,10 @@ ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
         ATTNRT_KERNEL_UNROLL
       for (int64_t offset = 0; offset < Vectors * kVectorBytes; offset += kLineBytes)
         __builtin_prefetch(run->ahead + at + offset, 0, 2);
+      if constexpr (Mode == Ahead::kHalf)
+        ATTNRT_KERNEL_UNROLL
+      for (int64_t offset = 0; offset < Vectors * kVectorBytes / 2; offset += kLineBytes)
+        __builtin_prefetch(run->ahead + t.half + at + offset, 0, 2);
       if constexpr (Mode == Ahead::kTrickle) {
         __builtin_prefetch(line, 0, 2);
         line += t.trickle.step_bytes;
@@ -183,6 +191,33 @@ struct PanelTiles {
   }
 #undef ATTNRT_KERNEL_SHAPES
 #undef ATTNRT_KERNEL_ROWS
+};
+
+/// The shapes of two strips again (GQA groups of 7 to 11), each of which asks for half of a stream: with one that asks for
+/// all, the other one waits for nothing. Not where vectors are half a line (fp16): widening takes the time there.
+template <class D>
+struct HalfTiles {
+  static constexpr int kRows = 3;  ///< at least
+  static bool has(int rows, int64_t vectors) {
+    return kTileVectors == 4 && kLanes * D::kPair * D::kBytes >= kLineBytes && kStripRows == kTileRows &&
+           rows >= kRows && vectors == kTileVectors;
+  }
+  /// `strip`: 0 or 1.
+  static void scores(ScoreOperands<D>& t, int rows, int strip) {
+    static constexpr void (*table[])(const ScoreOperands<D>&) = {
+        &score_tile<D, kRows, kTileVectors, Ahead::kHalf>, &score_tile<D, kRows + 1, kTileVectors, Ahead::kHalf>,
+        &score_tile<D, kRows + 2, kTileVectors, Ahead::kHalf>, &score_tile<D, kRows + 3, kTileVectors, Ahead::kHalf>};
+    if (strip == 1)
+      for (int j = 0; j < kTileVectors / 2; ++j) t.ahead[j] = t.ahead[j + kTileVectors / 2];
+    table[rows - kRows](t);
+  }
+  static void values(ValueOperands<D>& t, int rows, int strip) {
+    static constexpr void (*table[])(const ValueOperands<D>&) = {
+        &value_tile<D, kRows, kTileVectors, Ahead::kHalf>, &value_tile<D, kRows + 1, kTileVectors, Ahead::kHalf>,
+        &value_tile<D, kRows + 2, kTileVectors, Ahead::kHalf>, &value_tile<D, kRows + 3, kTileVectors, Ahead::kHalf>};
+    t.half = strip * kTileColumns * D::kPair * D::kBytes / 2;
+    table[rows - kRows](t);
+  }
 };
 
 /// The shapes of whole strips again, with a trickle.

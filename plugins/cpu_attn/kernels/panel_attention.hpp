@@ -298,7 +298,9 @@ class PanelAttention {
           next_piece += t.num_pieces;
         }
         const int64_t vectors = (to - from) / kLanes;
-        if (Mode != Ahead::kNothing && i == 0)
+        if (Mode == Ahead::kStream && rows_.num_strips() == 2 && HalfTiles<D>::has(strip.rows, vectors))
+          HalfTiles<D>::scores(t, strip.rows, i);
+        else if (Mode != Ahead::kNothing && i == 0)
           PanelTiles<D, Mode>::scores(t, strip.rows, vectors);
         else if (trickles<D>(strip.rows, vectors) && side_->lines(t.steps, t.trickle))
           TrickleTiles<D>::scores(t, strip.rows);
@@ -340,7 +342,9 @@ class PanelAttention {
         if (column)
           for (int64_t r = 0; r < t.num_runs; ++r) runs[r].b += kTileColumns * D::kPair * D::kBytes;
         const int64_t vectors = (rest < kTileColumns ? rest : kTileColumns) / kLanes;
-        if (Mode == Ahead::kStream && i == 0)
+        if (Mode == Ahead::kStream && rows_.num_strips() == 2 && HalfTiles<D>::has(strip.rows, vectors))
+          HalfTiles<D>::values(t, strip.rows, i);
+        else if (Mode == Ahead::kStream && i == 0)
           PanelTiles<D, Mode>::values(t, strip.rows, vectors);
         else if (trickles<D>(strip.rows, vectors) && side_->lines((end - begin) / D::kPair, t.trickle))
           TrickleTiles<D>::values(t, strip.rows);
