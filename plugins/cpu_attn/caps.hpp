@@ -108,7 +108,8 @@ constexpr attnrt_caps onednn_sheet(uint64_t isa) {
 /// bf16 throughout.
 constexpr attnrt_caps amx_sheet(uint64_t isa) {
   attnrt_caps c = panel_sheet(isa);
-  c.features &= ~uint64_t{ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES | ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES};
+  c.features &= ~uint64_t{ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES |
+                          ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES};
   c.q_dtypes = c.kv_dtypes = c.out_dtypes = 1u << ATTNRT_BF16;
   return c;
 }

@@ -2,18 +2,19 @@
 //
 // amx_tile.hpp: what panel_tile.hpp computes, by AMX tiles (data sheet)
 //   ISA        AMX_TILE, AMX_BF16, beside AVX-512 and its bf16 dot
-//   registers  2 x 2 tiles of sums for up to 32 rows x 32 columns, two tiles of A, two of B: each load feeds two products
-//   operands   a step of two dims or tokens of a panel is a row of B, so that panels are read as they lie. A group of 16
-//              steps is a product; one of fewer, and values whose steps lie in several pages, go through a copy
+//   registers  2 x 2 tiles of sums for up to 32 rows x 32 columns, two tiles of A, two of B: a load feeds two products
+//   operands   a step of two dims or tokens of a panel is a row of B, so that panels are read as they lie. A group of
+//              16 steps is a product; one of fewer, and values whose steps lie in several pages, go through a copy
 //   sums       a product sums 32 elements from zero, before they are added to the sums: groups of values stand at
 //              multiples of 32 columns of a tile of keys, so that no bit depends on what else is multiplied
-//   memory     the lines of a step are asked for with the group that it is in
+//   memory     the lines of a step are asked for before the group that it is in
 // The 2 x 2 blocking is that of Intel's Optimization Reference Manual (248966), chapter 20.
 #ifndef ATTNRT_KERNEL_AMX_TILE_HPP
 #define ATTNRT_KERNEL_AMX_TILE_HPP
 #include <cstdint>
 #include <cstring>
 
+#include "panel_layout.hpp"
 #include "panel_tile.hpp"
 #include "tile_registers.hpp"
 
@@ -63,7 +64,7 @@ ATTNRT_KERNEL_INLINE void multiply_tiles() {
 
 /// Vectors j and, of two columns, j + 1; Blocks of 16 rows, of which `rows` are stored.
 template <int Blocks, int Columns, Ahead Mode>
-inline void amx_scores(const ScoreOperands<DotTile>& t, int64_t rows, int64_t j, [[maybe_unused]] int64_t first_piece) {
+inline void amx_scores(const ScoreOperands<DotTile>& t, int64_t rows, int64_t j) {
   TileRegisters::zero<0>();
   TileRegisters::zero<1>();
   TileRegisters::zero<2>();
@@ -75,10 +76,9 @@ inline void amx_scores(const ScoreOperands<DotTile>& t, int64_t rows, int64_t j,
     for (int64_t s = 0; s < count; ++s) {
       if constexpr (Mode == Ahead::kStream)
         for (int v = 0; v < Columns; ++v) __builtin_prefetch(t.ahead[j + v] + at + s * t.step_bytes, 0, 2);
-      if constexpr (Mode == Ahead::kPieces)
-        if (const int64_t piece = first_piece + step + s; piece < t.num_pieces)
-          for (int64_t line = 0; line < kPieceBytes; line += kLineBytes)
-            __builtin_prefetch(t.pieces[piece] + line, 0, 2);
+      if (Mode == Ahead::kPieces && j == 0 && step + s < t.num_pieces)
+        for (int64_t line = 0; line < kPieceBytes; line += kLineBytes)
+          __builtin_prefetch(t.pieces[step + s] + line, 0, 2);
       if (Mode == Ahead::kTrickle && j == 0)
         __builtin_prefetch(t.trickle.begin + (step + s) * t.trickle.step_bytes, 0, 2);
     }
@@ -105,13 +105,16 @@ inline void amx_scores(const ScoreOperands<DotTile>& t, int64_t rows, int64_t j,
     store_sums<3>(c + kTileRegisterRows * t.ldc + kLanes, t.ldc, rows - kTileRegisterRows);
 }
 
-/// The steps of values that a product takes: one below the other from `whole` on, or each for itself, NULL = zeros.
+/// The steps of values that a product takes: one below the other from `whole` on, or each for itself, NULL = zeros. A
+/// granule's steps always follow each other.
+constexpr int64_t kGranuleSteps = kGranule / DotTile::kPair;
 struct StepGroup {
   const char* whole;
-  const char* ahead;  ///< NULL = nothing
+  const char* ahead[kGroupSteps / kGranuleSteps];  ///< of each granule, NULL = nothing
   const char* steps[kGroupSteps];
 };
-constexpr int64_t kMaxGroups = 256 / kStepColumns<DotTile>;
+/// Columns of a tile of keys, at most.
+constexpr int64_t kMaxColumns = 256;
 
 /// The groups of all runs from that of the first column on; their number.
 inline int64_t group_steps(const ValueOperands<DotTile>& t, StepGroup* groups) {
@@ -125,11 +128,12 @@ inline int64_t group_steps(const ValueOperands<DotTile>& t, StepGroup* groups) {
       if (opens || first == 0) group = {};
       opens = false;
       const char* b = run->b + done * t.step_bytes;
-      if (count == kGroupSteps) {
-        group.whole = b;
-        group.ahead = run->ahead + done * t.step_bytes;
+      if (count == kGroupSteps) group.whole = b;
+      for (int64_t s = 0; s < count; ++s) {
+        group.steps[first + s] = b + s * t.step_bytes;
+        if ((first + s) % kGranuleSteps == 0)
+          group.ahead[(first + s) / kGranuleSteps] = run->ahead + (done + s) * t.step_bytes;
       }
-      for (int64_t s = 0; s < count; ++s) group.steps[first + s] = b + s * t.step_bytes;
     }
   return (at + kGroupSteps - 1) / kGroupSteps;
 }
@@ -160,9 +164,10 @@ inline void amx_values(const ValueOperands<DotTile>& t, int64_t rows, const Step
   const auto* a = reinterpret_cast<const char*>(t.a - t.column % kStepColumns<DotTile>);
   for (const StepGroup* group = groups; group < groups + count; ++group, a += kTileRegisterBytes) {
     if constexpr (Mode == Ahead::kStream)
-      for (int64_t s = 0; group->ahead && s < kGroupSteps; ++s)
-        for (int v = 0; v < Columns; ++v)
-          __builtin_prefetch(group->ahead + s * t.step_bytes + (j + v) * kTileRegisterBytes, 0, 2);
+      for (const char* ahead : group->ahead)
+        for (int64_t s = 0; ahead && s < kGranuleSteps; ++s)
+          for (int v = 0; v < Columns; ++v)
+            __builtin_prefetch(ahead + s * t.step_bytes + (j + v) * kTileRegisterBytes, 0, 2);
     if (Mode == Ahead::kTrickle && j == 0)
       for (int64_t s = 0; s < kGroupSteps; ++s, line += t.trickle.step_bytes) __builtin_prefetch(line, 0, 2);
     load_steps<6>(*group, j, t.step_bytes);
@@ -183,11 +188,11 @@ template <Ahead Mode>
 struct PanelTiles<DotTile, Mode> {
   static void scores(const ScoreOperands<DotTile>& t, int rows, int64_t vectors) {
     in_blocks(rows, vectors, [&](auto blocks, auto columns, int64_t j) {
-      amx_scores<blocks.value, columns.value, Mode>(t, rows, j, j / 2 * t.steps);
+      amx_scores<blocks.value, columns.value, Mode>(t, rows, j);
     });
   }
   static void values(const ValueOperands<DotTile>& t, int rows, int64_t vectors) {
-    StepGroup groups[kMaxGroups];
+    StepGroup groups[kMaxColumns / kStepColumns<DotTile>];
     const int64_t count = group_steps(t, groups);
     in_blocks(rows, vectors, [&](auto blocks, auto columns, int64_t j) {
       amx_values<blocks.value, columns.value, Mode>(t, rows, groups, count, j);
@@ -214,7 +219,7 @@ struct PanelTiles<DotTile, Mode> {
 
 template <>
 struct TrickleTiles<DotTile> {
-  static bool has(int rows, int64_t vectors) { return rows > kTileRegisterRows && vectors == kTileVectors; }
+  static bool has(int, int64_t vectors) { return vectors == kTileVectors; }
   static void scores(const ScoreOperands<DotTile>& t, int rows) {
     PanelTiles<DotTile, Ahead::kTrickle>::scores(t, rows, kTileVectors);
   }

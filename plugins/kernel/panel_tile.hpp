@@ -193,8 +193,8 @@ struct PanelTiles {
 #undef ATTNRT_KERNEL_ROWS
 };
 
-/// The shapes of two strips again (GQA groups of 7 to 11), each of which asks for half of a stream: with one that asks for
-/// all, the other one waits for nothing. Not where vectors are half a line (fp16): widening takes the time there.
+/// The shapes of two strips again (7 to 12 rows), each of which asks for half of a stream. Not where a vector is half a
+/// line (fp16): there it took longer.
 template <class D>
 struct HalfTiles {
   static constexpr int kRows = 3;  ///< at least

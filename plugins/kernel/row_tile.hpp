@@ -53,7 +53,7 @@ struct RowValueOperands {
 
 #if defined(__AVX512F__)
 /// Words (4 bytes) [at, at + 16) of 16 rows, less where the row ends, as columns. Whole lines at once: rows of many
-/// heads lie a power of two apart, and a line that is left half used is gone from the cache before its turn comes again.
+/// heads lie a power of two apart, and a line that is left half used is gone from the cache before its turn comes.
 ATTNRT_KERNEL_INLINE void load_columns(const char* const* rows, int64_t at, int64_t words, Vec (&column)[kLanes]) {
   Vec quarter[4][4];  // [q][k]: words 4 q to 4 q + 3 of row 4 L + k in lane L
   ATTNRT_KERNEL_UNROLL

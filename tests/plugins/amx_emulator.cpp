@@ -32,8 +32,8 @@ thread_local Tiles tiles;
 
 /// An instruction with a VEX prefix of three bytes.
 struct Instruction {
-  int pp, opcode, reg, rm, vvvv;
-  bool has_memory;
+  int pp, opcode, reg, rm, vvvv;  ///< vvvv is 0 where it is not used
+  bool has_memory, has_sib;
   uintptr_t address;  ///< base + displacement
   int64_t index;      ///< value of the index register: the stride of rows
   int bytes;
@@ -49,7 +49,8 @@ bool decode(const ucontext_t& context, const unsigned char* at, Instruction& out
   if (at[0] != 0xc4 || (at[1] & 0x1f) != 2 || (at[2] & 0x84) != 0) return false;  // map 0F38, W0, 128 bits
   const int x = at[1] & 0x40 ? 0 : 8, b = at[1] & 0x20 ? 0 : 8;
   const int mod = at[4] >> 6, low = at[4] & 7;
-  out = {at[2] & 3, at[3], at[4] >> 3 & 7, low, ~at[2] >> 3 & 15, mod != 3, 0, 0, 5};
+  out = {at[2] & 3, at[3], (at[4] >> 3 & 7) + (at[1] & 0x80 ? 0 : 8), low + (mod == 3 ? b : 0),
+         ~at[2] >> 3 & 15, mod != 3, mod != 3 && low == 4, 0, 0, 5};
   if (!out.has_memory) return true;
   const unsigned char* next = at + 5;
   int base = low + b;
@@ -106,30 +107,44 @@ void dot(int c, int a, int b) {
   }
 }
 
+/// What LDTILECFG admits.
+bool valid(const Config& config) {
+  if (config.palette != 1 || config.start_row != 0) return false;
+  for (const uint8_t byte : config.reserved)
+    if (byte != 0) return false;
+  for (int t = 0; t < 16; ++t) {
+    const int rows = config.rows[t], bytes = config.row_bytes[t];
+    if (t < kTiles ? rows > kMaxRows || bytes > kMaxBytes || (rows == 0) != (bytes == 0) : rows != 0 || bytes != 0)
+      return false;
+  }
+  return true;
+}
+
 /// False where it is none of these, or the registers are not in use.
 bool execute(const Instruction& i) {
   enum { kNone, k66, kF3, kF2 };
   auto& [config, data] = tiles;
+  const bool is_dot = i.opcode == 0x5c && i.pp == kF3 && !i.has_memory;
+  if (!is_dot && i.vvvv != 0) return false;
   if (i.opcode == 0x49 && i.pp == kNone && i.reg == 0) {
     std::memset(&tiles, 0, sizeof tiles);
-    if (i.has_memory) std::memcpy(&config, reinterpret_cast<const void*>(i.address), sizeof config);
-    for (int t = 0; t < kTiles; ++t)
-      if (config.rows[t] > kMaxRows || config.row_bytes[t] > kMaxBytes) return false;
-    return config.palette <= 1;
+    if (!i.has_memory) return i.rm == 0;  // TILERELEASE
+    std::memcpy(&config, reinterpret_cast<const void*>(i.address), sizeof config);
+    return valid(config);
   }
-  if (config.palette != 1) return false;
+  if (config.palette != 1 || i.reg >= kTiles || config.rows[i.reg] == 0) return false;
   const int rows = config.rows[i.reg], bytes = config.row_bytes[i.reg];
   const auto row_at = [&](int row) { return reinterpret_cast<unsigned char*>(i.address) + row * i.index; };
-  if (i.opcode == 0x49 && i.pp == kF2 && !i.has_memory) {
+  if (i.opcode == 0x49 && i.pp == kF2 && !i.has_memory && i.rm == 0) {
     std::memset(data[i.reg], 0, sizeof data[i.reg]);
-  } else if (i.opcode == 0x4b && i.pp == kF2 && i.has_memory) {
+  } else if (i.opcode == 0x4b && i.pp == kF2 && i.has_sib) {
     std::memset(data[i.reg], 0, sizeof data[i.reg]);
     for (int row = 0; row < rows; ++row)
       std::memcpy(data[i.reg][row], row_at(row), static_cast<std::size_t>(bytes));
-  } else if (i.opcode == 0x4b && i.pp == kF3 && i.has_memory) {
+  } else if (i.opcode == 0x4b && i.pp == kF3 && i.has_sib) {
     for (int row = 0; row < rows; ++row)
       std::memcpy(row_at(row), data[i.reg][row], static_cast<std::size_t>(bytes));
-  } else if (i.opcode == 0x5c && i.pp == kF3 && !i.has_memory && i.vvvv < kTiles) {
+  } else if (is_dot && i.rm < kTiles && i.vvvv < kTiles) {
     if (i.reg == i.rm || i.reg == i.vvvv || i.rm == i.vvvv) return false;
     if (config.rows[i.rm] != rows || config.row_bytes[i.vvvv] != bytes ||
         config.row_bytes[i.rm] != 4 * config.rows[i.vvvv])

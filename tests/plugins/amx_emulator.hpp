@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// amx_emulator.hpp: the instructions of AMX that kernels here use, computed by the handler of the signal that they raise
-// where the processor lacks them: what is tested is the code as it ships, to the bytes of its instructions.
+// amx_emulator.hpp: the instructions of AMX that kernels here use, computed by the handler of the signal that they
+// raise where the processor lacks them: what is tested has those instructions, not others in their place.
 #ifndef ATTNRT_TEST_AMX_EMULATOR_HPP
 #define ATTNRT_TEST_AMX_EMULATOR_HPP
 

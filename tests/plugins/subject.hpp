@@ -26,27 +26,37 @@ inline uint32_t subject_dtype() {
   return ATTNRT_DTYPE_COUNT_;
 }
 
-/// Those of its variants that this machine can execute and that take the dtype; empty where there is no such backend.
-inline std::vector<const attnrt_variant*> subject_variants() {
+/// NULL where the file, or the backend in it, is not there.
+inline const attnrt_backend* subject_backend() {
   void* file = dlopen(setting("ATTNRT_TEST_PLUGIN").c_str(), RTLD_NOW | RTLD_LOCAL);  // stays: plugins are not unloaded
   void* symbol = file ? dlsym(file, ATTNRT_PLUGIN_QUERY) : nullptr;
   attnrt_plugin_query_fn query = nullptr;
   std::memcpy(&query, &symbol, sizeof(query));
   const attnrt_plugin* plugin = query ? query(ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR) : nullptr;
+  for (uint32_t b = 0; plugin && b < plugin->num_backends; ++b)
+    if (setting("ATTNRT_TEST_BACKEND") == plugin->backends[b]->name) return plugin->backends[b];
+  return nullptr;
+}
+
+/// Those of its variants that this machine can execute and that take the dtype.
+inline std::vector<const attnrt_variant*> subject_variants() {
+  const attnrt_backend* backend = subject_backend();
   std::vector<const attnrt_variant*> variants;
-  for (uint32_t b = 0; plugin && b < plugin->num_backends; ++b) {
-    if (setting("ATTNRT_TEST_BACKEND") != plugin->backends[b]->name) continue;
-    for (uint32_t v = 0; v < plugin->backends[b]->num_variants; ++v) {
-      const attnrt_variant* variant = plugin->backends[b]->variants[v];
-      const bool able = !(variant->caps->isa & ~attnrt::sdk::cpu_isa());
-      if (able && (variant->caps->q_dtypes >> subject_dtype() & 1u)) variants.push_back(variant);
-    }
+  for (uint32_t v = 0; backend && v < backend->num_variants; ++v) {
+    const attnrt_variant* variant = backend->variants[v];
+    const bool able = !(variant->caps->isa & ~attnrt::sdk::cpu_isa());
+    if (able && (variant->caps->q_dtypes >> subject_dtype() & 1u)) variants.push_back(variant);
   }
   return variants;
 }
 
-/// What a test says that has no variant to try; ctest is told to count it as skipped.
-inline constexpr const char* kNoVariant = "this processor has the instruction sets of no variant";
+/// What there is to say where a test has no variant to try, "" where it has. Where instruction sets alone are missing,
+/// ctest counts a test of emulated ones as skipped for this sentence.
+inline std::string why_no_variant() {
+  if (!subject_backend())
+    return "no backend " + setting("ATTNRT_TEST_BACKEND") + " in " + setting("ATTNRT_TEST_PLUGIN");
+  return subject_variants().empty() ? "this processor has the instruction sets of no variant" : "";
+}
 
 /// Those whose results do not depend on the batch and whose sheets say what `claims` asks for.
 template <class Claims>

@@ -15,6 +15,9 @@ namespace {
 
 namespace isa = kernel::amx_bf16;
 
+constexpr int32_t kItemRowsAmx = 8 * isa::kStripRows;
+static_assert(kItemRowsAmx <= kMaxItemRows && isa::kMaxColumns == kMaxTileKeys);
+
 /// The kernels for bf16, with the registers in use.
 void attend_item(const AttentionCall& call, const AttentionItem& item, int32_t kv_head, std::byte* scratch) {
   const isa::TileRegisters registers;
@@ -33,7 +36,7 @@ const AttentionKernels& amx_bf16_attention() noexcept {
                                             &isa::panel_scratch_bytes,
                                             &isa::panel_split_floats,
                                             0,
-                                            8 * isa::kStripRows};
+                                            kItemRowsAmx};
   return kernels;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // panel_attention.hpp: fused attention of one item over packed panels (data sheet)
-//   ISA           that of the file which includes this: AVX2 + FMA + F16C, or AVX-512, with or without its bf16 dot
+//   ISA           that of the file which includes this: AVX2 + FMA + F16C, or AVX-512, with or without its bf16 dot or
+//                 AMX
 //   storage       fp32, fp16, bf16, and e4m3, e5m2, int8 with scales, which become bf16 for the bf16 dot, else fp32, in
 //                 the registers of a few strips of rows, for more rows once a tile; sums in fp32. With the bf16 dot the
 //                 weights of the values are rounded to bf16, their sum too; the log-sum-exp takes the weights as they
@@ -22,7 +23,8 @@
 //   mixed         prefill over native pages asks for what decode reads, which is attended between its strips
 //                 (side_stream.hpp); other layouts one item after the other
 //   positions     local keys of a context-parallel rank; the result then is a part for merge_states
-//   tiles         rows of (query, head of the group) x tile_keys; register tile kTileRows x kTileVectors
+//   tiles         rows of (query, head of the group) x tile_keys; register tile kTileRows x kTileVectors, or
+//                 amx_tile.hpp
 //   determinism   schedule-invariant: tiles stand at multiples of tile_keys and splits at multiples of kSplitKeys of
 //                 every request; a row's weights depend on its own keys, hidden keys inside a tile add exact zeros;
 //                 splits fold in ascending order by one function, whoever computed them
@@ -298,7 +300,7 @@ class PanelAttention {
           next_piece += t.num_pieces;
         }
         const int64_t vectors = (to - from) / kLanes;
-        if (Mode == Ahead::kStream && rows_.num_strips() == 2 && HalfTiles<D>::has(strip.rows, vectors))
+        if (Mode == Ahead::kStream && halves<D>(vectors))
           HalfTiles<D>::scores(t, strip.rows, i);
         else if (Mode != Ahead::kNothing && i == 0)
           PanelTiles<D, Mode>::scores(t, strip.rows, vectors);
@@ -309,6 +311,13 @@ class PanelAttention {
       }
   }
 
+  /// Do two strips that see the same keys ask for half a stream each?
+  template <class D>
+  bool halves(int64_t vectors) const {
+    if (rows_.num_strips() != 2) return false;
+    const Strip &a = rows_.strip(0), &b = rows_.strip(1);
+    return a.begin == b.begin && a.end == b.end && HalfTiles<D>::has(b.rows, vectors);
+  }
   template <class D>
   bool trickles(int rows, int64_t vectors) const {
     return side_ && TrickleTiles<D>::has(rows, vectors);
@@ -342,7 +351,7 @@ class PanelAttention {
         if (column)
           for (int64_t r = 0; r < t.num_runs; ++r) runs[r].b += kTileColumns * D::kPair * D::kBytes;
         const int64_t vectors = (rest < kTileColumns ? rest : kTileColumns) / kLanes;
-        if (Mode == Ahead::kStream && rows_.num_strips() == 2 && HalfTiles<D>::has(strip.rows, vectors))
+        if (Mode == Ahead::kStream && halves<D>(vectors))
           HalfTiles<D>::values(t, strip.rows, i);
         else if (Mode == Ahead::kStream && i == 0)
           PanelTiles<D, Mode>::values(t, strip.rows, vectors);

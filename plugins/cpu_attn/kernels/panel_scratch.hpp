@@ -40,9 +40,11 @@ struct PanelScratch {
       return memory ? reinterpret_cast<float*>(memory) + at : nullptr;
     };
     const PanelLayout tile = tile_layout(shape, 4, 1);
-    q = take(rows * shape.head_size_qk);
+    // AMX reads whole tiles of rows.
+    const int64_t read = kStripRows == kTileRows ? rows : (rows + kGranule - 1) / kGranule * kGranule;
+    q = take(read * shape.head_size_qk);
     q_panels = take(shape.latent ? (rows + kGranule - 1) / kGranule * kGranule * shape.head_size_qk : 0);
-    scores = take(rows * shape.tile_keys);
+    scores = take(read * shape.tile_keys);
     factors = take(rows);
     part = panel_rows(take(panel_rows_floats(rows, tile.padded_v())), rows);
     total = panel_rows(take(panel_rows_floats(rows, tile.padded_v())), rows);
