@@ -18,9 +18,10 @@ constexpr int64_t kTileColumns = kTileVectors * kLanes;
 template <class D>
 constexpr int64_t kStepColumns = D::kPair;
 
-/// What a tile asks for meanwhile: nothing; a stream that goes along with B; half of its lines, where two strips share
-/// it; pieces of four lines, one a step, for later; a line or less a step, for another item.
-enum class Ahead { kNothing, kStream, kHalf, kPieces, kTrickle };
+/// What a tile asks for meanwhile: nothing; a stream that goes along with B, into the second cache; one that is used
+/// next, into the first; half of a stream's lines, where two strips share it; pieces of four lines, one a step, for
+/// later; a line or less a step, for another item.
+enum class Ahead { kNothing, kStream, kNear, kHalf, kPieces, kTrickle };
 constexpr int64_t kLineBytes = 64;
 
 /// Lines that another item reads later: each step asks for that at `begin` and goes on by `step_bytes`, at most
@@ -91,9 +92,9 @@ ATTNRT_KERNEL_INLINE void score_tile(const ScoreOperands<D>& t) {
     const bool first = at == 0;
     const int64_t stop = end - at < piece ? end : at + piece;
     for (; at < stop; at += t.step_bytes, a += D::kPair) {
-      if constexpr (Mode == Ahead::kStream)
+      if constexpr (Mode == Ahead::kStream || Mode == Ahead::kNear)
         ATTNRT_KERNEL_UNROLL
-        for (int j = 0; j < Vectors; ++j) __builtin_prefetch(ahead[j] + at, 0, 2);
+        for (int j = 0; j < Vectors; ++j) __builtin_prefetch(ahead[j] + at, 0, Mode == Ahead::kNear ? 3 : 2);
       if constexpr (Mode == Ahead::kHalf)
         ATTNRT_KERNEL_UNROLL
         for (int j = 0; j < Vectors / 2; ++j) __builtin_prefetch(ahead[j] + at, 0, 2);
@@ -141,10 +142,10 @@ ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
     for (int j = 0; j < Vectors; ++j) b[j] = run->b + j * kVectorBytes;
     const int64_t end = run->steps * t.step_bytes;
     for (int64_t at = 0; at < end; at += t.step_bytes, a += D::kPair) {
-      if constexpr (Mode == Ahead::kStream)
+      if constexpr (Mode == Ahead::kStream || Mode == Ahead::kNear)
         ATTNRT_KERNEL_UNROLL
       for (int64_t offset = 0; offset < Vectors * kVectorBytes; offset += kLineBytes)
-        __builtin_prefetch(run->ahead + at + offset, 0, 2);
+        __builtin_prefetch(run->ahead + at + offset, 0, Mode == Ahead::kNear ? 3 : 2);
       if constexpr (Mode == Ahead::kHalf)
         ATTNRT_KERNEL_UNROLL
       for (int64_t offset = 0; offset < Vectors * kVectorBytes / 2; offset += kLineBytes)

@@ -206,7 +206,11 @@ class PanelAttention {
         source_.widen_pages(tile, from, to);
         return attend_tile<Packed, Ahead::kNothing>(tile, source_.packed());
       }
-    source_.find_pages(tile, from, to);
+    const bool near = PanelSource<S, Packed>::kNears && asks && rows_.num_strips() == 1 &&
+                      shape_.block_size == kPanelWidth;
+    source_.find_pages(tile, from, to, near);
+    if constexpr (PanelSource<S, Packed>::kNears)
+      if (near) return attend_tile<Direct, Ahead::kNear>(tile, shape_.panels);
     if (asks)
       attend_tile<Direct, Ahead::kStream>(tile, shape_.panels);
     else
@@ -272,6 +276,7 @@ class PanelAttention {
 
   template <class D, Ahead Mode>
   void score(const PanelLayout& layout) {
+    constexpr bool kAsks = Mode == Ahead::kStream || Mode == Ahead::kNear;
     ScoreOperands<D> t;
     t.lda = layout.head_size_qk;
     t.step_bytes = layout.key_step();
@@ -292,7 +297,7 @@ class PanelAttention {
         t.c = at_.scores + strip.row * shape_.tile_keys + from;
         for (int64_t c = from, j = 0; c < to; c += kLanes, ++j) {
           t.b[j] = source_.keys(c) + c % kGranule * D::kPair * D::kBytes;
-          t.ahead[j] = Mode == Ahead::kStream ? source_.fetch(c) + c % kGranule * D::kPair * D::kBytes : nullptr;
+          t.ahead[j] = kAsks ? source_.fetch(c) + c % kGranule * D::kPair * D::kBytes : nullptr;
         }
         if (Mode == Ahead::kPieces && i == 0) {
           t.pieces = source_.pieces() + next_piece;
@@ -353,7 +358,7 @@ class PanelAttention {
         const int64_t vectors = (rest < kTileColumns ? rest : kTileColumns) / kLanes;
         if (Mode == Ahead::kStream && halves<D>(vectors))
           HalfTiles<D>::values(t, strip.rows, i);
-        else if (Mode == Ahead::kStream && i == 0)
+        else if ((Mode == Ahead::kStream || Mode == Ahead::kNear) && i == 0)
           PanelTiles<D, Mode>::values(t, strip.rows, vectors);
         else if (trickles<D>(strip.rows, vectors) && side_->lines((end - begin) / D::kPair, t.trickle))
           TrickleTiles<D>::values(t, strip.rows);
