@@ -87,8 +87,6 @@ TEST_CASE("prefill and decode share a batch with wide heads, windows and caches 
     window.problem.features |= ATTNRT_FEATURE_SLIDING_WINDOW;
     window.problem.window_left = 600;
     compare(*variant, window);
-  }
-  for (const attnrt_variant* variant : claimants()) {
     if (!(variant->caps->kv_dtypes >> ATTNRT_FP8_E4M3 & 1u)) continue;
     Case scaled = mixed_case(64, 64, 1);
     scaled.problem.kv_dtype = ATTNRT_FP8_E4M3;
