@@ -127,12 +127,12 @@ inline int64_t group_steps(const ValueOperands<DotTile>& t, StepGroup* groups) {
       StepGroup& group = groups[at / kGroupSteps];
       if (opens || first == 0) group = {};
       opens = false;
-      const char* b = run->b + done * t.step_bytes;
+      const char* b = run->b + t.offset + done * t.step_bytes;
       if (count == kGroupSteps) group.whole = b;
       for (int64_t s = 0; s < count; ++s) {
         group.steps[first + s] = b + s * t.step_bytes;
         if ((first + s) % kGranuleSteps == 0)
-          group.ahead[(first + s) / kGranuleSteps] = run->ahead + (done + s) * t.step_bytes;
+          group.ahead[(first + s) / kGranuleSteps] = run->ahead + t.offset + (done + s) * t.step_bytes;
       }
     }
   return (at + kGroupSteps - 1) / kGroupSteps;
@@ -217,14 +217,14 @@ struct PanelTiles<DotTile, Mode> {
   }
 };
 
-template <>
-struct TrickleTiles<DotTile> {
+template <Ahead Mode, int Fewest>
+struct FullTiles<DotTile, Mode, Fewest> {
   static bool has(int, int64_t vectors) { return vectors == kTileVectors; }
   static void scores(const ScoreOperands<DotTile>& t, int rows) {
-    PanelTiles<DotTile, Ahead::kTrickle>::scores(t, rows, kTileVectors);
+    PanelTiles<DotTile, Mode>::scores(t, rows, kTileVectors);
   }
   static void values(const ValueOperands<DotTile>& t, int rows) {
-    PanelTiles<DotTile, Ahead::kTrickle>::values(t, rows, kTileVectors);
+    PanelTiles<DotTile, Mode>::values(t, rows, kTileVectors);
   }
 };
 

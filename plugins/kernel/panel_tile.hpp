@@ -6,6 +6,7 @@
 #ifndef ATTNRT_KERNEL_PANEL_TILE_HPP
 #define ATTNRT_KERNEL_PANEL_TILE_HPP
 #include <cstdint>
+#include <utility>
 
 #include "dot.hpp"
 
@@ -65,7 +66,8 @@ struct ValueOperands {
   const ValueRun* runs;
   int64_t num_runs;
   Trickle trickle;
-  int64_t half;  ///< bytes of a step before the half that a tile of two strips asks for
+  int64_t offset;  ///< bytes of a step before the columns of the tile
+  int64_t half;    ///< and before the half of them that a strip of two asks for
   int64_t step_bytes;
   float* c;
   int64_t ldc;
@@ -139,13 +141,13 @@ ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
   for (const ValueRun* run = t.runs; run < t.runs + t.num_runs; ++run) {
     const char* b[Vectors];
     ATTNRT_KERNEL_UNROLL
-    for (int j = 0; j < Vectors; ++j) b[j] = run->b + j * kVectorBytes;
+    for (int j = 0; j < Vectors; ++j) b[j] = run->b + t.offset + j * kVectorBytes;
     const int64_t end = run->steps * t.step_bytes;
     for (int64_t at = 0; at < end; at += t.step_bytes, a += D::kPair) {
       if constexpr (Mode == Ahead::kStream || Mode == Ahead::kNear)
         ATTNRT_KERNEL_UNROLL
       for (int64_t offset = 0; offset < Vectors * kVectorBytes; offset += kLineBytes)
-        __builtin_prefetch(run->ahead + at + offset, 0, Mode == Ahead::kNear ? 3 : 2);
+        __builtin_prefetch(run->ahead + t.offset + at + offset, 0, Mode == Ahead::kNear ? 3 : 2);
       if constexpr (Mode == Ahead::kHalf)
         ATTNRT_KERNEL_UNROLL
       for (int64_t offset = 0; offset < Vectors * kVectorBytes / 2; offset += kLineBytes)
@@ -194,46 +196,36 @@ struct PanelTiles {
 #undef ATTNRT_KERNEL_ROWS
 };
 
-/// The shapes of two strips again (7 to 12 rows), each of which asks for half of a stream. Not where a vector is half a
-/// line (fp16): there it took longer.
-template <class D>
-struct HalfTiles {
-  static constexpr int kRows = 3;  ///< at least
-  static bool has(int rows, int64_t vectors) {
-    return kTileVectors == 4 && kLanes * D::kPair * D::kBytes >= kLineBytes && kStripRows == kTileRows &&
-           rows >= kRows && vectors == kTileVectors;
+/// The shapes of `Fewest` to kTileRows rows x kTileVectors vectors again, for a mode that no other tile is worth.
+template <class D, Ahead Mode, int Fewest>
+struct FullTiles {
+  static bool has(int rows, int64_t vectors) { return rows >= Fewest && vectors == kTileVectors; }
+  static void scores(const ScoreOperands<D>& t, int rows) { scores_of(t, rows, Others{}); }
+  static void values(const ValueOperands<D>& t, int rows) { values_of(t, rows, Others{}); }
+
+ private:
+  using Others = std::make_integer_sequence<int, kTileRows - Fewest + 1>;
+  template <int... More>
+  static void scores_of(const ScoreOperands<D>& t, int rows, std::integer_sequence<int, More...>) {
+    static constexpr void (*table[])(const ScoreOperands<D>&) = {&score_tile<D, Fewest + More, kTileVectors, Mode>...};
+    table[rows - Fewest](t);
   }
-  /// `strip`: 0 or 1.
-  static void scores(ScoreOperands<D>& t, int rows, int strip) {
-    static constexpr void (*table[])(const ScoreOperands<D>&) = {
-        &score_tile<D, kRows, kTileVectors, Ahead::kHalf>, &score_tile<D, kRows + 1, kTileVectors, Ahead::kHalf>,
-        &score_tile<D, kRows + 2, kTileVectors, Ahead::kHalf>, &score_tile<D, kRows + 3, kTileVectors, Ahead::kHalf>};
-    if (strip == 1)
-      for (int j = 0; j < kTileVectors / 2; ++j) t.ahead[j] = t.ahead[j + kTileVectors / 2];
-    table[rows - kRows](t);
-  }
-  static void values(ValueOperands<D>& t, int rows, int strip) {
-    static constexpr void (*table[])(const ValueOperands<D>&) = {
-        &value_tile<D, kRows, kTileVectors, Ahead::kHalf>, &value_tile<D, kRows + 1, kTileVectors, Ahead::kHalf>,
-        &value_tile<D, kRows + 2, kTileVectors, Ahead::kHalf>, &value_tile<D, kRows + 3, kTileVectors, Ahead::kHalf>};
-    t.half = strip * kTileColumns * D::kPair * D::kBytes / 2;
-    table[rows - kRows](t);
+  template <int... More>
+  static void values_of(const ValueOperands<D>& t, int rows, std::integer_sequence<int, More...>) {
+    static constexpr void (*table[])(const ValueOperands<D>&) = {&value_tile<D, Fewest + More, kTileVectors, Mode>...};
+    table[rows - Fewest](t);
   }
 };
 
-/// The shapes of whole strips again, with a trickle.
+/// Whole strips that ask for what another item reads.
 template <class D>
-struct TrickleTiles {
-  static bool has(int rows, int64_t vectors) { return rows + 1 >= kTileRows && vectors == kTileVectors; }
-  static void scores(const ScoreOperands<D>& t, int rows) {
-    if (rows == kTileRows) return score_tile<D, kTileRows, kTileVectors, Ahead::kTrickle>(t);
-    score_tile<D, kTileRows - 1, kTileVectors, Ahead::kTrickle>(t);
-  }
-  static void values(const ValueOperands<D>& t, int rows) {
-    if (rows == kTileRows) return value_tile<D, kTileRows, kTileVectors, Ahead::kTrickle>(t);
-    value_tile<D, kTileRows - 1, kTileVectors, Ahead::kTrickle>(t);
-  }
-};
+using TrickleTiles = FullTiles<D, Ahead::kTrickle, kTileRows - 1>;
+/// Two strips (7 to 12 rows), each of which asks for half of a stream.
+template <class D>
+using HalfTiles = FullTiles<D, Ahead::kHalf, 3>;
+/// Not where a vector is half a line (fp16): there it took longer.
+template <class D>
+constexpr bool kHalves = kTileVectors == 4 && kLanes * D::kPair * D::kBytes >= kLineBytes && kStripRows == kTileRows;
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
 #endif

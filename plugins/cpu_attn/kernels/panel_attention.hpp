@@ -40,6 +40,7 @@
 #include "attention.hpp"
 #include "item_rows.hpp"
 #include "latent_source.hpp"
+#include "panel_product.hpp"
 #include "panel_scratch.hpp"
 #include "panel_source.hpp"
 #include "panel_weights.hpp"
@@ -52,11 +53,7 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 using cpu::AttentionCall;
 using cpu::AttentionItem;
 using cpu::AttentionShape;
-using cpu::kMaxTileKeys;
 using cpu::kSplitKeys;
-
-template <class S, class Packed, class Direct>
-class SideStream;
 
 /// S: keys and values as stored; Packed: the dot over packed rows; Direct: the dot over native pages. q is of any type
 /// where the dots take fp32, else bf16.
@@ -77,8 +74,8 @@ class PanelAttention {
         rows_(call, item, kv_head),
         streams_(item.rows < cpu::kStreamRows),
         by_rows_(RowWalk::use(call.shape, item)),
-        side_(side),
         source_(call, item, kv_head, at_, rows_.seen(), rows_.mask().mask().num_keys, last_key(), streams_),
+        products_(shape_, at_, rows_, source_, side),
         walk_(call, item, kv_head, at_, last_key()),
         latent_(call, item.request, at_, last_key()),
         weights_(call, item, kv_head, at_, rows_),
@@ -131,8 +128,12 @@ class PanelAttention {
   static constexpr int kByteStrips = Packed::kPair == 2 ? 5 : 3;
   /// Above so many strips an expansion of 16 bits pays.
   static constexpr int kWideStrips = 5;
-  /// Dims that fp32 scores sum at a time: short sums err less than one long one.
-  static constexpr int64_t kPieceDims = 64;
+  /// May a stream be asked for a page ahead? With the bf16 dot that was not tried.
+#if defined(__AVX512F__) && !defined(ATTNRT_KERNEL_PAIRS)
+  static constexpr bool kNears = true;
+#else
+  static constexpr bool kNears = false;
+#endif
 
   int64_t width() const { return source_.packed().padded_v(); }
 
@@ -206,44 +207,46 @@ class PanelAttention {
         source_.widen_pages(tile, from, to);
         return attend_tile<Packed, Ahead::kNothing>(tile, source_.packed());
       }
-    const bool near = PanelSource<S, Packed>::kNears && asks && rows_.num_strips() == 1 &&
-                      shape_.block_size == kPanelWidth;
-    source_.find_pages(tile, from, to, near);
-    if constexpr (PanelSource<S, Packed>::kNears)
-      if (near) return attend_tile<Direct, Ahead::kNear>(tile, shape_.panels);
+    if constexpr (kNears)
+      if (asks && rows_.num_strips() == 1 && shape_.block_size == kPanelWidth)
+        return attend_native<Direct, Ahead::kNear>(tile, from, to);
     if (asks)
-      attend_tile<Direct, Ahead::kStream>(tile, shape_.panels);
+      attend_native<Direct, Ahead::kStream>(tile, from, to);
     else
-      attend_tile<Direct, Ahead::kNothing>(tile, shape_.panels);
+      attend_native<Direct, Ahead::kNothing>(tile, from, to);
   }
 
   /// Pages of 8 bits: few rows take them as they lie where a dot does, more share one expansion.
   void attend_bytes(int64_t tile, int64_t from, int64_t to, bool asks) {
     if (shape_.row_scales) source_.find_scales(tile, from, to);
     if constexpr (kTakesBytes)
-      if (rows_.num_strips() <= kByteStrips) {
-        source_.find_pages(tile, from, to);
+      if (rows_.num_strips() <= kByteStrips)
         return with_byte(shape_.kv_dtype, [&](auto byte) {
           if (asks)
-            attend_tile<DotBytes<decltype(byte), Packed>, Ahead::kStream>(tile, shape_.panels);
+            attend_native<DotBytes<decltype(byte), Packed>, Ahead::kStream>(tile, from, to);
           else
-            attend_tile<DotBytes<decltype(byte), Packed>, Ahead::kNothing>(tile, shape_.panels);
+            attend_native<DotBytes<decltype(byte), Packed>, Ahead::kNothing>(tile, from, to);
         });
-      }
     source_.expand_pages(tile, from, to);
     attend_tile<Packed, Ahead::kNothing>(tile, source_.packed());
   }
 
   template <class D, Ahead Mode>
+  void attend_native(int64_t tile, int64_t from, int64_t to) {
+    source_.template find_pages<Mode>(tile, from, to);
+    attend_tile<D, Mode>(tile, shape_.panels);
+  }
+
+  template <class D, Ahead Mode>
   void attend_tile(int64_t tile, const PanelLayout& layout) {
-    score<D, Mode>(layout);
+    products_.template score<D, Mode>(layout);
     weights_.place(tile);
     for (int i = 0; i < rows_.num_strips(); ++i) weights_.weigh(tile, rows_.strip(i), kStepColumns<D>);
     for (int64_t panel = 0; panel < layout.value_panels(); ++panel)
-      add_values<D, Mode>(panel, layout.value_step(panel), layout.panel_dims(panel),
-                          [&](int64_t begin, int64_t end, ValueRun* runs) {
-                            return source_.template find_runs<D>(layout, panel, begin, end, runs);
-                          });
+      products_.template add_values<D, Mode>(
+          panel, layout.value_step(panel), layout.panel_dims(panel), [&](int64_t begin, int64_t end, ValueRun* runs) {
+            return source_.template find_runs<D, Mode>(layout, panel, begin, end, runs);
+          });
   }
 
   void attend_latent(int64_t tile) {
@@ -252,7 +255,7 @@ class PanelAttention {
     for (int i = 0; i < rows_.num_strips(); ++i) weights_.weigh(tile, rows_.strip(i), kStepColumns<Packed>);
     for (int64_t panel = 0; panel < kLatentV / kPanelWidth; ++panel) {
       latent_.open_panel(panel);
-      add_values<Packed, Ahead::kNothing>(
+      products_.template add_values<Packed, Ahead::kNothing>(
           panel, latent_.value_step(), kPanelWidth,
           [&](int64_t begin, int64_t end, ValueRun* runs) { return latent_.find_runs(begin, end, runs); });
     }
@@ -272,101 +275,6 @@ class PanelAttention {
     }
     walk_.template add_values<Stored, Packed>(rows_, at_.part.acc, width());
 #endif
-  }
-
-  template <class D, Ahead Mode>
-  void score(const PanelLayout& layout) {
-    constexpr bool kAsks = Mode == Ahead::kStream || Mode == Ahead::kNear;
-    ScoreOperands<D> t;
-    t.lda = layout.head_size_qk;
-    t.step_bytes = layout.key_step();
-    t.steps = layout.head_size_qk / D::kPair;
-    t.piece = kFine ? kPieceDims / D::kPair : t.steps;
-    t.ldc = shape_.tile_keys;
-    t.pieces = nullptr;
-    t.num_pieces = 0;
-    [[maybe_unused]] int64_t next_piece = 0;
-    for (int64_t column = 0; column < shape_.tile_keys; column += kTileColumns)
-      for (int i = 0; i < rows_.num_strips(); ++i) {
-        const Strip& strip = rows_.strip(i);
-        const int64_t high = (strip.end + kGranule - 1) / kGranule * kGranule;
-        const int64_t from = strip.begin > column ? strip.begin : column;
-        const int64_t to = high < column + kTileColumns ? high : column + kTileColumns;
-        if (from >= to) continue;
-        t.a = reinterpret_cast<const Element*>(at_.q) + strip.row * layout.head_size_qk;
-        t.c = at_.scores + strip.row * shape_.tile_keys + from;
-        for (int64_t c = from, j = 0; c < to; c += kLanes, ++j) {
-          t.b[j] = source_.keys(c) + c % kGranule * D::kPair * D::kBytes;
-          t.ahead[j] = kAsks ? source_.fetch(c) + c % kGranule * D::kPair * D::kBytes : nullptr;
-        }
-        if (Mode == Ahead::kPieces && i == 0) {
-          t.pieces = source_.pieces() + next_piece;
-          t.num_pieces = source_.num_pieces() - next_piece < t.steps ? source_.num_pieces() - next_piece : t.steps;
-          next_piece += t.num_pieces;
-        }
-        const int64_t vectors = (to - from) / kLanes;
-        if (Mode == Ahead::kStream && halves<D>(vectors))
-          HalfTiles<D>::scores(t, strip.rows, i);
-        else if (Mode != Ahead::kNothing && i == 0)
-          PanelTiles<D, Mode>::scores(t, strip.rows, vectors);
-        else if (trickles<D>(strip.rows, vectors) && side_->lines(t.steps, t.trickle))
-          TrickleTiles<D>::scores(t, strip.rows);
-        else
-          PanelTiles<D, Ahead::kNothing>::scores(t, strip.rows, vectors);
-      }
-  }
-
-  /// Do two strips that see the same keys ask for half a stream each?
-  template <class D>
-  bool halves(int64_t vectors) const {
-    if (rows_.num_strips() != 2) return false;
-    const Strip &a = rows_.strip(0), &b = rows_.strip(1);
-    return a.begin == b.begin && a.end == b.end && HalfTiles<D>::has(b.rows, vectors);
-  }
-  template <class D>
-  bool trickles(int rows, int64_t vectors) const {
-    return side_ && TrickleTiles<D>::has(rows, vectors);
-  }
-
-  /// A value panel of `dims` dims. find_runs(begin, end, runs): its steps for those columns.
-  template <class D, Ahead Mode, class FindRuns>
-  void add_values(int64_t panel, int64_t step_bytes, int64_t dims, FindRuns&& find_runs) {
-    ValueRun runs[kMaxTileKeys / kGranule + 1];
-    ValueOperands<D> t;
-    t.lda = shape_.tile_keys * 4 / static_cast<int64_t>(sizeof(Element));
-    t.step_bytes = step_bytes;
-    t.ldc = width();
-    t.runs = runs;
-    int64_t begin = -1, end = -1;
-    for (int i = 0; i < rows_.num_strips(); ++i) {
-      const Strip& strip = rows_.strip(i);
-      if (strip.begin >= strip.end) continue;
-      if (strip.begin != begin || strip.end != end) {
-        begin = strip.begin;
-        end = strip.end;
-        t.num_runs = find_runs(begin, end, runs);
-      }
-      t.column = begin;
-      t.a = reinterpret_cast<const Element*>(at_.scores) + strip.row * t.lda + begin;
-      t.factors = at_.factors + strip.row;
-      float* c = at_.part.acc + strip.row * width() + panel * kPanelWidth;
-      for (int64_t column = 0; column < dims; column += kTileColumns) {
-        const int64_t rest = dims - column;
-        t.c = c + column;
-        if (column)
-          for (int64_t r = 0; r < t.num_runs; ++r) runs[r].b += kTileColumns * D::kPair * D::kBytes;
-        const int64_t vectors = (rest < kTileColumns ? rest : kTileColumns) / kLanes;
-        if (Mode == Ahead::kStream && halves<D>(vectors))
-          HalfTiles<D>::values(t, strip.rows, i);
-        else if ((Mode == Ahead::kStream || Mode == Ahead::kNear) && i == 0)
-          PanelTiles<D, Mode>::values(t, strip.rows, vectors);
-        else if (trickles<D>(strip.rows, vectors) && side_->lines((end - begin) / D::kPair, t.trickle))
-          TrickleTiles<D>::values(t, strip.rows);
-        else
-          PanelTiles<D, Ahead::kNothing>::values(t, strip.rows, vectors);
-      }
-      if (dims > kTileColumns) begin = -1;  // the runs have moved
-    }
   }
 
   void finish(const PanelRows& rows) {
@@ -396,8 +304,8 @@ class PanelAttention {
   ItemRows rows_;
   const bool streams_;
   const bool by_rows_;  ///< so few rows that packing does not pay
-  Side* const side_;
   PanelSource<S, Packed> source_;
+  const PanelProducts<S, Packed, Direct> products_;
   RowWalk walk_;
   LatentSource<S, Packed> latent_;
   PanelWeights<S, Packed> weights_;

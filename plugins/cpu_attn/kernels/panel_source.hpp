@@ -36,13 +36,6 @@ class PanelSource {
   /// Do rows of 8 bits come to this instance?
   static constexpr bool kTakesBytes = sizeof(S) == 4 || kStepColumns<Packed> == 2;
 
-  /// May a stream be asked for a page ahead? With the bf16 dot that was not tried.
-#if defined(__AVX512F__) && !defined(ATTNRT_KERNEL_PAIRS)
-  static constexpr bool kNears = true;
-#else
-  static constexpr bool kNears = false;
-#endif
-
   /// `streams`: few rows, for which keys and values come from memory as fast as they are used.
   PanelSource(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head, const PanelScratch& at,
               KeySpan seen, int64_t num_keys, int64_t last_key, bool streams)
@@ -133,10 +126,10 @@ class PanelSource {
   }
 
   /// Where the keys [from, to) of a tile lie in native pages. The last step of values may hold tokens that are no keys:
-  /// it is copied without them. (Of 8 bits every byte is a finite number, which a weight of 0 hides.) `near`: what comes
-  /// next is asked for (pages of kPanelWidth tokens), not what the next tile reads.
-  void find_pages(int64_t tile, int64_t from, int64_t to, bool near = false) {
-    near_ = near;
+  /// it is copied without them. (Of 8 bits every byte is a finite number, which a weight of 0 hides.) kNear takes pages
+  /// of kPanelWidth tokens.
+  template <Ahead Mode>
+  void find_pages(int64_t tile, int64_t from, int64_t to) {
     const PanelLayout& layout = shape_.panels;
     const int64_t size = shape_.block_size, first = from / kGranule * kGranule;
     num_segments_ = 0;
@@ -157,7 +150,7 @@ class PanelSource {
       segments_[num_segments_++] = {page, ahead, slot, token - tile, end - tile};
       token = end;
     }
-    if (near) ask_near((first - tile) / kGranule, (to - tile + kGranule - 1) / kGranule);
+    if (Mode == Ahead::kNear) ask_near((first - tile) / kGranule, (to - tile + kGranule - 1) / kGranule);
     const int64_t last_tokens = to % layout.pair;  // of the last step
     has_tail_ = to == num_keys_ && last_tokens != 0;
     if (!has_tail_) return;
@@ -214,7 +207,7 @@ class PanelSource {
   }
 
   /// The runs of a value panel's steps for the columns [begin, end).
-  template <class D>
+  template <class D, Ahead Mode>
   int64_t find_runs(const PanelLayout& layout, int64_t panel, int64_t begin, int64_t end, ValueRun* runs) const {
     int64_t count = 0;
     for (int s = 0; s < num_segments_; ++s) {
@@ -226,7 +219,7 @@ class PanelSource {
       if (cut) to -= to % D::kPair;
       const char* b = seg.page + layout.value_at(seg.token + from - seg.column, panel);
       const char* ahead = seg.ahead ? seg.ahead + panel * kPanelWidth * (seg.end - seg.column) * layout.bytes : b;
-      if (kNears && near_) ahead = near_run(layout, panel, s, b);
+      if (Mode == Ahead::kNear) ahead = near_run(layout, panel, s, b);
       if (from < to) runs[count++] = {b, ahead, (to - from + D::kPair - 1) / D::kPair};
       if (cut) runs[count++] = {at_.tail + panel * kPanelWidth * 4, at_.tail, 1};
     }
@@ -267,8 +260,8 @@ class PanelSource {
     for (int64_t g = begin; g < end; ++g)
       fetch_at_[g] = g + kPage < end ? key_at_[g + kPage] : values[(g - begin) % kPage];
   }
-  /// The runs of a tile, panel by panel, ask for those of the pages after the first in their order, then for the keys of
-  /// the next tile's first page.
+  /// The runs of a tile, panel by panel, ask for those of the pages after the first in their order, then for the keys
+  /// of the next tile's first page.
   const char* near_run(const PanelLayout& layout, int64_t panel, int64_t segment, const char* none) const {
     const int64_t others = num_segments_ - 1, at = panel * num_segments_ + segment;
     if (const int64_t rest = at - layout.value_panels() * others; rest >= 0)
@@ -279,7 +272,6 @@ class PanelSource {
 
   void lies_in_scratch(int64_t begin, int64_t end) {
     segments_[0] = {at_.page, nullptr, begin, begin, end};
-    near_ = false;
     num_segments_ = 1;
     has_tail_ = false;
   }
@@ -388,7 +380,6 @@ class PanelSource {
   const int32_t* blocks_ = nullptr;
   int num_segments_ = 0;
   bool has_tail_ = false;
-  bool near_ = false;
   const char* key_at_[kMaxTile / kGranule];
   const char* fetch_at_[kMaxTile / kGranule];
   const char* pieces_[kMaxPieces];
