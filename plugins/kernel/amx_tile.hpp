@@ -20,7 +20,7 @@
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
-/// bf16 pairs by AMX; DotPair where its tiles do not serve.
+/// bf16 pairs by AMX; types and sizes are DotPair's.
 struct DotTile : DotPair {};
 
 /// Steps of a product.
@@ -217,8 +217,10 @@ struct PanelTiles<DotTile, Mode> {
   }
 };
 
+/// Of any number of rows: a tile takes as long for few.
 template <Ahead Mode, int Fewest>
 struct FullTiles<DotTile, Mode, Fewest> {
+  static_assert(Mode == Ahead::kTrickle);
   static bool has(int, int64_t vectors) { return vectors == kTileVectors; }
   static void scores(const ScoreOperands<DotTile>& t, int rows) {
     PanelTiles<DotTile, Mode>::scores(t, rows, kTileVectors);

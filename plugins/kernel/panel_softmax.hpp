@@ -67,8 +67,8 @@ ATTNRT_KERNEL_INLINE float log2_of(float x) {
 /// The softmax state of up to some rows, in a worker's scratch or in a partial result.
 struct PanelRows {
   float* max;    ///< [rows], base 2; kHidden = nothing seen
-  float* sum;    ///< [rows][kLanes], of the weights as they are used, less what their columns multiply them by
-  float* exact;  ///< [rows][kLanes], of the weights before rounding; equal to sum where none is rounded
+  float* sum;    ///< [rows][kStateLanes], of the weights as they are used, less what their columns multiply them by
+  float* exact;  ///< [rows][kStateLanes], of the weights before rounding; equal to sum where none is rounded
   float* acc;    ///< [rows][padded head_size_v]
 };
 

@@ -2,7 +2,8 @@
 //
 // panel_tile.hpp: register tiles over packed panels: dot products of a few queries with up to 64 keys, and weighted
 // sums of values for a few queries and up to 64 dims. Where a stream of pages comes from memory (decode), each step
-// asks for four lines of what comes next: a burst at the start of a page gains nothing.
+// asks for as many lines of what comes next as it reads (of two strips each for half of them): a burst at the start of
+// a page gains nothing.
 #ifndef ATTNRT_KERNEL_PANEL_TILE_HPP
 #define ATTNRT_KERNEL_PANEL_TILE_HPP
 #include <cstdint>
@@ -67,7 +68,7 @@ struct ValueOperands {
   int64_t num_runs;
   Trickle trickle;
   int64_t offset;  ///< bytes of a step before the columns of the tile
-  int64_t half;    ///< and before the half of them that a strip of two asks for
+  int64_t half;    ///< bytes of those columns before the half that a strip of two asks for
   int64_t step_bytes;
   float* c;
   int64_t ldc;
@@ -136,7 +137,7 @@ ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
     for (int j = 0; j < Vectors; ++j)
       acc[i][j] = load(t.c + i * t.ldc + j * kLanes) * broadcast(t.factors[i]);
   const typename D::A* a = t.a;
-  [[maybe_unused]] const char* line = t.trickle.begin;
+  [[maybe_unused]] const char* trickle = t.trickle.begin;
   constexpr int64_t kVectorBytes = kLanes * D::kPair * D::kBytes;
   for (const ValueRun* run = t.runs; run < t.runs + t.num_runs; ++run) {
     const char* b[Vectors];
@@ -146,15 +147,15 @@ ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
     for (int64_t at = 0; at < end; at += t.step_bytes, a += D::kPair) {
       if constexpr (Mode == Ahead::kStream || Mode == Ahead::kNear)
         ATTNRT_KERNEL_UNROLL
-      for (int64_t offset = 0; offset < Vectors * kVectorBytes; offset += kLineBytes)
-        __builtin_prefetch(run->ahead + t.offset + at + offset, 0, Mode == Ahead::kNear ? 3 : 2);
+        for (int64_t line = 0; line < Vectors * kVectorBytes; line += kLineBytes)
+          __builtin_prefetch(run->ahead + t.offset + at + line, 0, Mode == Ahead::kNear ? 3 : 2);
       if constexpr (Mode == Ahead::kHalf)
         ATTNRT_KERNEL_UNROLL
-      for (int64_t offset = 0; offset < Vectors * kVectorBytes / 2; offset += kLineBytes)
-        __builtin_prefetch(run->ahead + t.half + at + offset, 0, 2);
+        for (int64_t line = 0; line < Vectors * kVectorBytes / 2; line += kLineBytes)
+          __builtin_prefetch(run->ahead + t.offset + t.half + at + line, 0, 2);
       if constexpr (Mode == Ahead::kTrickle) {
-        __builtin_prefetch(line, 0, 2);
-        line += t.trickle.step_bytes;
+        __builtin_prefetch(trickle, 0, 2);
+        trickle += t.trickle.step_bytes;
       }
       D::template step<Rows, Vectors>(acc, a, t.lda, b, at);
     }
@@ -196,23 +197,23 @@ struct PanelTiles {
 #undef ATTNRT_KERNEL_ROWS
 };
 
-/// The shapes of `Fewest` to kTileRows rows x kTileVectors vectors again, for a mode that no other tile is worth.
+/// The shapes of `Fewest` to kTileRows rows x kTileVectors vectors again, for modes that pay only in these.
 template <class D, Ahead Mode, int Fewest>
 struct FullTiles {
   static bool has(int rows, int64_t vectors) { return rows >= Fewest && vectors == kTileVectors; }
-  static void scores(const ScoreOperands<D>& t, int rows) { scores_of(t, rows, Others{}); }
-  static void values(const ValueOperands<D>& t, int rows) { values_of(t, rows, Others{}); }
+  static void scores(const ScoreOperands<D>& t, int rows) { scores_of(t, rows, Rows{}); }
+  static void values(const ValueOperands<D>& t, int rows) { values_of(t, rows, Rows{}); }
 
  private:
-  using Others = std::make_integer_sequence<int, kTileRows - Fewest + 1>;
-  template <int... More>
-  static void scores_of(const ScoreOperands<D>& t, int rows, std::integer_sequence<int, More...>) {
-    static constexpr void (*table[])(const ScoreOperands<D>&) = {&score_tile<D, Fewest + More, kTileVectors, Mode>...};
+  using Rows = std::make_integer_sequence<int, kTileRows - Fewest + 1>;  // less Fewest
+  template <int... I>
+  static void scores_of(const ScoreOperands<D>& t, int rows, std::integer_sequence<int, I...>) {
+    static constexpr void (*table[])(const ScoreOperands<D>&) = {&score_tile<D, Fewest + I, kTileVectors, Mode>...};
     table[rows - Fewest](t);
   }
-  template <int... More>
-  static void values_of(const ValueOperands<D>& t, int rows, std::integer_sequence<int, More...>) {
-    static constexpr void (*table[])(const ValueOperands<D>&) = {&value_tile<D, Fewest + More, kTileVectors, Mode>...};
+  template <int... I>
+  static void values_of(const ValueOperands<D>& t, int rows, std::integer_sequence<int, I...>) {
+    static constexpr void (*table[])(const ValueOperands<D>&) = {&value_tile<D, Fewest + I, kTileVectors, Mode>...};
     table[rows - Fewest](t);
   }
 };
@@ -223,9 +224,9 @@ using TrickleTiles = FullTiles<D, Ahead::kTrickle, kTileRows - 1>;
 /// Two strips (7 to 12 rows), each of which asks for half of a stream.
 template <class D>
 using HalfTiles = FullTiles<D, Ahead::kHalf, 3>;
-/// Not where a vector is half a line (fp16): there it took longer.
+/// Does that pay? Not where a vector is half a line (fp16): there it took longer. Tiles of AVX2 are too narrow.
 template <class D>
-constexpr bool kHalves = kTileVectors == 4 && kLanes * D::kPair * D::kBytes >= kLineBytes && kStripRows == kTileRows;
+constexpr bool kMayHalve = kTileVectors == 4 && kLanes * D::kPair * D::kBytes >= kLineBytes && kStripRows == kTileRows;
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
 #endif

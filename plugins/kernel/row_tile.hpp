@@ -73,12 +73,75 @@ ATTNRT_KERNEL_INLINE void load_columns(const char* const* rows, int64_t at, int6
   for (int q = 0; q < 4; ++q) transpose_quarters(quarter[q], column + 4 * q);
 }
 
-/// The even or the odd one of pairs of fp16.
-ATTNRT_KERNEL_INLINE Vec widen_half(Vec pairs, bool odd) {
-  constexpr auto all = static_cast<__mmask16>(-1);  // g++ 12 warns of its own unmasked ones
-  const __m512i bits = _mm512_castps_si512(pairs);
-  return _mm512_maskz_cvtph_ps(all,
-                               _mm512_maskz_cvtepi32_epi16(all, odd ? _mm512_maskz_srli_epi32(all, bits, 16) : bits));
+/// The same of pairs of fp16, which the shuffles take apart as they turn: word w becomes two columns of 16 numbers, at
+/// half_column(w) and half_column(w) + 32. Out of columns of words two numbers took five instructions to widen.
+constexpr int64_t half_column(int64_t w) { return w / 8 * 256 + w % 4 * 64 + w / 4 % 2 * 16; }
+ATTNRT_KERNEL_INLINE void load_half_columns(const char* const* rows, int64_t at, int64_t words, Vec (&column)[kLanes]) {
+  constexpr auto all8 = static_cast<__mmask8>(-1);  // g++ 12 warns of its own unmasked ones
+  constexpr auto all16 = static_cast<__mmask16>(-1);
+  constexpr auto all32 = static_cast<__mmask32>(-1);
+  const __m512i low = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), high = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+  const auto mask = words - at >= kLanes ? all16 : static_cast<__mmask16>((1u << (words - at)) - 1u);
+  __m512i r[2][8];  // [i][j], a quarter each: numbers 16 i to 16 i + 7 of rows j and j + 8, then the next eight
+  ATTNRT_KERNEL_UNROLL
+  for (int j = 0; j < 8; ++j) {
+    const __m512i a = _mm512_maskz_loadu_epi32(mask, rows[j] + 4 * at);
+    const __m512i b = _mm512_maskz_loadu_epi32(mask, rows[j + 8] + 4 * at);
+    r[0][j] = _mm512_maskz_permutex2var_epi64(all8, a, low, b);
+    r[1][j] = _mm512_maskz_permutex2var_epi64(all8, a, high, b);
+  }
+  ATTNRT_KERNEL_UNROLL
+  for (int i = 0; i < 2; ++i) {
+    __m512i two[8], four[8];  // of so many rows
+    ATTNRT_KERNEL_UNROLL
+    for (int j = 0; j < 8; j += 2) {
+      two[j] = _mm512_maskz_unpacklo_epi16(all32, r[i][j], r[i][j + 1]);
+      two[j + 1] = _mm512_maskz_unpackhi_epi16(all32, r[i][j], r[i][j + 1]);
+    }
+    ATTNRT_KERNEL_UNROLL
+    for (int j = 0; j < 8; j += 4) ATTNRT_KERNEL_UNROLL
+    for (int half = 0; half < 2; ++half) {
+      four[j + 2 * half] = _mm512_maskz_unpacklo_epi32(all16, two[j + half], two[j + 2 + half]);
+      four[j + 2 * half + 1] = _mm512_maskz_unpackhi_epi32(all16, two[j + half], two[j + 2 + half]);
+    }
+    ATTNRT_KERNEL_UNROLL
+    for (int j = 0; j < 4; ++j) {
+      Vec* to = column + i * 8 + 2 * j;
+      _mm512_storeu_si512(to, _mm512_maskz_unpacklo_epi64(all8, four[j], four[j + 4]));
+      _mm512_storeu_si512(to + 1, _mm512_maskz_unpackhi_epi64(all8, four[j], four[j + 4]));
+    }
+  }
+}
+
+/// Adds the products of word w of 16 rows, given in columns, and its numbers of A.
+template <class S, class D, int Rows, int Granules>
+ATTNRT_KERNEL_INLINE void add_word(Vec (&acc)[Rows][Granules], const typename D::A* a, int64_t lda, int64_t w,
+                                   const Vec (&columns)[Granules][kLanes]) {
+  if constexpr (sizeof(S) == 1) {
+    ATTNRT_KERNEL_UNROLL
+    for (int g = 0; g < Granules; ++g) {
+      Vec first, second;
+      BytePairs<S>{}.of(chunk_of(columns[g][w]), first, second);
+      DotBytes<S, D>::add(acc, g, a, lda, first, second);
+    }
+  } else if constexpr (D::kPair == 2 || sizeof(S) == 4) {
+    Vec word[Granules];
+    ATTNRT_KERNEL_UNROLL
+    for (int g = 0; g < Granules; ++g) word[g] = columns[g][w];
+    D::template add<Rows, Granules>(acc, a, lda, word);
+  } else {
+    ATTNRT_KERNEL_UNROLL
+    for (int odd = 0; odd < 2; ++odd) {
+      Vec wide[Granules];
+      ATTNRT_KERNEL_UNROLL
+      for (int g = 0; g < Granules; ++g)
+        if constexpr (std::is_same_v<S, Bf16>)
+          wide[g] = odd ? odd_of(columns[g][w]) : even_of(columns[g][w]);
+        else
+          wide[g] = widen_vec(reinterpret_cast<const Fp16*>(columns[g]) + half_column(w) + odd * 32);
+      D::template add<Rows, Granules>(acc, a + odd, lda, wide);
+    }
+  }
 }
 
 /// Two granules are twice as many sums that do not wait for each other. What is asked for goes between their products:
@@ -102,36 +165,16 @@ inline void score_rows(const RowScoreOperands<D>& t) {
     }
     Vec columns[Granules][kLanes];
     ATTNRT_KERNEL_UNROLL
-    for (int g = 0; g < Granules; ++g) load_columns(t.rows + g * kGranule, at, words, columns[g]);
+    for (int g = 0; g < Granules; ++g)
+      if constexpr (std::is_same_v<S, Fp16>)
+        load_half_columns(t.rows + g * kGranule, at, words, columns[g]);
+      else
+        load_columns(t.rows + g * kGranule, at, words, columns[g]);
     const int64_t end = words - at < kLanes ? words - at : kLanes;
     for (int64_t row = end; row < kLanes; ++row) ask(row);
     for (int64_t w = 0; w < end; ++w, a += kWord) {
       ask(w);
-      Vec word[Granules];
-      ATTNRT_KERNEL_UNROLL
-      for (int g = 0; g < Granules; ++g) word[g] = columns[g][w];
-      if constexpr (sizeof(S) == 1) {
-        ATTNRT_KERNEL_UNROLL
-        for (int g = 0; g < Granules; ++g) {
-          Vec first, second;
-          BytePairs<S>{}.of(chunk_of(word[g]), first, second);
-          DotBytes<S, D>::add(acc, g, a, t.lda, first, second);
-        }
-      } else if constexpr (D::kPair == 2 || sizeof(S) == 4) {
-        D::template add<Rows, Granules>(acc, a, t.lda, word);
-      } else {
-        ATTNRT_KERNEL_UNROLL
-        for (int odd = 0; odd < 2; ++odd) {
-          Vec wide[Granules];
-          ATTNRT_KERNEL_UNROLL
-          for (int g = 0; g < Granules; ++g)
-            if constexpr (std::is_same_v<S, Bf16>)
-              wide[g] = odd ? odd_of(word[g]) : even_of(word[g]);
-            else
-              wide[g] = widen_half(word[g], odd);
-          D::template add<Rows, Granules>(acc, a + odd, t.lda, wide);
-        }
-      }
+      add_word<S, D>(acc, a, t.lda, w, columns);
     }
   }
   ATTNRT_KERNEL_UNROLL

@@ -3,7 +3,8 @@
 // attention_amx_bf16.cpp: panel_attention.hpp with the products of AMX (data sheet)
 //   ISA     AMX_TILE, AMX_BF16, and AVX-512 with its bf16 dot for all but products; strips of 32 rows
 //   dtypes  bf16
-//   layout  native pages of a multiple of 32 tokens are read as they lie; of other pages a strip copies the values.
+//   layout  native pages of a multiple of 32 tokens are read as they lie, but for the ends of what a strip sees and
+//           the last dims of keys where the head size is no multiple of 32; of other pages a strip copies the values.
 //           Rows (contiguous, NHD, HND) are packed for few queries too: one kind of product for all keeps the bits
 #define ATTNRT_KERNEL_ISA amx_bf16
 #define ATTNRT_KERNEL_AMX

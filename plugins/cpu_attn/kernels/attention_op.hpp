@@ -17,7 +17,8 @@ class AttentionOp {
  public:
   AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& kernels);
 
-  /// The plan's memory holds its items, scratch one tile's buffers for each worker. [thread-safe]
+  /// The plan's memory holds its items, sharers and counters; scratch each worker's buffers, the results of splits and
+  /// the states of sharers. [thread-safe]
   attnrt_workspace workspace(const attnrt_limits& limits) const;
 
   class Plan {

@@ -4,7 +4,7 @@
 //   storage  e4m3, e5m2, int8 in pages of plugins/kernel/panel_layout.hpp, chunks of 64 bytes that become two vectors
 //            of bf16 pairs; scales of rows, where there are any, together behind the page's values
 //   scales   as in kv_cache.hpp
-//   sharing  every variant of CPU_ATTN that takes native pages reads and writes the same ones
+//   sharing  every variant of CPU_ATTN that takes native pages of 8 bits reads and writes the same ones
 #ifndef ATTNRT_CPU_ATTN_BYTE_CACHE_HPP
 #define ATTNRT_CPU_ATTN_BYTE_CACHE_HPP
 #include <cstdint>

@@ -8,8 +8,8 @@
 namespace attnrt::cpu {
 namespace {
 
-/// Below these it does not pay in every layout (docs/performance.md): what two requests save of reading keys, the
-/// second pass takes back; a short prefix lies in the processor's cache anyway.
+/// From these on it paid in most of what was measured (docs/performance.md); fewer were not: what two requests save of
+/// reading keys, the second pass takes back, and a short prefix lies in the processor's cache anyway.
 constexpr int32_t kLeastSharers = 4, kLeastKeys = 512;
 /// Where each request alone would use rows as they lie: together they are packed.
 constexpr int32_t kLeastSharersOfRows = 6;

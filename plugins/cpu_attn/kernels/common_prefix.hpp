@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // common_prefix.hpp: which requests of a batch attend a common prefix of their keys together (cascade attention,
-// FlashInfer's name for it), where that is quicker. No result depends on it.
+// FlashInfer's name for it), where that is mostly quicker. No result depends on it.
 #ifndef ATTNRT_CPU_ATTN_COMMON_PREFIX_HPP
 #define ATTNRT_CPU_ATTN_COMMON_PREFIX_HPP
 #include <cstdint>

@@ -2,8 +2,8 @@
 //
 // mla.hpp: multi-head latent attention (DeepSeek-V2, arXiv:2405.04434) through the tile kernels (data sheet)
 //   latent   the up-projection is absorbed into q: all query heads share one KV head whose row is latent + rope and
-//            whose value is the latent, the row's first columns. The heads fill the rows of a tile, so that one packed
-//            tile of keys serves 64 of them.
+//            whose value is the latent, the row's first columns. The heads fill the rows of a tile, so that
+//            keys that were read once serve all of them (portable: 64).
 //   prefill  K and V are given uncompressed; K is wider than V.
 #ifndef ATTNRT_CPU_ATTN_MLA_HPP
 #define ATTNRT_CPU_ATTN_MLA_HPP

@@ -10,7 +10,8 @@ namespace {
 bool multiplies_bf16(const attnrt_problem& p) {
   const OnednnLibrary& library = onednn_library();
   if (!library.uses(dnnl_cpu_isa_avx512_core))
-    throw sdk::Error(ATTNRT_UNAVAILABLE, "onednn is unavailable: DNNL_MAX_CPU_ISA forbids AVX-512, wanted avx512_core or more");
+    throw sdk::Error(ATTNRT_UNAVAILABLE,
+                     "onednn is unavailable: DNNL_MAX_CPU_ISA forbids AVX-512, wanted avx512_core or more");
   return p.q_dtype == ATTNRT_BF16 && (p.isa & ATTNRT_ISA_AVX512_BF16) && library.uses(dnnl_cpu_isa_avx512_core_bf16);
 }
 

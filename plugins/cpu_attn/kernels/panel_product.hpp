@@ -24,7 +24,7 @@ constexpr int64_t kPieceDims = 64;
 template <class S, class Packed, class Direct>
 class PanelProducts {
  public:
-  /// All are those of the item. `side`: what is asked for between its strips, NULL = nothing.
+  /// Refers to all of them. `side`: whose lines the tiles ask for, NULL = none.
   PanelProducts(const cpu::AttentionShape& shape, const PanelScratch& at, const ItemRows& rows,
                 const PanelSource<S, Packed>& source, SideStream<S, Packed, Direct>* side)
       : shape_(shape), at_(at), rows_(rows), source_(source), side_(side), width_(source.packed().padded_v()) {}
@@ -61,9 +61,10 @@ class PanelProducts {
           next_piece += t.num_pieces;
         }
         const int64_t vectors = (to - from) / kLanes;
-        if constexpr (Mode == Ahead::kStream && kHalves<D>)
+        if constexpr (Mode == Ahead::kStream && kMayHalve<D>)
           if (halves<D>(vectors)) {
-            for (int j = 0; i == 1 && j < kTileVectors / 2; ++j) t.ahead[j] = t.ahead[j + kTileVectors / 2];
+            if (i == 1)
+              for (int j = 0; j < kTileVectors / 2; ++j) t.ahead[j] = t.ahead[j + kTileVectors / 2];
             HalfTiles<D>::scores(t, strip.rows);
             continue;
           }
@@ -103,7 +104,7 @@ class PanelProducts {
         t.c = c + column;
         t.offset = column * D::kPair * D::kBytes;
         const int64_t vectors = (rest < kTileColumns ? rest : kTileColumns) / kLanes;
-        if constexpr (Mode == Ahead::kStream && kHalves<D>)
+        if constexpr (Mode == Ahead::kStream && kMayHalve<D>)
           if (halves<D>(vectors)) {
             t.half = i * kTileColumns * D::kPair * D::kBytes / 2;
             HalfTiles<D>::values(t, strip.rows);

@@ -2,7 +2,7 @@
 //
 // panel_source.hpp: where register tiles find the keys and values of a tile: in native pages as they lie, or in the
 // worker's scratch page, into which rows (contiguous, NHD, HND, MLA latents of 8 bits) are packed, and native pages of
-// 8 bits widened for many rows.
+// 8 bits, or of 16 where the dot is fp32's, widened for many rows.
 #ifndef ATTNRT_CPU_ATTN_PANEL_SOURCE_HPP
 #define ATTNRT_CPU_ATTN_PANEL_SOURCE_HPP
 #include <cstdint>
@@ -126,8 +126,8 @@ class PanelSource {
   }
 
   /// Where the keys [from, to) of a tile lie in native pages. The last step of values may hold tokens that are no keys:
-  /// it is copied without them. (Of 8 bits every byte is a finite number, which a weight of 0 hides.) kNear takes pages
-  /// of kPanelWidth tokens.
+  /// it is copied without them. (Of 8 bits every byte is a finite number, which a weight of 0 hides.) With kNear
+  /// what is used next is asked for, not the next tile: pages have kPanelWidth tokens.
   template <Ahead Mode>
   void find_pages(int64_t tile, int64_t from, int64_t to) {
     const PanelLayout& layout = shape_.panels;
@@ -206,7 +206,7 @@ class PanelSource {
     }
   }
 
-  /// The runs of a value panel's steps for the columns [begin, end).
+  /// The runs of a value panel's steps for the columns [begin, end). Mode: that of find_pages.
   template <class D, Ahead Mode>
   int64_t find_runs(const PanelLayout& layout, int64_t panel, int64_t begin, int64_t end, ValueRun* runs) const {
     int64_t count = 0;

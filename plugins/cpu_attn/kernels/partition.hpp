@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // partition.hpp: a batch becomes a list of items, longest first; whole items that read the same keys and differ less
-// than twofold stand together. Prefill, decode, ragged and mixed batches take the same way. An item's rows, which splits
-// of its keys a worker takes, and the order are a choice of scheduling alone: no result depends on it.
+// than twofold stand together. Prefill, decode, ragged and mixed batches take the same way. An item's rows, which
+// splits of its keys a worker takes, and the order are a choice of scheduling alone: no result depends on it.
 #ifndef ATTNRT_CPU_ATTN_PARTITION_HPP
 #define ATTNRT_CPU_ATTN_PARTITION_HPP
 #include <cstdint>

@@ -2,10 +2,10 @@
 //
 // side_stream.hpp: a worker's part of a mixed batch (MixedWork). Items with few rows (decode) wait for memory, items
 // with many (prefill) for products; one after the other, each leaves idle what the other one needs. So the register
-// tiles of an item with many rows ask for the lines of a stream, evenly, at the pace that makes both lists end
-// together; when those of a tile were asked for, it is attended between two strips. Which items meet is a matter of
-// chance and changes no bit: each has its own rows, its own scratch and its own order of tiles. After POD-Attention
-// (arXiv:2410.18038), which fuses prefill and decode on a GPU.
+// tiles of an item with many rows ask for the lines of a stream, evenly, a little faster than the pace at which both
+// lists would end together; when those of a tile were asked for, it is attended between two strips. Which items meet is
+// a matter of chance and changes no bit: each has its own rows, its own scratch and its own order of tiles. After
+// POD-Attention (arXiv:2410.18038), which fuses prefill and decode on a GPU.
 #ifndef ATTNRT_CPU_ATTN_SIDE_STREAM_HPP
 #define ATTNRT_CPU_ATTN_SIDE_STREAM_HPP
 #include <optional>
