@@ -24,7 +24,8 @@ constexpr bool kHasRowTiles = false;
 template <class S, class D>
 constexpr int kRowStep = sizeof(S) == 1 ? static_cast<int>(kByteElements) : D::kPair;
 
-/// Scores of one granule of keys or two, whose rows are given. `ahead`: as many rows to ask for meanwhile.
+/// Scores of one granule of keys or two, whose rows are given. `ahead`: as many rows to ask for meanwhile, in the
+/// order of memory.
 template <class D>
 struct RowScoreOperands {
   const typename D::A* a;
@@ -52,6 +53,28 @@ struct RowValueOperands {
 };
 
 #if defined(__AVX512F__)
+/// Asks for the lines of rows one after the other, as memory has them, from line `first` on.
+class RowLines {
+ public:
+  RowLines(const char* const* rows, int64_t row_bytes, int64_t first)
+      : bytes_(row_bytes), row_(rows + first / lines(row_bytes)), at_(first % lines(row_bytes) * kLineBytes) {}
+
+  ATTNRT_KERNEL_INLINE void ask() {
+    __builtin_prefetch(*row_ + at_, 0, 2);
+    at_ += kLineBytes;
+    const bool ends = at_ >= bytes_;
+    row_ += ends;
+    at_ = ends ? 0 : at_;
+  }
+
+ private:
+  static int64_t lines(int64_t bytes) { return (bytes + kLineBytes - 1) / kLineBytes; }
+
+  const int64_t bytes_;
+  const char* const* row_;
+  int64_t at_;
+};
+
 /// Words (4 bytes) [at, at + 16) of 16 rows, less where the row ends, as columns. Whole lines at once: rows of many
 /// heads lie a power of two apart, and a line that is left half used is gone from the cache before its turn comes.
 ATTNRT_KERNEL_INLINE void load_columns(const char* const* rows, int64_t at, int64_t words, Vec (&column)[kLanes]) {
@@ -152,12 +175,8 @@ inline void score_rows(const RowScoreOperands<D>& t) {
   const int64_t words = t.dims / kWord, piece = t.piece / kWord;
   const typename D::A* a = t.a;
   Vec acc[Rows][Granules] = {}, sum[Rows][Granules] = {};
+  RowLines lines(t.ahead, t.dims * static_cast<int64_t>(sizeof(S)), 0);
   for (int64_t at = 0; at < words; at += kLanes) {
-    const auto ask = [&](int64_t row) {
-      ATTNRT_KERNEL_UNROLL
-      for (int g = 0; g < Granules; ++g)
-        __builtin_prefetch(reinterpret_cast<const float*>(t.ahead[g * kGranule + row]) + at, 0, 2);
-    };
     if (at > 0 && at % piece == 0) {
       ATTNRT_KERNEL_UNROLL
       for (int i = 0; i < Rows; ++i) ATTNRT_KERNEL_UNROLL
@@ -171,9 +190,11 @@ inline void score_rows(const RowScoreOperands<D>& t) {
       else
         load_columns(t.rows + g * kGranule, at, words, columns[g]);
     const int64_t end = words - at < kLanes ? words - at : kLanes;
-    for (int64_t row = end; row < kLanes; ++row) ask(row);
+    for (int64_t w = end; w < kLanes; ++w)
+      for (int g = 0; g < Granules; ++g) lines.ask();
     for (int64_t w = 0; w < end; ++w, a += kWord) {
-      ask(w);
+      ATTNRT_KERNEL_UNROLL
+      for (int g = 0; g < Granules; ++g) lines.ask();
       add_word<S, D>(acc, a, t.lda, w, columns);
     }
   }
@@ -225,11 +246,12 @@ inline void value_rows(const RowValueOperands<D>& t) {
   const typename D::A* a = t.a;
   constexpr auto kBytes = static_cast<int64_t>(Vectors * kLanes * sizeof(S));
   constexpr int kStep = kRowStep<S, D>;
+  constexpr auto kElement = static_cast<int64_t>(sizeof(S));
+  RowLines lines(t.ahead, t.dims * kElement, t.columns * (t.dim * kElement / kLineBytes));
   for (int64_t c = 0; c < t.columns; c += kStep, a += kStep) {
     ATTNRT_KERNEL_UNROLL
     for (int r = 0; r < kStep; ++r) ATTNRT_KERNEL_UNROLL
-    for (int64_t line = 0; line < kBytes; line += 64)
-      __builtin_prefetch(t.ahead[c + r] + t.dim * static_cast<int64_t>(sizeof(S)) + line, 0, 2);
+    for (int64_t line = 0; line < kBytes; line += kLineBytes) lines.ask();
     if constexpr (sizeof(S) == 1) {
       __m512i chunks[Vectors];
       load_chunks(t.rows + c, t.dim, t.dims, chunks);

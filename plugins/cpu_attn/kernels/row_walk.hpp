@@ -186,7 +186,7 @@ class RowWalk {
     }
     // Chunks of keys and of values differ where K and V have different widths.
     const int64_t keys = chunk(shape_.head_size_qk), values = chunk(shape_.head_size_v);
-    while (to < ahead_ + heads_ * (keys > values ? keys : values)) *to++ = zero();
+    while (to < ahead_ + heads_ * (keys > values ? keys : values) + kGranule) *to++ = zero();
   }
 
   const cpu::AttentionShape& shape_;
