@@ -184,7 +184,8 @@ class RowWalk {
       for (int64_t h = 0; h < heads_; ++h)
         for (int64_t i = 0; i < known; ++i) *to++ = rows[i] + h * head_stride;
     }
-    // Chunks of keys and of values differ where K and V have different widths.
+    // Chunks of keys and of values differ where K and V have different widths; a last step of values may be whole where
+    // its rows are not.
     const int64_t keys = chunk(shape_.head_size_qk), values = chunk(shape_.head_size_v);
     while (to < ahead_ + heads_ * (keys > values ? keys : values) + kGranule) *to++ = zero();
   }
