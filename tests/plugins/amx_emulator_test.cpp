@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "../../plugins/kernel/dtype.hpp"
 #include "../../plugins/kernel/tile_registers.hpp"
 #include "amx_emulator.hpp"
 #include "attnrt/cpu_isa.hpp"
@@ -19,7 +20,7 @@
 
 namespace {
 
-using attnrt::kernel::ATTNRT_KERNEL_ISA::TileRegisters;
+using namespace attnrt::kernel::ATTNRT_KERNEL_ISA;
 
 constexpr int kRows = 16, kPairs = 16, kColumns = 16;
 
@@ -66,17 +67,28 @@ int end_of(Act&& act) {
   return WIFSIGNALED(status) ? 1000 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-uint16_t bf16(float x) {
-  uint32_t bits;
-  std::memcpy(&bits, &x, sizeof bits);
-  return static_cast<uint16_t>(bits >> 16);
+/// A number that bf16 has.
+Bf16 bf16(float x) {
+  Bf16 y;
+  narrow(x, y);
+  return y;
+}
+
+/// Register 0, loaded from c and stored there, += those loaded from a and b. They are in use.
+template <class C, class A, class B>
+void multiply(C& c, const A& a, const B& b) {
+  TileRegisters::load<0>(c, sizeof c[0]);
+  TileRegisters::load<1>(a, sizeof a[0]);
+  TileRegisters::load<2>(b, sizeof b[0]);
+  TileRegisters::dot<0, 1, 2>();
+  TileRegisters::store<0>(c, sizeof c[0]);
 }
 
 }  // namespace
 
 TEST_CASE("products of tiles") {
   if (!begin()) return;
-  uint16_t a[kRows][2 * kPairs], b[kPairs][2 * kColumns];
+  Bf16 a[kRows][2 * kPairs], b[kPairs][2 * kColumns];
   float c[kRows][kColumns], wanted[kRows][kColumns];
   const auto left = [](int m, int k) { return static_cast<float>((m * 7 + k * 3) % 11 - 5); };
   const auto right = [](int k, int n) { return static_cast<float>((k * 5 + n * 2) % 13 - 6); };
@@ -93,11 +105,7 @@ TEST_CASE("products of tiles") {
     const TileRegisters registers;
     TileRegisters::load<3>(a, sizeof a[0]);
     TileRegisters::zero<3>();
-    TileRegisters::load<0>(c, sizeof c[0]);
-    TileRegisters::load<1>(a, sizeof a[0]);
-    TileRegisters::load<2>(b, sizeof b[0]);
-    TileRegisters::dot<0, 1, 2>();
-    TileRegisters::store<0>(c, sizeof c[0]);
+    multiply(c, a, b);
     CHECK(std::memcmp(c, wanted, sizeof c) == 0);
     TileRegisters::store<3>(c, sizeof c[0]);
   }
@@ -108,7 +116,7 @@ TEST_CASE("products of tiles") {
 TEST_CASE("even and odd elements have sums of their own, from zero, and small numbers are zeros") {
   if (!begin()) return;
   constexpr float kBig = 0x1p24f, kTiny = 0x1p-126f;  // kBig + 1 is kBig
-  uint16_t a[kRows][2 * kPairs] = {}, b[kPairs][2 * kColumns] = {};
+  Bf16 a[kRows][2 * kPairs] = {}, b[kPairs][2 * kColumns] = {};
   float c[kRows][kColumns] = {};
   // Row 0: even big, 1, -big in this order, odd nothing: (big + 1) - big = 0. Row 1: the 1 is odd, so it stays.
   a[0][0] = a[1][0] = bf16(kBig);
@@ -124,11 +132,7 @@ TEST_CASE("even and odd elements have sums of their own, from zero, and small nu
   a[4][0] = a[4][1] = bf16(1.0f);
   {
     const TileRegisters registers;
-    TileRegisters::load<0>(c, sizeof c[0]);
-    TileRegisters::load<1>(a, sizeof a[0]);
-    TileRegisters::load<2>(b, sizeof b[0]);
-    TileRegisters::dot<0, 1, 2>();
-    TileRegisters::store<0>(c, sizeof c[0]);
+    multiply(c, a, b);
   }
   CHECK(c[0][0] == 0.0f);
   CHECK(c[1][0] == 1.0f);
@@ -145,7 +149,7 @@ TEST_CASE("products of tiles that are not full, of rows that lie apart") {
   config.rows[2] = kK / 2;
   config.row_bytes[0] = config.row_bytes[2] = 4 * kN;
   config.row_bytes[1] = 2 * kK;
-  uint16_t a[kRows][2 * kApart], b[kRows][2 * kApart];
+  Bf16 a[kRows][2 * kApart], b[kRows][2 * kApart];
   float c[kRows][kApart], wanted[kRows][kApart];
   for (int i = 0; i < kRows; ++i)
     for (int j = 0; j < 2 * kApart; ++j) {
@@ -153,21 +157,11 @@ TEST_CASE("products of tiles that are not full, of rows that lie apart") {
       b[i][j] = bf16(static_cast<float>((i * 5 + j * 3) % 9 - 4));
       c[i][j / 2] = wanted[i][j / 2] = static_cast<float>(i + j / 2);
     }
-  const auto number = [](uint16_t x) {
-    const uint32_t bits = uint32_t{x} << 16;
-    float f;
-    std::memcpy(&f, &bits, sizeof f);
-    return f;
-  };
   for (int m = 0; m < kM; ++m)
     for (int n = 0; n < kN; ++n)
-      for (int k = 0; k < kK; ++k) wanted[m][n] += number(a[m][k]) * number(b[k / 2][2 * n + k % 2]);
+      for (int k = 0; k < kK; ++k) wanted[m][n] += widen(a[m][k]) * widen(b[k / 2][2 * n + k % 2]);
   configure(config);
-  TileRegisters::load<0>(c, sizeof c[0]);
-  TileRegisters::load<1>(a, sizeof a[0]);
-  TileRegisters::load<2>(b, sizeof b[0]);
-  dot_0_1_2();
-  TileRegisters::store<0>(c, sizeof c[0]);
+  multiply(c, a, b);
   __asm__ volatile("tilerelease");
   CHECK(std::memcmp(c, wanted, sizeof c) == 0);
 }
