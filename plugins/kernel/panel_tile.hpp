@@ -2,8 +2,8 @@
 //
 // panel_tile.hpp: register tiles over packed panels: dot products of a few queries with up to 64 keys, and weighted
 // sums of values for a few queries and up to 64 dims. Where a stream of pages comes from memory (decode), each step
-// asks for as many lines of what comes next as it reads (of two strips each for half of them): a burst at the start of
-// a page gains nothing.
+// asks for as many lines of what comes next as it reads, of several strips each for a share of them: a burst at the
+// start of a page gains nothing, and memory stands still while the strips after the burst compute.
 #ifndef ATTNRT_KERNEL_PANEL_TILE_HPP
 #define ATTNRT_KERNEL_PANEL_TILE_HPP
 #include <cstdint>
@@ -21,9 +21,9 @@ template <class D>
 constexpr int64_t kStepColumns = D::kPair;
 
 /// What a tile asks for meanwhile: nothing; a stream that goes along with B, into the second cache; one that is used
-/// next, into the first; half of a stream's lines, where two strips share it; pieces of four lines, one a step, for
-/// later; a line or less a step, for another item.
-enum class Ahead { kNothing, kStream, kNear, kHalf, kPieces, kTrickle };
+/// next, into the first; a share of a stream, whose lines are asked for one after the other, as memory has them; pieces
+/// of four lines, one a step, for later; a line or less a step, for another item.
+enum class Ahead { kNothing, kStream, kNear, kShare, kPieces, kTrickle };
 constexpr int64_t kLineBytes = 64;
 
 /// Lines that another item reads later: each step asks for that at `begin` and goes on by `step_bytes`, at most
@@ -41,6 +41,9 @@ struct ScoreOperands {
   int64_t lda;
   const char* b[kTileVectors];
   const char* ahead[kTileVectors];
+  const char* share[2];  ///< the lines of a share: up to two pieces
+  int64_t share_turn;    ///< steps before the second piece
+  int64_t share_step;    ///< bytes of it for each step
   const char* const* pieces;
   int64_t num_pieces;
   Trickle trickle;
@@ -68,12 +71,21 @@ struct ValueOperands {
   int64_t num_runs;
   Trickle trickle;
   int64_t offset;  ///< bytes of a step before the columns of the tile
-  int64_t half;    ///< bytes of those columns before the half that a strip of two asks for
+  int64_t share;       ///< bytes before the share for each step of a run
+  int64_t share_step;  ///< bytes of it for each step
   int64_t step_bytes;
   float* c;
   int64_t ldc;
   const float* factors;
 };
+
+/// The lines that a step asks for of a share.
+template <class D, int Vectors>
+ATTNRT_KERNEL_INLINE void ask_share(const char* line) {
+  constexpr int64_t kBytes = Vectors * kLanes * D::kPair * D::kBytes / 2;
+  ATTNRT_KERNEL_UNROLL
+  for (int64_t at = 0; at < kBytes; at += kLineBytes) __builtin_prefetch(line + at, 0, 2);
+}
 
 template <class D, int Rows, int Vectors, Ahead Mode>
 ATTNRT_KERNEL_INLINE void score_tile(const ScoreOperands<D>& t) {
@@ -84,7 +96,8 @@ ATTNRT_KERNEL_INLINE void score_tile(const ScoreOperands<D>& t) {
   for (int j = 0; j < Vectors; ++j) b[j] = t.b[j], ahead[j] = t.ahead[j];
   [[maybe_unused]] const char* const* next = t.pieces;
   [[maybe_unused]] const char* const* last_piece = t.pieces + t.num_pieces;
-  [[maybe_unused]] const char* line = t.trickle.begin;
+  [[maybe_unused]] const char* line = Mode == Ahead::kShare ? t.share[0] : t.trickle.begin;
+  [[maybe_unused]] const int64_t turn = t.share_turn * t.step_bytes;
   const int64_t end = t.steps * t.step_bytes, piece = t.piece * t.step_bytes;
   for (int64_t at = 0; at < end;) {
     Vec acc[Rows][Vectors];
@@ -98,9 +111,11 @@ ATTNRT_KERNEL_INLINE void score_tile(const ScoreOperands<D>& t) {
       if constexpr (Mode == Ahead::kStream || Mode == Ahead::kNear)
         ATTNRT_KERNEL_UNROLL
         for (int j = 0; j < Vectors; ++j) __builtin_prefetch(ahead[j] + at, 0, Mode == Ahead::kNear ? 3 : 2);
-      if constexpr (Mode == Ahead::kHalf)
-        ATTNRT_KERNEL_UNROLL
-        for (int j = 0; j < Vectors / 2; ++j) __builtin_prefetch(ahead[j] + at, 0, 2);
+      if constexpr (Mode == Ahead::kShare) {
+        if (at == turn) line = t.share[1];
+        ask_share<D, Vectors>(line);
+        line += t.share_step;
+      }
       if constexpr (Mode == Ahead::kPieces)
         if (next < last_piece) {
           ATTNRT_KERNEL_UNROLL
@@ -137,25 +152,26 @@ ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
     for (int j = 0; j < Vectors; ++j)
       acc[i][j] = load(t.c + i * t.ldc + j * kLanes) * broadcast(t.factors[i]);
   const typename D::A* a = t.a;
-  [[maybe_unused]] const char* trickle = t.trickle.begin;
+  [[maybe_unused]] const char* line = t.trickle.begin;
   constexpr int64_t kVectorBytes = kLanes * D::kPair * D::kBytes;
   for (const ValueRun* run = t.runs; run < t.runs + t.num_runs; ++run) {
     const char* b[Vectors];
     ATTNRT_KERNEL_UNROLL
     for (int j = 0; j < Vectors; ++j) b[j] = run->b + t.offset + j * kVectorBytes;
     const int64_t end = run->steps * t.step_bytes;
+    if constexpr (Mode == Ahead::kShare) line = run->ahead + run->steps * t.share;
     for (int64_t at = 0; at < end; at += t.step_bytes, a += D::kPair) {
       if constexpr (Mode == Ahead::kStream || Mode == Ahead::kNear)
         ATTNRT_KERNEL_UNROLL
-        for (int64_t line = 0; line < Vectors * kVectorBytes; line += kLineBytes)
-          __builtin_prefetch(run->ahead + t.offset + at + line, 0, Mode == Ahead::kNear ? 3 : 2);
-      if constexpr (Mode == Ahead::kHalf)
-        ATTNRT_KERNEL_UNROLL
-        for (int64_t line = 0; line < Vectors * kVectorBytes / 2; line += kLineBytes)
-          __builtin_prefetch(run->ahead + t.offset + t.half + at + line, 0, 2);
+        for (int64_t next = 0; next < Vectors * kVectorBytes; next += kLineBytes)
+          __builtin_prefetch(run->ahead + t.offset + at + next, 0, Mode == Ahead::kNear ? 3 : 2);
+      if constexpr (Mode == Ahead::kShare) {
+        ask_share<D, Vectors>(line);
+        line += t.share_step;
+      }
       if constexpr (Mode == Ahead::kTrickle) {
-        __builtin_prefetch(trickle, 0, 2);
-        trickle += t.trickle.step_bytes;
+        __builtin_prefetch(line, 0, 2);
+        line += t.trickle.step_bytes;
       }
       D::template step<Rows, Vectors>(acc, a, t.lda, b, at);
     }
@@ -221,12 +237,10 @@ struct FullTiles {
 /// Whole strips that ask for what another item reads.
 template <class D>
 using TrickleTiles = FullTiles<D, Ahead::kTrickle, kTileRows - 1>;
-/// Two strips (7 to 12 rows), each of which asks for half of a stream.
+/// Tiles that share a stream: of AVX-512 those of several strips, narrower ones of a strip too, for a tile reads parts of
+/// the lines of a panel.
 template <class D>
-using HalfTiles = FullTiles<D, Ahead::kHalf, 3>;
-/// Does that pay? Not where a vector is half a line (fp16): there it took longer. Tiles of AVX2 are too narrow.
-template <class D>
-constexpr bool kMayHalve = kTileVectors == 4 && kLanes * D::kPair * D::kBytes >= kLineBytes && kStripRows == kTileRows;
+using ShareTiles = FullTiles<D, Ahead::kShare, kTileColumns == 64 ? 3 : 1>;
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
 #endif

@@ -24,14 +24,21 @@ constexpr bool kHasRowTiles = false;
 template <class S, class D>
 constexpr int kRowStep = sizeof(S) == 1 ? static_cast<int>(kByteElements) : D::kPair;
 
-/// Scores of one granule of keys or two, whose rows are given. `ahead`: as many rows to ask for meanwhile, in the
-/// order of memory.
+/// Which of the lines of as many rows a product asks for meanwhile: the `share`-th of `shares` equal parts and those
+/// that follow it.
+struct RowShare {
+  int share, count, shares;
+};
+
+/// Scores of one granule of keys or two, whose rows are given. `ahead`: rows to ask for meanwhile, in the order of
+/// memory.
 template <class D>
 struct RowScoreOperands {
   const typename D::A* a;
   int64_t lda;
   const char* const* rows;
   const char* const* ahead;
+  RowShare share;
   int64_t dims;
   int64_t piece;  ///< dims that are summed from zero before they are added up
   float* c;
@@ -45,6 +52,7 @@ struct RowValueOperands {
   int64_t lda;
   const char* const* rows;
   const char* const* ahead;
+  RowShare share;
   int64_t columns;
   int64_t dim, dims;  ///< dims from `dims` on are zeros
   float* c;
@@ -53,15 +61,19 @@ struct RowValueOperands {
 };
 
 #if defined(__AVX512F__)
-/// Asks for the lines of rows one after the other, as memory has them, from line `first` on.
+/// Asks for a share of `num_lines` lines of rows from line `first` on, one after the other, as memory has them.
 class RowLines {
  public:
-  RowLines(const char* const* rows, int64_t row_bytes, int64_t first)
-      : bytes_(row_bytes), row_(rows + first / lines(row_bytes)), at_(first % lines(row_bytes) * kLineBytes) {}
+  RowLines(const char* const* rows, int64_t row_bytes, int64_t first, int64_t num_lines, const RowShare& share)
+      : bytes_(row_bytes), step_((kLineBytes * share.count + share.shares - 1) / share.shares) {
+    first += num_lines * share.share / share.shares;
+    row_ = rows + first / lines(row_bytes);
+    at_ = first % lines(row_bytes) * kLineBytes;
+  }
 
   ATTNRT_KERNEL_INLINE void ask() {
     __builtin_prefetch(*row_ + at_, 0, 2);
-    at_ += kLineBytes;
+    at_ += step_;
     const bool ends = at_ >= bytes_;
     row_ += ends;
     at_ = ends ? 0 : at_;
@@ -71,6 +83,7 @@ class RowLines {
   static int64_t lines(int64_t bytes) { return (bytes + kLineBytes - 1) / kLineBytes; }
 
   const int64_t bytes_;
+  const int64_t step_;  ///< less than a line where others ask for the rest: it is asked for again then
   const char* const* row_;
   int64_t at_;
 };
@@ -175,7 +188,8 @@ inline void score_rows(const RowScoreOperands<D>& t) {
   const int64_t words = t.dims / kWord, piece = t.piece / kWord;
   const typename D::A* a = t.a;
   Vec acc[Rows][Granules] = {}, sum[Rows][Granules] = {};
-  RowLines lines(t.ahead, t.dims * static_cast<int64_t>(sizeof(S)), 0);
+  const auto row_bytes = t.dims * static_cast<int64_t>(sizeof(S));
+  RowLines lines(t.ahead, row_bytes, 0, Granules * kGranule * ((row_bytes + kLineBytes - 1) / kLineBytes), t.share);
   for (int64_t at = 0; at < words; at += kLanes) {
     if (at > 0 && at % piece == 0) {
       ATTNRT_KERNEL_UNROLL
@@ -247,7 +261,8 @@ inline void value_rows(const RowValueOperands<D>& t) {
   constexpr auto kBytes = static_cast<int64_t>(Vectors * kLanes * sizeof(S));
   constexpr int kStep = kRowStep<S, D>;
   constexpr auto kElement = static_cast<int64_t>(sizeof(S));
-  RowLines lines(t.ahead, t.dims * kElement, t.columns * (t.dim * kElement / kLineBytes));
+  RowLines lines(t.ahead, t.dims * kElement, t.columns * (t.dim * kElement / kLineBytes),
+                 t.columns * ((kBytes + kLineBytes - 1) / kLineBytes), t.share);
   for (int64_t c = 0; c < t.columns; c += kStep, a += kStep) {
     ATTNRT_KERNEL_UNROLL
     for (int r = 0; r < kStep; ++r) ATTNRT_KERNEL_UNROLL
@@ -275,7 +290,10 @@ inline void value_rows(const RowValueOperands<D>& t) {
   for (int j = 0; j < Vectors; ++j) store(t.c + i * t.ldc + j * kLanes, acc[i][j]);
 }
 
-/// A function for each shape: 1 to kTileRows rows, 1 to 4 vectors of dims.
+/// Rows that share the turning of two granules of keys.
+constexpr int kRowTileRows = 2 * kTileRows;
+
+/// A function for each shape: 1 to kTileRows rows, of two granules to kRowTileRows; 1 to 4 vectors of dims.
 template <class S, class D>
 struct RowTiles {
   using ScoreFn = void (*)(const RowScoreOperands<D>&);
@@ -285,12 +303,16 @@ struct RowTiles {
   { &f<S, D, 1, n>, &f<S, D, 2, n>, &f<S, D, 3, n>, &f<S, D, 4, n>, &f<S, D, 5, n>, &f<S, D, 6, n> }
   static void scores(const RowScoreOperands<D>& t, int rows, int granules) {
     static constexpr ScoreFn table[2][6] = {ATTNRT_KERNEL_ROWS(score_rows, 1), ATTNRT_KERNEL_ROWS(score_rows, 2)};
-    table[granules - 1][rows - 1](t);
+    static constexpr ScoreFn more[6] = {&score_rows<S, D, 7, 2>,  &score_rows<S, D, 8, 2>,  &score_rows<S, D, 9, 2>,
+                                        &score_rows<S, D, 10, 2>, &score_rows<S, D, 11, 2>, &score_rows<S, D, 12, 2>};
+    (rows > kTileRows ? more[rows - kTileRows - 1] : table[granules - 1][rows - 1])(t);
   }
   static void values(const RowValueOperands<D>& t, int rows, int64_t vectors) {
     static constexpr ValueFn table[4][6] = {ATTNRT_KERNEL_ROWS(value_rows, 1), ATTNRT_KERNEL_ROWS(value_rows, 2),
                                             ATTNRT_KERNEL_ROWS(value_rows, 3), ATTNRT_KERNEL_ROWS(value_rows, 4)};
-    table[vectors - 1][rows - 1](t);
+    static constexpr ValueFn more[6] = {&value_rows<S, D, 7, 2>,  &value_rows<S, D, 8, 2>,  &value_rows<S, D, 9, 2>,
+                                        &value_rows<S, D, 10, 2>, &value_rows<S, D, 11, 2>, &value_rows<S, D, 12, 2>};
+    (rows > kTileRows ? more[rows - kTileRows - 1] : table[vectors - 1][rows - 1])(t);
   }
 #undef ATTNRT_KERNEL_ROWS
 };

@@ -154,7 +154,7 @@ class ItemRows {
   KeySpan seen_, reach_;
   KeySpan shared_{0, 0};  ///< keys that every row sees, as far as is known before a tile is looked at
   bool whole_ = false;    ///< the last tile lay in it
-  Strip strips_[cpu::kMaxItemRows / kTileRows + 1];
+  Strip strips_[(cpu::kMaxItemRows + (kTileRows - 1) * cpu::kMaxItemHeads) / kTileRows + 1];
   int32_t query_[cpu::kMaxItemRows], head_[cpu::kMaxItemRows], request_[cpu::kMaxItemRows];
   MaskedColumns columns_[cpu::kMaxItemRows];
 };

@@ -127,7 +127,7 @@ class PanelAttention {
   /// fp32 sums less.
   static constexpr int kByteStrips = Packed::kPair == 2 ? 5 : 3;
   /// Above so many strips an expansion of 16 bits pays.
-  static constexpr int kWideStrips = 5;
+  static constexpr int kWideStrips = 11;
   /// May a stream be asked for a page ahead? With the bf16 dot that was not tried.
 #if defined(__AVX512F__) && !defined(ATTNRT_KERNEL_PAIRS)
   static constexpr bool kNears = true;

@@ -41,6 +41,9 @@ class PanelProducts {
     t.ldc = shape_.tile_keys;
     t.pieces = nullptr;
     t.num_pieces = 0;
+    const bool even = Mode == Ahead::kStream && shares();
+    Share share[kMostShares];
+    if (even) t.share_step = cut_shares<D>(t.steps, share);
     [[maybe_unused]] int64_t next_piece = 0;
     for (int64_t column = 0; column < shape_.tile_keys; column += kTileColumns)
       for (int i = 0; i < rows_.num_strips(); ++i) {
@@ -61,11 +64,11 @@ class PanelProducts {
           next_piece += t.num_pieces;
         }
         const int64_t vectors = (to - from) / kLanes;
-        if constexpr (Mode == Ahead::kStream && kMayHalve<D>)
-          if (halves<D>(vectors)) {
-            if (i == 1)
-              for (int j = 0; j < kTileVectors / 2; ++j) t.ahead[j] = t.ahead[j + kTileVectors / 2];
-            HalfTiles<D>::scores(t, strip.rows);
+        if constexpr (Mode == Ahead::kStream && kMayShare)
+          if (even && ShareTiles<D>::has(strip.rows, vectors)) {
+            for (int j = 0; j < 2; ++j) t.share[j] = share_line<D>(layout, from + share[i].column[j], t.steps, share[i].at[j]);
+            t.share_turn = share[i].turn;
+            ShareTiles<D>::scores(t, strip.rows);
             continue;
           }
         if (Mode != Ahead::kNothing && i == 0)
@@ -87,6 +90,8 @@ class PanelProducts {
     t.ldc = width_;
     t.runs = runs;
     int64_t begin = -1, end = -1;
+    const bool even = Mode == Ahead::kStream && shares();
+    const int64_t tiles = dims / kTileColumns, parts = rows_.num_strips() * tiles;
     for (int i = 0; i < rows_.num_strips(); ++i) {
       const Strip& strip = rows_.strip(i);
       if (strip.begin >= strip.end) continue;
@@ -104,10 +109,11 @@ class PanelProducts {
         t.c = c + column;
         t.offset = column * D::kPair * D::kBytes;
         const int64_t vectors = (rest < kTileColumns ? rest : kTileColumns) / kLanes;
-        if constexpr (Mode == Ahead::kStream && kMayHalve<D>)
-          if (halves<D>(vectors)) {
-            t.half = i * kTileColumns * D::kPair * D::kBytes / 2;
-            HalfTiles<D>::values(t, strip.rows);
+        if constexpr (Mode == Ahead::kStream && kMayShare)
+          if (even && ShareTiles<D>::has(strip.rows, vectors)) {
+            t.share = step_bytes * (i * tiles + column / kTileColumns) / parts;
+            t.share_step = (step_bytes + parts - 1) / parts;
+            ShareTiles<D>::values(t, strip.rows);
             continue;
           }
         if ((Mode == Ahead::kStream || Mode == Ahead::kNear) && i == 0)
@@ -121,12 +127,46 @@ class PanelProducts {
   }
 
  private:
-  /// Do two strips that see the same keys ask for half a stream each?
+  /// With more strips than that the stream is a small part of the time, and its lines soon are in the caches.
+  static constexpr int kMostShares = 12;
+  static constexpr bool kMayShare = kStripRows == kTileRows;
+
+  /// What a strip asks for while its scores with a tile of columns are computed: of the values of the columns' granules,
+  /// one granule after the other, the share from byte at[0] of granule column[0] on, after `turn` steps from at[1].
+  struct Share {
+    int64_t column[2], at[2], turn;
+  };
+
+  /// Does each strip ask for a share of the stream? They see the same keys then.
+  bool shares() const {
+    const int n = rows_.num_strips();
+    if (!kMayShare || n > kMostShares || (kTileColumns == kPanelWidth && n == 1)) return false;
+    for (int i = 1; i < n; ++i)
+      if (rows_.strip(i).begin != rows_.strip(0).begin || rows_.strip(i).end != rows_.strip(0).end) return false;
+    return true;
+  }
+  /// Bytes of a granule's keys in a step.
   template <class D>
-  bool halves(int64_t vectors) const {
-    if (rows_.num_strips() != 2) return false;
-    const Strip &a = rows_.strip(0), &b = rows_.strip(1);
-    return a.begin == b.begin && a.end == b.end && HalfTiles<D>::has(b.rows, vectors);
+  static constexpr int64_t kGranuleStep = kGranule * D::kPair * D::kBytes;
+
+  /// One for each strip; returns the bytes of it for each step.
+  template <class D>
+  int64_t cut_shares(int64_t steps, Share* to) const {
+    const int64_t n = rows_.num_strips(), granule = steps * kGranuleStep<D>, all = kTileColumns / kGranule * granule;
+    const int64_t step = (all / steps + n - 1) / n;
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t begin = i * all / n, at = begin % granule, column = begin / granule * kGranule;
+      const bool turns = begin + granule - at < all;
+      to[i] = {{column, turns ? column + kGranule : column}, {at, 0}, (granule - at + step - 1) / step};
+    }
+    return step;
+  }
+  /// Granules of a panel follow each other in its steps: there their parts are cut out of the panel as a whole.
+  template <class D>
+  const char* share_line(const PanelLayout& layout, int64_t column, int64_t steps, int64_t at) const {
+    const char* values = source_.fetch(column);
+    if (layout.key_width() == kPanelWidth) at += column % kPanelWidth / kGranule * (steps - 1) * kGranuleStep<D>;
+    return values + at;
   }
   template <class D>
   bool trickles(int rows, int64_t vectors) const {

@@ -15,8 +15,13 @@
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
-/// Up to so many rows of a KV head use keys and values as they lie.
-constexpr int32_t kRowWalkRows = kHasRowTiles ? kTileRows : 0;
+/// Up to so many rows of a KV head use keys and values as they lie. With the bf16 dot, for which more was not measured,
+/// as many as share the turning of keys: then packing would not turn fewer.
+#if defined(ATTNRT_KERNEL_PAIRS)
+constexpr int32_t kRowWalkRows = kHasRowTiles ? 2 * kTileRows : 0;
+#else
+constexpr int32_t kRowWalkRows = kHasRowTiles ? 4 * kTileRows : 0;
+#endif
 
 class RowWalk {
  public:
@@ -105,7 +110,8 @@ class RowWalk {
   int64_t chunk(int64_t size) const {
     const int64_t columns = kChunkBytes / (heads_ * size * element_) / kGranule * kGranule;
     const int64_t most = kMaxTile < kMaxAhead / heads_ ? kMaxTile : kMaxAhead / heads_ / kGranule * kGranule;
-    return columns < kGranule ? kGranule : columns > most ? most : columns;
+    const int64_t enough = columns < 2 * kGranule ? 2 * kGranule : columns;  // of which scores are made at a time
+    return enough < most ? enough : most;
   }
 
 #if defined(__AVX512F__)
@@ -117,23 +123,34 @@ class RowWalk {
     k.piece = piece;
     k.ldc = shape_.tile_keys;
     k.rows = keys;
-    for (int i = 0; i < rows.num_strips(); ++i) {
+    const int shares = rows.num_strips() / static_cast<int>(heads_);
+    for (int i = 0, together; i < rows.num_strips(); i += together) {
       const Strip& strip = rows.strip(i);
-      k.a = reinterpret_cast<const typename D::A*>(at_.q) + strip.row * shape_.head_size_qk;
+      together = i % shares + 1 < shares && sees_same(strip, rows.strip(i + 1)) ? 2 : 1;
+      k.share = {i % shares, together, shares};
       const int64_t to = strip.end < end ? strip.end : end;
       for (int64_t c = strip.begin > begin ? strip.begin : begin, count; c < to; c += count) {
         count = to - c > kGranule ? 2 * kGranule : kGranule;
         head_rows(row_keys_ + c, c, count, strip.kv_head * key_head_stride_, keys);
-        k.ahead = ahead_ + i * (end - begin) + c - begin;
-        k.c = at_.scores + strip.row * shape_.tile_keys + c;
-        RowTiles<S, D>::scores(k, strip.rows, static_cast<int>(count / kGranule));
+        k.ahead = ahead_ + strip.kv_head * (end - begin) + c - begin;
+        const auto multiply = [&](int row, int num_rows) __attribute__((always_inline)) {
+          k.a = reinterpret_cast<const typename D::A*>(at_.q) + row * shape_.head_size_qk;
+          k.c = at_.scores + row * shape_.tile_keys + c;
+          RowTiles<S, D>::scores(k, num_rows, static_cast<int>(count / kGranule));
+        };
+        if (together == 2 && count == 2 * kGranule) {
+          multiply(strip.row, strip.rows + rows.strip(i + 1).rows);
+          continue;
+        }
+        for (int j = i; j < i + together; ++j) multiply(rows.strip(j).row, rows.strip(j).rows);
       }
     }
   }
+  static bool sees_same(const Strip& a, const Strip& b) { return a.begin == b.begin && a.end == b.end; }
 
   template <class S, class D>
   void add_chunk(const ItemRows& rows, float* acc, int64_t width, int64_t begin, int64_t end) {
-    static constexpr float kOnes[kTileRows] = {1, 1, 1, 1, 1, 1};
+    static constexpr float kOnes[kRowTileRows] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     constexpr int64_t kStep = kRowStep<S, D>;
     const char* values[kMaxTile + kStep];
     RowValueOperands<D> v;
@@ -141,20 +158,35 @@ class RowWalk {
     v.dims = shape_.head_size_v;
     v.ldc = width;
     v.rows = values;
-    for (int i = 0; i < rows.num_strips(); ++i) {
+    const int shares = rows.num_strips() / static_cast<int>(heads_);
+    for (int i = 0, together; i < rows.num_strips(); i += together) {
       const Strip& strip = rows.strip(i);
+      together = i % shares + 1 < shares && sees_same(strip, rows.strip(i + 1)) ? 2 : 1;
       const int64_t from = strip.begin > begin ? strip.begin : begin, to = strip.end < end ? strip.end : end;
       if (from >= to) continue;
-      v.a = reinterpret_cast<const typename D::A*>(at_.scores) + strip.row * v.lda + from;
       v.columns = to - from;
       head_rows(row_values_ + from, from, (v.columns + kStep - 1) / kStep * kStep, strip.kv_head * value_head_stride_,
                 values);
-      v.ahead = ahead_ + i * (end - begin) + from - begin;
-      v.factors = from == strip.begin ? at_.factors + strip.row : kOnes;
-      for (v.dim = 0; v.dim < width; v.dim += kTileColumns) {
-        v.c = acc + strip.row * width + v.dim;
-        const int64_t rest = width - v.dim;
-        RowTiles<S, D>::values(v, strip.rows, (rest < kTileColumns ? rest : kTileColumns) / kLanes);
+      v.ahead = ahead_ + strip.kv_head * (end - begin) + from - begin;
+      v.share = {i % shares, together, shares};
+      const auto multiply = [&](int row, int num_rows, int64_t vectors) __attribute__((always_inline)) {
+        v.a = reinterpret_cast<const typename D::A*>(at_.scores) + row * v.lda + from;
+        v.c = acc + row * width + v.dim;
+        v.factors = from == strip.begin ? at_.factors + row : kOnes;
+        RowTiles<S, D>::values(v, num_rows, vectors);
+      };
+      int64_t vectors = 0;
+      for (v.dim = 0; v.dim < width; v.dim += vectors * kLanes) {
+        vectors = (width - v.dim) / kLanes;
+        if (together == 1) {
+          vectors = vectors < 4 ? vectors : 4;
+          multiply(strip.row, strip.rows, vectors);
+        } else if (vectors >= 2) {
+          vectors = 2;
+          multiply(strip.row, strip.rows + rows.strip(i + 1).rows, 2);
+        } else {
+          for (int j = i; j < i + 2; ++j) multiply(rows.strip(j).row, rows.strip(j).rows, 1);
+        }
       }
     }
   }
