@@ -3,7 +3,7 @@
 // panel_tile.hpp: register tiles over packed panels: dot products of a few queries with up to 64 keys, and weighted
 // sums of values for a few queries and up to 64 dims. Where a stream of pages comes from memory (decode), each step
 // asks for as many lines of what comes next as it reads, of several strips each for a share of them: a burst at the
-// start of a page gains nothing, and memory stands still while the strips after the burst compute.
+// start of a page gains nothing, and after one of the first strip memory would stand still while the others compute.
 #ifndef ATTNRT_KERNEL_PANEL_TILE_HPP
 #define ATTNRT_KERNEL_PANEL_TILE_HPP
 #include <cstdint>
@@ -70,7 +70,7 @@ struct ValueOperands {
   const ValueRun* runs;
   int64_t num_runs;
   Trickle trickle;
-  int64_t offset;  ///< bytes of a step before the columns of the tile
+  int64_t offset;      ///< bytes of a step before the columns of the tile
   int64_t share;       ///< bytes before the share for each step of a run
   int64_t share_step;  ///< bytes of it for each step
   int64_t step_bytes;
@@ -97,7 +97,7 @@ ATTNRT_KERNEL_INLINE void score_tile(const ScoreOperands<D>& t) {
   [[maybe_unused]] const char* const* next = t.pieces;
   [[maybe_unused]] const char* const* last_piece = t.pieces + t.num_pieces;
   [[maybe_unused]] const char* line = Mode == Ahead::kShare ? t.share[0] : t.trickle.begin;
-  [[maybe_unused]] const int64_t turn = t.share_turn * t.step_bytes;
+  [[maybe_unused]] const int64_t turn = Mode == Ahead::kShare ? t.share_turn * t.step_bytes : 0;
   const int64_t end = t.steps * t.step_bytes, piece = t.piece * t.step_bytes;
   for (int64_t at = 0; at < end;) {
     Vec acc[Rows][Vectors];
@@ -237,8 +237,8 @@ struct FullTiles {
 /// Whole strips that ask for what another item reads.
 template <class D>
 using TrickleTiles = FullTiles<D, Ahead::kTrickle, kTileRows - 1>;
-/// Tiles that share a stream: of AVX-512 those of several strips, narrower ones of a strip too, for a tile reads parts of
-/// the lines of a panel.
+/// Tiles that share a stream: where they hold a whole panel, those of several strips; narrower ones read parts of its
+/// lines and share them even where there is one strip.
 template <class D>
 using ShareTiles = FullTiles<D, Ahead::kShare, kTileColumns == 64 ? 3 : 1>;
 

@@ -65,7 +65,7 @@ struct RowValueOperands {
 class RowLines {
  public:
   RowLines(const char* const* rows, int64_t row_bytes, int64_t first, int64_t num_lines, const RowShare& share)
-      : bytes_(row_bytes), step_((kLineBytes * share.count + share.shares - 1) / share.shares) {
+      : bytes_(lines(row_bytes) * kLineBytes), step_((kLineBytes * share.count + share.shares - 1) / share.shares) {
     first += num_lines * share.share / share.shares;
     row_ = rows + first / lines(row_bytes);
     at_ = first % lines(row_bytes) * kLineBytes;
@@ -76,13 +76,13 @@ class RowLines {
     at_ += step_;
     const bool ends = at_ >= bytes_;
     row_ += ends;
-    at_ = ends ? 0 : at_;
+    at_ -= ends ? bytes_ : 0;
   }
 
  private:
   static int64_t lines(int64_t bytes) { return (bytes + kLineBytes - 1) / kLineBytes; }
 
-  const int64_t bytes_;
+  const int64_t bytes_;  ///< of a row, in whole lines
   const int64_t step_;  ///< less than a line where others ask for the rest: it is asked for again then
   const char* const* row_;
   int64_t at_;

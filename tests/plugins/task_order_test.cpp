@@ -27,6 +27,7 @@ AttentionShape shape_of(bool native) {
   shape.item_rows = 144;
   shape.tile_keys = 256;
   shape.native = native;
+  shape.row_walk_rows = native ? 0 : 6;
   shape.features = ATTNRT_FEATURE_COMMON_PREFIX;
   shape.causal = ATTNRT_CAUSAL_ALWAYS;
   shape.window_left = shape.window_right = -1;
@@ -37,7 +38,6 @@ AttentionShape shape_of(bool native) {
 AttentionKernels panel_kernels() {
   AttentionKernels kernels{};
   kernels.split_floats = [](const AttentionShape&, int64_t rows) -> int64_t { return rows * 256; };
-  kernels.row_walk_rows = 6;
   return kernels;
 }
 

@@ -26,6 +26,9 @@ constexpr int32_t kMaxItemHeads = 32;
 /// Below so many rows keys and values come from memory as fast as they are used: the item streams. With at least so
 /// many an item computes long enough to host a stream.
 constexpr int32_t kStreamRows = 12, kHostRows = 48;
+/// AttentionKernels::row_walk_rows at most where a head's rows follow each other in a page (HND): packing reads these
+/// in the order of memory too.
+constexpr int32_t kRowWalkRowsHnd = 12;
 /// Keys of a tile of the onednn variant.
 constexpr int32_t kMatmulKeys = 128;
 /// Where a long request may be split among workers: at 0, kSplitKeys, 2 kSplitKeys of its keys, and nowhere else.
@@ -38,6 +41,7 @@ struct AttentionShape {
   int32_t block_size;  ///< 0 without a cache
   int32_t item_rows;   ///< most query rows of an item
   int32_t tile_keys;   ///< of the panel kernels: tiles stand at its multiples
+  int32_t row_walk_rows;  ///< up to so many rows of a KV head use keys and values as they lie, 0 = none
   bool native;         ///< the cache holds packed pages
   bool latent;         ///< the cache holds latent rows: MLA decode
   kernel::PanelLayout panels;  ///< of a native page and KV head
@@ -175,7 +179,7 @@ struct AttentionKernels {
   std::size_t (*scratch_bytes)(const AttentionShape& shape);
   /// Floats of one split's result with `rows` rows; NULL = items are never split.
   int64_t (*split_floats)(const AttentionShape& shape, int64_t rows);
-  /// Up to so many rows use keys and values as an engine lays them out; all KV heads together then read whole lines of
+  /// Up to so many rows of a KV head use keys and values as an engine lays them out; all KV heads together then read
   /// pages in the order of memory. 0 = never.
   int32_t row_walk_rows;
   int32_t item_rows = 0;  ///< 0 = by the problem, or kItemRows where there are no splits

@@ -79,6 +79,10 @@ AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& ke
   shape_.latent = p.family == ATTNRT_FAMILY_MLA && !quantised(p);
   if (shape_.native) shape_.panels = panel_page(p);
   shape_.widens = shape_.native && attend_.widens && !shape_.bytes && widens_once();
+  if (!shape_.native && !(p.kv_layouts & ATTNRT_KV_MLA_LATENT)) {
+    const bool hnd = sdk::is_paged(p.kv_layouts) && (p.kv_layouts & ATTNRT_KV_HND);
+    shape_.row_walk_rows = hnd ? std::min(kRowWalkRowsHnd, kernels.row_walk_rows) : kernels.row_walk_rows;
+  }
   shape_.item_rows = kernels.split_floats ? panel_item_rows(shape_) : kItemRows;
   shape_.tile_keys = panel_tile_keys(p);
   if (kernels.item_rows > 0) shape_.item_rows = kernels.item_rows;

@@ -14,9 +14,8 @@ constexpr int32_t kLeastSharers = 4, kLeastKeys = 512;
 /// Where each request alone would use rows as they lie: together they are packed.
 constexpr int32_t kLeastSharersOfRows = 6;
 
-int32_t least_sharers(const AttentionShape& shape, const AttentionKernels& kernels) {
-  const bool packs = shape.native || shape.latent || static_cast<int64_t>(shape.group) > kernels.row_walk_rows;
-  return packs ? kLeastSharers : kLeastSharersOfRows;
+int32_t least_sharers(const AttentionShape& shape) {
+  return shape.group > shape.row_walk_rows ? kLeastSharers : kLeastSharersOfRows;
 }
 
 /// Do all queries of a request see all of its first keys?
@@ -58,7 +57,7 @@ CommonPrefix find_common_prefix(const AttentionShape& shape, const AttentionKern
     sharers[prefix.num_sharers++] = {r, static_cast<int32_t>(rows), used};
     used += floats;
   }
-  return prefix.num_sharers < least_sharers(shape, kernels) ? CommonPrefix{0, 0} : prefix;
+  return prefix.num_sharers < least_sharers(shape) ? CommonPrefix{0, 0} : prefix;
 }
 
 }  // namespace attnrt::cpu

@@ -9,7 +9,7 @@
 //                 were. Scales of rows multiply the columns of scores and of weights, those after they were summed,
 //                 unrounded
 //   layouts       native pages are read as they lie; on processors of Intel those of fp16 and bf16, where the dot is
-//                 fp32's, are widened once a tile for more than a few strips. Rows (contiguous, NHD, HND) are packed
+//                 fp32's, are widened once a tile for more than eleven strips. Rows (contiguous, NHD, HND) are packed
 //                 tile by tile, for few queries under AVX-512 used as they lie too (row_tile.hpp), then by all KV heads
 //                 chunk by chunk, so that memory is read in its order: a head's own rows are short pieces of pages;
 //                 latent rows serve as keys as they lie, their values are packed (latent_source.hpp)
@@ -126,7 +126,7 @@ class PanelAttention {
   /// Up to so many strips widen native bytes each for itself: with six, one expansion for all takes no longer, with
   /// fp32 sums less.
   static constexpr int kByteStrips = Packed::kPair == 2 ? 5 : 3;
-  /// Above so many strips an expansion of 16 bits pays.
+  /// Above so many strips, which share the asking for a stream, an expansion of 16 bits pays.
   static constexpr int kWideStrips = 11;
   /// May a stream be asked for a page ahead? With the bf16 dot that was not tried.
 #if defined(__AVX512F__) && !defined(ATTNRT_KERNEL_PAIRS)
@@ -203,7 +203,7 @@ class PanelAttention {
 
   void attend_pages(int64_t tile, int64_t from, int64_t to, bool asks) {
     if constexpr (PanelSource<S, Packed>::kWidens)
-      if (shape_.widens && rows_.num_strips() > kWideStrips) {
+      if (shape_.widens && (products_.hosts() || rows_.num_strips() > kWideStrips)) {
         source_.widen_pages(tile, from, to);
         return attend_tile<Packed, Ahead::kNothing>(tile, source_.packed());
       }

@@ -29,6 +29,9 @@ class PanelProducts {
                 const PanelSource<S, Packed>& source, SideStream<S, Packed, Direct>* side)
       : shape_(shape), at_(at), rows_(rows), source_(source), side_(side), width_(source.packed().padded_v()) {}
 
+  /// May its strips ask for what another item reads?
+  bool hosts() const { return side_ != nullptr; }
+
   /// Scores of all strips with the keys that the source found.
   template <class D, Ahead Mode>
   void score(const PanelLayout& layout) const {
@@ -66,7 +69,8 @@ class PanelProducts {
         const int64_t vectors = (to - from) / kLanes;
         if constexpr (Mode == Ahead::kStream && kMayShare)
           if (even && ShareTiles<D>::has(strip.rows, vectors)) {
-            for (int j = 0; j < 2; ++j) t.share[j] = share_line<D>(layout, from + share[i].column[j], t.steps, share[i].at[j]);
+            for (int j = 0; j < 2; ++j)
+              t.share[j] = share_line<D>(layout, from + share[i].column[j], t.steps, share[i].at[j]);
             t.share_turn = share[i].turn;
             ShareTiles<D>::scores(t, strip.rows);
             continue;
@@ -127,20 +131,21 @@ class PanelProducts {
   }
 
  private:
-  /// With more strips than that the stream is a small part of the time, and its lines soon are in the caches.
+  /// With more strips products take most of the time; more were not measured to gain.
   static constexpr int kMostShares = 12;
   static constexpr bool kMayShare = kStripRows == kTileRows;
+  static_assert(kTileColumns % kGranule == 0);
 
-  /// What a strip asks for while its scores with a tile of columns are computed: of the values of the columns' granules,
-  /// one granule after the other, the share from byte at[0] of granule column[0] on, after `turn` steps from at[1].
+  /// What a strip asks for while its scores with a tile of columns are computed, of the values of the columns'
+  /// granules, one after the other: from byte at[0] of the granule at column[0] on, after `turn` steps from the second.
   struct Share {
     int64_t column[2], at[2], turn;
   };
 
-  /// Does each strip ask for a share of the stream? They see the same keys then.
+  /// Does each strip ask for a share of the stream? They see the same keys then, and ask for no other item's.
   bool shares() const {
     const int n = rows_.num_strips();
-    if (!kMayShare || n > kMostShares || (kTileColumns == kPanelWidth && n == 1)) return false;
+    if (!kMayShare || side_ || n > kMostShares || (kTileColumns == kPanelWidth && n == 1)) return false;
     for (int i = 1; i < n; ++i)
       if (rows_.strip(i).begin != rows_.strip(0).begin || rows_.strip(i).end != rows_.strip(0).end) return false;
     return true;

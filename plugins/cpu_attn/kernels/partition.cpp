@@ -22,13 +22,10 @@ kernel::portable::KeySpan seen_by(const AttentionShape& shape, const attnrt_batc
           mask.reach((item.first_row + item.rows - 1) / shape.group).end};
 }
 
-/// KV heads of a request's `rows` rows that one worker attends together: all of them, where the pieces that are left are
-/// enough for the workers.
-int32_t heads_together(const AttentionShape& shape, const AttentionKernels& kernels, uint32_t num_workers,
-                       const attnrt_batch& b, int32_t rows) {
-  if (shape.native || shape.latent || kernels.row_walk_rows < rows) return 1;
-  int64_t pieces = 0;
-  for (int32_t r = 0; r < b.num_seqs; ++r) pieces += num_workers < 2 ? 1 : b.seq_lens[r] / kSplitKeys + 1;
+/// KV heads of a request's `rows` rows that one worker attends together: all of them, where the pieces that are left
+/// are enough for the workers. `pieces`: of the batch, for one KV head.
+int32_t heads_together(const AttentionShape& shape, uint32_t num_workers, int64_t pieces, int32_t rows) {
+  if (rows > shape.row_walk_rows) return 1;
   const auto fits = [&](int32_t heads) {
     return shape.num_kv_heads % heads == 0 && heads <= kMaxItemHeads &&
            int64_t{heads} * rows <= shape.item_rows &&
@@ -201,7 +198,8 @@ Partition partition(const AttentionShape& shape, const AttentionKernels& kernels
     order_items(shape, b, items, parts.shared_items, [](const AttentionItem&) { return false; });
     items += parts.shared_items;
   }
-  int32_t heads = 1, heads_rows = 0;
+  int64_t pieces = 0;
+  for (int32_t r = 0; r < b.num_seqs; ++r) pieces += num_workers < 2 ? 1 : b.seq_lens[r] / kSplitKeys + 1;
   int32_t sharer = 0;
   for (int32_t r = 0; r < b.num_seqs; ++r) {
     const int64_t rows = (int64_t{b.query_start_loc[r + 1]} - b.query_start_loc[r]) * shape.group;
@@ -210,8 +208,7 @@ Partition partition(const AttentionShape& shape, const AttentionKernels& kernels
       AttentionItem item{};
       item.request = r;
       item.rows = static_cast<int32_t>(std::min<int64_t>(shape.item_rows, rows - at));
-      if (item.rows != heads_rows) heads = heads_together(shape, kernels, num_workers, b, heads_rows = item.rows);
-      item.heads = heads;
+      item.heads = heads_together(shape, num_workers, pieces, item.rows);
       item.first_row = at;
       item.slot = -1;
       item.shared_keys = shares ? prefix.keys : 0;

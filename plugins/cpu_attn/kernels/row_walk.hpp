@@ -15,8 +15,8 @@
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
-/// Up to so many rows of a KV head use keys and values as they lie. With the bf16 dot, for which more was not measured,
-/// as many as share the turning of keys: then packing would not turn fewer.
+/// For AttentionKernels::row_walk_rows. In the variant with the bf16 dot, where more was not measured, as many as share
+/// the turning of keys: then packing would not turn fewer.
 #if defined(ATTNRT_KERNEL_PAIRS)
 constexpr int32_t kRowWalkRows = kHasRowTiles ? 2 * kTileRows : 0;
 #else
@@ -39,7 +39,7 @@ class RowWalk {
 
   /// So few rows that packing does not pay.
   static bool use(const cpu::AttentionShape& shape, const cpu::AttentionItem& item) {
-    return item.rows <= kRowWalkRows && !shape.native;
+    return kHasRowTiles && item.rows <= shape.row_walk_rows && !item.gathers();
   }
 
   /// Keys [from, to) of a tile. The granules' other tokens are zeros.
@@ -107,10 +107,11 @@ class RowWalk {
   int64_t begin() const { return first_ / kGranule * kGranule; }
 
   /// Columns of `size` numbers for all the item's heads that the cache holds twice: those in use, and those asked for.
+  /// Two granules at least, where they fit the list of what is asked for.
   int64_t chunk(int64_t size) const {
     const int64_t columns = kChunkBytes / (heads_ * size * element_) / kGranule * kGranule;
     const int64_t most = kMaxTile < kMaxAhead / heads_ ? kMaxTile : kMaxAhead / heads_ / kGranule * kGranule;
-    const int64_t enough = columns < 2 * kGranule ? 2 * kGranule : columns;  // of which scores are made at a time
+    const int64_t enough = columns < 2 * kGranule ? 2 * kGranule : columns;
     return enough < most ? enough : most;
   }
 
