@@ -5,31 +5,16 @@
 // than what goes on beside them, split and whole, one to four threads.
 #include <catch2/catch.hpp>
 
-#include "conformance/numerics.hpp"
 #include "conformance/request.hpp"
 #include "conformance/rig.hpp"
-#include "subject.hpp"
+#include "decoder_case.hpp"
 
 using namespace attnrt::conformance;
 
 namespace {
 
 Case mixed_case(uint32_t block_size, uint32_t head_size, uint32_t workers) {
-  Case c;
-  attnrt_problem& p = c.problem;
-  p = empty_problem(attnrt::sdk::cpu_isa());
-  p.family = ATTNRT_FAMILY_STANDARD;
-  p.attn_type = ATTNRT_ATTN_DECODER;
-  p.phase = ATTNRT_PHASE_MIXED;
-  p.causal = ATTNRT_CAUSAL_ALWAYS;
-  p.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_LSE;
-  p.num_kv_heads = 2;
-  p.num_heads = 8;
-  p.head_size_qk = p.head_size_v = head_size;
-  p.q_dtype = p.kv_dtype = p.out_dtype = subject_dtype();
-  p.kv_layouts = ATTNRT_KV_NATIVE;
-  p.block_size = block_size;
-  c.lse = true;
+  Case c = decoder_case(ATTNRT_KV_NATIVE, 2, 4, block_size, head_size);
   c.seed = block_size * 10 + workers;
   c.placement.workers = workers;
   return c;

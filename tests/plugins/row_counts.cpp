@@ -5,10 +5,9 @@
 // and has the same bits in every layout.
 #include <catch2/catch.hpp>
 
-#include "conformance/numerics.hpp"
 #include "conformance/request.hpp"
 #include "conformance/rig.hpp"
-#include "subject.hpp"
+#include "decoder_case.hpp"
 
 using namespace attnrt::conformance;
 
@@ -17,21 +16,7 @@ namespace {
 constexpr uint32_t kLayouts[] = {ATTNRT_KV_NHD, ATTNRT_KV_HND, ATTNRT_KV_NATIVE};
 
 Case decode_case(uint32_t layout, uint32_t group, uint32_t block_size, uint32_t head_size) {
-  Case c;
-  attnrt_problem& p = c.problem;
-  p = empty_problem(attnrt::sdk::cpu_isa());
-  p.family = ATTNRT_FAMILY_STANDARD;
-  p.attn_type = ATTNRT_ATTN_DECODER;
-  p.phase = ATTNRT_PHASE_MIXED;
-  p.causal = ATTNRT_CAUSAL_ALWAYS;
-  p.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_LSE;
-  p.num_kv_heads = 2;
-  p.num_heads = 2 * group;
-  p.head_size_qk = p.head_size_v = head_size;
-  p.q_dtype = p.kv_dtype = p.out_dtype = subject_dtype();
-  p.kv_layouts = layout;
-  p.block_size = block_size;
-  c.lse = true;
+  Case c = decoder_case(layout, 2, group, block_size, head_size);
   c.lengths = {{1, 700}, {1, 33}, {1, 1290}, {3, 300}};
   c.seed = group;
   c.placement.workers = block_size == 64 ? 1 : 2;
@@ -62,7 +47,10 @@ void compare(const attnrt_variant& variant, uint32_t group, uint32_t block_size,
     Case c = decode_case(layout, group, block_size, head_size);
     c.problem.kv_dtype = change.kv_dtype;
     if (change.kv_dtype == ATTNRT_INT8) c.problem.features |= ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
-    if (change.head_size_v) c.problem.head_size_v = change.head_size_v;
+    if (change.head_size_v) {
+      c.problem.features |= ATTNRT_FEATURE_DIFF_KV;
+      c.problem.head_size_v = change.head_size_v;
+    }
     if (change.window) {
       c.problem.features |= ATTNRT_FEATURE_SLIDING_WINDOW;
       c.problem.window_left = change.window;
