@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A decoder of the subject's dtype over pages: causal, in any phase, with the log-sum-exp.
+// A decoder of the subject's dtype over pages: causal, prefill and decode in one batch, with the log-sum-exp.
 #ifndef ATTNRT_TESTS_DECODER_CASE_HPP
 #define ATTNRT_TESTS_DECODER_CASE_HPP
 #include "conformance/numerics.hpp"
