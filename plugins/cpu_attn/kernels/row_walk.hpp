@@ -124,11 +124,10 @@ class RowWalk {
     k.piece = piece;
     k.ldc = shape_.tile_keys;
     k.rows = keys;
-    const int shares = rows.num_strips() / static_cast<int>(heads_);
     for (int i = 0, together; i < rows.num_strips(); i += together) {
       const Strip& strip = rows.strip(i);
-      together = i % shares + 1 < shares && sees_same(strip, rows.strip(i + 1)) ? 2 : 1;
-      k.share = {i % shares, together, shares};
+      k.share = share(rows, i);
+      together = k.share.count;
       const int64_t to = strip.end < end ? strip.end : end;
       for (int64_t c = strip.begin > begin ? strip.begin : begin, count; c < to; c += count) {
         count = to - c > kGranule ? 2 * kGranule : kGranule;
@@ -147,7 +146,15 @@ class RowWalk {
       }
     }
   }
-  static bool sees_same(const Strip& a, const Strip& b) { return a.begin == b.begin && a.end == b.end; }
+
+  /// The strips that are multiplied together from strip i on: one, or two of a KV head that see the same keys.
+  RowShare share(const ItemRows& rows, int i) const {
+    const int shares = rows.num_strips() / static_cast<int>(heads_);
+    const Strip& strip = rows.strip(i);
+    const bool has_next = i % shares + 1 < shares;
+    const bool two = has_next && rows.strip(i + 1).begin == strip.begin && rows.strip(i + 1).end == strip.end;
+    return {i % shares, two ? 2 : 1, shares};
+  }
 
   template <class S, class D>
   void add_chunk(const ItemRows& rows, float* acc, int64_t width, int64_t begin, int64_t end) {
@@ -159,17 +166,16 @@ class RowWalk {
     v.dims = shape_.head_size_v;
     v.ldc = width;
     v.rows = values;
-    const int shares = rows.num_strips() / static_cast<int>(heads_);
     for (int i = 0, together; i < rows.num_strips(); i += together) {
       const Strip& strip = rows.strip(i);
-      together = i % shares + 1 < shares && sees_same(strip, rows.strip(i + 1)) ? 2 : 1;
+      v.share = share(rows, i);
+      together = v.share.count;
       const int64_t from = strip.begin > begin ? strip.begin : begin, to = strip.end < end ? strip.end : end;
       if (from >= to) continue;
       v.columns = to - from;
       head_rows(row_values_ + from, from, (v.columns + kStep - 1) / kStep * kStep, strip.kv_head * value_head_stride_,
                 values);
       v.ahead = ahead_ + strip.kv_head * (end - begin) + from - begin;
-      v.share = {i % shares, together, shares};
       const auto multiply = [&](int row, int num_rows, int64_t vectors) __attribute__((always_inline)) {
         v.a = reinterpret_cast<const typename D::A*>(at_.scores) + row * v.lda + from;
         v.c = acc + row * width + v.dim;
