@@ -23,7 +23,7 @@ run() {
   shift
   python3 "$bench/runner.py" --peers "${PEERS:-ov,vllm}" --extra "attnrt=$program -q bench --serve ${SERVE:-}" \
     --threads ${THREADS:-1 2} --rounds "$rounds" --min-reps 2 --min-time "${MIN_TIME:-0.1}" --max-time 2 --out "$out/$name.json" "$@"
-  python3 "$bench/report.py" "$out/$name.json" | tee "$out/$name.md"
+  python3 "$root/tools/bench/ratios.py" "$out/$name.json" | tee "$out/$name.md"
 }
 
 run grid --dtypes "${DTYPES:-bf16,fp32,fp16}" --cases "${CASES:-all}"
