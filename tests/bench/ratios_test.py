@@ -39,6 +39,14 @@ class Ratios(unittest.TestCase):
         runs = [[result("a", [300]), result("attnrt", [ours])] for ours in (100, 150, 300)]
         self.assertEqual(rows(*runs), ["| prefill | fp32 | 1 | 2.00 | a | 40 GF/s | 27% |"])
 
+    def test_a_peer_that_missed_a_run_is_left_out(self):
+        runs = [[result("a", [300]), result("b", [400]), result("attnrt", [100])],
+                [result("b", [400]), result("attnrt", [100])]]
+        self.assertEqual(rows(*runs), ["| prefill | fp32 | 1 | 4.00 | b | 60 GF/s | 40% |"])
+        runs[0].pop()  # the rounds of a and of ours now lie in different runs
+        runs[1].pop(0)
+        self.assertEqual(rows(*runs), [])
+
     def test_wrong_or_missing_answers_are_no_peers(self):
         wrong = result("a", [1], wrong=True)
         refused = {"peer": "b", "case": "prefill", "dtype": "fp32", "threads": 1, "error": "no"}

@@ -25,21 +25,24 @@ def limit(roofs, decode, dtype, threads):
 
 
 def joined(runs):
-    """(peer, case, dtype, threads): its right rounds in ms, those that every peer of a run has."""
+    """(case, dtype, threads): each peer's rounds in ms, of runs that have our right answer, as many as all have there."""
     rounds = {}
     for run in runs:
-        right = [r for r in run["results"] if r.get("ms_rounds") and not r.get("wrong")]
-        for r in right:
-            key = (r["case"], r["dtype"], r["threads"])
-            count = min(len(o["ms_rounds"]) for o in right if (o["case"], o["dtype"], o["threads"]) == key)
-            rounds.setdefault(key, {}).setdefault(r["peer"], []).extend(r["ms_rounds"][:count])
+        right = {}
+        for r in run["results"]:
+            if r.get("ms_rounds") and not r.get("wrong"):
+                right.setdefault((r["case"], r["dtype"], r["threads"]), {})[r["peer"]] = r["ms_rounds"]
+        for key, peers in right.items():
+            count = min(map(len, peers.values()))
+            for peer, ms in peers.items() if OURS in peers else ():
+                rounds.setdefault(key, {}).setdefault(peer, []).extend(ms[:count])
     return rounds
 
 
 def row(key, peers, case, roofs):
-    """A line of the table, None where we or all peers have no right answer in as many rounds."""
-    ours = peers.get(OURS)
-    others = {name: ms for name, ms in peers.items() if name != OURS and ours and len(ms) == len(ours)}
+    """A line of the table, None where no peer answered in all rounds that we did."""
+    ours = peers[OURS]
+    others = {name: ms for name, ms in peers.items() if name != OURS and len(ms) == len(ours)}
     if not others:
         return None
     best = min(others, key=lambda name: statistics.median(others[name]))
