@@ -25,7 +25,7 @@ def limit(roofs, decode, dtype, threads):
 
 
 def joined(runs):
-    """(case, dtype, threads): each peer's rounds in ms, of runs that have our right answer, as many as all have there."""
+    """(case, dtype, threads): each peer's rounds in ms, of runs with our right answer, as many as all have there."""
     rounds = {}
     for run in runs:
         right = {}
