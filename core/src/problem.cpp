@@ -19,7 +19,7 @@ attnrt_problem default_problem(const Device& device) {
   p.q_dtype = p.kv_dtype = p.out_dtype = ATTNRT_BF16;
   p.num_heads = 32;
   p.num_kv_heads = 8;
-  p.head_size_qk = p.head_size_v = 128;
+  p.head_size_qk = 128;  // head_size_v follows
   p.window_left = p.window_right = -1;
   p.causal = ATTNRT_CAUSAL_ALWAYS;
   p.provides = ATTNRT_HOST_LENGTHS | ATTNRT_HOST_LENGTHS_UPPER_BOUND;
@@ -29,11 +29,14 @@ attnrt_problem default_problem(const Device& device) {
 
 namespace {
 
+bool is_encoder(const attnrt_problem& p) {
+  return p.attn_type == ATTNRT_ATTN_ENCODER || p.attn_type == ATTNRT_ATTN_ENCODER_ONLY;
+}
+
 uint32_t usual_layouts(const attnrt_problem& p) {
   constexpr uint32_t paged = ATTNRT_KV_NHD | ATTNRT_KV_HND | ATTNRT_KV_PACKED | ATTNRT_KV_XPACKED | ATTNRT_KV_NATIVE;
   if (p.family == ATTNRT_FAMILY_MLA) return ATTNRT_KV_MLA_LATENT | ATTNRT_KV_FP8_DS_MLA | ATTNRT_KV_NATIVE;
-  if (is_mla_prefill(p) || p.attn_type == ATTNRT_ATTN_ENCODER || p.attn_type == ATTNRT_ATTN_ENCODER_ONLY)
-    return ATTNRT_KV_CONTIGUOUS;
+  if (is_mla_prefill(p) || is_encoder(p)) return ATTNRT_KV_CONTIGUOUS;
   return paged;
 }
 
@@ -45,6 +48,12 @@ struct SentenceSink {
 }  // namespace
 
 Result<attnrt_problem> complete(attnrt_problem p) {
+  // Of latent attention there is no encoder at all, which selection says with its reasons.
+  if (is_encoder(p) && p.family == ATTNRT_FAMILY_STANDARD && p.causal == ATTNRT_CAUSAL_ALWAYS)
+    return invalid(std::string("problem: attn_type is ") + name_of(words::attn_types, p.attn_type) +
+                   " and causal is always, wanted causal never: a token of an encoder sees all others");
+  if (p.head_size_v == 0)
+    p.head_size_v = p.family == ATTNRT_FAMILY_MLA ? p.mla_kv_lora : is_mla_prefill(p) ? p.mla_v : p.head_size_qk;
   if (p.causal == ATTNRT_CAUSAL_ALWAYS) p.features |= ATTNRT_FEATURE_CAUSAL;
   if (p.causal == ATTNRT_CAUSAL_NEVER) p.features |= ATTNRT_FEATURE_NON_CAUSAL;
   if (p.causal == ATTNRT_CAUSAL_PER_REQUEST) p.features |= ATTNRT_FEATURE_CAUSAL_PER_REQUEST;
@@ -89,7 +98,7 @@ std::string describe(const attnrt_problem& p) {
   std::string out = name_of(words::devices, static_cast<uint64_t>(p.device_type));
   if (!arch.empty()) out += " (" + arch + ")";
   out += " with head_size=" + std::to_string(p.head_size_qk);
-  if (p.head_size_v != p.head_size_qk) out += ", head_size_v=" + std::to_string(p.head_size_v);
+  if (p.head_size_v && p.head_size_v != p.head_size_qk) out += ", head_size_v=" + std::to_string(p.head_size_v);
   out += std::string(", dtype=") + name_of(words::dtypes, p.q_dtype);
   out += std::string(", kv_cache_dtype=") + (p.kv_dtype == p.q_dtype ? "auto" : name_of(words::dtypes, p.kv_dtype));
   out += ", block_size=" + (p.block_size ? std::to_string(p.block_size) : std::string("any"));

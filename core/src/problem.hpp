@@ -8,11 +8,13 @@
 
 namespace attnrt::core {
 
-/// A causal decoder on a paged cache, mixed phase, bf16, 32 query and 8 KV heads of 128, on this device.
+/// A causal decoder on a paged cache, mixed phase, bf16, 32 query and 8 KV heads of 128 (head_size_v 0: as
+/// head_size_qk), on this device.
 attnrt_problem default_problem(const Device& device);
 
-/// The problem as the checks want it: feature bits that follow from fields added, kv_layouts 0 replaced by what the
-/// family and attention type can use. Error: inconsistent in itself.
+/// The problem as the checks want it: feature bits that follow from fields added, head_size_v 0 replaced by
+/// head_size_qk (MLA: by its own), kv_layouts 0 by what the family and attention type can use. Error: inconsistent in
+/// itself.
 Result<attnrt_problem> complete(attnrt_problem problem);
 
 /// Nothing to run: a model without attention layers (num_heads 0).

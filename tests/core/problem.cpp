@@ -71,11 +71,29 @@ TEST_CASE("feature bits and layouts follow from fields") {
   CHECK(complete(p)->decode_query_len == 1);
   for (const uint32_t type : {ATTNRT_ATTN_ENCODER, ATTNRT_ATTN_ENCODER_ONLY}) {
     p.attn_type = type;
+    p.causal = ATTNRT_CAUSAL_NEVER;
+    CHECK(complete(p)->kv_layouts == ATTNRT_KV_CONTIGUOUS);
+    p.causal = ATTNRT_CAUSAL_PER_REQUEST;
     CHECK(complete(p)->kv_layouts == ATTNRT_KV_CONTIGUOUS);
   }
   p.kv_layouts = ATTNRT_KV_HND;
   CHECK(complete(p)->kv_layouts == ATTNRT_KV_HND);
   CHECK((complete(latent())->kv_layouts & (ATTNRT_KV_MLA_LATENT | ATTNRT_KV_NHD)) == ATTNRT_KV_MLA_LATENT);
+}
+
+TEST_CASE("head_size_v follows where it is 0") {
+  attnrt_problem p = on_cpu();
+  p.head_size_qk = 80;  // and nothing else
+  CHECK(complete(p)->head_size_v == 80);
+  CHECK_FALSE(complete(p)->features & ATTNRT_FEATURE_DIFF_KV);
+  p.head_size_v = 64;
+  CHECK(complete(p)->head_size_v == 64);
+  p = latent();
+  p.head_size_v = 0;
+  CHECK(complete(p)->head_size_v == 512);
+  p = mla_prefill_half(latent());
+  p.head_size_v = 0;
+  CHECK(complete(p)->head_size_v == 128);
 }
 
 TEST_CASE("a problem at odds with itself has its sentence") {
@@ -107,6 +125,9 @@ TEST_CASE("a problem at odds with itself has its sentence") {
       {[](auto& p) { p.causal = 3; }, "causal is 3, wanted 0 to 2"},
       {[](auto& p) { p.determinism = 4; }, "determinism is 4"},
       {[](auto& p) { p.graph_level = 4; }, "graph_level is 4"},
+      {[](auto& p) { p.attn_type = ATTNRT_ATTN_ENCODER_ONLY; },
+       "attn_type is encoder_only and causal is always, wanted causal never: a token of an encoder sees all others"},
+      {[](auto& p) { p.attn_type = ATTNRT_ATTN_ENCODER; }, "attn_type is encoder and causal is always"},
       {[](auto& p) { p.softcap = -1; }, "softcap is -1, wanted 0 (off) or a positive number"},
       {[](auto& p) { p.softcap = NAN; }, "softcap is"},
       {[](auto& p) { p.softcap = inf; }, "softcap is inf"},
