@@ -117,12 +117,21 @@ Outcome Op::workspace(const attnrt_limits* limits, attnrt_workspace* sizes) cons
   return outcome(variant().workspace(kernel_, &own, sizes, said.sink()), said);
 }
 
+bool Op::holds_blocks(const sdk::Diag& diag, const attnrt_tensor* k_cache) const {
+  if (!(problem().kv_layouts & ATTNRT_KV_NATIVE)) return true;
+  const uint64_t bytes = static_cast<uint64_t>(k_cache->shape[1]) * k_cache->dtype.bits / 8;
+  if (bytes == choice_->kv_layout.block_bytes) return true;
+  return diag.fail(sdk::say("k_cache has blocks of ", bytes, " bytes, wanted the ", choice_->kv_layout.block_bytes,
+                            " of kv_layout"));
+}
+
 Outcome Op::write_kv(const attnrt_write_args* args, attnrt_stream stream) const {
   if (Outcome dead = alive(); dead.status) return dead;
   if (!variant().write_kv) return missing_entry(*this, "write_kv");
   Said said;
   attnrt_write_args own;
-  if (!sdk::accept(said.diag(), "write_args", args, own) || !sdk::check_write(said.diag(), problem(), own))
+  if (!sdk::accept(said.diag(), "write_args", args, own) || !sdk::check_write(said.diag(), problem(), own) ||
+      !holds_blocks(said.diag(), own.k_cache))
     return said.error(ATTNRT_INVALID);
   return outcome(variant().write_kv(kernel_, &own, stream, said.sink()), said);
 }
@@ -132,7 +141,8 @@ Outcome Op::gather_kv(const attnrt_gather_args* args, attnrt_stream stream) cons
   if (!variant().gather_kv) return missing_entry(*this, "gather_kv");
   Said said;
   attnrt_gather_args own;
-  if (!sdk::accept(said.diag(), "gather_args", args, own) || !sdk::check_gather(said.diag(), problem(), own))
+  if (!sdk::accept(said.diag(), "gather_args", args, own) || !sdk::check_gather(said.diag(), problem(), own) ||
+      !holds_blocks(said.diag(), own.k_cache))
     return said.error(ATTNRT_INVALID);
   return outcome(variant().gather_kv(kernel_, &own, stream, said.sink()), said);
 }
@@ -217,7 +227,8 @@ Outcome Plan::run(const attnrt_run_args* args, attnrt_stream stream) const {
   Said said;
   attnrt_run_args own;
   if (!sdk::accept(said.diag(), "run_args", args, own) ||
-      !sdk::check_run(said.diag(), op_->problem(), limits_, shape_, own))
+      !sdk::check_run(said.diag(), op_->problem(), limits_, shape_, own) ||
+      !op_->holds_blocks(said.diag(), own.k_cache))
     return said.error(ATTNRT_INVALID);
   return outcome(op_->variant().run(kernel_, &own, stream, said.sink()), said);
 }

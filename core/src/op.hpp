@@ -43,6 +43,8 @@ class Op {
   Outcome write_kv(const attnrt_write_args* args, attnrt_stream stream) const;
   Outcome gather_kv(const attnrt_gather_args* args, attnrt_stream stream) const;
   Outcome merge_states(const attnrt_merge_args* args, attnrt_stream stream) const;
+  /// Are the blocks of a native cache as large as kv_layout tells? Only the plugin can read them. True for all others.
+  bool holds_blocks(const sdk::Diag& diag, const attnrt_tensor* k_cache) const;
   /// FAILED where this process is a fork of the one that created the op.
   Outcome alive() const;
 
