@@ -284,6 +284,7 @@ attnrt_status attnrt_op_create(attnrt_runtime* runtime, const attnrt_choice* cho
 }
 void attnrt_op_free(attnrt_op* op) { delete op; }
 
+const attnrt_problem* attnrt_op_problem(const attnrt_op* op) { return op ? &op->op->problem() : nullptr; }
 attnrt_status attnrt_op_kv_layout(const attnrt_op* op, attnrt_kv_layout* layout) {
   return guarded([&] { return op ? op->op->kv_layout(layout) : null_argument("kv_layout: op"); });
 }
@@ -304,7 +305,7 @@ void attnrt_plan_free(attnrt_plan* plan) { delete plan; }
 attnrt_status attnrt_plan_update(attnrt_plan* plan, const attnrt_batch* batch, attnrt_stream stream) {
   return guarded([&] { return plan ? plan->plan->update(batch, stream) : null_argument("plan_update: plan"); });
 }
-attnrt_status attnrt_run(attnrt_plan* plan, const attnrt_run_args* args, attnrt_stream stream) {
+attnrt_status attnrt_run(const attnrt_plan* plan, const attnrt_run_args* args, attnrt_stream stream) {
   return guarded([&] { return plan ? plan->plan->run(args, stream) : null_argument("run: plan"); });
 }
 attnrt_status attnrt_write_kv(const attnrt_op* op, const attnrt_write_args* args, attnrt_stream stream) {

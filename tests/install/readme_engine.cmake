@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The engine that README.md shows, word for word: cut out behind its mark, built against the installed package, run.
+# The engine that README.md shows, word for word (cut out behind its mark), and the examples: built against the installed
+# package, run.
 cmake_minimum_required(VERSION 3.22)
 
 function(must)
@@ -28,6 +29,8 @@ string(SUBSTRING "${text}" 0 ${end} engine)
 file(REMOVE_RECURSE ${WORK})
 file(COPY ${CONSUMER}/ DESTINATION ${WORK}/engine)
 file(WRITE ${WORK}/engine/engine.cpp "${engine}")
+file(GLOB examples ${EXAMPLES}/*.cpp)
+file(COPY ${examples} DESTINATION ${WORK}/engine)
 
 must(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
 must(${CMAKE_COMMAND} -G Ninja -S ${WORK}/engine -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/prefix
@@ -36,9 +39,13 @@ must(${CMAKE_COMMAND} --build ${WORK}/build)
 
 unset(ENV{ATTNRT_PLUGIN_PATH})
 must(${WORK}/build/engine)
-if(NOT out MATCHES "[0-9]")
-  message(FATAL_ERROR "the engine printed no number:\n${out}")
+if(NOT out MATCHES "out\\[0\\] = 0\\.1")
+  message(FATAL_ERROR "the engine attends to values of 0.1 and printed another number:\n${out}")
 endif()
+foreach(example IN LISTS examples)
+  cmake_path(GET example STEM name)
+  must(${WORK}/build/${name})
+endforeach()
 must(${WORK}/prefix/bin/attnrt list)
 if(NOT out MATCHES "CPU_ATTN")
   message(FATAL_ERROR "the installed program does not find the installed plugins:\n${out}")

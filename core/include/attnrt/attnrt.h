@@ -104,13 +104,14 @@ ATTNRT_EXPORT const attnrt_executor* attnrt_default_executor(attnrt_runtime* run
 /* ---- selection -------------------------------------------------------------------------------------------- */
 
 /* Fills a problem with defaults for a device: a causal decoder on a paged cache, mixed phase, bf16, 32 query and 8 KV
- * heads of 128, no limit on layout or block size, exact host lengths provided. `device` is "cpu", "cpu:avx2", "cuda:0"
+ * heads of 128, no limit on layout or block size, exact host lengths provided. head_size_v is 0, which follows
+ * head_size_qk (the latent of MLA follows kv_lora). `device` is "cpu", "cpu:avx2", "cuda:0"
  * (that real device), "cuda:9.0" or "rocm:gfx942" (hardware that need not be here); NULL = this machine's first CUDA
  * device, else ROCm, else its CPU. */
 ATTNRT_EXPORT attnrt_status attnrt_problem_init(attnrt_runtime* runtime, const char* device, attnrt_problem* problem);
 
 /* Chooses a backend. Bits in problem.features that follow from other fields (window, softcap, causal, ...) are added;
- * kv_layouts 0 means any, block_size 0 not fixed. MLA with phase mixed chooses decode and prefill together; phase
+ * kv_layouts 0 means any, block_size 0 not fixed. The attention types encoder and encoder_only are never causal. MLA with phase mixed chooses decode and prefill together; phase
  * PREFILL | DECODE does so for a standard problem, with one cache that both use, or an error that says why there is
  * none. UNSUPPORTED: nothing valid; *choice is then a choice without a winner that can be explained. INVALID: a broken
  * problem or override, *choice is NULL. */
@@ -136,6 +137,8 @@ ATTNRT_EXPORT const char* attnrt_choice_json(const attnrt_choice* choice);
 ATTNRT_EXPORT attnrt_status attnrt_op_create(attnrt_runtime* runtime, const attnrt_choice* choice, attnrt_op** op);
 /* [one thread per op] Plans must be freed first. */
 ATTNRT_EXPORT void attnrt_op_free(attnrt_op* op);
+/* The problem that the op was created for: one KV layout, the kernel's block size. Owned by the op; NULL for NULL. */
+ATTNRT_EXPORT const attnrt_problem* attnrt_op_problem(const attnrt_op* op);
 /* INVALID where the op has no cache. */
 ATTNRT_EXPORT attnrt_status attnrt_op_kv_layout(const attnrt_op* op, attnrt_kv_layout* layout);
 ATTNRT_EXPORT attnrt_status attnrt_op_workspace(const attnrt_op* op, const attnrt_limits* limits,
@@ -147,10 +150,13 @@ ATTNRT_EXPORT attnrt_status attnrt_op_workspace(const attnrt_op* op, const attnr
 ATTNRT_EXPORT attnrt_status attnrt_plan_create(const attnrt_op* op, const attnrt_limits* limits,
                                                const attnrt_memory* memory, attnrt_plan** plan);
 ATTNRT_EXPORT void attnrt_plan_free(attnrt_plan* plan); /* [one thread per plan] */
-/* [one thread per plan] Each step. INVALID leaves the plan without a batch. */
+/* [one thread per plan] Each step. INVALID leaves the plan without a batch. The struct is copied; the arrays that it
+ * points to, device and host copies alike, are read by this call and by every run up to the next update, so they must
+ * live and stay unchanged until the last of these runs has finished (on a device: until the stream has). */
 ATTNRT_EXPORT attnrt_status attnrt_plan_update(attnrt_plan* plan, const attnrt_batch* batch, attnrt_stream stream);
-/* [one thread per plan] Each layer. */
-ATTNRT_EXPORT attnrt_status attnrt_run(attnrt_plan* plan, const attnrt_run_args* args, attnrt_stream stream);
+/* [one thread per plan] Each layer. INVALID: no update that succeeded, or operands at odds with the problem. The structs
+ * of the call need not outlive it; what their tensors point to must hold until the stream has finished. */
+ATTNRT_EXPORT attnrt_status attnrt_run(const attnrt_plan* plan, const attnrt_run_args* args, attnrt_stream stream);
 
 /* Each layer, before run. */
 ATTNRT_EXPORT attnrt_status attnrt_write_kv(const attnrt_op* op, const attnrt_write_args* args, attnrt_stream stream);

@@ -2,95 +2,32 @@
 //
 // attnrt/runtime.hpp: the C API of attnrt.h as C++ objects. Header-only, C++17. Every failure is thrown as
 // attnrt::Error in the engine's own code; nothing is thrown across the library's boundary.
+//
+//   Runtime -> Problem -> Choice -> Op (once a layer shape) -> KvCache (one a layer), Plan and Batch (one a step in
+//   flight) -> each step: Batch::add, Plan::update -> each layer: Op::write, Plan::run
 #ifndef ATTNRT_RUNTIME_HPP
 #define ATTNRT_RUNTIME_HPP
-#include <algorithm>
-#include <array>
 #include <cstdint>
 #include <functional>
-#include <initializer_list>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <utility>
-#include <vector>
 
+#include "attnrt/args.hpp"
 #include "attnrt/attnrt.h"
+#include "attnrt/batch.hpp"
+#include "attnrt/error.hpp"
+#include "attnrt/kv_cache.hpp"
+#include "attnrt/limits.hpp"
+#include "attnrt/problem.hpp"
+#include "attnrt/tensor.hpp"
 
 namespace attnrt {
-
-/// A failed call: its status and sentence.
-class Error : public std::runtime_error {
- public:
-  Error(attnrt_status status, const std::string& text) : std::runtime_error(text), status_(status) {}
-  attnrt_status status() const noexcept { return status_; }
-
- private:
-  attnrt_status status_;
-};
-
-inline void check(attnrt_status status) {
-  if (status != ATTNRT_OK) throw Error(status, attnrt_last_error());
-}
-
-/// A struct of the API with struct_size set and all else 0.
-template <class T>
-T sized() {
-  T value{};
-  value.struct_size = sizeof(T);
-  return value;
-}
-
-/// A DLPack dtype for each C++ element type that has one; others use the explicit constructor of Tensor.
-template <class T>
-struct DtypeOf;
-template <>
-struct DtypeOf<float> { static constexpr attnrt_dtype value{2, 32, 1}; };
-template <>
-struct DtypeOf<int64_t> { static constexpr attnrt_dtype value{0, 64, 1}; };
-template <>
-struct DtypeOf<int32_t> { static constexpr attnrt_dtype value{0, 32, 1}; };
-
-/// A view on host memory with its own shape and strides. Cheap to copy; does not own the data.
-class Tensor {
- public:
-  Tensor() = default;
-  /// Strides empty: row-major and dense.
-  Tensor(const void* data, attnrt_dtype dtype, std::initializer_list<int64_t> shape,
-         std::initializer_list<int64_t> strides = {}) {
-    if (shape.size() > 8 || (strides.size() && strides.size() != shape.size()))
-      throw Error(ATTNRT_INVALID, "a tensor has at most 8 dimensions and a stride for each");
-    std::copy(shape.begin(), shape.end(), shape_.begin());
-    int64_t step = 1;
-    for (std::size_t i = shape.size(); i-- > 0; step *= shape_[i]) strides_[i] = step;
-    std::copy(strides.begin(), strides.end(), strides_.begin());
-    tensor_.data = const_cast<void*>(data);
-    tensor_.device = {ATTNRT_DEVICE_CPU, 0};
-    tensor_.ndim = static_cast<int32_t>(shape.size());
-    tensor_.dtype = dtype;
-  }
-  template <class T>
-  Tensor(T* data, std::initializer_list<int64_t> shape)
-      : Tensor(static_cast<const void*>(data), DtypeOf<std::remove_const_t<T>>::value, shape) {}
-
-  /// The ABI's form; valid while this object stays where it is.
-  const attnrt_tensor* get() const noexcept {
-    tensor_.shape = const_cast<int64_t*>(shape_.data());
-    tensor_.strides = const_cast<int64_t*>(strides_.data());
-    return &tensor_;
-  }
-
- private:
-  std::array<int64_t, 8> shape_{}, strides_{};
-  mutable attnrt_tensor tensor_{};
-};
 
 namespace detail {
 struct Free {
   void operator()(attnrt_runtime* p) const noexcept { attnrt_close(p); }
-  void operator()(attnrt_choice* p) const noexcept { attnrt_choice_free(p); }
-  void operator()(attnrt_op* p) const noexcept { attnrt_op_free(p); }
   void operator()(attnrt_plan* p) const noexcept { attnrt_plan_free(p); }
   void operator()(attnrt_text* p) const noexcept { attnrt_text_free(p); }
 };
@@ -108,48 +45,87 @@ struct Options {
   std::function<void(int32_t level, const char* text)> log;
 };
 
-/// The result of a selection. A choice without a winner is empty: `if (!choice) puts(choice.explain());`
+/// The result of a selection; immutable, copies share it. A choice without a winner is empty:
+/// `if (!choice) puts(choice.explain());` [thread-safe]
 class Choice {
  public:
-  explicit Choice(attnrt_choice* choice) : choice_(choice) {}
-  explicit operator bool() const noexcept { return attnrt_choice_backend(choice_.get()) != nullptr; }
-  std::string backend() const { return text(attnrt_choice_backend(choice_.get())); }
-  std::string variant() const { return text(attnrt_choice_variant(choice_.get())); }
-  const attnrt_problem& problem() const noexcept { return *attnrt_choice_problem(choice_.get()); }
-  const char* explain() const noexcept { return attnrt_choice_explain(choice_.get()); }
-  const char* json() const noexcept { return attnrt_choice_json(choice_.get()); }
+  explicit Choice(attnrt_choice* choice) : choice_(choice, attnrt_choice_free) {}
+  explicit operator bool() const noexcept { return attnrt_choice_backend(get()) != nullptr; }
+  /// "CPU_ATTN"; "" without a winner.
+  std::string backend() const { return text(attnrt_choice_backend(get())); }
+  std::string variant() const { return text(attnrt_choice_variant(get())); }
+  /// With everything settled: one KV layout, the kernel's block size. Throws INVALID where the choice is that of a
+  /// missing prefill half.
+  const attnrt_problem& problem() const {
+    if (const attnrt_problem* p = attnrt_choice_problem(get())) return *p;
+    throw Error(ATTNRT_INVALID, "choice: there is no prefill half, wanted a problem with both phases");
+  }
+  /// The prefill half where both phases were asked for (MLA with phase mixed, PREFILL | DECODE): Runtime::op takes it
+  /// like any choice. Else an empty one. It keeps what it needs of this choice alive.
+  Choice prefill() const { return Choice({choice_, attnrt_choice_prefill(get())}); }
+  const char* explain() const noexcept { return attnrt_choice_explain(get()); }
+  const char* json() const noexcept { return attnrt_choice_json(get()); }
   const attnrt_choice* get() const noexcept { return choice_.get(); }
 
  private:
+  explicit Choice(std::shared_ptr<const attnrt_choice> choice) : choice_(std::move(choice)) {}
   static std::string text(const char* s) { return s ? s : ""; }
-  detail::Handle<attnrt_choice> choice_;
+  std::shared_ptr<const attnrt_choice> choice_;
 };
 
-/// One batch in flight; see attnrt_plan. Must not outlive its Op.
+/// Persistent state of one batch in flight; see attnrt_plan. It keeps its op alive. [one thread per plan]
 class Plan {
  public:
-  explicit Plan(attnrt_plan* plan) : plan_(plan) {}
+  /// `usual_scale`: of runs that name none. `op` is kept until the plan is gone.
+  explicit Plan(attnrt_plan* plan, float usual_scale = 0, std::shared_ptr<const attnrt_op> op = nullptr)
+      : op_(std::move(op)), plan_(plan), usual_scale_(usual_scale) {}
+
+  /// Each step. The batch's arrays stay alive and unchanged until the last run of the step has finished; an
+  /// attnrt_batch itself is copied.
+  void update(const Batch& batch, attnrt_stream stream = nullptr) { update(batch.view(), stream); }
+  void update(Batch&& batch, attnrt_stream stream = nullptr) = delete;
   void update(const attnrt_batch& batch, attnrt_stream stream = nullptr) {
     check(attnrt_plan_update(plan_.get(), &batch, stream));
   }
-  void run(const attnrt_run_args& args, attnrt_stream stream = nullptr) {
+
+  /// Each layer, over its cache: q [T, Hq, Dqk], out [T, Hq, Dv] (written).
+  void run(const Tensor& q, const KvCache& cache, const Tensor& out, attnrt_stream stream = nullptr) const {
+    run(RunArgs(q, cache, out), stream);
+  }
+  /// Each layer, without a cache: k [S, Hkv, Dqk], v [S, Hkv, Dv].
+  void run(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out, attnrt_stream stream = nullptr) const {
+    run(RunArgs(q, k, v, out), stream);
+  }
+  /// Each layer, with any operands.
+  void run(const RunArgs& args, attnrt_stream stream = nullptr) const { run(args.view(usual_scale_), stream); }
+  void run(const attnrt_run_args& args, attnrt_stream stream = nullptr) const {
     check(attnrt_run(plan_.get(), &args, stream));
   }
 
  private:
+  std::shared_ptr<const attnrt_op> op_;  // outlives the plan: declared first
   detail::Handle<attnrt_plan> plan_;
+  float usual_scale_;
 };
 
-/// A variant created for one layer shape; see attnrt_op.
+/// A variant created for one layer shape; see attnrt_op. Copies share it, plans keep it. [thread-safe]
 class Op {
  public:
   /// `keep` lives as long as the op: the log callback that a kernel may still call.
-  explicit Op(attnrt_op* op, std::shared_ptr<const void> keep = nullptr) : keep_(std::move(keep)), op_(op) {}
+  explicit Op(attnrt_op* op, std::shared_ptr<const void> keep = nullptr)
+      : op_(op, [keep = std::move(keep)](attnrt_op* p) { attnrt_op_free(p); }) {}
+  /// The problem that it was created for.
+  const attnrt_problem& problem() const noexcept { return *attnrt_op_problem(op_.get()); }
+  /// Throws INVALID where the op has no cache.
   attnrt_kv_layout kv_layout() const {
     auto layout = sized<attnrt_kv_layout>();
     check(attnrt_op_kv_layout(op_.get(), &layout));
     return layout;
   }
+  /// A cache of `num_blocks` blocks for one layer, in host memory. Throws as kv_layout and KvCache do.
+  KvCache make_cache(int64_t num_blocks) const { return KvCache(problem(), kv_layout(), num_blocks); }
+  /// A batch for plans of this op with these limits.
+  Batch make_batch(const attnrt_limits& limits) const { return Batch(problem(), limits); }
   attnrt_workspace workspace(const attnrt_limits& limits) const {
     auto sizes = sized<attnrt_workspace>();
     check(attnrt_op_workspace(op_.get(), &limits, &sizes));
@@ -159,8 +135,15 @@ class Op {
   Plan plan(const attnrt_limits& limits, const attnrt_memory* memory = nullptr) const {
     attnrt_plan* plan = nullptr;
     check(attnrt_plan_create(op_.get(), &limits, memory, &plan));
-    return Plan(plan);
+    return Plan(plan, usual_scale(problem()), op_);
   }
+  /// Each layer, before run: new keys k [N, Hkv, Dqk] and values v [N, Hkv, Dv] go to their slots (int64 [N], see
+  /// Batch::slots). MLA: k the latent [N, 1, kv_lora], v the rope part [N, 1, rope].
+  void write(const Tensor& k, const Tensor& v, const Tensor& slots, KvCache& cache,
+             attnrt_stream stream = nullptr) const {
+    write(WriteArgs(k, v, slots, cache), stream);
+  }
+  void write(const WriteArgs& args, attnrt_stream stream = nullptr) const { write_kv(args.view(), stream); }
   void write_kv(const attnrt_write_args& args, attnrt_stream stream = nullptr) const {
     check(attnrt_write_kv(op_.get(), &args, stream));
   }
@@ -172,8 +155,7 @@ class Op {
   }
 
  private:
-  std::shared_ptr<const void> keep_;
-  detail::Handle<attnrt_op> op_;
+  std::shared_ptr<attnrt_op> op_;
 };
 
 /// Plugins, priority table and overrides of one engine; see attnrt_runtime.
@@ -203,6 +185,38 @@ class Runtime {
   attnrt_problem problem(const char* device = nullptr) const {
     auto p = sized<attnrt_problem>();
     check(attnrt_problem_init(runtime_.get(), device, &p));
+    return p;
+  }
+  /// A causal decoder over a paged cache, prefill and decode in one batch: q, cache and output in `dtype`
+  /// (ATTNRT_BF16 ...). `device` as in attnrt_problem_init.
+  Problem decoder(uint32_t num_heads, uint32_t num_kv_heads, uint32_t head_size, uint32_t dtype,
+                  const char* device = nullptr) const {
+    Problem p(problem(device));
+    p.q_dtype = p.kv_dtype = p.out_dtype = dtype;
+    p.num_heads = num_heads;
+    p.num_kv_heads = num_kv_heads;
+    p.head_size_qk = p.head_size_v = head_size;
+    return p;
+  }
+  /// A model like BERT: every token sees all tokens of its request, keys and values are given to run without a cache.
+  Problem encoder(uint32_t num_heads, uint32_t num_kv_heads, uint32_t head_size, uint32_t dtype,
+                  const char* device = nullptr) const {
+    Problem p = decoder(num_heads, num_kv_heads, head_size, dtype, device);
+    p.attn_type = ATTNRT_ATTN_ENCODER_ONLY;
+    p.phase = ATTNRT_PHASE_PREFILL;
+    p.causal = ATTNRT_CAUSAL_NEVER;
+    p.kv_layouts = ATTNRT_KV_CONTIGUOUS;
+    return p;
+  }
+  /// Multi-head latent attention over a cache of latents. The choice is a pair: itself for decode, prefill() for the
+  /// uncompressed half.
+  Problem mla(uint32_t num_heads, uint32_t dtype, const char* device = nullptr, const MlaSizes& sizes = {}) const {
+    Problem p = decoder(num_heads, 1, sizes.kv_lora + sizes.rope, dtype, device);
+    p.family = ATTNRT_FAMILY_MLA;
+    p.head_size_v = p.mla_kv_lora = sizes.kv_lora;
+    p.mla_nope = sizes.nope;
+    p.mla_rope = sizes.rope;
+    p.mla_v = sizes.v;
     return p;
   }
   /// Throws on a broken problem or override; returns a choice without a winner where nothing is valid.
