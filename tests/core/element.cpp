@@ -74,7 +74,7 @@ TEST_CASE("each element type is that of the ABI") {
   CHECK(dtype<attnrt::fp8_e4m3fnuz>() == ATTNRT_FP8_E4M3FNUZ);
   CHECK(dtype<attnrt::fp8_e5m2>() == ATTNRT_FP8_E5M2);
   CHECK(dtype<int8_t>() == ATTNRT_INT8);
-#if defined(__FLT16_MANT_DIG__) && (defined(__clang__) || __GNUC__ >= 13)
+#if defined(__FLT16_MANT_DIG__) && (defined(__clang__) || __GNUC__ >= 13 || (__GNUC__ == 12 && defined(__SSE2__)))
   CHECK(dtype<_Float16>() == ATTNRT_FP16);
 #endif
 #if defined(__BFLT16_MANT_DIG__)

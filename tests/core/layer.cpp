@@ -237,6 +237,55 @@ TEST_CASE("misuse of a layer is a sentence") {
   static_assert(updates<attnrt::Plan, attnrt::Batch&>::value);
 }
 
+TEST_CASE("a cache is read out, and halves of a request's keys are merged") {
+  const attnrt::Runtime rt(only_plugins());
+  const attnrt::Op op = rt.op(rt.select(rt.decoder(kHeads, kKvHeads, kSize, ATTNRT_FP16, "cpu")
+                                            .with_block_size(16)
+                                            .with_causal(ATTNRT_CAUSAL_NEVER)
+                                            .with_lse()));
+  attnrt::KvCache cache = op.make_cache(4);
+  const auto limits = attnrt::Limits(1, 32, 32).with_cache(cache);
+  attnrt::Plan plan = op.plan(limits);
+  attnrt::Batch batch = op.make_batch(limits);
+  Sequence<attnrt::half> s;
+  s.grow(32, 2);
+  batch.add({32, 32, {3, 1}});
+  op.write({s.k, {32, kKvHeads, kSize}}, {s.v, {32, kKvHeads, kSize}}, batch.slots(), cache);
+
+  std::vector<attnrt::half> k(10 * kKvHeads * kSize), v(k.size());
+  attnrt::GatherArgs gather(cache, {k, {10, kKvHeads, kSize}}, {v, {10, kKvHeads, kSize}});
+  const int32_t start = 12, length = 10, rows[] = {0, 10}, table[] = {3, 1};  // keys 12 to 21 lie in both blocks
+  gather.num_seqs = 1, gather.block_table_width = 2;
+  gather.kv_starts = &start, gather.kv_lens = &length, gather.kv_start_loc = rows, gather.block_table = table;
+  op.gather(gather);
+  for (std::size_t i = 0; i < k.size(); ++i) {
+    REQUIRE(k[i].bits == s.k[12 * kKvHeads * kSize + i].bits);
+    REQUIRE(v[i].bits == s.v[12 * kKvHeads * kSize + i].bits);
+  }
+
+  // The last query alone, over each block, then over both.
+  std::vector<attnrt::half> q(s.q.end() - kHeads * kSize, s.q.end()), out(q.size());
+  std::vector<attnrt::half> halves[2]{out, out};
+  std::vector<float> lses[2]{std::vector<float>(kHeads), std::vector<float>(kHeads)}, lse(kHeads);
+  std::vector<attnrt::Partial> partials;
+  for (int32_t half = 0; half < 2; ++half) {
+    batch.clear();
+    batch.add({1, 16, {table[half]}});
+    plan.update(batch);
+    attnrt::RunArgs args({q, {1, kHeads, kSize}}, cache, {halves[half], {1, kHeads, kSize}});
+    args.lse = attnrt::Tensor(lses[half], {1, kHeads});
+    plan.run(args);
+    partials.push_back({args.out, args.lse});
+  }
+  op.merge(partials, {out, {1, kHeads, kSize}}, {lse, {1, kHeads}});
+  CHECK(s.error(out.data(), 31, 32, 1 / std::sqrt(32.0)) < 2e-3);
+  for (std::size_t h = 0; h < kHeads; ++h)
+    CHECK(lse[h] == Approx(std::log(std::exp(double{lses[0][h]}) + std::exp(double{lses[1][h]}))));
+  const std::vector<attnrt::half>& constant = out;
+  CHECK_THAT(refused([&] { op.merge(partials, {constant, {1, kHeads, kSize}}); }), Contains("out is made of const"));
+  CHECK_THAT(refused([&] { op.merge({}, {out, {1, kHeads, kSize}}); }), Contains("merge.num_partials is 0"));
+}
+
 TEST_CASE("a native cache of another op is refused: its blocks are of another size") {
   const attnrt::Runtime rt(only_plugins());
   const auto native = [&rt](uint32_t head_size) {
@@ -258,13 +307,11 @@ TEST_CASE("a native cache of another op is refused: its blocks are of another si
   CHECK_THAT(refused([&] { op.write(kv, kv, batch.slots(), other); }), Contains(sentence));
   CHECK_THAT(refused([&] { plan.run(q, other, o); }), Contains(sentence));
   const int32_t length = 4, starts[] = {0, 4}, block = 1;
-  const attnrt::Tensor pages = other.k();
-  auto gather = attnrt::sized<attnrt_gather_args>();
+  std::vector<float> k_rows(4 * 2 * 64), v_rows(k_rows.size());
+  attnrt::GatherArgs gather(other, {k_rows, {4, 2, 64}}, {v_rows, {4, 2, 64}});
   gather.num_seqs = gather.block_table_width = 1;
-  gather.block_table_stride = 1;
   gather.kv_lens = &length, gather.kv_start_loc = starts, gather.block_table = &block;
-  gather.k_cache = pages.get(), gather.k = kv.get(), gather.v = kv.get();
-  CHECK_THAT(refused([&] { op.gather_kv(gather); }), Contains(sentence));
+  CHECK_THAT(refused([&] { op.gather(gather); }), Contains(sentence));
   op.write(kv, kv, batch.slots(), cache);
   plan.run(q, cache, o);
 }

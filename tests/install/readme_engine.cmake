@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The engine that README.md shows, word for word (cut out behind its mark), and the examples: built against the installed
-# package, run.
+# The engine that README.md shows, word for word (cut out behind its mark), and the installed examples: built against the
+# installed package, run.
 cmake_minimum_required(VERSION 3.22)
 
 function(must)
@@ -29,8 +29,6 @@ string(SUBSTRING "${text}" 0 ${end} engine)
 file(REMOVE_RECURSE ${WORK})
 file(COPY ${CONSUMER}/ DESTINATION ${WORK}/engine)
 file(WRITE ${WORK}/engine/engine.cpp "${engine}")
-file(GLOB examples ${EXAMPLES}/*.cpp)
-file(COPY ${examples} DESTINATION ${WORK}/engine)
 
 must(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
 must(${CMAKE_COMMAND} -G Ninja -S ${WORK}/engine -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/prefix
@@ -42,9 +40,18 @@ must(${WORK}/build/engine)
 if(NOT out MATCHES "out\\[0\\] = 0\\.1")
   message(FATAL_ERROR "the engine attends to values of 0.1 and printed another number:\n${out}")
 endif()
-foreach(example IN LISTS examples)
-  cmake_path(GET example STEM name)
-  must(${WORK}/build/${name})
+
+file(COPY ${WORK}/prefix/share/attnrt/examples DESTINATION ${WORK})
+must(${CMAKE_COMMAND} -G Ninja -S ${WORK}/examples -B ${WORK}/examples/build -DCMAKE_PREFIX_PATH=${WORK}/prefix
+     -DCMAKE_CXX_COMPILER=${COMPILER} "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Wpedantic -Werror")
+must(${CMAKE_COMMAND} --build ${WORK}/examples/build)
+file(GLOB sources ${WORK}/examples/*.cpp)
+if(NOT sources)
+  message(FATAL_ERROR "no example was installed")
+endif()
+foreach(source IN LISTS sources)
+  cmake_path(GET source STEM name)
+  must(${WORK}/examples/build/${name})
 endforeach()
 must(${WORK}/prefix/bin/attnrt list)
 if(NOT out MATCHES "CPU_ATTN")

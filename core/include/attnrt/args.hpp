@@ -72,5 +72,41 @@ struct WriteArgs {
   }
 };
 
+/// The operands of one cache read-out; shapes and dtypes as in attnrt_gather_args. Request r's keys
+/// [kv_starts[r], kv_starts[r] + kv_lens[r]) go to the rows of k and v from kv_start_loc[r] on. The arrays (of the
+/// device that the op is on) live until the call has finished.
+struct GatherArgs {
+  GatherArgs() = default;
+  GatherArgs(const KvCache& cache, const Tensor& key, const Tensor& value)
+      : k_cache(cache.k()), v_cache(cache.v()), k(key), v(value) {}
+
+  Tensor k_cache, v_cache;
+  Tensor k, v;  ///< written
+  Tensor k_scale, v_scale;
+  int32_t num_seqs = 0;
+  const int32_t* kv_starts = nullptr;     ///< [num_seqs], unset: 0
+  const int32_t* kv_lens = nullptr;       ///< [num_seqs]
+  const int32_t* kv_start_loc = nullptr;  ///< [num_seqs + 1]
+  const int32_t* block_table = nullptr;   ///< [num_seqs, block_table_width], rows side by side
+  int32_t block_table_width = 0;
+
+  /// The C form, valid while this object lives. Throws INVALID for an output of const elements.
+  attnrt_gather_args view() const {
+    auto a = sized<attnrt_gather_args>();
+    a.num_seqs = num_seqs;
+    a.kv_starts = kv_starts, a.kv_lens = kv_lens, a.kv_start_loc = kv_start_loc, a.block_table = block_table;
+    a.block_table_width = block_table_width, a.block_table_stride = block_table_width;
+    a.k_cache = k_cache.get(), a.v_cache = v_cache.get();
+    a.k = detail::written("k", k), a.v = detail::written("v", v);
+    a.k_scale = k_scale.get(), a.v_scale = v_scale.get();
+    return a;
+  }
+};
+
+/// One partial result of a merge: out [T, Hq, Dv] in the output's dtype or fp32, lse [T, Hq] fp32.
+struct Partial {
+  Tensor out, lse;
+};
+
 }  // namespace attnrt
 #endif

@@ -109,7 +109,7 @@ ATTNRT_DTYPE_OF_(int64_t, 0, 64);
 ATTNRT_DTYPE_OF_(uint8_t, 1, 8);
 ATTNRT_DTYPE_OF_(bool, 6, 8);
 // The compilers' own types, where there are any; C++23's std::float16_t and std::bfloat16_t are these too.
-#if defined(__FLT16_MANT_DIG__) && (defined(__clang__) || __GNUC__ >= 13)
+#if defined(__FLT16_MANT_DIG__) && (defined(__clang__) || __GNUC__ >= 13 || (__GNUC__ == 12 && defined(__SSE2__)))
 ATTNRT_DTYPE_OF_(_Float16, 2, 16);
 #endif
 #if defined(__BFLT16_MANT_DIG__)

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "attnrt/args.hpp"
 #include "attnrt/attnrt.h"
@@ -147,8 +148,25 @@ class Op {
   void write_kv(const attnrt_write_args& args, attnrt_stream stream = nullptr) const {
     check(attnrt_write_kv(op_.get(), &args, stream));
   }
+  /// Reads the cache out, for chunked MLA prefill and export. Throws UNSUPPORTED where the kernel has no such entry.
+  void gather(const GatherArgs& args, attnrt_stream stream = nullptr) const { gather_kv(args.view(), stream); }
   void gather_kv(const attnrt_gather_args& args, attnrt_stream stream = nullptr) const {
     check(attnrt_gather_kv(op_.get(), &args, stream));
+  }
+  /// Merges partial results over disjoint keys, in order, into out [T, Hq, Dv] and, where it is given, lse [T, Hq].
+  /// Throws UNSUPPORTED where the kernel has no such entry or merges fewer at once.
+  void merge(const std::vector<Partial>& partials, const Tensor& out, const Tensor& lse = {},
+             attnrt_stream stream = nullptr) const {
+    std::vector<const attnrt_tensor*> outs, lses;
+    for (const Partial& partial : partials) outs.push_back(partial.out.get()), lses.push_back(partial.lse.get());
+    auto args = sized<attnrt_merge_args>();
+    args.num_partials = static_cast<int32_t>(partials.size());
+    args.outs = outs.data();
+    args.lses = lses.data();
+    args.out = detail::written("out", out);
+    args.lse = detail::written("lse", lse);
+    args.num_tokens = args.num_merged_tokens = out.size(0);
+    merge_states(args, stream);
   }
   void merge_states(const attnrt_merge_args& args, attnrt_stream stream = nullptr) const {
     check(attnrt_merge_states(op_.get(), &args, stream));
