@@ -207,6 +207,18 @@ TEST_CASE("the log gets each distinct choice once, and what a plugin says") {
   CHECK(count("2 the fixture was asked to create an op") == 1);
 }
 
+TEST_CASE("a log that throws loses its line and nothing else") {
+  attnrt::Options options = only_plugins();
+  int lines = 0;
+  options.log = [&lines](int32_t, const char*) {
+    ++lines;
+    throw std::runtime_error("the disk is full");
+  };
+  const attnrt::Runtime runtime(options);
+  CHECK(chosen(runtime) == "CPU_ATTN");
+  CHECK(lines > 0);
+}
+
 TEST_CASE("a problem's device and size are judged") {
   attnrt::Runtime runtime(only_plugins());
   CHECK_THAT(refused([&] { runtime.problem("tpu"); }), Contains("device is 'tpu', wanted cpu"));

@@ -94,6 +94,7 @@ ATTNRT_EXPORT attnrt_status attnrt_priority(attnrt_runtime* runtime, attnrt_text
 ATTNRT_EXPORT attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const char* variant,
                                           const char* device, const char* result, int32_t passed);
 
+/* The characters, ended by 0, "" for NULL; valid until the text is freed. Freeing NULL does nothing. */
 ATTNRT_EXPORT const char* attnrt_text_data(const attnrt_text* text);
 ATTNRT_EXPORT void attnrt_text_free(attnrt_text* text);
 
@@ -110,13 +111,15 @@ ATTNRT_EXPORT const attnrt_executor* attnrt_default_executor(attnrt_runtime* run
  * device, else ROCm, else its CPU. */
 ATTNRT_EXPORT attnrt_status attnrt_problem_init(attnrt_runtime* runtime, const char* device, attnrt_problem* problem);
 
-/* Chooses a backend. Bits in problem.features that follow from other fields (window, softcap, causal, ...) are added;
- * kv_layouts 0 means any, block_size 0 not fixed. The attention types encoder and encoder_only are never causal. MLA with phase mixed chooses decode and prefill together; phase
- * PREFILL | DECODE does so for a standard problem, with one cache that both use, or an error that says why there is
- * none. UNSUPPORTED: nothing valid; *choice is then a choice without a winner that can be explained. INVALID: a broken
- * problem or override, *choice is NULL. */
+/* Chooses a backend. Bits in problem.features that follow from other fields (window, softcap, causal, ...) are
+ * added; kv_layouts 0 means any, block_size 0 not fixed. The attention types encoder and encoder_only are never
+ * causal. MLA with phase mixed chooses decode and prefill together; phase PREFILL | DECODE does so for a standard
+ * problem, with one cache that both use, or an error that says why there is none. UNSUPPORTED: nothing valid;
+ * *choice is then a choice without a winner that can be explained. INVALID: a broken problem or override, *choice is
+ * NULL. */
 ATTNRT_EXPORT attnrt_status attnrt_select(attnrt_runtime* runtime, const attnrt_problem* problem,
                                           attnrt_choice** choice);
+/* Ops that were made of it live on. Freeing NULL does nothing. */
 ATTNRT_EXPORT void attnrt_choice_free(attnrt_choice* choice);
 
 /* "CPU_ATTN", "portable"; "NO_ATTENTION" and "" where there is nothing to run; NULL without a winner. Owned by the
@@ -133,35 +136,49 @@ ATTNRT_EXPORT const char* attnrt_choice_json(const attnrt_choice* choice);
 
 /* ---- op: once a layer shape -------------------------------------------------------------------------------- */
 
-/* May take long (modules, JIT, tuning). UNSUPPORTED and UNAVAILABLE: another backend may be forced and selected. */
+/* Creates the winner of a choice on the problem's device. May take long (modules, JIT, tuning). The op needs neither
+ * the choice nor the runtime afterwards. INVALID: a choice without a winner. UNSUPPORTED and UNAVAILABLE: another
+ * backend may be forced and selected. */
 ATTNRT_EXPORT attnrt_status attnrt_op_create(attnrt_runtime* runtime, const attnrt_choice* choice, attnrt_op** op);
 /* [one thread per op] Plans must be freed first. */
 ATTNRT_EXPORT void attnrt_op_free(attnrt_op* op);
 /* The problem that the op was created for: one KV layout, the kernel's block size. Owned by the op; NULL for NULL. */
 ATTNRT_EXPORT const attnrt_problem* attnrt_op_problem(const attnrt_op* op);
-/* INVALID where the op has no cache. */
+/* How one layer's cache lies in memory: bytes of a block, alignment, strides. INVALID where the op has no cache. */
 ATTNRT_EXPORT attnrt_status attnrt_op_kv_layout(const attnrt_op* op, attnrt_kv_layout* layout);
+/* The bytes and alignments that a plan with these limits needs. INVALID: limits that are negative or out of range. */
 ATTNRT_EXPORT attnrt_status attnrt_op_workspace(const attnrt_op* op, const attnrt_limits* limits,
                                                 attnrt_workspace* sizes);
 
 /* ---- plan: one a batch in flight ---------------------------------------------------------------------------- */
 
-/* `memory` as `workspace` told; NULL on the CPU: the runtime allocates it. */
+/* `stream` of these calls: on the CPU an attnrt_executor, NULL = the calling thread, and the call has finished when it
+ * returns; on a device its stream, where the call is enqueued. */
+
+/* A plan for batches within `limits`, which are copied. `memory` is as large and aligned as `workspace` told and
+ * stays the plan's until it is freed; NULL on the CPU: the runtime allocates it. The op must outlive the plan.
+ * INVALID: limits or memory at odds with that, NO_MEMORY. */
 ATTNRT_EXPORT attnrt_status attnrt_plan_create(const attnrt_op* op, const attnrt_limits* limits,
                                                const attnrt_memory* memory, attnrt_plan** plan);
-ATTNRT_EXPORT void attnrt_plan_free(attnrt_plan* plan); /* [one thread per plan] */
+/* [one thread per plan] No run of the plan is in flight. */
+ATTNRT_EXPORT void attnrt_plan_free(attnrt_plan* plan);
 /* [one thread per plan] Each step. INVALID leaves the plan without a batch. The struct is copied; the arrays that it
  * points to, device and host copies alike, are read by this call and by every run up to the next update, so they must
  * live and stay unchanged until the last of these runs has finished (on a device: until the stream has). */
 ATTNRT_EXPORT attnrt_status attnrt_plan_update(attnrt_plan* plan, const attnrt_batch* batch, attnrt_stream stream);
-/* [one thread per plan] Each layer. INVALID: no update that succeeded, or operands at odds with the problem. The structs
- * of the call need not outlive it; what their tensors point to must hold until the stream has finished. */
+/* [one thread per plan] Each layer. INVALID: no update that succeeded, or operands at odds with the problem. The
+ * structs of the call need not outlive it; what their tensors point to must hold until the stream has finished. */
 ATTNRT_EXPORT attnrt_status attnrt_run(const attnrt_plan* plan, const attnrt_run_args* args, attnrt_stream stream);
 
-/* Each layer, before run. */
+/* Each layer, before run: new keys and values go to their slots of the cache. Two writes to one slot at once are the
+ * caller's to order. INVALID: operands at odds with the problem, or (CPU) a slot outside the cache; nothing is
+ * written. */
 ATTNRT_EXPORT attnrt_status attnrt_write_kv(const attnrt_op* op, const attnrt_write_args* args, attnrt_stream stream);
-/* UNSUPPORTED where the kernel has no such entry. */
+/* Reads rows of the cache out, for chunked MLA prefill and export. INVALID as for write_kv; UNSUPPORTED where the
+ * kernel has no such entry. */
 ATTNRT_EXPORT attnrt_status attnrt_gather_kv(const attnrt_op* op, const attnrt_gather_args* args, attnrt_stream stream);
+/* Merges partial results over disjoint keys. INVALID as for write_kv; UNSUPPORTED where the kernel has no such entry or
+ * merges fewer at once. */
 ATTNRT_EXPORT attnrt_status attnrt_merge_states(const attnrt_op* op, const attnrt_merge_args* args,
                                                 attnrt_stream stream);
 

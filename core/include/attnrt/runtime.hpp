@@ -36,14 +36,17 @@ template <class T>
 using Handle = std::unique_ptr<T, Free>;
 }  // namespace detail
 
-/// attnrt_options with strings and a callable.
+/// attnrt_options with strings and a callable. An empty string asks the environment, then the default holds.
 struct Options {
-  std::string plugin_path, priority_file, attention_backend, attention_config;
-  std::optional<std::string> cache_folder;  ///< "" = nothing is remembered
-  uint32_t probe = ATTNRT_PROBE_AUTO;
-  bool read_environment = true;
-  bool trust_any = false;
-  std::function<void(int32_t level, const char* text)> log;
+  std::string plugin_path;                                   ///< colon list of absolute folders or files
+  std::string priority_file;                                 ///< a priority table of the engine's own
+  std::string attention_backend;                             ///< "CPU_ATTN", "FLASH_ATTN/FA2": an explicit choice
+  std::string attention_config;                              ///< a JSON object, {"backend": "..."}
+  std::optional<std::string> cache_folder;                   ///< where verdicts are remembered, "" = nowhere
+  uint32_t probe = ATTNRT_PROBE_AUTO;                        ///< ATTNRT_PROBE_*
+  bool read_environment = true;                              ///< false: no variable is read, ever
+  bool trust_any = false;                                    ///< true: plugins are loaded whatever their owner and mode
+  std::function<void(int32_t level, const char* text)> log;  ///< ATTNRT_LOG_*, from any thread; what it throws is lost
 };
 
 /// The result of a selection; immutable, copies share it. A choice without a winner is empty:
@@ -64,6 +67,7 @@ class Choice {
   /// The prefill half where both phases were asked for (MLA with phase mixed, PREFILL | DECODE): Runtime::op takes it
   /// like any choice. Else an empty one. It keeps what it needs of this choice alive.
   Choice prefill() const { return Choice({choice_, attnrt_choice_prefill(get())}); }
+  /// Why: a table for people, and the same as JSON. Owned by the choice.
   const char* explain() const noexcept { return attnrt_choice_explain(get()); }
   const char* json() const noexcept { return attnrt_choice_json(get()); }
   const attnrt_choice* get() const noexcept { return choice_.get(); }
@@ -127,12 +131,13 @@ class Op {
   KvCache make_cache(int64_t num_blocks) const { return KvCache(problem(), kv_layout(), num_blocks); }
   /// A batch for plans of this op with these limits.
   Batch make_batch(const attnrt_limits& limits) const { return Batch(problem(), limits); }
+  /// The memory that a plan with these limits needs. Throws INVALID for limits out of range.
   attnrt_workspace workspace(const attnrt_limits& limits) const {
     auto sizes = sized<attnrt_workspace>();
     check(attnrt_op_workspace(op_.get(), &limits, &sizes));
     return sizes;
   }
-  /// memory NULL: the runtime allocates it (CPU).
+  /// A plan for batches within the limits. memory NULL: the runtime allocates it (CPU).
   Plan plan(const attnrt_limits& limits, const attnrt_memory* memory = nullptr) const {
     attnrt_plan* plan = nullptr;
     check(attnrt_plan_create(op_.get(), &limits, memory, &plan));
@@ -145,6 +150,7 @@ class Op {
     write(WriteArgs(k, v, slots, cache), stream);
   }
   void write(const WriteArgs& args, attnrt_stream stream = nullptr) const { write_kv(args.view(), stream); }
+  /// The calls with C structs.
   void write_kv(const attnrt_write_args& args, attnrt_stream stream = nullptr) const {
     check(attnrt_write_kv(op_.get(), &args, stream));
   }
@@ -176,9 +182,11 @@ class Op {
   std::shared_ptr<attnrt_op> op_;
 };
 
-/// Plugins, priority table and overrides of one engine; see attnrt_runtime.
+/// Plugins, priority table and overrides of one engine; see attnrt_runtime. Choices, ops and plans may outlive it.
+/// [thread-safe]
 class Runtime {
  public:
+  /// Scans the plugin folders and reads the priority table. Throws INVALID for broken options or a broken table.
   explicit Runtime(Options options = {}) : log_(std::make_shared<Log>(std::move(options.log))) {
     const auto text = [](const std::string& s) { return s.empty() ? nullptr : s.c_str(); };
     auto o = sized<attnrt_options>();
@@ -192,7 +200,12 @@ class Runtime {
     o.probe = options.probe;
     if (*log_) {
       o.log_self = log_.get();
-      o.log = [](void* self, int32_t level, const char* line) noexcept { (*static_cast<Log*>(self))(level, line); };
+      o.log = [](void* self, int32_t level, const char* line) noexcept {
+        try {
+          (*static_cast<Log*>(self))(level, line);
+        } catch (...) {  // a line is lost; nothing may pass through the library
+        }
+      };
     }
     attnrt_runtime* runtime = nullptr;
     check(attnrt_open(&o, &runtime));
@@ -252,20 +265,25 @@ class Runtime {
     check(status);
     return result;
   }
+  /// Creates the winner of a choice; may take long. Throws INVALID where there is no winner, UNSUPPORTED and
+  /// UNAVAILABLE where another backend may be forced and selected.
   Op op(const Choice& choice) const { return op(choice.get()); }
   Op op(const attnrt_choice* choice) const {
     attnrt_op* op = nullptr;
     check(attnrt_op_create(runtime_.get(), choice, &op));
     return Op(op, log_);
   }
+  /// Forgets that a plugin (by name or file name) crashed or hung when it was probed, and rescans.
   void forgive(const std::string& plugin) { check(attnrt_forgive(runtime_.get(), plugin.c_str())); }
   /// Notes in the local ledger that a variant passed the conformance kit on a kind of device, or did not.
   void record(const std::string& backend, const std::string& variant, const std::string& device,
               const std::string& result, bool passed) {
     check(attnrt_record(runtime_.get(), backend.c_str(), variant.c_str(), device.c_str(), result.c_str(), passed));
   }
+  /// Looks at the plugin folders again; selections and ops of other threads go on undisturbed.
   void rescan() { check(attnrt_rescan(runtime_.get())); }
-  /// "" returns to automatic.
+  /// Forces a backend for all threads; "" returns to automatic. Throws INVALID for an unknown name, UNSUPPORTED for a
+  /// known one that is not installed.
   void force_backend(const std::string& name) { check(attnrt_force_backend(runtime_.get(), name.c_str())); }
   /// A pool to pass as stream; 0 = one worker for each CPU of the process.
   const attnrt_executor* executor(uint32_t num_workers = 0) const {
@@ -273,6 +291,8 @@ class Runtime {
     if (!pool) throw Error(ATTNRT_FAILED, attnrt_last_error());
     return pool;
   }
+  /// JSON documents: the files of the plugin folders; paths, environment and devices and what is wrong with them; the
+  /// priority table in force; one backend's capability sheet.
   std::string list() const { return text(&attnrt_list); }
   std::string doctor() const { return text(&attnrt_doctor); }
   std::string priority() const { return text(&attnrt_priority); }
