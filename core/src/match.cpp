@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "attnrt/diag.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
@@ -73,26 +74,15 @@ std::string arch_ranges(const attnrt_caps& caps) {
   return parts.empty() ? device : device + " " + join(parts);
 }
 
-/// supports() answers into a sink: reasons are counted while matching, kept while explaining.
-struct Sentences {
-  std::vector<Refusal>* out;
-  static void count(void* self, attnrt_why, const char*) { ++*static_cast<int*>(self); }
-  static void keep(void* self, attnrt_why why, const char* text) noexcept try {
-    auto& all = *static_cast<Sentences*>(self)->out;
-    if (all.size() < 64) all.push_back({why, text ? text : "", ""});
-  } catch (...) {  // memory is short: the sentence is lost, the status stays
-  }
-};
-
 }  // namespace
 
 Match match(const attnrt_variant& variant, const attnrt_problem& problem) {
   Match m{sdk::refusals(*variant.caps, problem), 0};
   // No check stops another, so that a user sees every reason at once; other hardware's kernels have nothing to add.
   if (variant.supports && variant.caps->device_type == problem.device_type) {
-    int reasons = 0;
-    const attnrt_diag diag{sizeof(attnrt_diag), 0, &reasons, &Sentences::count};
-    m.by_plugin = variant.supports(&variant, &problem, &diag) == ATTNRT_OK ? 0 : std::max(1, reasons);
+    sdk::DiagSink reasons(sdk::DiagSink::Keep::count);
+    const bool admitted = variant.supports(&variant, &problem, reasons.get()) == ATTNRT_OK;
+    m.by_plugin = admitted ? 0 : static_cast<int>(std::clamp<std::size_t>(reasons.count(), 1, INT32_MAX));
   }
   return m;
 }
@@ -172,11 +162,14 @@ std::vector<Refusal> refusal_texts(const Match& m, const attnrt_variant& variant
     if (m.sheet & sdk::why_bit(why))
       out.push_back({why, why_text(why, problem), why_detail(why, *variant.caps, problem)});
   if (m.by_plugin) {
-    const std::size_t before = out.size();
-    Sentences sentences{&out};
-    const attnrt_diag diag{sizeof(attnrt_diag), 0, &sentences, &Sentences::keep};
-    variant.supports(&variant, &problem, &diag);
-    if (out.size() == before) out.push_back({ATTNRT_WHY_OTHER, "refused by the plugin without a reason", ""});
+    sdk::DiagSink reasons;
+    variant.supports(&variant, &problem, reasons.get());
+    const char* none = "refused by the plugin without a reason";
+    for (const auto& [why, text] : reasons.sentences()) out.push_back({why, text.empty() ? none : text, ""});
+    const std::size_t kept = reasons.sentences().size();
+    if (reasons.count() == 0) out.push_back({ATTNRT_WHY_OTHER, none, ""});
+    if (reasons.count() > kept)
+      out.push_back({ATTNRT_WHY_OTHER, "and " + std::to_string(reasons.count() - kept) + " reasons more", ""});
   }
   return out;
 }

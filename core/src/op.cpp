@@ -24,26 +24,16 @@ uint64_t fork_generation() {
 /// Collects the sentences of one call.
 class Said {
  public:
-  Said() : face_{sizeof(attnrt_diag), 0, this, &Said::add} {}
-  Said(const Said&) = delete;
-  Said& operator=(const Said&) = delete;
-  const attnrt_diag* sink() const noexcept { return &face_; }
-  sdk::Diag diag() const noexcept { return sdk::Diag(&face_); }
+  const attnrt_diag* sink() const noexcept { return sentences_.get(); }
+  sdk::Diag diag() const noexcept { return sdk::Diag(sink()); }
   Error error(attnrt_status status) const {
-    return {status,
-            text_.empty() ? "the kernel failed with status " + std::to_string(status) + " and gave no reason" : text_};
+    std::string text = sentences_.text();
+    if (text.empty()) text = "the kernel failed with status " + std::to_string(status) + " and gave no reason";
+    return {status, std::move(text)};
   }
 
  private:
-  static void add(void* self, attnrt_why, const char* text) noexcept try {
-    std::string& all = static_cast<Said*>(self)->text_;
-    if (all.size() > 4096 || !text) return;
-    if (!all.empty()) all += "; ";
-    all += text;
-  } catch (...) {  // memory is short: the sentence is lost, the status stays
-  }
-  std::string text_;
-  attnrt_diag face_;
+  sdk::DiagSink sentences_;
 };
 
 Outcome outcome(attnrt_status status, const Said& said) { return status == ATTNRT_OK ? kDone : said.error(status); }
@@ -61,7 +51,7 @@ Host::Host(Log::Callback callback, void* self) : log_(callback, self) {
   face_.abi_minor = ATTNRT_ABI_MINOR;
   face_.self = this;
   face_.log = [](void* host, int32_t level, const char* text) {
-    static_cast<Host*>(host)->log_.write(level, text ? text : "");
+    static_cast<Host*>(host)->log_.write(level, sdk::printable(text, 4096));
   };
 }
 

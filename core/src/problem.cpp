@@ -40,11 +40,6 @@ uint32_t usual_layouts(const attnrt_problem& p) {
   return paged;
 }
 
-struct SentenceSink {
-  std::string text;
-  static void add(void* self, attnrt_why, const char* text) { static_cast<SentenceSink*>(self)->text = text; }
-};
-
 }  // namespace
 
 Result<attnrt_problem> complete(attnrt_problem p) {
@@ -66,9 +61,8 @@ Result<attnrt_problem> complete(attnrt_problem p) {
   if (p.decode_query_len == 0) p.decode_query_len = 1;
   if (p.kv_layouts == 0) p.kv_layouts = usual_layouts(p);
 
-  SentenceSink sink;
-  const attnrt_diag diag{sizeof(attnrt_diag), 0, &sink, &SentenceSink::add};
-  if (!sdk::check_problem(sdk::Diag(&diag), p)) return invalid("problem: " + sink.text);
+  sdk::DiagSink said;
+  if (!sdk::check_problem(sdk::Diag(said.get()), p)) return invalid("problem: " + said.text());
   return p;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "attnrt/diag.hpp"
 #include "digest.hpp"
 #include "loader.hpp"
 #include "trust.hpp"
@@ -12,22 +13,12 @@
 namespace attnrt::core {
 namespace {
 
-struct Sentences {
-  std::string text;
-  static void add(void* self, attnrt_why, const char* text) noexcept try {
-    std::string& all = static_cast<Sentences*>(self)->text;
-    if (!all.empty()) all += "; ";
-    all += text;
-  } catch (...) {  // memory is short: the sentence is lost, the status stays
-  }
-};
-
 /// Why a plugin cannot use a device; "" = it can.
 std::string why_not(const attnrt_plugin& plugin, attnrt_device device) {
-  Sentences said;
-  const attnrt_diag diag{sizeof(attnrt_diag), 0, &said, &Sentences::add};
-  if (!plugin.available || plugin.available(device, &diag) == ATTNRT_OK) return "";
-  return said.text.empty() ? "the plugin cannot use this device and gave no reason" : said.text;
+  sdk::DiagSink said;
+  if (!plugin.available || plugin.available(device, said.get()) == ATTNRT_OK) return "";
+  const std::string text = said.text();
+  return text.empty() ? "the plugin cannot use this device and gave no reason" : text;
 }
 
 /// Asks the plugin about this machine's devices of each type that its variants are for.

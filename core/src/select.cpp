@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "attnrt/diag.hpp"
 #include "explain.hpp"
 #include "problem.hpp"
 #include "words.hpp"
@@ -107,7 +108,7 @@ bool settle(Choice& choice) {
   constexpr uint32_t preference[] = {ATTNRT_KV_NATIVE,     ATTNRT_KV_NHD,       ATTNRT_KV_HND,
                                      ATTNRT_KV_PACKED,     ATTNRT_KV_XPACKED,   ATTNRT_KV_MLA_LATENT,
                                      ATTNRT_KV_FP8_DS_MLA, ATTNRT_KV_CONTIGUOUS};
-  const attnrt_diag ignore{sizeof(attnrt_diag), 0, nullptr, [](void*, attnrt_why, const char*) {}};
+  sdk::DiagSink ignored(sdk::DiagSink::Keep::count);
   const uint32_t acceptable = p.kv_layouts & caps.kv_layouts;
   const uint32_t block = p.block_size ? p.block_size : usual_block(*caps.block_sizes);
   for (const uint32_t layout : preference) {
@@ -118,7 +119,7 @@ bool settle(Choice& choice) {
     choice.block_size = paged ? block : 0;
     choice.kv_layout = {};
     choice.kv_layout.struct_size = paged ? sizeof(attnrt_kv_layout) : 0;
-    if (!paged || choice.variant->kv_layout(choice.variant, &p, &choice.kv_layout, &ignore) == ATTNRT_OK) return true;
+    if (!paged || choice.variant->kv_layout(choice.variant, &p, &choice.kv_layout, ignored.get()) == ATTNRT_OK) return true;
   }
   choice.kv_layout = {};
   choice.block_size = 0;

@@ -117,16 +117,6 @@ std::string join(const std::vector<std::string>& items, const char* separator, c
   return out;
 }
 
-std::string printable(std::string_view text, std::size_t limit) {
-  std::size_t end = std::min(text.size(), limit);
-  if (end < text.size())
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // no character is cut in two
-  std::string out(text.substr(0, end));
-  for (char& c : out)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  return end < text.size() ? out + "..." : out;
-}
-
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
     return std::tolower(x) == std::tolower(y);

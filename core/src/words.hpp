@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "attnrt/diag.hpp"
 #include "attnrt/plugin.h"
 
 namespace attnrt::core {
@@ -34,8 +35,7 @@ std::vector<std::string> dtype_names(uint64_t mask);
 
 /// "a, b, c"; `quote` puts each in single quotes.
 std::string join(const std::vector<std::string>& items, const char* separator = ", ", const char* quote = "");
-/// A sentence that quotes what somebody else wrote: on one line, at most `limit` bytes, control characters as '?'.
-std::string printable(std::string_view text, std::size_t limit = 1024);
+using sdk::printable;
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 /// A name as plugins have them: letters, digits, '_', '.' and '-', at least one.
 bool is_word(std::string_view text);

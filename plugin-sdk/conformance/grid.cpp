@@ -365,9 +365,9 @@ bool sensible(const attnrt_variant& variant, const Case& c, double most) {
 
 bool admitted(const attnrt_variant& variant, const attnrt_problem& problem) {
   if (sdk::refusals(*variant.caps, problem)) return false;
-  attnrt_diag deaf{sizeof(attnrt_diag), 0, nullptr, [](void*, attnrt_why, const char*) {}};
-  if (!sdk::check_problem(sdk::Diag(&deaf), problem)) return false;
-  return !variant.supports || variant.supports(&variant, &problem, &deaf) == ATTNRT_OK;
+  sdk::DiagSink deaf(sdk::DiagSink::Keep::count);
+  if (!sdk::check_problem(sdk::Diag(deaf.get()), problem)) return false;
+  return !variant.supports || variant.supports(&variant, &problem, deaf.get()) == ATTNRT_OK;
 }
 
 std::vector<Case> make_grid(const attnrt_variant& variant, const GridOptions& options) {

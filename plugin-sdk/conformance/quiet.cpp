@@ -24,16 +24,12 @@ namespace {
 
 using sdk::say;
 
-struct Ignore {
-  static void add(void*, attnrt_why, const char*) {}
-};
-const attnrt_diag deaf{sizeof(attnrt_diag), 0, nullptr, &Ignore::add};
-
 // One step on the calling thread, no pool.
 bool step(const Rig& rig, const Launch& launch) {
   const attnrt_variant& v = rig.variant();
-  return v.plan_update(launch.plan(), &launch.batch(), nullptr, &deaf) == ATTNRT_OK &&
-         v.run(launch.plan(), &launch.args(), nullptr, &deaf) == ATTNRT_OK;
+  sdk::DiagSink deaf(sdk::DiagSink::Keep::count);
+  return v.plan_update(launch.plan(), &launch.batch(), nullptr, deaf.get()) == ATTNRT_OK &&
+         v.run(launch.plan(), &launch.args(), nullptr, deaf.get()) == ATTNRT_OK;
 }
 
 // Exit statuses of the child, beside 0 (silent).

@@ -17,16 +17,9 @@ const attnrt_host& silent_host() {
 
 }  // namespace
 
-Sink::Sink() {
-  diag_ = {sizeof(attnrt_diag), 0, this, [](void* self, attnrt_why, const char* text) {
-             Sink& sink = *static_cast<Sink*>(self);
-             sink.count_ += text && *text;
-             sink.words_ += (sink.words_.empty() ? "" : "; ") + std::string(text ? text : "NULL");
-           }};
-}
-
 std::string Sink::text(const char* call, attnrt_status status) const {
-  return say(call, " answered ", status, words_.empty() ? " without a word" : ": ", words_);
+  const std::string words = this->words();
+  return say(call, " answered ", status, words.empty() ? " without a word" : ": ", words);
 }
 
 Rig::Rig(const attnrt_variant& variant, Memory& memory, const attnrt_problem& problem)

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "attnrt/diag.hpp"
 #include "attnrt/plugin.h"
 #include "conformance/case.hpp"
 #include "conformance/memory.hpp"
@@ -62,23 +63,18 @@ class Rig {
   std::vector<Fault> faults_;
 };
 
-/// Collects the sentences of one call.
+/// Collects the sentences of one call. [one thread per object]
 class Sink {
  public:
-  Sink();
-  Sink(const Sink&) = delete;
-  Sink& operator=(const Sink&) = delete;
-  const attnrt_diag* get() const noexcept { return &diag_; }
+  const attnrt_diag* get() const noexcept { return said_.get(); }
   /// "run answered 1: <sentences>".
   std::string text(const char* call, attnrt_status status) const;
-  const std::string& words() const noexcept { return words_; }
+  std::string words() const { return said_.text(); }
   /// Sentences that hold a word.
-  int count() const noexcept { return count_; }
+  int count() const noexcept { return static_cast<int>(said_.worded()); }
 
  private:
-  std::string words_;
-  int count_ = 0;
-  attnrt_diag diag_{};
+  sdk::DiagSink said_;
 };
 
 }  // namespace attnrt::conformance

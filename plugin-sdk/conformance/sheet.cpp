@@ -183,8 +183,8 @@ Findings check_supports(const attnrt_variant& variant, Memory& memory, const Gri
   for (int i = 0; i < points && !base.empty() && out.size() < 20; ++i) {
     attnrt_problem p = base[static_cast<std::size_t>(i) % base.size()].problem;
     for (int64_t changes = 1 + random.below(2); changes > 0; --changes) change(p, random);
-    attnrt_diag deaf{sizeof(attnrt_diag), 0, nullptr, [](void*, attnrt_why, const char*) {}};
-    if (sdk::check_problem(sdk::Diag(&deaf), p)) survey.visit(p, random);
+    sdk::DiagSink deaf(sdk::DiagSink::Keep::count);
+    if (sdk::check_problem(sdk::Diag(deaf.get()), p)) survey.visit(p, random);
   }
   if (out.empty()) out.push_back({"supports", variant.name, true, survey.summary()});
   return out;

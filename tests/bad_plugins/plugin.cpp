@@ -43,7 +43,7 @@ namespace {
 enum class Place { nowhere, constructor, query, available, supports, kv_layout, create, destroy };
 enum class Deed {
   nothing, crash, hang, hang_mute, leave, throw_it, abort_it, timer, stop, flood, leave_process, thread, mask, locale,
-  rounding, flush
+  rounding, flush, say_null, say_much
 };
 enum class Table {
   right, null_plugin, null_backend, null_variant, null_caps, null_run, size_zero, size_huge, long_name, long_summary,
@@ -53,6 +53,7 @@ enum class Table {
 constexpr Place place = Place::BAD_PLACE;
 constexpr Deed deed = Deed::BAD_DEED;
 constexpr Table table = Table::BAD_TABLE;
+constexpr bool speaks = deed == Deed::say_null || deed == Deed::say_much;
 
 /// The default action: a sanitizer's own handler would turn a signal into an exit.
 [[noreturn]] void die(int signal_number) {
@@ -90,7 +91,9 @@ void trace() {
 
 [[maybe_unused]] void do_deed() {
   switch (deed) {
-    case Deed::nothing: return;
+    case Deed::nothing:
+    case Deed::say_null:
+    case Deed::say_much: return;
     case Deed::crash: {
       signal(SIGSEGV, SIG_DFL);
       volatile int* volatile nowhere = nullptr;
@@ -142,9 +145,26 @@ void trace() {
   }
 }
 
+/// What no C string should be: none at all, or a megabyte of control codes and bytes that are no UTF-8, 100 times.
+[[maybe_unused]] void say_deed(const attnrt_diag* diag) {
+  if (deed == Deed::say_null)
+    for (int i = 0; i < 3; ++i) diag->add(diag->self, i == 0 ? ATTNRT_WHY_OTHER : 1000 * i, nullptr);
+  if (deed != Deed::say_much) return;
+  static char noise[1 << 20];
+  memset(noise, '\x1b', sizeof noise - 1);
+  memset(noise, '\xe9', 100);
+  for (int i = 0; i < 100; ++i) diag->add(diag->self, ATTNRT_WHY_OTHER, noise);
+}
+
+/// True where this place is to refuse.
 template <Place here>
-void reached() {
-  if constexpr (here == place) do_deed();
+bool reached(const attnrt_diag* diag = nullptr) {
+  if constexpr (here == place) {
+    do_deed();
+    if (diag) say_deed(diag);
+    return speaks;
+  }
+  return false;
 }
 
 __attribute__((constructor)) void construct() {
@@ -152,23 +172,21 @@ __attribute__((constructor)) void construct() {
   reached<Place::constructor>();
 }
 
-attnrt_status available(attnrt_device, const attnrt_diag*) {
-  reached<Place::available>();
-  return ATTNRT_OK;
+attnrt_status available(attnrt_device, const attnrt_diag* diag) {
+  return reached<Place::available>(diag) ? ATTNRT_UNAVAILABLE : ATTNRT_OK;
 }
 attnrt_status supports(const attnrt_variant*, const attnrt_problem*, const attnrt_diag* diag) {
-  reached<Place::supports>();
-  diag->add(diag->self, ATTNRT_WHY_OTHER, "it computes nothing");
+  if (speaks && place != Place::supports) return ATTNRT_OK;  // so that the other place is come to
+  if (!reached<Place::supports>(diag)) diag->add(diag->self, ATTNRT_WHY_OTHER, "it computes nothing");
   return ATTNRT_UNSUPPORTED;
 }
-attnrt_status kv_layout(const attnrt_variant*, const attnrt_problem*, attnrt_kv_layout*, const attnrt_diag*) {
-  reached<Place::kv_layout>();
-  return ATTNRT_OK;
+attnrt_status kv_layout(const attnrt_variant*, const attnrt_problem*, attnrt_kv_layout*, const attnrt_diag* diag) {
+  return reached<Place::kv_layout>(diag) ? ATTNRT_UNSUPPORTED : ATTNRT_OK;
 }
 attnrt_status create(const attnrt_variant*, const attnrt_host*, const attnrt_problem*, attnrt_device,
-                     attnrt_kernel_op** op, const attnrt_diag*) {
+                     attnrt_kernel_op** op, const attnrt_diag* diag) {
   static int something;
-  reached<Place::create>();
+  if (reached<Place::create>(diag)) return ATTNRT_UNAVAILABLE;
   *op = reinterpret_cast<attnrt_kernel_op*>(&something);
   return ATTNRT_OK;
 }

@@ -78,14 +78,11 @@ void check_surroundings(const Surroundings& before, bool loading) {
     conclude(State::invalid, what + (loading ? " when loaded" : " when called") + ", wanted all left as it was");
 }
 
-struct Ignore {
-  static void add(void*, attnrt_why, const char*) {}
-};
-
 /// Asks for every device type that the plugin names, here or not, as the host will; walks every variant: supports on a
 /// problem its own sheet admits, and create where this machine has the device.
 void exercise(const attnrt_plugin& plugin, const std::vector<DeviceReport>& machine) {
-  const attnrt_diag diag{sizeof(attnrt_diag), 0, nullptr, &Ignore::add};
+  attnrt::sdk::DiagSink said(attnrt::sdk::DiagSink::Keep::count);
+  const attnrt_diag& diag = *said.get();
   const Host host(nullptr, nullptr);
   std::map<int32_t, bool> usable;
   for (uint32_t b = 0; b < plugin.num_backends; ++b)

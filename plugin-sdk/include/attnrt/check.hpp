@@ -15,32 +15,11 @@
 #include <type_traits>
 
 #include "attnrt/base_size.hpp"
+#include "attnrt/diag.hpp"
 #include "attnrt/match.hpp"
 #include "attnrt/plugin.h"
 
 namespace attnrt::sdk {
-
-/// A typed face on the host's sink that counts what was added.
-class Diag {
- public:
-  explicit Diag(const attnrt_diag* sink) noexcept : sink_(sink) {}
-  void add(attnrt_why why, const std::string& text) const {
-    ++count_;
-    sink_->add(sink_->self, why, text.c_str());
-  }
-  /// Adds the sentence and returns INVALID.
-  attnrt_status invalid(const std::string& text) const {
-    add(ATTNRT_WHY_OTHER, text);
-    return ATTNRT_INVALID;
-  }
-  /// Adds the sentence and returns false, for the checks below.
-  bool fail(const std::string& text) const { return invalid(text) == ATTNRT_OK; }
-  int count() const noexcept { return count_; }
-
- private:
-  const attnrt_diag* sink_;
-  mutable int count_ = 0;
-};
 
 /// Joins strings and numbers: say("q has ", 3, " dimensions").
 template <class... Parts>

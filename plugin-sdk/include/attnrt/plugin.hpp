@@ -90,21 +90,21 @@ class Executor {
 namespace detail {
 
 template <class F>
-attnrt_status guarded(const attnrt_diag* diag, F&& f) noexcept {
+attnrt_status guarded(const attnrt_diag* sink, F&& f) noexcept {
+  const auto failed = [sink](attnrt_status status, const char* text) {
+    Diag(sink).add(ATTNRT_WHY_OTHER, text);
+    return status;
+  };
   try {
     return f();
   } catch (const Error& e) {
-    diag->add(diag->self, ATTNRT_WHY_OTHER, e.what());
-    return e.status();
+    return failed(e.status(), e.what());
   } catch (const std::bad_alloc&) {
-    diag->add(diag->self, ATTNRT_WHY_OTHER, "out of host memory");
-    return ATTNRT_NO_MEMORY;
+    return failed(ATTNRT_NO_MEMORY, "out of host memory");
   } catch (const std::exception& e) {
-    diag->add(diag->self, ATTNRT_WHY_OTHER, e.what());
-    return ATTNRT_FAILED;
+    return failed(ATTNRT_FAILED, e.what());
   } catch (...) {
-    diag->add(diag->self, ATTNRT_WHY_OTHER, "an exception of unknown type was thrown by the kernel");
-    return ATTNRT_FAILED;
+    return failed(ATTNRT_FAILED, "an exception of unknown type was thrown by the kernel");
   }
 }
 
