@@ -332,6 +332,9 @@ TEST_CASE("a plan keeps its op, a copied choice its text") {
   s.grow(4, 1);
   batch.add({4, 4, {1}});
   op->write({s.k, {4, kKvHeads, kSize}}, {s.v, {4, kKvHeads, kSize}}, batch.slots(), cache);
+  { const attnrt::Op moved = std::move(*op); }
+  CHECK_THAT(refused([&] { (void)op->problem(); }), Contains("op: it was moved away"));
+  CHECK_THAT(refused([&] { (void)op->kv_layout(); }), Contains("kv_layout: op is NULL"));
   op.reset();
   plan.update(batch);
   std::vector<float> out(s.q.size());

@@ -14,7 +14,8 @@
 
 namespace attnrt {
 
-/// One request of a step: `batch.add({query_len, seq_len, blocks})`, the rest by name where a model needs it.
+/// One request of a step: `batch.add({query_len, seq_len, blocks})`, the rest by name where a model needs it. A Request
+/// that is a variable points to its blocks in a vector: a braced list dies with its own statement.
 struct Request {
   int32_t query_len = 0;          ///< new tokens: rows of q, the last ones of the sequence
   int32_t seq_len = 0;            ///< context plus new tokens

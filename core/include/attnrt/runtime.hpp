@@ -119,8 +119,11 @@ class Op {
   /// `keep` lives as long as the op: the log callback that a kernel may still call.
   explicit Op(attnrt_op* op, std::shared_ptr<const void> keep = nullptr)
       : op_(op, [keep = std::move(keep)](attnrt_op* p) { attnrt_op_free(p); }) {}
-  /// The problem that it was created for.
-  const attnrt_problem& problem() const noexcept { return *attnrt_op_problem(op_.get()); }
+  /// The problem that it was created for. Throws INVALID for an op that was moved away.
+  const attnrt_problem& problem() const {
+    if (const attnrt_problem* p = attnrt_op_problem(op_.get())) return *p;
+    throw Error(ATTNRT_INVALID, "op: it was moved away, wanted the op that holds the kernel");
+  }
   /// Throws INVALID where the op has no cache.
   attnrt_kv_layout kv_layout() const {
     auto layout = sized<attnrt_kv_layout>();
