@@ -211,6 +211,35 @@ TEST_CASE("a cache of 8 bits with scales through the face") {
     CHECK(s.error(out.data() + t * kHeads * kSize, t, t + 1, 1 / std::sqrt(32.0)) < 1e-4);
 }
 
+TEST_CASE("a cache of 8 bits that finds its scales itself") {
+  const attnrt::Runtime rt(only_plugins());
+  const attnrt::Op op = rt.op(rt.select(rt.decoder(kHeads, kKvHeads, kSize, ATTNRT_FP32, "cpu")
+                                            .with_kv_dtype(ATTNRT_INT8, ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES)
+                                            .with_kv_layouts(ATTNRT_KV_HND)
+                                            .with_block_size(16)));
+  attnrt::KvCache cache = op.make_cache(2);
+  CHECK(cache.k().get()->strides[1] == kSize + 4);  // a scale lies behind each row
+  const auto limits = attnrt::Limits(1, 20, 20).with_cache(cache);
+  attnrt::Plan plan = op.plan(limits);
+  attnrt::Batch batch = op.make_batch(limits);
+  Sequence<float> s;
+  s.grow(20, 1);
+  batch.add({20, 20, {1, 0}});
+  plan.update(batch);
+  std::vector<float> out(s.q.size());
+  op.write({s.k, {20, kKvHeads, kSize}}, {s.v, {20, kKvHeads, kSize}}, batch.slots(), cache);
+  plan.run({s.q, {20, kHeads, kSize}}, cache, {out, {20, kHeads, kSize}});
+  for (auto* data : {&s.k, &s.v})  // as the cache holds it
+    for (std::size_t row = 0; row < data->size(); row += kSize) {
+      float most = 0;
+      for (std::size_t d = 0; d < kSize; ++d) most = std::max(most, std::abs((*data)[row + d]));
+      for (std::size_t d = 0; d < kSize; ++d)
+        (*data)[row + d] = std::nearbyint((*data)[row + d] / (most / 127)) * (most / 127);
+    }
+  for (int64_t t = 0; t < 20; ++t)
+    CHECK(s.error(out.data() + t * kHeads * kSize, t, t + 1, 1 / std::sqrt(32.0)) < 1e-4);
+}
+
 TEST_CASE("misuse of a layer is a sentence") {
   const attnrt::Runtime rt(only_plugins());
   const attnrt::Op op = rt.op(rt.select(rt.decoder(kHeads, kKvHeads, kSize, ATTNRT_FP32, "cpu").with_block_size(16)));

@@ -51,12 +51,14 @@ struct Problem : attnrt_problem {
   [[nodiscard]] Problem with_dense_mask() const { return with_features(ATTNRT_FEATURE_DENSE_MASK); }
   /// Runs may ask for the log-sum-exp of each row.
   [[nodiscard]] Problem with_lse() const { return with_features(ATTNRT_FEATURE_LSE); }
-  /// The dtype of the cache, ATTNRT_FP8_E4M3 for example, where it is not that of q. Writes and runs may then give
-  /// k_scale and v_scale.
-  [[nodiscard]] Problem with_kv_dtype(uint32_t dtype) const {
+  /// The dtype of the cache, ATTNRT_FP8_E4M3 for example, where it is not that of q. One of 8 bits comes with a kind of
+  /// scales: one a tensor or request, which writes and runs give as k_scale and v_scale (none given: 1); one a KV head,
+  /// ATTNRT_FEATURE_PER_HEAD_SCALES; one behind each row that the kernel finds itself,
+  /// ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES.
+  [[nodiscard]] Problem with_kv_dtype(uint32_t dtype, uint64_t scales = ATTNRT_FEATURE_KV_SCALES) const {
     Problem p(*this);
     p.kv_dtype = dtype;
-    if (dtype > ATTNRT_BF16) p.features |= ATTNRT_FEATURE_KV_SCALES;
+    if (dtype > ATTNRT_BF16) p.features |= scales;
     return p;
   }
   /// The dtype of the output where it is not that of q.
