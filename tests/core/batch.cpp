@@ -179,6 +179,18 @@ TEST_CASE("batches without a cache, of cross attention, with flags of each reque
   CHECK(device.view().common_prefix_len == 0);
 }
 
+TEST_CASE("requests of a cache may have more keys together than 32 bits count") {
+  attnrt_problem p = paged();
+  p.block_size = 1 << 20;
+  attnrt_limits limits = attnrt::Limits(3, 3, 1'500'000'000);
+  limits.max_blocks_per_seq = 1431;
+  attnrt::Batch batch(p, limits);
+  const std::vector<int32_t> blocks(1431, 2047);
+  for (int r = 0; r < 3; ++r) batch.add({1, 1'500'000'000, blocks});
+  CHECK(batch.view().max_seq_len == 1'500'000'000);
+  CHECK(slots_of(batch)[2] == int64_t{2047} * (1 << 20) + 1'499'999'999 % (1 << 20));
+}
+
 TEST_CASE("a step reuses the arrays of the one before") {
   attnrt::Batch batch(paged(), room());
   const auto fill = [&](int32_t seed) {

@@ -178,7 +178,6 @@ class Batch {
     const std::size_t r = seq_lens_.size();
     if (q.query_len <= decode_query_len_ && num_decodes_ == num_seqs()) ++num_decodes_;
     query_start_loc_.push_back(query_start_loc_.back() + q.query_len);
-    kv_start_loc_.push_back(kv_start_loc_.back() + keys_of(q));
     seq_lens_.push_back(q.seq_len);
     kv_lens_.push_back(keys_of(q));
     own_kv_lens_ |= q.kv_len >= 0;
@@ -186,7 +185,10 @@ class Batch {
     window_prefix_lens_.push_back(q.window_prefix_len);
     max_query_len_ = std::max(max_query_len_, q.query_len);
     max_seq_len_ = std::max(max_seq_len_, q.seq_len);
-    if (block_size_ == 0) return;
+    if (block_size_ == 0) {
+      kv_start_loc_.push_back(kv_start_loc_.back() + keys_of(q));
+      return;
+    }
     std::copy_n(q.blocks.begin(), blocks_for(keys_of(q)),
                 block_table_.begin() + static_cast<std::ptrdiff_t>(r * static_cast<std::size_t>(width_)));
     for (int32_t at = q.seq_len - q.query_len; at < q.seq_len; ++at)
