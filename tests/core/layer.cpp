@@ -250,6 +250,11 @@ TEST_CASE("misuse of a layer is a sentence") {
   std::vector<float> rows(20 * kHeads * kSize);
   const attnrt::Tensor q(rows, {20, kHeads, kSize}), kv(rows, {20, kKvHeads, kSize});
   CHECK_THAT(refused([&] { plan.run(q, cache, q); }), Contains("the plan holds no batch"));
+  const attnrt::Op wider =
+      rt.op(rt.select(rt.decoder(kHeads, kKvHeads, kSize, ATTNRT_FP32, "cpu").with_block_size(32)));
+  const attnrt::Batch foreign = wider.make_batch(limits);
+  CHECK_THAT(refused([&] { plan.update(foreign); }),
+             Contains("made for blocks of 32 tokens, wanted the 16 of the plan"));
   batch.add({20, 20, {0, 2}});
   CHECK_THAT(refused([&] { plan.update(batch); }), Contains("block_table[0][1] is 2, wanted 0 to 1"));
   CHECK_THAT(refused([&] { op.write(kv, kv, batch.slots(), cache); }), Contains("slot_mapping[16] is 32, wanted -1"));

@@ -97,6 +97,8 @@ class Batch {
   /// A hint that all requests share this many keys at the start of their tables; 0, as after clear(), is none.
   void set_common_prefix_len(int32_t keys) noexcept { common_prefix_len_ = keys; }
 
+  /// Tokens of a block of the cache that its tables are for, 0 without a cache.
+  int32_t block_size() const noexcept { return block_size_; }
   int32_t num_seqs() const noexcept { return static_cast<int32_t>(seq_lens_.size()); }
   int32_t num_tokens() const noexcept { return query_start_loc_.back(); }
   /// [num_seqs + 1] where each request's rows of q begin.

@@ -4,6 +4,7 @@
 #ifndef ATTNRT_PLAN_HPP
 #define ATTNRT_PLAN_HPP
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "attnrt/args.hpp"
@@ -20,8 +21,15 @@ class Plan {
       : op_(std::move(op)), plan_(plan), usual_scale_(usual_scale) {}
 
   /// Each step. The batch's arrays stay alive and unchanged until the last run of the step has finished; an
-  /// attnrt_batch itself is copied.
-  void update(const Batch& batch, attnrt_stream stream = nullptr) { update(batch.view(), stream); }
+  /// attnrt_batch itself is copied. Throws INVALID for a batch outside the limits or of an op with other blocks.
+  void update(const Batch& batch, attnrt_stream stream = nullptr) {
+    const attnrt_problem* problem = attnrt_op_problem(op_.get());
+    const int64_t wanted = problem && sdk::is_paged(problem->kv_layouts) ? int64_t{problem->block_size} : 0;
+    if (problem && batch.block_size() != wanted)
+      throw Error(ATTNRT_INVALID, "update: the batch was made for blocks of " + std::to_string(batch.block_size()) +
+                                      " tokens, wanted the " + std::to_string(wanted) + " of the plan's op");
+    update(batch.view(), stream);
+  }
   void update(Batch&& batch, attnrt_stream stream = nullptr) = delete;
   void update(const attnrt_batch& batch, attnrt_stream stream = nullptr) {
     check(attnrt_plan_update(plan_.get(), &batch, stream));
