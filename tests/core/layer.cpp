@@ -247,9 +247,10 @@ TEST_CASE("misuse of a layer is a sentence") {
   const auto limits = attnrt::Limits(1, 20, 20).with_cache(cache);
   attnrt::Plan plan = op.plan(limits);
   attnrt::Batch batch = op.make_batch(limits);
-  std::vector<float> rows(20 * kHeads * kSize);
-  const attnrt::Tensor q(rows, {20, kHeads, kSize}), kv(rows, {20, kKvHeads, kSize});
-  CHECK_THAT(refused([&] { plan.run(q, cache, q); }), Contains("the plan holds no batch"));
+  std::vector<float> rows(20 * kHeads * kSize), out_rows(rows.size());
+  const attnrt::Tensor q(rows, {20, kHeads, kSize}), kv(rows, {20, kKvHeads, kSize}),
+      out(out_rows, {20, kHeads, kSize});
+  CHECK_THAT(refused([&] { plan.run(q, cache, out); }), Contains("the plan holds no batch"));
   const attnrt::Op wider =
       rt.op(rt.select(rt.decoder(kHeads, kKvHeads, kSize, ATTNRT_FP32, "cpu").with_block_size(32)));
   const attnrt::Batch foreign = wider.make_batch(limits);
@@ -261,12 +262,12 @@ TEST_CASE("misuse of a layer is a sentence") {
   batch.clear();
   batch.add({20, 20, {0, 1}});
   plan.update(batch);
-  CHECK_THAT(refused([&] { plan.run(attnrt::Tensor(), cache, q); }), Contains("q is NULL, wanted a tensor"));
+  CHECK_THAT(refused([&] { plan.run(attnrt::Tensor(), cache, out); }), Contains("q is NULL, wanted a tensor"));
   CHECK_THAT(refused([&] {
-               plan.run(q.on({ATTNRT_DEVICE_CUDA, 0}), cache, q);
+               plan.run(q.on({ATTNRT_DEVICE_CUDA, 0}), cache, out);
              }),
              Contains("q lies on device type 2, wanted 1"));
-  CHECK_THAT(refused([&] { plan.run(q, kv, kv, q); }), Contains("k_cache is NULL"));
+  CHECK_THAT(refused([&] { plan.run(q, kv, kv, out); }), Contains("k_cache is NULL"));
   static_assert(!updates<attnrt::Plan, attnrt::Batch>::value);
   static_assert(updates<attnrt::Plan, attnrt::Batch&>::value);
 }
