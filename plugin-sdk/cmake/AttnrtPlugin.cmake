@@ -75,7 +75,9 @@ endfunction()
 # attnrt_add_conformance_test(NAME [BACKEND backend] [DEPTH quick|normal|all])
 #
 # Adds the CTest test NAME.conformance: the conformance kit on every variant of the plugin NAME that the machine can execute,
-# or on those of one backend. The kit, attnrt::conformance, is built with the project; a test of your own may link it, too.
+# or on those of one backend. The kit, attnrt::conformance, has the project's compiler and flags; a test of your own may link
+# it, too. Building it takes longer than building most plugins, so that a plain build leaves it out: the test NAME.conformance_kit,
+# which CTest runs first, builds it, and the target NAME_verify builds kit and plugin and runs the same check without CTest.
 function(attnrt_add_conformance_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "BACKEND;DEPTH" "")
   if(arg_UNPARSED_ARGUMENTS OR NOT TARGET ${name})
@@ -88,10 +90,19 @@ function(attnrt_add_conformance_test name)
     endif()
     add_subdirectory(${kit} ${CMAKE_BINARY_DIR}/attnrt_conformance EXCLUDE_FROM_ALL)
   endif()
-  set_target_properties(attnrt_conformance_program PROPERTIES EXCLUDE_FROM_ALL OFF)
   if(NOT arg_DEPTH)
     set(arg_DEPTH normal)
   endif()
-  add_test(NAME ${name}.conformance
-           COMMAND attnrt_conformance_program $<TARGET_FILE:${name}> ${arg_DEPTH} ${arg_BACKEND})
+  set(check attnrt_conformance_program $<TARGET_FILE:${name}> ${arg_DEPTH} ${arg_BACKEND})
+  cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+  add_test(NAME ${name}.conformance_kit
+           COMMAND ${CMAKE_COMMAND} --build ${CMAKE_BINARY_DIR} --config $<CONFIG> --parallel ${cores}
+                   --target attnrt_conformance_program)
+  add_test(NAME ${name}.conformance COMMAND ${check})
+  # Two plugins of one project must not build one kit at the same time.
+  set_tests_properties(${name}.conformance_kit PROPERTIES FIXTURES_SETUP ${name}.conformance_kit
+                                                          RESOURCE_LOCK attnrt_conformance_kit)
+  set_tests_properties(${name}.conformance PROPERTIES FIXTURES_REQUIRED ${name}.conformance_kit)
+  add_custom_target(${name}_verify COMMAND ${check} USES_TERMINAL VERBATIM)
+  add_dependencies(${name}_verify attnrt_conformance_program ${name})
 endfunction()

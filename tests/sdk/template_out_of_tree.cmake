@@ -26,8 +26,17 @@ endfunction()
 must(${CMAKE_COMMAND} --install ${BUILD} --prefix ${sdk} --component sdk)
 file(COPY ${sdk}/share/attnrt/template/ DESTINATION ${WORK}/my_plugin)
 must(${CMAKE_COMMAND} -G Ninja -S ${WORK}/my_plugin -B ${WORK}/my_build -DCMAKE_PREFIX_PATH=${sdk}
-     -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=-Werror -DBUILD_TESTING=OFF)
+     -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=-Werror)
 must(${CMAKE_COMMAND} --build ${WORK}/my_build)
+# The kit is many times the plugin: it is built where the plugin is to be verified, by CTest or by the target named here.
+file(GLOB_RECURSE objects ${WORK}/my_build/*.o)
+list(FILTER objects EXCLUDE REGEX "/example_attn\\.dir/")
+list(FILTER objects EXCLUDE REGEX "/CMakeFiles/[0-9.]+/")
+if(objects)
+  message(FATAL_ERROR "a plain build of the template also made ${objects}, wanted the plugin alone")
+endif()
+must(${CMAKE_COMMAND} --build ${WORK}/my_build --target help)
+must_say("example_attn_verify")
 must(${CMAKE_COMMAND} --install ${WORK}/my_build --prefix ${WORK}/my_prefix)
 file(COPY ${WORK}/my_prefix/lib/attnrt/plugins/example_attn.so DESTINATION ${WORK}/plugins)
 
