@@ -118,7 +118,7 @@ std::string abi_text(uint32_t major, uint32_t minor) { return std::to_string(maj
 const char* state_name(State state) {
   constexpr const char* names[] = {"loaded",      "untrusted", "foreign", "damaged",    "incompatible",
                                    "quarantined", "crashed",   "timeout", "unresolved", "invalid",
-                                   "unavailable", "shadowed",  "replaced"};
+                                   "unavailable", "shadowed",  "replaced",  "unprobed"};
   return names[static_cast<int>(state)];
 }
 

@@ -10,7 +10,7 @@ namespace attnrt::core {
 /// The one state that each file in a plugin folder has.
 enum class State {
   loaded, untrusted, foreign, damaged, incompatible, quarantined, crashed, timeout, unresolved, invalid, unavailable,
-  shadowed, replaced
+  shadowed, replaced, unprobed
 };
 const char* state_name(State state);
 

@@ -63,8 +63,8 @@ State state_of(const std::string& word) {
   return State::invalid;
 }
 
-/// No fault of the plugin's, so a state that is not remembered.
-Loaded not_started(const std::string& why) { return {State::unresolved, "the probe could not start: " + why, nullptr}; }
+/// No fault of the plugin's, and nothing that is remembered of it.
+Loaded not_started(const std::string& why) { return {State::unprobed, "the probe could not start: " + why, nullptr}; }
 
 }  // namespace
 
@@ -79,6 +79,7 @@ std::filesystem::path probe_program() {
 
 Loaded probe(const std::filesystem::path& program, const std::filesystem::path& file,
              std::chrono::milliseconds limit) {
+  if (program.empty()) return not_started("attnrt-probe is not installed");
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return not_started(std::strerror(errno));
   posix_spawn_file_actions_t actions;

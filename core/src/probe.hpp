@@ -11,7 +11,8 @@ namespace attnrt::core {
 std::filesystem::path probe_program();
 
 /// Lets the helper load the file, walk its tables and call available, supports and create once a variant, with nothing
-/// of this process but its environment. `loaded`, or what became of it: crashed, timeout, or the state the helper told.
+/// of this process but its environment. `loaded`, or what became of it: crashed, timeout, or the state the helper told;
+/// unprobed with the system's words where the helper is not there or could not be started.
 Loaded probe(const std::filesystem::path& program, const std::filesystem::path& file,
              std::chrono::milliseconds limit = std::chrono::seconds(10));
 

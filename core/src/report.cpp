@@ -142,6 +142,8 @@ const char* remedy(State state) {
     case State::unavailable: return "nothing, unless this machine has the device: then install its driver";
     case State::shadowed: return "remove one of the two files";
     case State::replaced: return "restart the process";
+    case State::unprobed:
+      return "let this process start attnrt-probe: its own limits, a container's rules or a mount may forbid it";
     case State::loaded: break;
   }
   return "";

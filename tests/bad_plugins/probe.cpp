@@ -109,9 +109,9 @@ TEST_CASE("a helper that cannot start is not the plugin's fault") {
   const auto file = std::filesystem::path(ATTNRT_TEST_FIXTURES) / "well.so";
   const auto text = folder.write("attnrt-probe", "#!/nonexistent\n");
   std::filesystem::permissions(text, std::filesystem::perms::owner_all);
-  for (const char* program : {"/nonexistent/attnrt-probe", text.c_str(), "/bin/false"}) {
+  for (const char* program : {"/nonexistent/attnrt-probe", text.c_str(), "/bin/false", ""}) {
     const Loaded verdict = probe(program, file);
-    CHECK(verdict.state == State::unresolved);
+    CHECK(verdict.state == State::unprobed);
     CHECK_THAT(verdict.sentence, Contains("the probe could not start: "));
   }
 }

@@ -140,7 +140,7 @@ TEST_CASE("several processes at once share one memory") {
   CHECK(state(seen, "well") == "loaded");
 }
 
-TEST_CASE("another build of the library forgets; without its helper it believes its own folder alone") {
+TEST_CASE("another build of the library forgets; where its helper cannot start it believes its own folder alone") {
   const Folder folder;
   folder.install(crash);
   folder.install("well");
@@ -158,15 +158,28 @@ TEST_CASE("another build of the library forgets; without its helper it believes 
   CHECK(state(list_by(ATTNRT_BUILD, folder, folder.plugins().string()), crash) == "quarantined");
 
   fs::copy_file(bad_plugin("twin_a"), home / "twin_a.so");
-  fs::remove_all(other / "libexec");
-  fs::remove_all(folder.cache());
-  const auto seen = list_by(other, folder, ":" + folder.plugins().string());
-  CHECK(state(seen, "twin_a") == "loaded");
-  for (const std::string& name : {crash, std::string("well")}) {
-    CHECK(state(seen, name) == "untrusted");
-    CHECK_THAT(seen.at(name + ".so").sentence,
-               Contains("attnrt-probe is not installed, so only plugins in " + home.string()));
+  const fs::path helper = other / "libexec/attnrt/attnrt-probe";
+  for (const bool there : {false, true}) {
+    fs::remove(helper);
+    fs::remove_all(folder.cache());
+    if (there) {
+      std::ofstream(helper) << "#!/nonexistent\n";
+      fs::permissions(helper, fs::perms::owner_all);
+    }
+    const auto seen = list_by(other, folder, ":" + folder.plugins().string());
+    CHECK(state(seen, "twin_a") == "loaded");
+    for (const std::string& name : {crash, std::string("well")}) {
+      CHECK(state(seen, name) == "unprobed");
+      CHECK_THAT(seen.at(name + ".so").sentence,
+                 Contains(there ? "the probe could not start: No such file or directory"
+                                : "the probe could not start: attnrt-probe is not installed") &&
+                     Contains("plugins are loaded from " + home.string() + " alone"));
+    }
+    CHECK_FALSE(fs::exists(folder.cache() / "verdicts.json"));
   }
+  fs::remove(helper);
+  fs::copy_file(build / "libexec/attnrt/attnrt-probe", helper);
+  CHECK(state(list_by(other, folder, folder.plugins().string()), "well") == "loaded");
 }
 
 TEST_CASE("a host that was started without standard streams probes as well") {
