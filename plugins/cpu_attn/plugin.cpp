@@ -18,7 +18,7 @@ constexpr attnrt_variant kLatent = sdk::make_variant<MlaLatent<portable_attentio
 constexpr attnrt_variant kPrefill =
     sdk::make_variant<MlaPrefill<portable_attention>>("portable_prefill", &kPrefillPortable);
 
-#if defined(__x86_64__)
+#if defined(ATTNRT_CPU_ATTN_X86)
 constexpr attnrt_variant kAvx2Variant = sdk::make_variant<Standard<avx2_attention>>("avx2", &kStandardAvx2);
 constexpr attnrt_variant kAvx512Variant = sdk::make_variant<Standard<avx512_attention>>("avx512", &kStandardAvx512);
 constexpr attnrt_variant kAvx512Bf16Variant =
