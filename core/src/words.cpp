@@ -2,7 +2,6 @@
 #include "words.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <cstdio>
 
 namespace attnrt::core {
@@ -74,6 +73,11 @@ constexpr Word kDevices[] = {{ATTNRT_DEVICE_CPU, "cpu"}, {ATTNRT_DEVICE_CUDA, "c
 constexpr Word kCausal[] = {
     {ATTNRT_CAUSAL_NEVER, "never"}, {ATTNRT_CAUSAL_ALWAYS, "always"}, {ATTNRT_CAUSAL_PER_REQUEST, "per request"}};
 
+// Names are ASCII, and the C library's functions ask the host's locale: in Turkish 'I' is not the capital of 'i'.
+constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+constexpr char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+constexpr bool is_letter_or_digit(char c) { return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9'); }
+
 }  // namespace
 
 namespace words {
@@ -118,21 +122,18 @@ std::string join(const std::vector<std::string>& items, const char* separator, c
 }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 bool is_word(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) || c == '_' || c == '.' || c == '-';
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return is_letter_or_digit(c) || c == '_' || c == '.' || c == '-';
   });
 }
 
 std::string upper(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  std::transform(out.begin(), out.end(), out.begin(), [](char c) { return upper(c); });
   return out;
 }
 
