@@ -3,7 +3,7 @@
 // attnrt.h over the core: handles, the last error of each thread, and a wall that no exception passes.
 #include "attnrt/attnrt.h"
 
-#include <mutex>
+#include <atomic>
 #include <string>
 
 #include "explain.hpp"
@@ -16,11 +16,33 @@ namespace sdk = attnrt::sdk;
 struct attnrt_runtime {
   std::unique_ptr<Runtime> runtime;
 };
+/// A text that its first reader builds. Without a lock, so that the child of a fork need not wait for a reader that is
+/// not there: of several first readers one's text is kept.
+class LazyText {
+ public:
+  LazyText() = default;
+  ~LazyText() { delete text_.load(std::memory_order_relaxed); }
+  LazyText(const LazyText&) = delete;
+  LazyText& operator=(const LazyText&) = delete;
+
+  template <class Build>
+  const char* get(Build&& build) {
+    const std::string* text = text_.load(std::memory_order_acquire);
+    if (!text) {
+      auto own = std::make_unique<const std::string>(build());
+      if (text_.compare_exchange_strong(text, own.get(), std::memory_order_acq_rel)) text = own.release();
+    }
+    return text->c_str();
+  }
+
+ private:
+  std::atomic<const std::string*> text_{nullptr};
+};
+
 struct attnrt_choice {
   std::shared_ptr<const Choice> choice;
   std::unique_ptr<attnrt_choice> prefill;
-  mutable std::once_flag explained, made_json;
-  mutable std::string text, json;
+  mutable LazyText text, json;
 };
 struct attnrt_op {
   std::unique_ptr<Op> op;
@@ -205,7 +227,7 @@ const attnrt_executor* attnrt_default_executor(attnrt_runtime* runtime, uint32_t
     if (!runtime) return null_argument("default_executor: runtime");
     if (num_workers > 4096)
       return invalid("default_executor: num_workers is " + std::to_string(num_workers) + ", wanted 0 to 4096");
-    pool = runtime->runtime->executor(num_workers);
+    pool = runtime->runtime->host()->executor(num_workers);
     return kDone;
   });
   return pool;
@@ -259,20 +281,22 @@ const attnrt_choice* attnrt_choice_prefill(const attnrt_choice* choice) {
 }
 
 const char* attnrt_choice_explain(const attnrt_choice* choice) {
-  if (!choice) return "";
-  guarded([&] {
-    std::call_once(choice->explained, [&] { choice->text = explain_text(*choice->choice); });
-    return kDone;
-  });
-  return choice->text.c_str();
+  const char* text = "";
+  if (choice)
+    guarded([&] {
+      text = choice->text.get([choice] { return explain_text(*choice->choice); });
+      return kDone;
+    });
+  return text;
 }
 const char* attnrt_choice_json(const attnrt_choice* choice) {
-  if (!choice) return "";
-  guarded([&] {
-    std::call_once(choice->made_json, [&] { choice->json = boost::json::serialize(choice_json(*choice->choice)); });
-    return kDone;
-  });
-  return choice->json.c_str();
+  const char* text = "";
+  if (choice)
+    guarded([&] {
+      text = choice->json.get([choice] { return boost::json::serialize(choice_json(*choice->choice)); });
+      return kDone;
+    });
+  return text;
 }
 
 attnrt_status attnrt_op_create(attnrt_runtime* runtime, const attnrt_choice* choice, attnrt_op** op) {

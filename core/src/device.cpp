@@ -6,20 +6,21 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <string_view>
 
 #include "attnrt/cpu_isa.hpp"
+#include "attnrt/fork.hpp"
+#include "file_text.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
 namespace {
 
 std::string cpu_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);)
-    if (line.starts_with("model name")) return line.substr(std::min(line.size(), line.find(':') + 2));
-  return "CPU";
+  const std::string text = read_text("/proc/cpuinfo").value_or("");
+  const std::size_t at = text.find("model name");
+  const std::size_t colon = at == std::string::npos ? at : text.find(": ", at);
+  return colon == std::string::npos ? "CPU" : text.substr(colon + 2, text.find('\n', colon) - colon - 2);
 }
 
 /// The functions of NVML that are asked; it tells names and compute capabilities without creating a CUDA context, which
@@ -35,6 +36,7 @@ struct Nvml {
 
   /// "" or what is missing.
   std::string load() {
+    const sdk::LoadLock lock;
     void* library = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
     if (!library) return "libnvidia-ml.so.1 (part of the NVIDIA driver) not found";
     const auto find = [library](auto*& function, const char* name) {
@@ -128,10 +130,12 @@ void detect_rocm(std::vector<DeviceReport>& out) {
   std::sort(paths.begin(), paths.end());
   int32_t id = 0;
   for (const auto& path : paths) {
-    std::ifstream file(path / "properties");
+    constexpr std::string_view key = "gfx_target_version ";
+    const std::string text = read_text(path / "properties").value_or("");
     uint64_t value = 0;
-    for (std::string key; file >> key >> value;) {
-      if (key != "gfx_target_version" || value == 0) continue;
+    if (const std::size_t at = text.find(key); at != std::string::npos)
+      std::from_chars(text.data() + at + key.size(), text.data() + text.size(), value);
+    if (value) {
       const auto arch = static_cast<uint32_t>((value / 10000) << 8 | (value / 100 % 100) << 4 | value % 100);
       out.push_back({{ATTNRT_DEVICE_ROCM, id++, arch, 0}, true, "AMD GPU", arch_name(ATTNRT_DEVICE_ROCM, arch)});
     }

@@ -3,19 +3,17 @@
 
 #include <nettle/sha2.h>
 
-#include <fstream>
-#include <vector>
+#include "file_text.hpp"
 
 namespace attnrt::core {
 
 std::string sha256_of(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return "";
   sha256_ctx context;
   sha256_init(&context);
-  std::vector<char> buffer(1 << 16);
-  while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || in.gcount() > 0)
-    sha256_update(&context, static_cast<std::size_t>(in.gcount()), reinterpret_cast<const uint8_t*>(buffer.data()));
+  const bool whole = read_pieces(file, [&context](std::string_view piece) {
+    sha256_update(&context, piece.size(), reinterpret_cast<const uint8_t*>(piece.data()));
+  });
+  if (!whole) return "";
   uint8_t digest[SHA256_DIGEST_SIZE];
   sha256_digest(&context, sizeof digest, digest);
   std::string out = "sha256:";

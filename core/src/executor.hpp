@@ -1,38 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <sys/types.h>
-
 #include <atomic>
 #include <cstdint>
-#include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "attnrt/plugin.h"
+#include "fork.hpp"
 
 namespace attnrt::core {
 
 /// A pool of threads behind an attnrt_executor. The caller of parallel_for works too, as worker 0; pieces are handed
-/// out by a counter. One loop at a time: a second caller waits. Threads spin briefly for the next loop, then sleep. In
-/// a fork the caller works alone.
+/// out by a counter. One loop at a time: a second caller waits. Threads spin briefly for the next loop, then sleep.
+///
+/// In the child of a fork the pool has no threads: the caller of a loop works alone, whatever the parent's threads were
+/// doing. A loop in which a task forked is not finished in the child, where nobody has the other workers' pieces.
 class Executor {
  public:
-  /// num_workers 0 = one for each CPU that the process may use.
+  /// At least 1 worker, the caller. face()->num_workers is less than num_workers where the system refuses threads.
   explicit Executor(uint32_t num_workers);
   ~Executor();
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
   const attnrt_executor* face() const noexcept { return &face_; }
+  /// Why there are fewer workers than were wanted, in the system's words; "" = there are as many.
+  const std::string& refusal() const noexcept { return refusal_; }
   void parallel_for(int64_t n, int64_t grain, attnrt_task task, void* arg);
 
  private:
+  bool forked() const noexcept { return fork_generation() != generation_; }
   void work(uint32_t worker);
   void stop();
   void serve(uint32_t worker);
 
   attnrt_executor face_{};
-  std::mutex one_loop_;
+  std::string refusal_;
+  Turns loops_;
   attnrt_task task_ = nullptr;
   void* arg_ = nullptr;
   int64_t n_ = 0, grain_ = 1;
@@ -41,9 +46,7 @@ class Executor {
   alignas(64) std::atomic<uint32_t> busy_{0};
   std::atomic<bool> stop_{false};
   std::vector<std::thread> threads_;
-  pid_t owner_;  ///< threads do not come along into a fork
+  uint32_t generation_;  ///< of the process that has the threads
 };
-
-uint32_t usable_cpus();
 
 }  // namespace attnrt::core

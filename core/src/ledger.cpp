@@ -3,11 +3,10 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <ctime>
-#include <fstream>
-#include <sstream>
+#include <chrono>
 
 #include "device.hpp"
+#include "file_text.hpp"
 #include "locked_file.hpp"
 #include "words.hpp"
 
@@ -21,11 +20,10 @@ bool same_kernel(const LedgerEntry& a, const LedgerEntry& b) {
 }
 
 void read_into(const fs::path& file, std::vector<LedgerEntry>& out) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  if (!in || !(text << in.rdbuf())) return;
+  const auto text = read_text(file);
+  if (!text) return;
   json::error_code error;
-  const json::value value = json::parse(text.str(), error);
+  const json::value value = json::parse(*text, error);
   const json::value* list = !error && value.is_object() ? value.get_object().if_contains("verified") : nullptr;
   if (!list || !list->is_array()) return;
   for (const json::value& item : list->get_array()) {
@@ -43,11 +41,12 @@ void read_into(const fs::path& file, std::vector<LedgerEntry>& out) {
 }  // namespace
 
 std::string today() {
-  char date[16] = "";
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  std::strftime(date, sizeof date, "%Y-%m-%d", gmtime_r(&now, &parts));
-  return date;
+  // By arithmetic alone: gmtime asks for the time zone under a lock that a forked child may find held.
+  using namespace std::chrono;
+  const year_month_day date(floor<days>(system_clock::now()));
+  const auto two_digits = [](unsigned n) { return (n < 10 ? "-0" : "-") + std::to_string(n); };
+  return std::to_string(static_cast<int>(date.year())) + two_digits(static_cast<unsigned>(date.month())) +
+         two_digits(static_cast<unsigned>(date.day()));
 }
 
 std::string device_kind(int32_t device_type, uint32_t arch, uint64_t isa) {

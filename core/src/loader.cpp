@@ -4,9 +4,9 @@
 #include <boost/dll/shared_library.hpp>
 
 #include <map>
-#include <mutex>
 #include <system_error>
 
+#include "attnrt/fork.hpp"
 #include "tables.hpp"
 
 namespace attnrt::core {
@@ -20,15 +20,10 @@ struct Resident {
   std::string sentence;
 };
 
-/// Never destroyed: closing a library while an engine's static objects still use it ends in a crash at exit.
-struct Residents {
-  std::mutex mutex;
-  std::map<std::string, Resident> by_path;
-};
-Residents& residents() {
-  static auto* const all = new Residents;
-  return *all;
-}
+/// By path, under the LoadLock, for which a fork waits. Never destroyed: closing a library while an engine's static objects still use it ends in
+/// a crash at exit.
+using Residents = std::map<std::string, Resident>;
+constinit Residents* residents = nullptr;
 
 /// dlerror's text names the file first; the user wants the library or symbol that is missing.
 std::string missing_part(const std::string& text, const std::string& path) {
@@ -68,16 +63,16 @@ Resident open_and_query(const std::filesystem::path& file, const Inspection& ins
 }  // namespace
 
 Loaded load(const std::filesystem::path& file, const Inspection& inspection) {
-  Residents& all = residents();
-  const std::lock_guard lock(all.mutex);
-  auto it = all.by_path.find(file.string());
-  if (it != all.by_path.end() && it->second.library.is_loaded()) {
+  const sdk::LoadLock lock;
+  if (!residents) residents = new Residents;
+  auto it = residents->find(file.string());
+  if (it != residents->end() && it->second.library.is_loaded()) {
     if (it->second.build_id != inspection.build_id)
       return {State::replaced, "restart to load: the file changed after it was loaded, the old code goes on",
               it->second.state == State::loaded ? it->second.plugin : nullptr, it->second.build_id};
   } else {
     // A failed dlopen left nothing behind, so it is tried again each time: the missing library may have come.
-    it = all.by_path.insert_or_assign(file.string(), open_and_query(file, inspection)).first;
+    it = residents->insert_or_assign(file.string(), open_and_query(file, inspection)).first;
   }
   const Resident& r = it->second;
   return {r.state, r.sentence, r.state == State::loaded ? r.plugin : nullptr};

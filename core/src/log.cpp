@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "log.hpp"
 
+#include "fork.hpp"
+
 namespace attnrt::core {
 
 void Log::write(int32_t level, const std::string& text) const {
@@ -10,7 +12,7 @@ void Log::write(int32_t level, const std::string& text) const {
 void Log::once(int32_t level, const std::string& text, const std::string& key) const {
   if (!callback_) return;
   {
-    const std::lock_guard lock(mutex_);
+    const StateLock lock;
     if (!seen_.insert(key).second) return;
   }
   write(level, text);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <mutex>
 #include <set>
 #include <string>
 
@@ -23,8 +22,7 @@ class Log {
  private:
   Callback callback_ = nullptr;
   void* self_ = nullptr;
-  mutable std::mutex mutex_;
-  mutable std::set<std::string> seen_;
+  mutable std::set<std::string> seen_;  ///< under the StateLock
 };
 
 }  // namespace attnrt::core

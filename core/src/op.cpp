@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "op.hpp"
 
-#include <pthread.h>
-
 #include <algorithm>
-#include <atomic>
 #include <cstring>
+
+#include "fork.hpp"
 
 namespace attnrt::core {
 namespace {
 
 const Outcome kDone{ATTNRT_OK, ""};
-
-/// Counts forks, in the child: threads, locks and device contexts of the parent do not come along.
-std::atomic<uint64_t> fork_count{0};
-uint64_t fork_generation() {
-  static const int registered =
-      pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1, std::memory_order_relaxed); });
-  (void)registered;
-  return fork_count.load(std::memory_order_relaxed);
-}
 
 /// Collects the sentences of one call.
 class Said {
@@ -36,7 +26,11 @@ class Said {
   sdk::DiagSink sentences_;
 };
 
-Outcome outcome(attnrt_status status, const Said& said) { return status == ATTNRT_OK ? kDone : said.error(status); }
+/// What a call of the kernel came to. Where a task of the call forked, the child has only a part of the result.
+Outcome outcome(const Op& op, attnrt_status status, const Said& said) {
+  if (Outcome dead = op.alive(); dead.status) return dead;
+  return status == ATTNRT_OK ? kDone : said.error(status);
+}
 
 Error missing_entry(const Op& op, const char* entry) {
   return {ATTNRT_UNSUPPORTED,
@@ -104,7 +98,7 @@ Outcome Op::workspace(const attnrt_limits* limits, attnrt_workspace* sizes) cons
   if (!sdk::accept(said.diag(), "limits", limits, own) || !sdk::accept(said.diag(), "workspace", sizes, answer) ||
       !sdk::check_limits(said.diag(), problem(), own))
     return said.error(ATTNRT_INVALID);
-  return outcome(variant().workspace(kernel_, &own, sizes, said.sink()), said);
+  return outcome(*this, variant().workspace(kernel_, &own, sizes, said.sink()), said);
 }
 
 bool Op::holds_blocks(const sdk::Diag& diag, const attnrt_tensor* k_cache) const {
@@ -123,7 +117,7 @@ Outcome Op::write_kv(const attnrt_write_args* args, attnrt_stream stream) const 
   if (!sdk::accept(said.diag(), "write_args", args, own) || !sdk::check_write(said.diag(), problem(), own) ||
       !holds_blocks(said.diag(), own.k_cache))
     return said.error(ATTNRT_INVALID);
-  return outcome(variant().write_kv(kernel_, &own, stream, said.sink()), said);
+  return outcome(*this, variant().write_kv(kernel_, &own, stream, said.sink()), said);
 }
 
 Outcome Op::gather_kv(const attnrt_gather_args* args, attnrt_stream stream) const {
@@ -134,7 +128,7 @@ Outcome Op::gather_kv(const attnrt_gather_args* args, attnrt_stream stream) cons
   if (!sdk::accept(said.diag(), "gather_args", args, own) || !sdk::check_gather(said.diag(), problem(), own) ||
       !holds_blocks(said.diag(), own.k_cache))
     return said.error(ATTNRT_INVALID);
-  return outcome(variant().gather_kv(kernel_, &own, stream, said.sink()), said);
+  return outcome(*this, variant().gather_kv(kernel_, &own, stream, said.sink()), said);
 }
 
 Outcome Op::merge_states(const attnrt_merge_args* args, attnrt_stream stream) const {
@@ -144,7 +138,7 @@ Outcome Op::merge_states(const attnrt_merge_args* args, attnrt_stream stream) co
   attnrt_merge_args own;
   if (!sdk::accept(said.diag(), "merge_args", args, own) || !sdk::check_merge(said.diag(), problem(), own))
     return said.error(ATTNRT_INVALID);
-  return outcome(variant().merge_states(kernel_, &own, stream, said.sink()), said);
+  return outcome(*this, variant().merge_states(kernel_, &own, stream, said.sink()), said);
 }
 
 Outcome Plan::allocate(const attnrt_workspace& w) {
@@ -208,7 +202,7 @@ Outcome Plan::update(const attnrt_batch* batch, attnrt_stream stream) {
     return said.error(ATTNRT_INVALID);
   const attnrt_status status = op_->variant().plan_update(kernel_, &own, stream, said.sink());
   updated_ = status == ATTNRT_OK;
-  return outcome(status, said);
+  return outcome(*op_, status, said);
 }
 
 Outcome Plan::run(const attnrt_run_args* args, attnrt_stream stream) const {
@@ -220,7 +214,7 @@ Outcome Plan::run(const attnrt_run_args* args, attnrt_stream stream) const {
       !sdk::check_run(said.diag(), op_->problem(), limits_, shape_, own) ||
       !op_->holds_blocks(said.diag(), own.k_cache))
     return said.error(ATTNRT_INVALID);
-  return outcome(op_->variant().run(kernel_, &own, stream, said.sink()), said);
+  return outcome(*op_, op_->variant().run(kernel_, &own, stream, said.sink()), said);
 }
 
 }  // namespace attnrt::core

@@ -4,21 +4,25 @@
 #include <memory>
 
 #include "attnrt/check.hpp"
+#include "executors.hpp"
 #include "log.hpp"
 #include "result.hpp"
 #include "select.hpp"
 
 namespace attnrt::core {
 
-/// The host as plugins see it; shared by the runtime and its ops, so an op may outlive the runtime.
+/// The host as plugins see it, and the thread pools; shared by the runtime and its ops, so an op may outlive the runtime
+/// and a pool is there as long as either. [thread-safe]
 class Host {
  public:
   explicit Host(Log::Callback callback, void* self);
   const Log& log() const noexcept { return log_; }
   const attnrt_host& face() const noexcept { return face_; }
+  const attnrt_executor* executor(uint32_t num_workers) const { return executors_.get(num_workers, log_); }
 
  private:
   Log log_;
+  mutable Executors executors_;
   attnrt_host face_{};
 };
 
@@ -53,7 +57,7 @@ class Op {
   std::shared_ptr<const Host> host_;
   std::shared_ptr<const Choice> choice_;
   attnrt_kernel_op* kernel_ = nullptr;
-  uint64_t generation_;
+  uint32_t generation_;  ///< fork_generation() of the process that created it
 };
 
 /// Persistent state of one batch in flight.

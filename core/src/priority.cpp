@@ -2,9 +2,8 @@
 #include "priority.hpp"
 
 #include <charconv>
-#include <fstream>
-#include <sstream>
 
+#include "file_text.hpp"
 #include "json_reader.hpp"
 #include "problem.hpp"
 #include "words.hpp"
@@ -175,11 +174,9 @@ Result<PriorityTable> parse_priority(std::string_view text, const std::string& f
 }
 
 Result<PriorityTable> read_priority(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  if (!in || !(text << in.rdbuf()))
-    return invalid("priority table " + file.string() + " cannot be read, wanted a JSON file");
-  return parse_priority(text.str(), file.string());
+  const auto text = read_text(file);
+  if (!text) return invalid("priority table " + file.string() + " cannot be read, wanted a JSON file");
+  return parse_priority(*text, file.string());
 }
 
 bool fits(std::string_view pattern, std::string_view name) {

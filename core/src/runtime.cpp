@@ -60,35 +60,35 @@ Result<PriorityTable> Runtime::read_table() const {
 
 Outcome Runtime::rescan() {
   // One at a time, or a scan that began before a file changed could overwrite what a later one found.
-  const std::lock_guard one_scan(rescan_mutex_);
+  const Turn one_scan(rescans_);
   auto table = read_table();
   if (!table) return table.error();
   auto registry = scan(options_, machine_, host_->log(), prober(), config_.pins);
   auto catalog = make_catalog(std::move(registry), std::make_shared<PriorityTable>(std::move(*table)), ledger());
-  const std::lock_guard lock(mutex_);
-  catalog_ = std::move(catalog);
+  const StateLock lock;
+  catalog_.swap(catalog);  // the old one is destroyed when the lock is gone
   return {ATTNRT_OK, ""};
 }
 
-/// The step between inspect and load: the remembered verdict, else a helper process; without the helper program only
+/// The step between inspect and load: the remembered verdict, else a helper process. Where that cannot be started only
 /// the folder that was installed with this library is believed.
 Probe Runtime::prober() const {
   if (options_.probe == ATTNRT_PROBE_NEVER) return {};
   return [program = probe_program(), verdicts = Verdicts(Verdicts::folder_for(options_)),
-          always = options_.probe == ATTNRT_PROBE_ALWAYS,
-          home = default_plugin_folder()](const std::filesystem::path& file, const Inspection& inspection) -> Loaded {
+          always = options_.probe == ATTNRT_PROBE_ALWAYS, home = default_plugin_folder(),
+          host = host_](const std::filesystem::path& file, const Inspection& inspection) -> Loaded {
     if (!always)
       if (auto known = verdicts.recall(file, inspection)) return *known;
+    Loaded verdict = core::probe(program, file);
+    if (verdict.state != State::unprobed) {
+      verdicts.remember(file, inspection, verdict);
+      return verdict;
+    }
     std::error_code error;
-    if (program.empty())
-      return std::filesystem::equivalent(file.parent_path(), home, error)
-                 ? Loaded{}
-                 : Loaded{State::untrusted,
-                          "attnrt-probe is not installed, so only plugins in " + home.string() + " are loaded",
-                          nullptr};
-    const Loaded verdict = core::probe(program, file);
-    verdicts.remember(file, inspection, verdict);
-    return verdict;
+    verdict.sentence += "; without it plugins are loaded from " + home.string() + " alone";
+    if (!std::filesystem::equivalent(file.parent_path(), home, error)) return verdict;
+    host->log().once(ATTNRT_LOG_WARNING, verdict.sentence, verdict.sentence);
+    return {};
   };
 }
 
@@ -115,7 +115,7 @@ Outcome Runtime::record(const std::vector<LedgerEntry>& entries) {
 }
 
 std::shared_ptr<const Catalog> Runtime::catalog() const {
-  const std::lock_guard lock(mutex_);
+  const StateLock lock;
   return catalog_;
 }
 
@@ -125,7 +125,7 @@ Outcome Runtime::known(const std::string& backend) const {
 
 Outcome Runtime::force(const std::string& backend) {
   if (Outcome unknown = known(backend); unknown.status) return unknown;
-  const std::lock_guard lock(mutex_);
+  const StateLock lock;
   global_force_ = is_auto(backend) ? "" : backend;
   return {ATTNRT_OK, ""};
 }
@@ -150,7 +150,7 @@ Wishes Runtime::wishes() const {
   if (const auto it = scopes().find(id_); it != scopes().end() && !it->second.back().empty())
     wish = {Source::scoped_force, it->second.back(), "a scoped force", true};
   if (wish.source == Source::automatic) {
-    const std::lock_guard lock(mutex_);
+    const StateLock lock;
     if (!global_force_.empty()) wish = {Source::global_force, global_force_, "a global force", true};
   }
   if (wish.source == Source::automatic && options_.attention_backend && !is_auto(*options_.attention_backend))
@@ -234,7 +234,7 @@ void Runtime::log_choice(const Choice& choice) const {
   std::string key(reinterpret_cast<const char*>(&choice.problem), sizeof choice.problem);
   key += log_line(choice);
   {
-    const std::lock_guard lock(mutex_);
+    const StateLock lock;
     if (!logged_.insert(std::move(key)).second) return;
   }
   log.write(ATTNRT_LOG_INFO, log_line(choice));
@@ -242,14 +242,6 @@ void Runtime::log_choice(const Choice& choice) const {
     log.write(ATTNRT_LOG_INFO, choice.backend->name + "/" + choice.variant->name + " is not verified on " +
                                    device_kind(choice.problem.device_type, choice.problem.arch, choice.problem.isa));
   if (choice.prefill) log.write(ATTNRT_LOG_INFO, "prefill: " + log_line(*choice.prefill));
-}
-
-const attnrt_executor* Runtime::executor(uint32_t num_workers) {
-  if (num_workers == 0) num_workers = usable_cpus();
-  const std::lock_guard lock(executors_mutex_);
-  auto& pool = executors_[num_workers];
-  if (!pool) pool = std::make_unique<Executor>(num_workers);
-  return pool->face();
 }
 
 }  // namespace attnrt::core

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -10,7 +8,7 @@
 #include "attention_config.hpp"
 #include "catalog.hpp"
 #include "device.hpp"
-#include "executor.hpp"
+#include "fork.hpp"
 #include "op.hpp"
 #include "options.hpp"
 #include "phases.hpp"
@@ -39,7 +37,6 @@ class Runtime {
   const std::shared_ptr<const Host>& host() const noexcept { return host_; }
   const Options& options() const noexcept { return options_; }
   const std::vector<DeviceReport>& machine() const noexcept { return machine_; }
-  const attnrt_executor* executor(uint32_t num_workers);
 
  private:
   Runtime(Options options, std::shared_ptr<const Host> host);
@@ -55,13 +52,11 @@ class Runtime {
   std::vector<DeviceReport> machine_;
   AttentionConfig config_;
   uint64_t id_;  ///< for the scoped forces of each thread; never used again
-  mutable std::mutex mutex_;  ///< held for copying a pointer or a name, never while working
+  // Under the StateLock.
   std::shared_ptr<const Catalog> catalog_;
   std::string global_force_;
   mutable std::set<std::string> logged_;
-  std::mutex rescan_mutex_;
-  std::mutex executors_mutex_;
-  std::map<uint32_t, std::unique_ptr<Executor>> executors_;
+  Turns rescans_;
 };
 
 }  // namespace attnrt::core

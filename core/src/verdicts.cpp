@@ -2,9 +2,8 @@
 #include "verdicts.hpp"
 
 #include <boost/json.hpp>
-#include <fstream>
-#include <sstream>
 
+#include "file_text.hpp"
 #include "ledger.hpp"
 #include "locked_file.hpp"
 #include "search.hpp"
@@ -14,18 +13,11 @@ namespace fs = std::filesystem;
 namespace json = boost::json;
 namespace {
 
-std::string key_of(const fs::path& file, const Inspection& inspection) {
-  static const std::string host = inspect(core_file()).build_id;
-  std::error_code error;
-  return inspection.build_id + "/" + std::to_string(fs::file_size(file, error)) + "/" + host;
-}
-
 json::object read(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  if (!in || !(text << in.rdbuf())) return {};
+  const auto text = read_text(path);
+  if (!text) return {};
   json::error_code error;
-  json::value value = json::parse(text.str(), error);  // a broken cache is an empty one
+  json::value value = json::parse(*text, error);  // a broken cache is an empty one
   return !error && value.is_object() ? std::move(value.get_object()) : json::object{};
 }
 
@@ -46,7 +38,13 @@ void update(const fs::path& path, Change&& change) {
 
 }  // namespace
 
-Verdicts::Verdicts(fs::path folder) : path_(folder.empty() ? fs::path{} : folder / "verdicts.json") {}
+Verdicts::Verdicts(fs::path folder)
+    : path_(folder.empty() ? fs::path{} : folder / "verdicts.json"), host_(inspect(core_file()).build_id) {}
+
+std::string Verdicts::key_of(const fs::path& file, const Inspection& inspection) const {
+  std::error_code error;
+  return inspection.build_id + "/" + std::to_string(fs::file_size(file, error)) + "/" + host_;
+}
 
 fs::path Verdicts::folder_for(const Options& options) {
   if (options.cache_folder) return *options.cache_folder;

@@ -27,7 +27,10 @@ class Verdicts {
   std::size_t forgive(const std::string& name) const;
 
  private:
+  std::string key_of(const std::filesystem::path& file, const Inspection& inspection) const;
+
   std::filesystem::path path_;
+  std::string host_;  ///< the build id of this library
 };
 
 }  // namespace attnrt::core

@@ -154,6 +154,17 @@ struct Engine {
   attnrt::Op op;
 };
 
+/// Does a step with a new op give what it should?
+inline bool computes(const attnrt::Runtime& runtime, const attnrt_executor* pool) {
+  Step step(true);
+  const attnrt::Op op = runtime.op(runtime.select(small_problem(runtime, ATTNRT_KV_NHD)));
+  attnrt::Plan plan = op.plan(step.limits);
+  op.write_kv(step.write, pool);
+  plan.update(step.batch, pool);
+  plan.run(step.run, pool);
+  return step.error() < 1e-5;
+}
+
 /// The sentence of a call that must answer `wanted`.
 template <class Call>
 std::string refused(Call&& call, attnrt_status wanted = ATTNRT_INVALID) {

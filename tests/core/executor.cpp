@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "cpu_quota.hpp"
+#include "executors.hpp"
+
 using namespace attnrt::core;
 
 namespace {
@@ -97,5 +100,16 @@ TEST_CASE("pools come and go, idle and asleep") {
   Loop loop(100, 2, 1);
   pool.parallel_for(100, 1, &Loop::piece, &loop);
   CHECK(loop.done());
-  CHECK(Executor(0).face()->num_workers == usable_cpus());
+  CHECK(Executor(0).face()->num_workers == 1);
+}
+
+TEST_CASE("a runtime has one pool for each number of workers") {
+  Executors pools;
+  const Log log;
+  const attnrt_executor* all = pools.get(0, log);
+  CHECK(all->num_workers == usable_cpus());
+  CHECK(pools.get(0, log) == all);
+  CHECK(pools.get(usable_cpus(), log) == all);
+  CHECK(pools.get(5, log) != all);
+  CHECK(pools.get(5, log)->num_workers == 5);
 }

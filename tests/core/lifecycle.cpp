@@ -7,6 +7,19 @@
 
 using Catch::Matchers::Contains;
 
+TEST_CASE("the default pool lives as long as an op that may use it") {
+  auto engine = std::make_unique<Engine>(ATTNRT_KV_NHD);
+  const attnrt_executor* pool = engine->runtime.executor(3);
+  const attnrt::Op op = engine->runtime.op(engine->choice);
+  engine.reset();  // closes the runtime
+  Step step(true);
+  attnrt::Plan plan = op.plan(step.limits);
+  op.write_kv(step.write, pool);
+  plan.update(step.batch, pool);
+  plan.run(step.run, pool);
+  CHECK(step.error() < 1e-5);
+}
+
 TEST_CASE("a paged layer, from the choice to the output") {
   for (const uint32_t layout : {ATTNRT_KV_NHD, ATTNRT_KV_HND}) {
     Engine engine(layout);

@@ -5,6 +5,8 @@
 
 #include <cstring>
 
+#include "attnrt/fork.hpp"
+
 namespace attnrt::cpu {
 namespace {
 
@@ -45,11 +47,12 @@ struct Loaded {
   OnednnLibrary table;
   const std::string missing = load(table);
 };
+constinit sdk::Once<Loaded> once;
 
 }  // namespace
 
 const OnednnLibrary& onednn_library() {
-  static const Loaded loaded;
+  const Loaded& loaded = once.get([] { return Loaded(); });
   if (!loaded.missing.empty()) throw sdk::Error(ATTNRT_UNAVAILABLE, loaded.missing);
   return loaded.table;
 }

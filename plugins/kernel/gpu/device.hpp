@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <utility>
 
+#include "attnrt/fork.hpp"
 #include "driver.hpp"
 
 namespace attnrt::gpu {
@@ -35,10 +35,9 @@ class Device {
   /// Throws sdk::Error where there is no such device or no driver.
   static Device& open(int32_t ordinal) {
     const CudaDriver& used = gpu::driver();
-    static std::mutex mutex;
-    static std::map<std::pair<const CudaDriver*, int32_t>, std::unique_ptr<Device>> devices;
-    const std::lock_guard lock(mutex);
-    std::unique_ptr<Device>& device = devices[{&used, ordinal}];
+    const sdk::LoadLock lock;
+    if (!devices_) devices_ = new Devices;
+    std::unique_ptr<Device>& device = (*devices_)[{&used, ordinal}];
     if (!device) device.reset(new Device(used, ordinal));
     return *device;
   }
@@ -53,7 +52,7 @@ class Device {
     if (image.shared_bytes > shared_bytes_)
       throw sdk::Error(ATTNRT_UNAVAILABLE, sdk::say(image.symbol, " wants ", image.shared_bytes,
                                                     " bytes of shared memory a block, the device has ", shared_bytes_));
-    const std::lock_guard lock(mutex_);
+    const sdk::LoadLock lock;
     const auto found = functions_.find(image.data);
     if (found != functions_.end()) return found->second;
     const Current current(*this);
@@ -110,8 +109,11 @@ class Device {
   const CudaDriver& driver_;
   sdk::CuContext context_ = nullptr;
   uint32_t arch_ = 0, shared_bytes_ = 0, multiprocessors_ = 0;
-  std::mutex mutex_;
   std::map<const void*, Function> functions_;
+
+  // Under the LoadLock, for which a fork waits. Never destroyed: the driver may be gone by then.
+  using Devices = std::map<std::pair<const CudaDriver*, int32_t>, std::unique_ptr<Device>>;
+  static inline Devices* devices_ = nullptr;
 };
 
 }  // namespace attnrt::gpu

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "attnrt/cuda_driver.hpp"
+#include "attnrt/fork.hpp"
 #include "attnrt/plugin.hpp"
 
 namespace attnrt::gpu {
@@ -45,7 +46,7 @@ class DriverSlot {
  public:
   const CudaDriver* get(std::string& why) {
     if (const CudaDriver* given = given_.load(std::memory_order_acquire)) return given;
-    static const Loaded loaded;
+    const Loaded& loaded = loaded_.get([] { return Loaded(); });
     why = loaded.why;
     return loaded.why.empty() ? &loaded.table : nullptr;
   }
@@ -64,10 +65,11 @@ class DriverSlot {
     std::string why;
   };
   std::atomic<const CudaDriver*> given_{nullptr};
+  sdk::Once<Loaded> loaded_;
 };
 
 inline DriverSlot& driver_slot() {
-  static DriverSlot slot;
+  static constinit DriverSlot slot;
   return slot;
 }
 
