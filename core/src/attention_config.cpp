@@ -4,6 +4,7 @@
 #include <set>
 
 #include "json_reader.hpp"
+#include "nearest.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
@@ -38,7 +39,7 @@ Result<AttentionConfig> parse_attention_config(std::string_view text, const Prio
     } else {
       std::vector<std::string> wanted(known.begin(), known.end());
       wanted.insert(wanted.begin(), {"backend", "mla_prefill_backend", "pin"});
-      root.fail("unknown key '" + key + "', wanted one of " + join(wanted));
+      root.fail("unknown key '" + key + "', wanted one of " + join(wanted) + did_you_mean(key, wanted));
     }
   }
   if (!error.empty()) return invalid(error);

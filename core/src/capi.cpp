@@ -42,6 +42,7 @@ class LazyText {
 struct attnrt_choice {
   std::shared_ptr<const Choice> choice;
   std::unique_ptr<attnrt_choice> prefill;
+  std::string unhonoured;
   mutable LazyText text, json;
 };
 struct attnrt_op {
@@ -107,9 +108,19 @@ Outcome give(Result<T> result, Handle** out) {
   return kDone;
 }
 
+/// An error of a kernel's call as its caller needs it, who may hold many ops: "CPU_ATTN/avx2: run: ...".
+Error of_call(const Choice& choice, const char* call, const Error& error) {
+  if (!choice.backend || !choice.variant) return {error.status, std::string(call) + ": " + error.text};
+  return {error.status, choice.backend->name + "/" + choice.variant->name + ": " + call + ": " + error.text};
+}
+Outcome of_call(const Op& op, const char* call, Outcome result) {
+  return result.status == ATTNRT_OK ? result : of_call(op.choice(), call, result);
+}
+
 std::unique_ptr<attnrt_choice> wrap(std::shared_ptr<const Choice> choice) {
   auto handle = std::make_unique<attnrt_choice>();
   if (choice->prefill) handle->prefill = wrap(choice->prefill);
+  handle->unhonoured = unhonoured_text(*choice);
   handle->choice = std::move(choice);
   return handle;
 }
@@ -273,6 +284,8 @@ const char* attnrt_choice_variant(const attnrt_choice* choice) {
   if (c.attention_free) return "";
   return c.variant && !c.error.status ? c.variant->name : nullptr;
 }
+int32_t attnrt_choice_honoured(const attnrt_choice* choice) { return choice && choice->unhonoured.empty(); }
+const char* attnrt_choice_unhonoured(const attnrt_choice* choice) { return choice ? choice->unhonoured.c_str() : ""; }
 const attnrt_problem* attnrt_choice_problem(const attnrt_choice* choice) {
   return choice ? &choice->choice->problem : nullptr;
 }
@@ -303,17 +316,22 @@ attnrt_status attnrt_op_create(attnrt_runtime* runtime, const attnrt_choice* cho
   return guarded([&]() -> Outcome {
     if (!runtime || !choice || !op) return null_argument("op_create: runtime, choice or op");
     *op = nullptr;
-    return give(Op::create(runtime->runtime->host(), choice->choice), op);
+    auto made = Op::create(runtime->runtime->host(), choice->choice);
+    if (!made) return of_call(*choice->choice, "op_create", made.error());
+    return give(std::move(made), op);
   });
 }
 void attnrt_op_free(attnrt_op* op) { delete op; }
 
 const attnrt_problem* attnrt_op_problem(const attnrt_op* op) { return op ? &op->op->problem() : nullptr; }
 attnrt_status attnrt_op_kv_layout(const attnrt_op* op, attnrt_kv_layout* layout) {
-  return guarded([&] { return op ? op->op->kv_layout(layout) : null_argument("kv_layout: op"); });
+  return guarded(
+      [&] { return op ? of_call(*op->op, "kv_layout", op->op->kv_layout(layout)) : null_argument("kv_layout: op"); });
 }
 attnrt_status attnrt_op_workspace(const attnrt_op* op, const attnrt_limits* limits, attnrt_workspace* sizes) {
-  return guarded([&] { return op ? op->op->workspace(limits, sizes) : null_argument("workspace: op"); });
+  return guarded([&] {
+    return op ? of_call(*op->op, "workspace", op->op->workspace(limits, sizes)) : null_argument("workspace: op");
+  });
 }
 
 attnrt_status attnrt_plan_create(const attnrt_op* op, const attnrt_limits* limits, const attnrt_memory* memory,
@@ -321,25 +339,39 @@ attnrt_status attnrt_plan_create(const attnrt_op* op, const attnrt_limits* limit
   return guarded([&]() -> Outcome {
     if (!op || !plan) return null_argument("plan_create: op or plan");
     *plan = nullptr;
-    return give(Plan::create(*op->op, limits, memory), plan);
+    auto made = Plan::create(*op->op, limits, memory);
+    if (!made) return of_call(op->op->choice(), "plan_create", made.error());
+    return give(std::move(made), plan);
   });
 }
 void attnrt_plan_free(attnrt_plan* plan) { delete plan; }
 
 attnrt_status attnrt_plan_update(attnrt_plan* plan, const attnrt_batch* batch, attnrt_stream stream) {
-  return guarded([&] { return plan ? plan->plan->update(batch, stream) : null_argument("plan_update: plan"); });
+  return guarded([&] {
+    return plan ? of_call(plan->plan->op(), "plan_update", plan->plan->update(batch, stream))
+                : null_argument("plan_update: plan");
+  });
 }
 attnrt_status attnrt_run(const attnrt_plan* plan, const attnrt_run_args* args, attnrt_stream stream) {
-  return guarded([&] { return plan ? plan->plan->run(args, stream) : null_argument("run: plan"); });
+  return guarded([&] {
+    return plan ? of_call(plan->plan->op(), "run", plan->plan->run(args, stream)) : null_argument("run: plan");
+  });
 }
 attnrt_status attnrt_write_kv(const attnrt_op* op, const attnrt_write_args* args, attnrt_stream stream) {
-  return guarded([&] { return op ? op->op->write_kv(args, stream) : null_argument("write_kv: op"); });
+  return guarded([&] {
+    return op ? of_call(*op->op, "write_kv", op->op->write_kv(args, stream)) : null_argument("write_kv: op");
+  });
 }
 attnrt_status attnrt_gather_kv(const attnrt_op* op, const attnrt_gather_args* args, attnrt_stream stream) {
-  return guarded([&] { return op ? op->op->gather_kv(args, stream) : null_argument("gather_kv: op"); });
+  return guarded([&] {
+    return op ? of_call(*op->op, "gather_kv", op->op->gather_kv(args, stream)) : null_argument("gather_kv: op");
+  });
 }
 attnrt_status attnrt_merge_states(const attnrt_op* op, const attnrt_merge_args* args, attnrt_stream stream) {
-  return guarded([&] { return op ? op->op->merge_states(args, stream) : null_argument("merge_states: op"); });
+  return guarded([&] {
+    return op ? of_call(*op->op, "merge_states", op->op->merge_states(args, stream))
+              : null_argument("merge_states: op");
+  });
 }
 
 }  // extern "C"

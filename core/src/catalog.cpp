@@ -3,18 +3,39 @@
 
 #include <algorithm>
 
+#include "absence.hpp"
+#include "nearest.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
 namespace {
 
-std::vector<Slot> rank(const std::vector<std::string>& listed, const Registry& registry) {
+std::vector<Slot> rank(const std::vector<std::string>& listed, const Registry& registry, const PriorityTable& table) {
   std::vector<Slot> out;
-  for (const std::string& name : listed) out.push_back({name, registry.find(name)});
+  for (const std::string& name : listed) {
+    const BackendEntry* backend = registry.find(name);
+    out.push_back({name, backend, backend ? nullptr : would_offer(registry, table, name)});
+  }
   for (const BackendEntry& b : registry.backends)
     if (std::none_of(out.begin(), out.end(), [&b](const Slot& s) { return s.backend == &b; }))
       out.push_back({b.name, &b});
   return out;
+}
+
+/// How the table or a shadowed plugin spells a name; "" where neither speaks of it.
+std::string spelled(const Registry& registry, const PriorityTable& table, std::string_view name) {
+  const auto in = [name](const std::vector<std::string>& names) -> const std::string* {
+    for (const std::string& n : names)
+      if (equal_ignoring_case(n, name)) return &n;
+    return nullptr;
+  };
+  for (const Rule& rule : table.rules)
+    if (const std::string* found = in(rule.order)) return *found;
+  for (const KnownPlugin& plugin : table.plugins)
+    if (const std::string* found = in(plugin.offers)) return *found;
+  for (const PluginFile& file : registry.files)
+    if (const std::string* found = in(file.shadowed)) return *found;
+  return "";
 }
 
 ResolvedSwitch resolve(const Switch& s, const Registry& registry) {
@@ -63,16 +84,18 @@ Error Catalog::known(std::string_view wish) const {
       if (equal_ignoring_case(variants.back(), variant)) return {ATTNRT_OK, ""};
     }
     return invalid("Unknown variant '" + std::string(variant) + "' of attention backend " + backend->name +
-                   ". Valid options are: " + join(variants));
+                   ". Valid options are: " + join(variants) + did_you_mean(variant, variants));
   }
-  for (const Rule& rule : table->rules)
-    for (const std::string& listed : rule.order)
-      if (equal_ignoring_case(listed, name))
-        return {ATTNRT_UNSUPPORTED,
-                "Selected backend " + listed + " is not valid for this configuration. Reason: ['not installed']"};
+  if (const std::string listed = spelled(*registry, *table, name); !listed.empty()) {
+    const PluginFile* file = would_offer(*registry, *table, listed);
+    return {ATTNRT_UNSUPPORTED, "Selected backend " + listed + " is not valid for this configuration. Reason: ['" +
+                                    absence(file) + "']" + (file ? "" : not_loaded(*registry, *table))};
+  }
   std::vector<std::string> names;
   for (const BackendEntry& b : registry->backends) names.push_back(b.name);
-  return invalid("Unknown attention backend: '" + std::string(name) + "'. Valid options are: " + join(names));
+  std::string text = "Unknown attention backend: '" + std::string(name) + "'. Valid options are: " + join(names);
+  for (const Rule& rule : table->rules) names.insert(names.end(), rule.order.begin(), rule.order.end());
+  return invalid(text + not_loaded(*registry, *table) + did_you_mean(name, names));
 }
 
 bool Catalog::is_verified(const attnrt_variant* variant, const attnrt_problem& p) const {
@@ -85,8 +108,8 @@ bool Catalog::is_verified(const attnrt_variant* variant, const attnrt_problem& p
 std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> registry,
                                             std::shared_ptr<const PriorityTable> table, const Ledger& ledger) {
   auto catalog = std::make_shared<Catalog>();
-  for (const Rule& rule : table->rules) catalog->rankings.push_back(rank(rule.order, *registry));
-  catalog->rankings.push_back(rank({}, *registry));
+  for (const Rule& rule : table->rules) catalog->rankings.push_back(rank(rule.order, *registry, *table));
+  catalog->rankings.push_back(rank({}, *registry, *table));
   for (const Switch& s : table->switches) catalog->switches.push_back(resolve(s, *registry));
   for (const BackendEntry& b : registry->backends)
     for (uint32_t v = 0; v < b.table->num_variants; ++v)

@@ -10,10 +10,12 @@
 
 namespace attnrt::core {
 
-/// A place in a ranking: a name, and the backend behind it where one is loaded.
+/// A place in a ranking: a name, and the backend behind it where one is loaded; else the file that would offer it,
+/// where one is known (absence.hpp).
 struct Slot {
   std::string name;
   const BackendEntry* backend = nullptr;
+  const PluginFile* file = nullptr;
 };
 
 /// A switch with its names looked up.
@@ -47,8 +49,9 @@ struct Catalog {
   std::vector<Verified> verified;
 
   bool is_verified(const attnrt_variant* variant, const attnrt_problem& problem) const;
-  /// Is this backend ("NAME" or "NAME/variant") loaded? Error: the table knows the name but no plugin offers it
-  /// (UNSUPPORTED), or nobody knows it (INVALID, with the names that are loaded).
+  /// Is this backend ("NAME" or "NAME/variant") loaded? Error: the table knows the name but no loaded plugin offers it
+  /// (UNSUPPORTED, with the state of the file that would, or "not installed"), or nobody knows it (INVALID, with the
+  /// names that are loaded).
   Error known(std::string_view name) const;
   /// The ranking for a problem and the rule behind it (NULL = none fits).
   const std::vector<Slot>& ranking_for(const attnrt_problem& problem, const Rule*& rule) const;

@@ -11,6 +11,7 @@
 #include "attnrt/cpu_isa.hpp"
 #include "attnrt/fork.hpp"
 #include "file_text.hpp"
+#include "nearest.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
@@ -154,7 +155,10 @@ constexpr CpuLevel kLevels[] = {
     {"baseline", 0}, {"avx2", kAvx2}, {"avx512", kAvx512}, {"avx512_bf16", kBf16}, {"amx", kAmx}};
 
 Error unknown_device(std::string_view text, const char* wanted) {
-  return invalid("device is '" + std::string(text) + "', wanted " + wanted);
+  std::vector<std::string> known;
+  for (const CpuLevel& level : kLevels) known.push_back(std::string("cpu:") + level.name);
+  for (const char* kind : {"cpu", "cuda", "rocm"}) known.emplace_back(kind);
+  return invalid("device is '" + std::string(text) + "', wanted " + wanted + did_you_mean(text, known));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "explain.hpp"
 
+#include "absence.hpp"
 #include "problem.hpp"
 #include "words.hpp"
 
@@ -70,7 +71,7 @@ std::string why_sentence(const Choice& choice) {
 }
 
 std::string result_text(const Choice& choice, const Candidate& c) {
-  if (!c.slot->backend) return "not installed";
+  if (!c.slot->backend) return c.slot->file ? state_name(c.slot->file->state) : "not installed";
   if (choice.backend == c.slot->backend) return "chosen";
   const Verdict* best = best_verdict(choice, c);
   return best->ok() ? "valid, ranks lower" : "refused";
@@ -125,10 +126,11 @@ json::array candidates_json(const Choice& choice) {
         reasons.push_back({{"code", why_code(r.why)}, {"text", r.text}, {"detail", r.detail}});
       variants.push_back({{"name", v.variant->name}, {"valid", v.ok()}, {"reasons", std::move(reasons)}});
     }
-    const State state = c.slot->backend ? choice.catalog->registry->file_of(*c.slot->backend).state : State::loaded;
+    const PluginFile* file = c.slot->backend ? &choice.catalog->registry->file_of(*c.slot->backend) : c.slot->file;
     out.push_back({{"backend", c.slot->name},
                    {"valid", best && best->ok()},
-                   {"state", c.slot->backend ? state_name(state) : "not installed"},
+                   {"state", file ? state_name(file->state) : "not installed"},
+                   {"sentence", file ? json::value(file->sentence) : json::value(nullptr)},
                    {"variants", std::move(variants)}});
   }
   return out;
@@ -142,6 +144,15 @@ std::vector<std::string> short_reasons(const Choice& choice, const Verdict& verd
   return out;
 }
 
+std::string offered_instead(const Choice& choice, const Verdict& verdict) {
+  std::vector<std::string> out;
+  for (attnrt_why why = 0; why < ATTNRT_WHY_COUNT_; ++why)
+    if (verdict.match.sheet & sdk::why_bit(why))
+      if (std::string wanted = why_wanted(why, *verdict.variant->caps, choice.problem); !wanted.empty())
+        out.push_back(std::move(wanted));
+  return join(out, "; ");
+}
+
 std::string log_line(const Choice& choice) {
   if (choice.attention_free) return "Using NO_ATTENTION: the model has no attention layers.";
   std::string out = "Using " + winner_name(choice) + " attention backend ";
@@ -149,13 +160,24 @@ std::string log_line(const Choice& choice) {
                                 : "out of potential backends: [" + join(potential_backends(choice), ", ", "'") + "].");
 }
 
+std::string unhonoured_text(const Choice& choice) {
+  if (choice.wish.source == Source::automatic || choice.honoured) return "";
+  return choice.wish.origin + "=" + choice.wish.value +
+         (choice.attention_free ? " has no effect: " : " cannot be honoured: ") + choice.wish_reasons;
+}
+
 std::string no_valid_backend(const Choice& choice) {
   std::vector<std::string> parts;
+  std::string offered;
   for (const Candidate& c : choice.candidates) {
     const Verdict* best = best_verdict(choice, c);
-    parts.push_back(c.slot->name + ": [" + (best ? join(short_reasons(choice, *best)) : "not installed") + "]");
+    parts.push_back(c.slot->name + ": [" + (best ? join(short_reasons(choice, *best)) : absence(c.slot->file)) + "]");
+    if (!best) continue;
+    if (const std::string wanted = offered_instead(choice, *best); !wanted.empty())
+      offered += ". " + c.slot->name + ": " + wanted;
   }
-  return "No valid attention backend found for " + describe(choice.problem) + ". Reasons: {" + join(parts) + "}";
+  return "No valid attention backend found for " + describe(choice.problem) + ". Reasons: {" + join(parts) + "}" +
+         offered + not_loaded(*choice.catalog->registry, *choice.catalog->table);
 }
 
 std::string explain_text(const Choice& choice) {
@@ -189,6 +211,7 @@ std::string explain_text(const Choice& choice) {
     const std::string number = std::to_string(++rank);
     out += "  " + std::string(4 - std::min<std::size_t>(4, number.size()), ' ') + number + "  " +
            pad(c.slot->name, 26) + result_text(choice, c) + "\n";
+    if (!c.slot->backend && c.slot->file) out += wrap("          ", absence(c.slot->file));
     for (std::size_t i = c.first; i < c.first + c.count; ++i) {
       const Verdict& v = choice.verdicts[i];
       const bool winner = choice.variant == v.variant;
@@ -197,6 +220,9 @@ std::string explain_text(const Choice& choice) {
                   v.ok() ? (winner ? "chosen" : "valid") : reasons_line(refusals_of(choice, v)));
     }
   }
+  if (choice.catalog)
+    for (const std::string& file : unknown_plugins(*choice.catalog->registry, *choice.catalog->table))
+      out += wrap("  not loaded  ", file);
   if (choice.prefill) out += "\nprefill: " + explain_text(*choice.prefill);
   return out;
 }

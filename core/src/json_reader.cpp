@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "nearest.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
@@ -58,9 +59,8 @@ void JsonReader::allow(std::initializer_list<const char*> keys) const {
   for (const auto& member : object()) {
     const std::string_view key(member.key().data(), member.key().size());
     if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
-    std::string wanted;
-    for (const char* k : keys) wanted.append(wanted.empty() ? "" : ", ").append(k);
-    fail("unknown key '" + std::string(key) + "', wanted one of " + wanted);
+    const std::vector<std::string> wanted(keys.begin(), keys.end());
+    fail("unknown key '" + std::string(key) + "', wanted one of " + join(wanted) + did_you_mean(key, wanted));
   }
 }
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loader.hpp"
 
-#include <boost/dll/shared_library.hpp>
+#include <dlfcn.h>
 
+#include <boost/dll/shared_library.hpp>
 #include <map>
 #include <system_error>
 
 #include "attnrt/fork.hpp"
 #include "tables.hpp"
+#include "words.hpp"
 
 namespace attnrt::core {
 namespace {
@@ -25,12 +27,13 @@ struct Resident {
 using Residents = std::map<std::string, Resident>;
 constinit Residents* residents = nullptr;
 
-/// dlerror's text names the file first; the user wants the library or symbol that is missing.
-std::string missing_part(const std::string& text, const std::string& path) {
-  std::string out = text;
-  if (const auto at = out.find(path + ": "); at != std::string::npos) out = out.substr(at + path.size() + 2);
-  if (const auto at = out.find("boost::dll::shared_library::load() failed: "); at == 0) out = out.substr(43);
-  return out;
+/// What the system said of the dlopen that failed on this thread, whole: the library or symbol that is missing. The
+/// file's own path, which the text may name first, is left out because the state's sentence stands beside it.
+std::string system_words(const std::string& path) {
+  const char* said = dlerror();
+  std::string out = said ? said : "the system refused to load it and gave no reason";
+  if (const std::string own = path + ": "; out.starts_with(own)) out.erase(0, own.size());
+  return printable(out, 4096);
 }
 
 Resident open_and_query(const std::filesystem::path& file, const Inspection& inspection) {
@@ -41,10 +44,11 @@ Resident open_and_query(const std::filesystem::path& file, const Inspection& ins
     r.sentence = std::move(sentence);
     return r;
   };
-  try {  // only Boost.DLL's throwing overloads carry dlerror's text
-    r.library.load(file, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
-  } catch (const std::system_error& e) {
-    return fail(State::unresolved, missing_part(e.what(), file.string()));
+  try {
+    // Boost.DLL's own error is "bad file descriptor" whatever is wrong; it leaves dlerror's text to whoever asks first.
+    std::error_code error;
+    r.library.load(file, error, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+    if (error) return fail(State::unresolved, system_words(file.string()));
   } catch (...) {
     return fail(State::invalid, "an exception came out of its constructors, wanted none");
   }

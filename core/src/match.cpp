@@ -2,6 +2,7 @@
 #include "match.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "attnrt/diag.hpp"
 #include "words.hpp"
@@ -74,6 +75,37 @@ std::string arch_ranges(const attnrt_caps& caps) {
   return parts.empty() ? device : device + " " + join(parts);
 }
 
+/// What was asked of one field of the problem and what a sheet offers.
+struct Values {
+  std::string field, asked, offered;
+  std::string prefix = "";  ///< before the value where it stands without the field's name
+};
+
+/// For the checks of sizes, dtypes and layouts; nothing for the others.
+std::optional<Values> values_of(attnrt_why why, const attnrt_caps& caps, const attnrt_problem& p) {
+  switch (why) {
+    case ATTNRT_WHY_HEAD_SIZE:
+      if (!sdk::admits(*caps.head_sizes, p.head_size_qk))
+        return Values{"head_size", std::to_string(p.head_size_qk), sizes_text(*caps.head_sizes)};
+      return Values{"head_size_v", std::to_string(p.head_size_v),
+                    sizes_text(caps.head_sizes_v ? *caps.head_sizes_v : *caps.head_sizes), "v "};
+    case ATTNRT_WHY_DTYPE:
+      if (!sdk::in_set(caps.q_dtypes, p.q_dtype))
+        return Values{"dtype", name_of(words::dtypes, p.q_dtype), join(dtype_names(caps.q_dtypes))};
+      return Values{"out_dtype", name_of(words::dtypes, p.out_dtype), join(dtype_names(caps.out_dtypes)), "output "};
+    case ATTNRT_WHY_KV_CACHE_DTYPE:
+      if (sdk::in_set(caps.kv_dtypes, p.kv_dtype)) return std::nullopt;  // the scales are what is missing
+      return Values{"kv_cache_dtype", name_of(words::dtypes, p.kv_dtype), join(dtype_names(caps.kv_dtypes))};
+    case ATTNRT_WHY_BLOCK_SIZE:
+      return Values{"block_size", std::to_string(p.block_size), sizes_text(*caps.block_sizes)};
+    case ATTNRT_WHY_KV_LAYOUT:
+      return Values{"kv_layouts", join(names_of(words::kv_layouts, p.kv_layouts)),
+                    join(names_of(words::kv_layouts, caps.kv_layouts))};
+    default:
+      return std::nullopt;
+  }
+}
+
 }  // namespace
 
 Match match(const attnrt_variant& variant, const attnrt_problem& problem) {
@@ -100,24 +132,17 @@ std::string why_text(attnrt_why why, const attnrt_problem& p) {
   }
 }
 
+std::string why_wanted(attnrt_why why, const attnrt_caps& caps, const attnrt_problem& problem) {
+  const auto v = values_of(why, caps, problem);
+  return v ? v->field + " is " + v->asked + ", wanted " + (v->offered.empty() ? "none" : v->offered) : "";
+}
+
 std::string why_detail(attnrt_why why, const attnrt_caps& caps, const attnrt_problem& p) {
   const auto number = [](uint64_t n) { return std::to_string(n); };
+  if (const auto v = values_of(why, caps, p)) return offers(v->prefix + v->asked, v->offered);
   switch (why) {
-    case ATTNRT_WHY_HEAD_SIZE: {
-      if (!sdk::admits(*caps.head_sizes, p.head_size_qk))
-        return offers(number(p.head_size_qk), sizes_text(*caps.head_sizes));
-      return offers("v " + number(p.head_size_v),
-                    sizes_text(caps.head_sizes_v ? *caps.head_sizes_v : *caps.head_sizes));
-    }
-    case ATTNRT_WHY_DTYPE:
-      if (sdk::in_set(caps.q_dtypes, p.q_dtype))
-        return offers(std::string("output ") + name_of(words::dtypes, p.out_dtype), join(dtype_names(caps.out_dtypes)));
-      return offers(name_of(words::dtypes, p.q_dtype), join(dtype_names(caps.q_dtypes)));
     case ATTNRT_WHY_KV_CACHE_DTYPE:
-      if (sdk::in_set(caps.kv_dtypes, p.kv_dtype))
-        return "kv_scales: offers " + join(names_of(words::features, caps.features));
-      return offers(name_of(words::dtypes, p.kv_dtype), join(dtype_names(caps.kv_dtypes)));
-    case ATTNRT_WHY_BLOCK_SIZE: return offers(number(p.block_size), sizes_text(*caps.block_sizes));
+      return "kv_scales: offers " + join(names_of(words::features, caps.features));
     case ATTNRT_WHY_FAMILY:
       return offers(name_of(words::families, p.family), join(names_of(words::families, caps.families)));
     case ATTNRT_WHY_ARCH: {
@@ -135,9 +160,6 @@ std::string why_detail(attnrt_why why, const attnrt_caps& caps, const attnrt_pro
     case ATTNRT_WHY_PHASE: return offers(name_of(words::phases, p.phase), join(names_of(words::phases, caps.phases)));
     case ATTNRT_WHY_DECODE_QUERY_LEN:
       return offers(number(p.decode_query_len), "at most " + number(caps.decode_query_max));
-    case ATTNRT_WHY_KV_LAYOUT:
-      return offers(join(names_of(words::kv_layouts, p.kv_layouts)),
-                    join(names_of(words::kv_layouts, caps.kv_layouts)));
     case ATTNRT_WHY_GQA_GROUP:
       return offers(number(p.num_heads / p.num_kv_heads), "at most " + number(caps.gqa_group_max));
     case ATTNRT_WHY_GRAPH_LEVEL:

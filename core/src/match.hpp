@@ -32,6 +32,10 @@ std::string why_text(attnrt_why why, const attnrt_problem& problem);
 /// The value asked and the values offered.
 std::string why_detail(attnrt_why why, const attnrt_caps& caps, const attnrt_problem& problem);
 
+/// The same as a sentence, for the checks of sizes, dtypes and layouts: "head_size is 100, wanted 64, 128"; "" for the
+/// others.
+std::string why_wanted(attnrt_why why, const attnrt_caps& caps, const attnrt_problem& problem);
+
 /// The refusals behind a Match as text, in the order of the checks; asks supports() again for its sentences.
 std::vector<Refusal> refusal_texts(const Match& match, const attnrt_variant& variant, const attnrt_problem& problem);
 

@@ -32,10 +32,7 @@ Outcome outcome(const Op& op, attnrt_status status, const Said& said) {
   return status == ATTNRT_OK ? kDone : said.error(status);
 }
 
-Error missing_entry(const Op& op, const char* entry) {
-  return {ATTNRT_UNSUPPORTED,
-          std::string(op.variant().name) + " has no " + entry + ", wanted a variant that offers it"};
-}
+Error missing_entry() { return {ATTNRT_UNSUPPORTED, "the variant does not offer this, wanted one that does"}; }
 
 }  // namespace
 
@@ -57,12 +54,12 @@ Op::~Op() {
 }
 
 Result<std::unique_ptr<Op>> Op::create(std::shared_ptr<const Host> host, std::shared_ptr<const Choice> choice) {
-  if (choice->attention_free) return invalid("op: the model has no attention layers, there is nothing to create");
-  if (!choice->variant) return invalid("op: the choice has no winner: " + choice->error.text);
+  if (choice->attention_free) return invalid("the model has no attention layers, there is nothing to create");
+  if (!choice->variant) return invalid("the choice has no winner: " + choice->error.text);
   const attnrt_problem& p = choice->problem;
   if (p.device_id < 0)
     return Error{ATTNRT_UNAVAILABLE,
-                 "op: the choice was made for hardware that is not in this machine, wanted a real device"};
+                 "the choice was made for hardware that is not in this machine, wanted a real device"};
   std::unique_ptr<Op> op(new Op(std::move(host), std::move(choice)));
   Said said;
   const attnrt_variant& v = op->variant();
@@ -72,20 +69,20 @@ Result<std::unique_ptr<Op>> Op::create(std::shared_ptr<const Host> host, std::sh
     op->kernel_ = nullptr;
     return said.error(status);
   }
-  if (!op->kernel_) return Error{ATTNRT_FAILED, std::string(v.name) + " created no op and told no error"};
+  if (!op->kernel_) return Error{ATTNRT_FAILED, "the kernel created no op and told no error"};
   return op;
 }
 
 Outcome Op::alive() const {
   if (fork_generation() == generation_) return kDone;
-  return {ATTNRT_FAILED, "op: this process was forked after the op was created, wanted an op created after the fork"};
+  return {ATTNRT_FAILED, "this process was forked after the op was created, wanted an op created after the fork"};
 }
 
 Outcome Op::kv_layout(attnrt_kv_layout* layout) const {
   if (Outcome dead = alive(); dead.status) return dead;
   if (!layout || layout->struct_size < sdk::base_size<attnrt_kv_layout>)
-    return invalid("kv_layout: wanted a struct with struct_size set");
-  if (!choice_->block_size) return invalid("kv_layout: the op has no cache, K and V are given to run");
+    return invalid("wanted a struct with struct_size set");
+  if (!choice_->block_size) return invalid("the op has no cache, K and V are given to run");
   sdk::give(choice_->kv_layout, layout);
   return kDone;
 }
@@ -111,7 +108,7 @@ bool Op::holds_blocks(const sdk::Diag& diag, const attnrt_tensor* k_cache) const
 
 Outcome Op::write_kv(const attnrt_write_args* args, attnrt_stream stream) const {
   if (Outcome dead = alive(); dead.status) return dead;
-  if (!variant().write_kv) return missing_entry(*this, "write_kv");
+  if (!variant().write_kv) return missing_entry();
   Said said;
   attnrt_write_args own;
   if (!sdk::accept(said.diag(), "write_args", args, own) || !sdk::check_write(said.diag(), problem(), own) ||
@@ -122,7 +119,7 @@ Outcome Op::write_kv(const attnrt_write_args* args, attnrt_stream stream) const 
 
 Outcome Op::gather_kv(const attnrt_gather_args* args, attnrt_stream stream) const {
   if (Outcome dead = alive(); dead.status) return dead;
-  if (!variant().gather_kv) return missing_entry(*this, "gather_kv");
+  if (!variant().gather_kv) return missing_entry();
   Said said;
   attnrt_gather_args own;
   if (!sdk::accept(said.diag(), "gather_args", args, own) || !sdk::check_gather(said.diag(), problem(), own) ||
@@ -133,7 +130,7 @@ Outcome Op::gather_kv(const attnrt_gather_args* args, attnrt_stream stream) cons
 
 Outcome Op::merge_states(const attnrt_merge_args* args, attnrt_stream stream) const {
   if (Outcome dead = alive(); dead.status) return dead;
-  if (!variant().merge_states) return missing_entry(*this, "merge_states");
+  if (!variant().merge_states) return missing_entry();
   Said said;
   attnrt_merge_args own;
   if (!sdk::accept(said.diag(), "merge_args", args, own) || !sdk::check_merge(said.diag(), problem(), own))
@@ -152,7 +149,7 @@ Outcome Plan::allocate(const attnrt_workspace& w) {
     void* p = nullptr;
     if (pieces[i].bytes > (uint64_t{1} << 46) || posix_memalign(&p, alignment, pieces[i].bytes) != 0)
       return {ATTNRT_NO_MEMORY,
-              "plan: the workspace wants " + std::to_string(pieces[i].bytes) + " bytes, which cannot be had"};
+              "the workspace wants " + std::to_string(pieces[i].bytes) + " bytes, which cannot be had"};
     own_[i].reset(p);
     if (w.zero_init) std::memset(p, 0, pieces[i].bytes);
     *pieces[i].pointer = p;
@@ -175,7 +172,7 @@ Result<std::unique_ptr<Plan>> Plan::create(const Op& op, const attnrt_limits* li
         !sdk::check_memory(said.diag(), sizes, plan->memory_))
       return said.error(ATTNRT_INVALID);
   } else if (op.problem().device_type != ATTNRT_DEVICE_CPU) {
-    return invalid("plan: memory is NULL, wanted device memory of the sizes that workspace tells");
+    return invalid("memory is NULL, wanted device memory of the sizes that workspace tells");
   } else if (Outcome failed = plan->allocate(sizes); failed.status) {
     return failed;
   }
@@ -207,7 +204,7 @@ Outcome Plan::update(const attnrt_batch* batch, attnrt_stream stream) {
 
 Outcome Plan::run(const attnrt_run_args* args, attnrt_stream stream) const {
   if (Outcome dead = op_->alive(); dead.status) return dead;
-  if (!updated_) return invalid("run: the plan holds no batch, wanted a plan_update that succeeded");
+  if (!updated_) return invalid("the plan holds no batch, wanted a plan_update that succeeded");
   Said said;
   attnrt_run_args own;
   if (!sdk::accept(said.diag(), "run_args", args, own) ||

@@ -41,6 +41,7 @@ class Op {
   const attnrt_problem& problem() const noexcept { return choice_->problem; }
   const attnrt_variant& variant() const noexcept { return *choice_->variant; }
   attnrt_kernel_op* kernel() const noexcept { return kernel_; }
+  const Choice& choice() const noexcept { return *choice_; }
 
   Outcome kv_layout(attnrt_kv_layout* layout) const;
   Outcome workspace(const attnrt_limits* limits, attnrt_workspace* sizes) const;
@@ -69,6 +70,7 @@ class Plan {
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 
+  const Op& op() const noexcept { return *op_; }
   Outcome update(const attnrt_batch* batch, attnrt_stream stream);
   Outcome run(const attnrt_run_args* args, attnrt_stream stream) const;
 

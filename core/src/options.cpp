@@ -5,6 +5,9 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <string_view>
+
+#include "words.hpp"
 
 namespace attnrt::core {
 
@@ -51,6 +54,21 @@ std::optional<std::string> Options::env(const char* name) const {
 
 std::optional<std::string> Options::trusted_env(const char* name) const {
   return is_secure() ? std::nullopt : env(name);
+}
+
+std::optional<std::string> Options::name_in(const char* name, std::vector<std::string>* notes) const {
+  const auto held = env(name);
+  if (!held) return std::nullopt;
+  constexpr std::string_view around = " \t\r\n\v\f\"'";
+  const std::size_t first = held->find_first_not_of(around);
+  std::string read = first == std::string::npos ? "" : held->substr(first, held->find_last_not_of(around) - first + 1);
+  if (notes && read != *held)
+    notes->push_back(std::string(name) + " is '" + printable(*held) + "', read as '" + printable(read) + "'");
+  return read;
+}
+
+std::optional<std::string> Options::trusted_name_in(const char* name) const {
+  return is_secure() ? std::nullopt : name_in(name);
 }
 
 bool Options::is_secure() { return getauxval(AT_SECURE) != 0; }

@@ -24,6 +24,11 @@ struct Options {
   std::optional<std::string> env(const char* name) const;
   /// The same, but nothing in a set-user-ID program (AT_SECURE): for variables that name code to load.
   std::optional<std::string> trusted_env(const char* name) const;
+  /// A variable that names something, without what stands around a name by mistake: blanks, line ends and quotes, which
+  /// `docker run --env-file` keeps. Where that is not what the variable holds, a note says what was read.
+  std::optional<std::string> name_in(const char* name, std::vector<std::string>* notes = nullptr) const;
+  /// The same, but nothing in a set-user-ID program.
+  std::optional<std::string> trusted_name_in(const char* name) const;
   /// Does this program run with rights that its user lacks (AT_SECURE)?
   static bool is_secure();
 };

@@ -5,6 +5,7 @@
 
 #include "file_text.hpp"
 #include "json_reader.hpp"
+#include "nearest.hpp"
 #include "problem.hpp"
 #include "words.hpp"
 
@@ -17,7 +18,7 @@ uint64_t word(const JsonReader& at, std::span<const Word> words) {
   if (const auto value = value_of(words, name); value && name == name_of(words, *value)) return *value;
   std::vector<std::string> wanted;
   for (const Word& w : words) wanted.emplace_back(w.name);
-  at.fail("is '" + name + "', wanted one of " + join(wanted));
+  at.fail("is '" + name + "', wanted one of " + join(wanted) + did_you_mean(name, wanted));
   return 0;
 }
 
@@ -144,6 +145,12 @@ const Rule* PriorityTable::rule_for(const attnrt_problem& problem) const {
   return nullptr;
 }
 
+const KnownPlugin* PriorityTable::plugin(std::string_view wanted) const {
+  for (const KnownPlugin& p : plugins)
+    if (equal_ignoring_case(p.name, wanted)) return &p;
+  return nullptr;
+}
+
 Result<PriorityTable> parse_priority(std::string_view text, const std::string& file) {
   const auto value = parse_json(text, file);
   if (!value) return value.error();
@@ -151,7 +158,7 @@ Result<PriorityTable> parse_priority(std::string_view text, const std::string& f
   table.file = file;
   std::string error;
   const JsonReader root(*value, file, error);
-  root.allow({"$schema", "version", "comment", "rules", "switches"});
+  root.allow({"$schema", "version", "comment", "rules", "switches", "plugins"});
   root.at("version").integer(1, 1);
   const JsonReader rules = root.at("rules");
   for (std::size_t i = 0, n = rules.size(); i < n && root.ok(); ++i) {
@@ -167,6 +174,13 @@ Result<PriorityTable> parse_priority(std::string_view text, const std::string& f
     const JsonReader switches = root.at("switches");
     for (std::size_t i = 0, n = switches.size(); i < n && root.ok(); ++i)
       table.switches.push_back(read_switch(switches.at(i)));
+  }
+  if (root.has("plugins")) {
+    const JsonReader plugins = root.at("plugins");
+    for (const auto& member : plugins.object()) {
+      const std::string name(member.key().data(), member.key().size());
+      table.plugins.push_back({name, plugins.at(name).texts()});
+    }
   }
   if (!error.empty()) return invalid("priority table " + error);
   table.json = boost::json::serialize(*value);

@@ -45,15 +45,25 @@ struct Switch {
   std::vector<std::pair<std::string, std::vector<std::string>>> only; ///< backend -> variants left
 };
 
+/// A plugin by its name (the one in its ELF note, or the file's without .so) and the backends that it offers. Asked
+/// only where a file could not be loaded, so that its backends are not said to be missing.
+struct KnownPlugin {
+  std::string name;
+  std::vector<std::string> offers;
+};
+
 /// configs/priority.json: rules in order, first match wins. Lists only, no scores.
 struct PriorityTable {
   std::string file;
   std::vector<Rule> rules;
   std::vector<Switch> switches;
+  std::vector<KnownPlugin> plugins;
   std::string json;  ///< the document as it was read, for reports
 
   /// The first rule that fits, NULL where none does.
   const Rule* rule_for(const attnrt_problem& problem) const;
+  /// The plugin of this name, case-insensitive; NULL where the table says nothing of it.
+  const KnownPlugin* plugin(std::string_view name) const;
 };
 
 /// Error: syntax by line and column, unknown keys, wrong types, unknown values and rules that stand twice by JSON

@@ -58,14 +58,18 @@ PluginFile examine(const std::filesystem::path& path, const Options& options, co
     return file;
   };
   if (std::string why = distrust(path); !why.empty()) {
+    std::error_code error;
+    if (!std::filesystem::exists(path, error)) file.remedy = "remove the link, or mend where it leads";
     if (!options.trust_any) return settle(State::untrusted, std::move(why));
     log.write(ATTNRT_LOG_WARNING, "loading " + path.string() + " although " + why + " (trust: any)");
   }
   file.inspection = inspect(path);
   if (file.inspection.state != State::loaded) return settle(file.inspection.state, file.inspection.sentence);
   if (const auto pin = pins.find(file.inspection.name); pin != pins.end())
-    if (const std::string digest = sha256_of(path); digest != pin->second)
+    if (const std::string digest = sha256_of(path); digest != pin->second) {
+      file.remedy = "install the file that was pinned, or pin this digest in the attention config";
       return settle(State::untrusted, "its digest is " + digest + ", pinned is " + pin->second);
+    }
   if (probe)
     if (const Loaded verdict = probe(path, file.inspection); verdict.state != State::loaded)
       return settle(verdict.state, verdict.sentence);
@@ -115,6 +119,8 @@ std::shared_ptr<const Registry> scan(const Options& options, const std::vector<D
           file.state = State::shadowed;
           file.sentence =
               "shadowed by " + registry->file_of(*taken).path.string() + ", which offers " + taken->name + " too";
+          for (uint32_t s = 0; s < file.plugin->num_backends; ++s)
+            file.shadowed.emplace_back(file.plugin->backends[s]->name);
           file.plugin = nullptr;
         }
     }

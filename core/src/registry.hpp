@@ -24,6 +24,8 @@ struct PluginFile {
   std::string sentence;
   Inspection inspection;
   const attnrt_plugin* plugin = nullptr;
+  std::vector<std::string> shadowed;  ///< what a shadowed plugin would have offered
+  std::string remedy;                 ///< what to do about it; "" = what its state always asks for
   /// What `available` said of the real devices, for each type that its variants are for: "" = it can be used. A type
   /// without a device has one entry, of id 0.
   std::vector<std::pair<attnrt_device, std::string>> devices;

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "absence.hpp"
 #include "attnrt/attnrt.h"
+#include "remedy.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
@@ -125,30 +127,6 @@ json::object variant_json(const PluginFile& file, const Ledger& ledger, const st
           {"why_not", strings(why_not)}};
 }
 
-/// What to do about a file that is not loaded.
-const char* remedy(State state) {
-  switch (state) {
-    case State::untrusted: return "chmod o-w the file and its folder, chown them, or pass --trust-any";
-    case State::foreign:
-      return "remove the file from the plugin folder, or build it with attnrt_add_plugin for this machine";
-    case State::damaged: return "copy the file again; install by rename, never in place";
-    case State::incompatible: return "rebuild the plugin against this version's SDK";
-    case State::quarantined:
-    case State::crashed:
-    case State::timeout: return "attnrt forgive NAME after the plugin is mended";
-    case State::unresolved:
-      return "install the missing library, or put it where the loader looks (LD_LIBRARY_PATH, rpath)";
-    case State::invalid: return "report it to the plugin's author, with this sentence";
-    case State::unavailable: return "nothing, unless this machine has the device: then install its driver";
-    case State::shadowed: return "remove one of the two files";
-    case State::replaced: return "restart the process";
-    case State::unprobed:
-      return "let this process start attnrt-probe: its own limits, a container's rules or a mount may forbid it";
-    case State::loaded: break;
-  }
-  return "";
-}
-
 }  // namespace
 
 json::object list_json(const Registry& registry) {
@@ -191,11 +169,17 @@ json::object doctor_json(const Catalog& catalog, const Options& options, const s
          "ATTNRT_PLUGIN_PATH, ATTNRT_PRIORITY, XDG_CACHE_HOME and HOME are not read: this program has rights that its "
          "user lacks",
          "name folders and table by options");
-  if (const auto wish = options.env("VLLM_ATTENTION_BACKEND"); wish && !wish->empty()) {
+  for (const auto& [origin, wish] : {std::pair{"VLLM_ATTENTION_BACKEND", options.name_in("VLLM_ATTENTION_BACKEND")},
+                                     std::pair{"--attention-backend", options.attention_backend}}) {
+    if (!wish || wish->empty() || equal_ignoring_case(*wish, "auto")) continue;
+    const Error unknown = catalog.known(*wish);
+    if (!unknown.status) continue;
     const std::string name = wish->substr(0, wish->find('/'));
-    if (!equal_ignoring_case(name, "auto") && !registry.find(name))
-      find("error", "VLLM_ATTENTION_BACKEND=" + *wish + " names a backend that is not loaded",
-           "unset it, or install the plugin that offers " + name);
+    const PluginFile* file = registry.find(name) ? nullptr : would_offer(registry, *catalog.table, name);
+    find("error", origin + ("=" + *wish) + " cannot be honoured: " + unknown.text,
+         file                  ? remedy(*file) + ", or name another backend"
+         : registry.find(name) ? "name one of its variants, or none"
+                               : "unset it, or install the plugin that offers " + name);
   }
 
   for (const DeviceReport& r : machine)
@@ -213,8 +197,7 @@ json::object doctor_json(const Catalog& catalog, const Options& options, const s
   for (const PluginFile& f : registry.files) {
     if (f.state == State::loaded) continue;
     const bool harmless = f.state == State::unavailable || f.state == State::shadowed || f.state == State::replaced;
-    find(harmless ? "note" : "warning", f.path.string() + " is " + state_name(f.state) + ": " + f.sentence,
-         remedy(f.state));
+    find(harmless ? "note" : "warning", f.path.string() + " is " + state_name(f.state) + ": " + f.sentence, remedy(f));
   }
   if (registry.backends.empty())
     find("error", "no backend is loaded",

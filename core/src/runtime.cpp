@@ -54,7 +54,7 @@ Result<std::unique_ptr<Runtime>> Runtime::open(Options options, std::shared_ptr<
 
 Result<PriorityTable> Runtime::read_table() const {
   if (options_.priority_file) return read_priority(*options_.priority_file);
-  if (const auto env = options_.trusted_env("ATTNRT_PRIORITY"); env && !env->empty()) return read_priority(*env);
+  if (const auto env = options_.trusted_name_in("ATTNRT_PRIORITY"); env && !env->empty()) return read_priority(*env);
   return read_priority(default_config_folder() / "priority.json");
 }
 
@@ -157,10 +157,10 @@ Wishes Runtime::wishes() const {
     wish = {Source::argument, *options_.attention_backend, "--attention-backend", true};
   if (wish.source == Source::automatic && config_.backend && !is_auto(*config_.backend))
     wish = {Source::argument, *config_.backend, "--attention-config.backend", true};
-  const auto mode = options_.env("ATTNRT_OVERRIDE");
+  const auto mode = options_.name_in("ATTNRT_OVERRIDE", &out.notes);
   if (mode && !mode->empty() && *mode != "strict")
     out.notes.push_back("ATTNRT_OVERRIDE=" + *mode + " has no effect, wanted strict");
-  if (const auto env = options_.env("VLLM_ATTENTION_BACKEND"); env && !is_auto(*env)) {
+  if (const auto env = options_.name_in("VLLM_ATTENTION_BACKEND", &out.notes); env && !is_auto(*env)) {
     if (wish.source == Source::automatic)
       wish = {Source::environment, *env, "VLLM_ATTENTION_BACKEND", mode == "strict"};
     else if (!equal_ignoring_case(*env, wish.value))
@@ -177,8 +177,10 @@ std::vector<SwitchValue> Runtime::switch_values(const Catalog& catalog, std::vec
   out.reserve(catalog.switches.size());
   for (const ResolvedSwitch& s : catalog.switches) {
     SwitchValue value{s.source->preset.value_or(""), ""};
-    if (const auto env = s.source->env.empty() ? std::nullopt : options_.env(s.source->env.c_str())) {
+    std::vector<std::string> read;
+    if (const auto env = s.source->env.empty() ? std::nullopt : options_.name_in(s.source->env.c_str(), &read)) {
       value = {normal_flag(*env), s.source->env};
+      if (!read.empty() && std::find(notes.begin(), notes.end(), read[0]) == notes.end()) notes.push_back(read[0]);
       if (const auto beaten = config_.values.find(s.source->config);
           beaten != config_.values.end() && beaten->second != value.value) {
         const std::string note =
@@ -204,7 +206,7 @@ Result<std::shared_ptr<const Choice>> Runtime::select(const attnrt_problem& aske
   Wishes wished = wishes();
   const std::vector<SwitchValue> switches = switch_values(*snapshot, wished.notes);
   attnrt_problem problem = asked;
-  if (const auto flag = options_.env("VLLM_BATCH_INVARIANT"); flag && !flag->empty()) {
+  if (const auto flag = options_.name_in("VLLM_BATCH_INVARIANT", &wished.notes); flag && !flag->empty()) {
     if (normal_flag(*flag) == "1")
       problem.determinism = std::max<uint32_t>(problem.determinism, ATTNRT_DETERMINISM_BATCH_INVARIANT);
     else if (normal_flag(*flag) != "0")

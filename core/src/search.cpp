@@ -43,7 +43,7 @@ SearchResult search(const Options& options) {
   if (options.plugin_path) {
     list = *options.plugin_path;
     origin = "option";
-  } else if (auto env = options.trusted_env("ATTNRT_PLUGIN_PATH"); env && !env->empty()) {
+  } else if (auto env = options.trusted_name_in("ATTNRT_PLUGIN_PATH"); env && !env->empty()) {
     list = std::move(*env);
     origin = "ATTNRT_PLUGIN_PATH";
   }

@@ -194,6 +194,8 @@ Error honour(Choice& choice, const Override& wish, const std::vector<ActiveSwitc
       if (const Verdict* best = best_verdict(choice, c); best && best->ok()) capable.push_back(c.slot->name);
     text += " Backends that are batch-invariant here: [" + join(capable, ", ", "'") + "].";
   }
+  if (const std::string wanted = offered_instead(choice, *reason); !wanted.empty())
+    text += (text.back() == '.' ? " " : ". ") + wanted;
   return {ATTNRT_UNSUPPORTED, std::move(text)};
 }
 

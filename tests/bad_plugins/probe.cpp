@@ -104,6 +104,12 @@ TEST_CASE("the helper inherits no descriptor, blocked signal or ignored signal")
   CHECK(helpers == 1);
 }
 
+TEST_CASE("the helper tells what the system says of a missing symbol or library, whole and without a frame") {
+  CHECK(probed("undefined").sentence == "undefined symbol: bad_plugin_undefined");
+  CHECK(probed("missing").sentence ==
+        "libbad_plugin_absent.so: cannot open shared object file: No such file or directory");
+}
+
 TEST_CASE("a helper that cannot start is not the plugin's fault") {
   const Scratch folder;
   const auto file = std::filesystem::path(ATTNRT_TEST_FIXTURES) / "well.so";

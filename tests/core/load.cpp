@@ -205,6 +205,15 @@ TEST_CASE("each file that cannot be loaded has its state and sentence") {
   }
 }
 
+TEST_CASE("what the system says of a file that it cannot load is told whole and without a frame") {
+  const Scratch one, two;
+  one.install(fixture("undefined"), "plugin.so");
+  CHECK(only_file(scan_path(one)).sentence == "undefined symbol: fixture_undefined_symbol");
+  two.install(fixture("missing"), "plugin.so");
+  CHECK(only_file(scan_path(two)).sentence ==
+        "libfixture_absent.so: cannot open shared object file: No such file or directory");
+}
+
 TEST_CASE("a name that is taken is shadowed by the file that took it") {
   const Scratch one, two;
   one.install(fixture("first"), "b.so");

@@ -71,7 +71,7 @@ TEST_CASE("a folder without plugins is no error") {
   CHECK(choice.variant() == "");
   CHECK_THAT(choice.explain(), Contains("CPU_ATTN"));
   CHECK_THAT(choice.json(), Contains("\"backend\":null") && Contains("not installed"));
-  CHECK_THAT(refused([&] { runtime.op(choice); }), Contains("op: the choice has no winner"));
+  CHECK_THAT(refused([&] { runtime.op(choice); }), Contains("op_create: the choice has no winner"));
   CHECK_THAT(refused([&] { runtime.select(runtime.problem("cpu")); }, ATTNRT_UNSUPPORTED),
              Contains("No valid attention backend found"));
 }
@@ -97,7 +97,8 @@ TEST_CASE("files come, change and go while the runtime lives") {
   attnrt_problem p = small_problem(runtime, ATTNRT_KV_CONTIGUOUS);
   p.features = 0;
   const attnrt::Choice choice = runtime.select(p);
-  CHECK(refused([&] { runtime.op(choice); }, ATTNRT_UNAVAILABLE) == "the fixture computes nothing");
+  CHECK(refused([&] { runtime.op(choice); }, ATTNRT_UNAVAILABLE) ==
+        "FIXTURE/" + choice.variant() + ": op_create: the fixture computes nothing");
 
   one.install(fixture("second"), "new.so");
   runtime.rescan();
@@ -203,7 +204,8 @@ TEST_CASE("the log gets each distinct choice once, and what a plugin says") {
   CHECK(count("Using CPU_ATTN attention backend") == 2);
   const attnrt::ForceBackend forced(runtime, "FIXTURE");
   p.features = 0;
-  CHECK(refused([&] { runtime.op(runtime.select(p)); }, ATTNRT_UNAVAILABLE) == "the fixture computes nothing");
+  CHECK_THAT(refused([&] { runtime.op(runtime.select(p)); }, ATTNRT_UNAVAILABLE),
+             Contains(": op_create: the fixture computes nothing"));
   CHECK(count("2 the fixture was asked to create an op") == 1);
 }
 
@@ -337,6 +339,8 @@ TEST_CASE("NULL is refused by every call, and freed by every free") {
   CHECK(attnrt_default_executor(nullptr, 1) == nullptr);
   CHECK(attnrt_text_data(nullptr) == std::string());
   CHECK(attnrt_choice_backend(nullptr) == nullptr);
+  CHECK(attnrt_choice_honoured(nullptr) == 0);
+  CHECK(attnrt_choice_unhonoured(nullptr) == std::string());
   CHECK(attnrt_choice_variant(nullptr) == nullptr);
   CHECK(attnrt_choice_problem(nullptr) == nullptr);
   CHECK(attnrt_choice_prefill(nullptr) == nullptr);

@@ -74,7 +74,7 @@ ATTNRT_EXPORT attnrt_status attnrt_forgive(attnrt_runtime* runtime, const char* 
 
 /* Forces a backend for all threads of this runtime, or for the calling thread until the matching pop (scopes nest and
  * come before the global force). NULL, "" and "auto" name nobody: the next weaker source decides. INVALID: an unknown
- * name, UNSUPPORTED: a known one that is not installed. */
+ * name, UNSUPPORTED: a known one that is not loaded; the sentence tells the state of its file, or "not installed". */
 ATTNRT_EXPORT attnrt_status attnrt_force_backend(attnrt_runtime* runtime, const char* backend);
 ATTNRT_EXPORT attnrt_status attnrt_push_force(attnrt_runtime* runtime, const char* backend);
 ATTNRT_EXPORT attnrt_status attnrt_pop_force(attnrt_runtime* runtime);
@@ -126,6 +126,11 @@ ATTNRT_EXPORT void attnrt_choice_free(attnrt_choice* choice);
  * choice. */
 ATTNRT_EXPORT const char* attnrt_choice_backend(const attnrt_choice* choice);
 ATTNRT_EXPORT const char* attnrt_choice_variant(const attnrt_choice* choice);
+/* 1: the backend that somebody asked for (by a force, an argument or VLLM_ATTENTION_BACKEND) was chosen, or nobody asked
+ * for one. 0: it was not, and the sentence tells who asked for what and why it could not be ("VLLM_ATTENTION_BACKEND=X
+ * cannot be honoured: ..."); with 1 it is "". Owned by the choice. Each half of a pair answers for itself. */
+ATTNRT_EXPORT int32_t attnrt_choice_honoured(const attnrt_choice* choice);
+ATTNRT_EXPORT const char* attnrt_choice_unhonoured(const attnrt_choice* choice);
 /* The problem with everything settled: one KV layout, the kernel's block size. */
 ATTNRT_EXPORT const attnrt_problem* attnrt_choice_problem(const attnrt_choice* choice);
 /* The prefill half where both phases were asked for, else NULL. Owned by the choice. */

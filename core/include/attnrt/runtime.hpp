@@ -44,6 +44,9 @@ class Choice {
   /// "CPU_ATTN"; "" without a winner.
   std::string backend() const { return text(attnrt_choice_backend(get())); }
   std::string variant() const { return text(attnrt_choice_variant(get())); }
+  /// Was the backend chosen that somebody asked for, or did nobody ask? unhonoured() says why it was not.
+  bool honoured() const noexcept { return attnrt_choice_honoured(get()) != 0; }
+  std::string unhonoured() const { return text(attnrt_choice_unhonoured(get())); }
   /// With everything settled: one KV layout, the kernel's block size. Throws INVALID where the choice is that of a
   /// missing prefill half.
   const attnrt_problem& problem() const {
