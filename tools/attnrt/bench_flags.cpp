@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "failure.hpp"
+#include "nearest.hpp"
 
 namespace attnrt::cli {
 namespace {
@@ -102,9 +103,10 @@ std::vector<BenchCase> wanted_cases(const BenchFlags& flags) {
   for (const std::string& name : items_of(flags.cases)) {
     const auto found = std::find_if(grid.begin(), grid.end(), [&name](const BenchCase& c) { return c.id == name; });
     if (found == grid.end()) {
-      std::string known;
-      for (const BenchCase& c : grid) known += (known.empty() ? "" : ", ") + c.id;
-      throw Failure(fmt::format("--case is '{}', wanted one of {}", name, known));
+      std::vector<std::string> known;
+      for (const BenchCase& c : grid) known.push_back(c.id);
+      throw Failure(
+          fmt::format("--case is '{}', wanted one of {}{}", name, fmt::join(known, ", "), did_you_mean(name, known)));
     }
     chosen.push_back(*found);
   }

@@ -11,6 +11,7 @@
 
 #include "failure.hpp"
 #include "help_text.hpp"
+#include "misspelt.hpp"
 #include "verbs.hpp"
 
 namespace attnrt::cli {
@@ -63,12 +64,14 @@ int interpret(std::vector<std::string> arguments) {
     fmt::print("{}", app.help());
     return kUsage;
   }
+  const std::vector<std::string> said = arguments;
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
     app.parse(std::move(arguments));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    throw Failure(std::string(error.what()) + "; attnrt --help tells more");
+    const std::string meant = misspelt(app, said);
+    throw Failure(error.what() + (meant.empty() ? "; " : meant + " ") + "attnrt --help tells more");
   }
   return action(flags);
 }

@@ -7,9 +7,11 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "attnrt/plugin.h"
 #include "failure.hpp"
+#include "nearest.hpp"
 
 namespace attnrt::cli {
 namespace {
@@ -49,12 +51,13 @@ bool truth(const Setting& setting) {
 
 uint32_t word(const Setting& setting, std::initializer_list<std::pair<const char*, uint32_t>> words) {
   const std::string said = lower(setting.text);
-  std::string known;
+  std::vector<std::string> known;
   for (const auto& [name, value] : words) {
     if (said == name) return value;
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", name);
+    known.emplace_back(name);
   }
-  throw Failure(fmt::format("{} is '{}', wanted one of {}", setting.from, setting.text, known));
+  throw Failure(fmt::format("{} is '{}', wanted one of {}{}", setting.from, setting.text, fmt::join(known, ", "),
+                            did_you_mean(said, known)));
 }
 
 uint32_t element_type(const Setting& setting) {
