@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "attnrt/check.hpp"
 #include "conformance/number.hpp"
@@ -47,6 +48,50 @@ std::size_t Shelf::guard_damage() const {
   std::size_t sum = 0;
   for (const Buffer& buffer : buffers_) sum += buffer.guard_damage();
   return sum;
+}
+
+void Shelf::name(const void* data, const char* what) {
+  for (Buffer& buffer : buffers_)
+    if (data && buffer.data() == data) buffer.name(what);
+}
+void Shelf::name(const attnrt_tensor* tensor, const char* what) {
+  if (tensor) name(tensor->data, what);
+}
+
+std::string Shelf::damaged() const {
+  std::string names;
+  for (const Buffer& buffer : buffers_)
+    if (buffer.guard_damage()) names += (names.empty() ? "" : ", ") + std::string(buffer.name());
+  return names;
+}
+
+void name_arguments(Shelf& shelf, const attnrt_batch& b, const attnrt_memory& w, const attnrt_run_args& a) {
+  const std::pair<const void*, const char*> pieces[] = {{b.query_start_loc, "batch.query_start_loc"},
+                                                        {b.seq_lens, "batch.seq_lens"},
+                                                        {b.kv_start_loc, "batch.kv_start_loc"},
+                                                        {b.kv_lens, "batch.kv_lens"},
+                                                        {b.causal, "batch.causal"},
+                                                        {b.window_prefix_lens, "batch.window_prefix_lens"},
+                                                        {b.block_table, "batch.block_table"},
+                                                        {w.plan, "workspace.plan"},
+                                                        {w.pinned, "workspace.pinned"},
+                                                        {w.scratch, "workspace.scratch"}};
+  for (const auto& [data, what] : pieces) shelf.name(data, what);
+  const std::pair<const attnrt_tensor*, const char*> tensors[] = {{a.q, "q"},
+                                                                  {a.q_rope, "q_rope"},
+                                                                  {a.k, "k"},
+                                                                  {a.v, "v"},
+                                                                  {a.out, "out"},
+                                                                  {a.lse, "lse"},
+                                                                  {a.k_scale, "k_scale"},
+                                                                  {a.v_scale, "v_scale"},
+                                                                  {a.sinks, "sinks"},
+                                                                  {a.alibi_slopes, "alibi_slopes"},
+                                                                  {a.dense_mask, "dense_mask"},
+                                                                  {a.tree_mask, "tree_mask"},
+                                                                  {a.prefix_ranges, "prefix_ranges"},
+                                                                  {a.sparse_indices, "sparse_indices"}};
+  for (const auto& [tensor, what] : tensors) shelf.name(tensor, what);
 }
 
 BatchArrays::BatchArrays(Shelf& shelf, const attnrt_problem& p, const std::vector<const RequestData*>& requests,

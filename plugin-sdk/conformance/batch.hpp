@@ -4,6 +4,7 @@
 #ifndef ATTNRT_CONFORMANCE_BATCH_HPP
 #define ATTNRT_CONFORMANCE_BATCH_HPP
 #include <deque>
+#include <string>
 #include <vector>
 
 #include "attnrt/plugin.h"
@@ -39,6 +40,11 @@ class Shelf {
   Memory& memory() const noexcept { return memory_; }
   bool ok() const;
   std::size_t guard_damage() const;
+  /// Names the piece that begins at `data`, or that the tensor lies in; NULL names nothing.
+  void name(const void* data, const char* what);
+  void name(const attnrt_tensor* tensor, const char* what);
+  /// The names of the pieces with damaged guard bytes: "out, workspace.scratch".
+  std::string damaged() const;
 
  private:
   Memory& memory_;
@@ -57,6 +63,9 @@ struct BatchArrays {
   BatchArrays(Shelf& shelf, const attnrt_problem& problem, const std::vector<const RequestData*>& requests,
               const BlockTable* table, const Placement& placement);
 };
+
+/// Names all that a call of run is given, for sentences about accesses beside it.
+void name_arguments(Shelf& shelf, const attnrt_batch& batch, const attnrt_memory& workspace, const attnrt_run_args& args);
 
 /// Fills the operands of the features: masks, ranges, indices, sinks, slopes, scales.
 void give_operands(Shelf& shelf, const attnrt_problem& problem, const Operands& operands,

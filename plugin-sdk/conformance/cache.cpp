@@ -98,6 +98,8 @@ Cache::Cache(Memory& memory, const attnrt_problem& p, const attnrt_kv_layout& la
   spoil(v_image_, p.kv_dtype, has_row_scales(p), garbage, seed + 1);
   k_ = std::make_unique<Buffer>(memory, k_image_.size(), uint8_t{0xff}, alignment);
   if (!v_image_.empty()) v_ = std::make_unique<Buffer>(memory, v_image_.size(), uint8_t{0xff}, alignment);
+  k_->name(v_ ? "k_cache" : "the KV cache");
+  if (v_) v_->name("v_cache");
   if (!ok()) return;
   upload();
   const attnrt_device device = memory.device();

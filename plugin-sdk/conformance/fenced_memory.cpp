@@ -35,7 +35,7 @@ void* FencedMemory::allocate(std::size_t bytes, std::size_t alignment) {
   }
   char* data = inside + (room - bytes) / alignment * alignment;
   const std::lock_guard lock(mutex_);
-  spans_[data] = {static_cast<char*>(pages), all, bytes};
+  spans_[data] = {static_cast<char*>(pages), all, bytes, ""};
   return data;
 }
 
@@ -57,13 +57,18 @@ void FencedMemory::fill(void* to, uint8_t byte, std::size_t bytes) {
   if (bytes) std::memset(to, byte, bytes);
 }
 
+void FencedMemory::name(void* data, const char* what) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = spans_.find(static_cast<char*>(data)); found != spans_.end()) found->second.name = what;
+}
+
 std::string FencedMemory::whereabouts(const void* address) const {
   const char* at = static_cast<const char*>(address);
   for (const auto& [data, span] : spans_) {
     if (at < span.pages || at >= span.pages + span.page_bytes) continue;
-    if (at < data) return sdk::say(data - at, " bytes before a piece of ", span.bytes, " bytes");
-    return sdk::say(at - data - static_cast<std::ptrdiff_t>(span.bytes), " bytes behind a piece of ", span.bytes,
-                    " bytes");
+    const std::ptrdiff_t behind = at - data - static_cast<std::ptrdiff_t>(span.bytes);
+    return sdk::say(at < data ? data - at : behind, at < data ? " bytes before " : " bytes behind ", span.name,
+                    *span.name ? ", " : "", "a piece of ", span.bytes, " bytes");
   }
   return "";
 }

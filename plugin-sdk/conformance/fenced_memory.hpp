@@ -23,10 +23,11 @@ class FencedMemory final : public Memory {
   void copy_out(void* to, const void* from, std::size_t bytes) override;
   void fill(void* to, uint8_t byte, std::size_t bytes) override;
   void finish(attnrt_stream) override {}
+  void name(void* data, const char* what) override;
   bool fenced() const override { return true; }
 
-  /// "12 bytes behind a piece of 4096 bytes" for an address on a fence, "" for any other. Takes no lock, so that the
-  /// handler of a signal may ask.
+  /// "12 bytes behind k_cache, a piece of 4096 bytes" for an address on a fence, "" for any other. Takes no lock, so that
+  /// the handler of a signal may ask.
   std::string whereabouts(const void* address) const;
 
  private:
@@ -34,6 +35,7 @@ class FencedMemory final : public Memory {
     char* pages;             ///< the fence before the allocation
     std::size_t page_bytes;  ///< both fences included
     std::size_t bytes;
+    const char* name = "";  ///< of what lies there
   };
   std::mutex mutex_;
   std::map<const char*, Span> spans_;

@@ -125,6 +125,11 @@ bool Filling::write() {
     args.v_cache = cache->v();
     args.k_scale = scale_tensor(operands.k_scale);
     args.v_scale = scale_tensor(operands.v_scale);
+    shelf.name(args.k, "k of write_kv");
+    shelf.name(args.v, "v of write_kv");
+    shelf.name(args.slot_mapping, "slot_mapping");
+    shelf.name(args.k_scale, "k_scale of write_kv");
+    shelf.name(args.v_scale, "v_scale of write_kv");
     Sink sink;
     if (!call("write_kv", rig.variant().write_kv(rig.op(), &args, stream, sink.get()), sink)) return false;
     rig.memory().finish(stream);
@@ -168,6 +173,14 @@ bool Filling::gather() {
   args.v = shelf.tensor(v.data(), sdk::to_dlpack(dtype), {rows, heads, dv});
   args.k_scale = scale_tensor(operands.k_scale);
   args.v_scale = scale_tensor(operands.v_scale);
+  shelf.name(args.kv_starts, "kv_starts of gather_kv");
+  shelf.name(args.kv_lens, "kv_lens of gather_kv");
+  shelf.name(args.kv_start_loc, "kv_start_loc of gather_kv");
+  shelf.name(args.block_table, "block_table of gather_kv");
+  shelf.name(args.k, "k of gather_kv");
+  shelf.name(args.v, "v of gather_kv");
+  shelf.name(args.k_scale, "k_scale of gather_kv");
+  shelf.name(args.v_scale, "v_scale of gather_kv");
   Sink sink;
   if (!call("gather_kv", rig.variant().gather_kv(rig.op(), &args, stream, sink.get()), sink)) return false;
   rig.memory().finish(stream);

@@ -7,6 +7,7 @@
 
 #include "attnrt/check.hpp"
 #include "conformance/executor.hpp"
+#include "conformance/known_faults.hpp"
 #include "conformance/number.hpp"
 #include "conformance/random.hpp"
 
@@ -124,7 +125,8 @@ std::vector<Fault> judge(const attnrt_problem& p, const Operands& operands, cons
       &work);
 
   double square = 0, plain = 0, bound = 0;
-  std::size_t wrong = 0, wrong_lse = 0, telling = 0;  // rows that see no key tell nothing
+  std::size_t telling = 0;  // rows that see no key tell nothing
+  std::vector<ResultRow> wrong, wrong_lse;
   const Judged *worst = nullptr, *worst_lse = nullptr;
   for (const Judged& j : work.rows) {
     square += j.square_error;
@@ -132,11 +134,11 @@ std::vector<Fault> judge(const attnrt_problem& p, const Operands& operands, cons
     bound += j.square_bound;
     telling += j.square_bound > 0;
     if (j.worst != 0) {
-      ++wrong;
+      wrong.push_back({j.request, j.i, j.h});
       if (!worst || j.worst > worst->worst) worst = &j;
     }
     if (!lse_agrees(j.lse, j.wanted_lse)) {
-      ++wrong_lse;
+      wrong_lse.push_back({j.request, j.i, j.h});
       if (!worst_lse) worst_lse = &j;
     }
   }
@@ -145,10 +147,14 @@ std::vector<Fault> judge(const attnrt_problem& p, const Operands& operands, cons
     std::snprintf(text, sizeof(text), "%.6g", x);
     return std::string(text);
   };
+  const auto as_if = [&](const std::vector<ResultRow>& rows, bool of_lse) {
+    const std::string fault = known_fault(p, operands, requests, outcome, rows, of_lse);
+    return fault.empty() ? "" : ", as if " + fault;
+  };
   if (worst)
-    faults.push_back({"out", say(wrong, " of ", work.rows.size(), " rows are off; request ", worst->request, " row ",
+    faults.push_back({"out", say(wrong.size(), " of ", work.rows.size(), " rows are off; request ", worst->request, " row ",
                                  worst->i, " head ", worst->h, " holds ", number(worst->got), ", wanted ",
-                                 number(worst->wanted), " within ", number(worst->worst_allowed))});
+                                 number(worst->wanted), " within ", number(worst->worst_allowed), as_if(wrong, false))});
   // Where plain attention happens to be exact (one key owns each row) a rounding more is still no mistake.
   const double least = (p.out_dtype == ATTNRT_FP32 ? 1.0 : 0.05) * unit_roundoff(p.out_dtype);
   plain = std::max(plain, least * least * bound);
@@ -158,9 +164,9 @@ std::vector<Fault> judge(const attnrt_problem& p, const Operands& operands, cons
                                  " times that of plain fp32 attention, wanted at most ",
                                  number(rms_ratio(p.out_dtype, telling)))});
   if (worst_lse)
-    faults.push_back({"lse", say(wrong_lse, " of ", work.rows.size(), " LSE are off; request ", worst_lse->request,
+    faults.push_back({"lse", say(wrong_lse.size(), " of ", work.rows.size(), " LSE are off; request ", worst_lse->request,
                                  " row ", worst_lse->i, " head ", worst_lse->h, " holds ", number(worst_lse->lse),
-                                 ", wanted ", number(worst_lse->wanted_lse))});
+                                 ", wanted ", number(worst_lse->wanted_lse), as_if(wrong_lse, true))});
   return faults;
 }
 

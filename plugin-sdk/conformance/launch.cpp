@@ -124,7 +124,9 @@ bool Launch::make_tensors(bool lse) {
   out_ = &shelf_.raw(at(rows * out_stride * sdk::dtype_bytes(p.out_dtype)), canary);
   lse_ = &shelf_.raw(at(rows * heads) * sizeof(float), canary);
   args_.out = shelf_.tensor(out_->data(), sdk::to_dlpack(p.out_dtype), {rows, heads, dv}, {out_stride, dv, 1});
+  lse_->name("lse");
   if (lse) args_.lse = shelf_.tensor(lse_->data(), sdk::to_dlpack(ATTNRT_FP32), {rows, heads}, {lse_row, lse_head});
+  name_arguments(shelf_, batch(), workspace_, args_);
   return shelf_.ok() || fault("memory", "there is not enough memory for the tensors");
 }
 
@@ -151,7 +153,7 @@ void Launch::collect() {
   const int64_t heads = p.num_heads, dv = p.head_size_v, element = sdk::dtype_bytes(p.out_dtype);
   const int64_t out_stride = args_.out->strides[0];
   if (const std::size_t bytes = shelf_.guard_damage())
-    fault("guard", say("run changed ", bytes, " bytes beside its tensors and workspace, wanted none"));
+    fault("guard", say("run changed ", bytes, " bytes beside ", shelf_.damaged(), ", wanted none"));
   if (cache_) {
     if (const std::string text = cache_->damage(); !text.empty()) fault("cache_read_only", "after run " + text);
     if (cache_->guard_damage()) fault("guard", "run changed bytes beside the cache, wanted none");

@@ -41,6 +41,11 @@ Buffer::~Buffer() {
   if (base_) memory_.release(base_);
 }
 
+void Buffer::name(const char* what) {
+  name_ = what;
+  if (base_) memory_.name(base_, what);
+}
+
 void Buffer::write(std::size_t offset, const void* from, std::size_t bytes) const {
   memory_.copy_in(data_ + offset, from, bytes);
 }

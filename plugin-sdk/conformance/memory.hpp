@@ -39,6 +39,8 @@ class Memory {
   virtual void* capture_end(attnrt_stream) { return nullptr; }
   virtual void replay(void*, attnrt_stream) {}
   virtual void forget(void*) {}
+  /// Tells what lies in an allocation, for what is said of an access beside it. The text outlives the allocation.
+  virtual void name(void* /*data*/, const char* /*what*/) {}
   /// True where an access behind an allocation's last byte (rounded up to its alignment) stops the process at once.
   virtual bool fenced() const { return false; }
 };
@@ -70,6 +72,9 @@ class Buffer {
   bool ok() const noexcept { return base_ != nullptr; }
   void write(std::size_t offset, const void* from, std::size_t bytes) const;
   std::vector<uint8_t> read() const;
+  /// What lies here, for sentences about it: "k_cache". The text outlives the buffer.
+  void name(const char* what);
+  const char* name() const noexcept { return name_; }
   /// How many of the guard bytes before and behind the buffer have changed.
   std::size_t guard_damage() const;
 
@@ -78,6 +83,7 @@ class Buffer {
   std::size_t bytes_, front_, back_;  ///< guard bytes before and behind
   char* base_ = nullptr;
   char* data_ = nullptr;
+  const char* name_ = "a piece without a name";
 };
 
 }  // namespace attnrt::conformance

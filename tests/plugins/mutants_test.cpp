@@ -81,6 +81,54 @@ TEST_CASE("each planted fault is caught by its check") {
   }
 }
 
+namespace {
+
+// What the failures of a check are compared with, "as if ..."; "" for one that is not. Of the first few such failures.
+std::set<std::string> names_of_faults(const attnrt_variant& variant, const std::string& check) {
+  std::set<std::string> names;
+  std::size_t failed = 0;
+  NumericsOptions options = quick();
+  options.progress = [&](std::size_t, std::size_t, const Findings& last) {
+    for (const Finding& finding : failures(last)) {
+      if (finding.check != check) continue;
+      const std::size_t at = finding.sentence.find("as if ");
+      names.insert(at == std::string::npos ? "" : finding.sentence.substr(at));
+      ++failed;
+    }
+    return failed < 4;
+  };
+  HostMemory memory;
+  check_numerics(variant, memory, options);
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("a fault of a known kind is named by what it does") {
+  const struct {
+    const attnrt_plugin* (*plugin)();
+    const char *check, *name;
+  } mutants[] = {
+      {naive_lse_base, "lse", "as if it were in base 2"},
+      {naive_scale_missing, "out", "as if the scale were missing"},
+      {naive_scale_twice, "out", "as if the scale were applied twice"},
+      {naive_causal_off_by_one, "out", "as if the causal mask showed one key too many"},
+      {naive_causal_too_few, "out", "as if the causal mask hid each query's own key"},
+      {naive_window_off_by_one, "out", "as if the window reached one key too far to the left"},
+      {naive_first_table, "out", "as if the first row of the block table were used for all requests"},
+      {naive_softcap_ignored, "lse", "as if the softcap were left out"},
+      {naive_alibi_sign, "out", "as if the ALiBi slopes had the wrong sign"},
+  };
+  for (const auto& mutant : mutants) {
+    std::set<std::string> names = names_of_faults(variant_of(mutant.plugin(), 0), mutant.check);
+    CAPTURE(mutant.name, names);
+    CHECK(names.erase(mutant.name) == 1);
+    names.erase("");  // where masks of several kinds meet, not all can be told
+    CHECK(names.empty());
+  }
+  CHECK(names_of_faults(variant_of(naive_sink_twice(), 0), "out") == std::set<std::string>{""});
+}
+
 TEST_CASE("one element too many is seen behind the last row or between rows") {
   const std::set<std::string> checks = first_failure(variant_of(naive_writes_past(), 0));
   CAPTURE(checks);

@@ -315,7 +315,7 @@ class Naive {
   bool seen(const attnrt_run_args& a, const attnrt_batch& b, int32_t r, int64_t t, int64_t pos_q, int64_t pos_k,
             bool in_tree) const {
     const bool causal = p_.causal == ATTNRT_CAUSAL_ALWAYS || (b.causal && b.causal[r]);
-    const int64_t slip = FAULT(naive_causal_off_by_one) ? 1 : 0, wide = FAULT(naive_window_off_by_one) ? 1 : 0;
+    const int64_t slip = FAULT(naive_causal_off_by_one) ? 1 : FAULT(naive_causal_too_few) ? -1 : 0, wide = FAULT(naive_window_off_by_one) ? 1 : 0;
     bool yes = !causal || in_tree || pos_k <= pos_q + slip;
     yes &= p_.window_left < 0 || pos_k >= pos_q - p_.window_left - wide;
     yes &= p_.window_right < 0 || pos_k <= pos_q + p_.window_right;
@@ -348,8 +348,9 @@ class Naive {
     const int64_t cp = std::max(1u, p_.cp_size), interleave = std::max(1u, p_.cp_interleave);
     const auto place = [&](const attnrt_tensor& cache, int64_t j) {
       const int64_t shared = FAULT(naive_prefix_too_far) ? (b.common_prefix_len + bs - 1) / bs : 0;
-      int64_t block = b.block_table[(j / bs < shared ? 0 : r) * b.block_table_stride + j / bs];
-      if (j / bs >= (known + bs - 1) / bs)
+      const bool first = j / bs < shared || FAULT(naive_first_table);
+      int64_t block = b.block_table[(first ? 0 : r) * b.block_table_stride + j / bs];
+      if (j / bs >= (known + bs - 1) / bs || FAULT(naive_first_table))
         block = (block % plan.limits.num_blocks + plan.limits.num_blocks) % plan.limits.num_blocks;
       return row_of(cache, block, j % bs, kvh);
     };
@@ -358,7 +359,7 @@ class Naive {
     out.assign(p_.head_size_v, 0.0f);
     scores.assign(static_cast<std::size_t>(keys), -INFINITY);
     load_row(p_.q_dtype, row_of(*a.q, t, h), q);
-    const float scale = FAULT(naive_scale_twice) ? a.scale * a.scale : a.scale;
+    const float scale = FAULT(naive_scale_missing) ? 1.0f : FAULT(naive_scale_twice) ? a.scale * a.scale : a.scale;
     const float sink = a.sinks ? load(static_cast<uint32_t>(sdk::dtype_of(a.sinks->dtype)),
                                       static_cast<char*>(a.sinks->data) + h * (a.sinks->dtype.bits / 8))
                                : -INFINITY;

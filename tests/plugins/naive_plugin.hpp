@@ -16,7 +16,8 @@
   X(naive_rank_ignored) X(naive_gather_start) X(naive_unknown_bits) X(naive_keeps_batch) X(naive_wordless)             \
   X(naive_no_write_kv) X(naive_claims_sparse) X(naive_claims_quant)                                                 \
   X(naive_k_scale_ignored) X(naive_first_scale) X(naive_other_token) X(naive_wraps) X(naive_truncates)                 \
-  X(naive_gathers_stored) X(naive_prefix_skipped) X(naive_prefix_twice) X(naive_prefix_too_far)
+  X(naive_gathers_stored) X(naive_prefix_skipped) X(naive_prefix_twice) X(naive_prefix_too_far)                \
+  X(naive_scale_missing) X(naive_first_table) X(naive_causal_too_few)
 
 #define NAIVE_DECLARE(name) const attnrt_plugin* name();
 NAIVE_MUTANTS(NAIVE_DECLARE)

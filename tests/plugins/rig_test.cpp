@@ -60,6 +60,8 @@ TEST_CASE("fenced memory ends where no byte may be touched") {
     const std::size_t room = (256 + (bytes + 63) / 64 * 64 + 4095) / 4096 * 4096;
     CHECK(memory.whereabouts(end - room - 1).find("before") != std::string::npos);
     CHECK(memory.whereabouts(&memory).empty());
+    buffer.name("k_cache");
+    CHECK(memory.whereabouts(end).find("0 bytes behind k_cache, a piece of ") == 0);
     buffer.data()[-1] = 1;
     CHECK(buffer.guard_damage() == 1);
     int pipe_ends[2];
