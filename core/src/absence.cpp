@@ -35,22 +35,21 @@ std::string absence(const PluginFile* file) {
 }
 
 std::vector<std::string> unknown_plugins(const Registry& registry, const PriorityTable& table) {
+  constexpr std::size_t kShown = 4;
   std::vector<std::string> out;
   for (const PluginFile& file : registry.files)
     if (!file.plugin && file.shadowed.empty() && file.state != State::foreign && !known(file, table))
       out.push_back(absence(&file));
+  if (const std::size_t all = out.size(); all > kShown) {
+    out.resize(kShown);
+    out.push_back("and " + std::to_string(all - kShown) + " more");
+  }
   return out;
 }
 
 std::string not_loaded(const Registry& registry, const PriorityTable& table) {
-  constexpr std::size_t kShown = 4;
-  std::vector<std::string> files = unknown_plugins(registry, table);
-  if (files.empty()) return "";
-  if (const std::size_t more = files.size(); more > kShown) {
-    files.resize(kShown);
-    files.push_back("and " + std::to_string(more - kShown) + " more");
-  }
-  return ". Not loaded: " + join(files, "; ");
+  const std::vector<std::string> files = unknown_plugins(registry, table);
+  return files.empty() ? "" : ". Not loaded: " + join(files, "; ");
 }
 
 }  // namespace attnrt::core

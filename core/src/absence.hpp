@@ -18,8 +18,8 @@ const PluginFile* would_offer(const Registry& registry, const PriorityTable& tab
 /// "attn.so: unresolved: undefined symbol: f": the file, its state and its sentence; "not installed" for NULL.
 std::string absence(const PluginFile* file);
 
-/// Plugins that did not load and of which nobody knows what they would offer, each as `absence` tells it. Files that
-/// are no attnrt plugin are none of them.
+/// Plugins that did not load and of which nobody knows what they would offer, each as `absence` tells it: four of them,
+/// then how many more there are. Files that are no attnrt plugin are left out.
 std::vector<std::string> unknown_plugins(const Registry& registry, const PriorityTable& table);
 
 /// The same as the end of a sentence that says that a backend is missing: ". Not loaded: ...", "" where there is none.

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "json_reader.hpp"
-#include "nearest.hpp"
+#include "spelling/nearest.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {

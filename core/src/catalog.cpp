@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "absence.hpp"
-#include "nearest.hpp"
+#include "spelling/nearest.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {

@@ -11,7 +11,7 @@
 #include "attnrt/cpu_isa.hpp"
 #include "attnrt/fork.hpp"
 #include "file_text.hpp"
-#include "nearest.hpp"
+#include "spelling/nearest.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {

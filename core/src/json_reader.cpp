@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "nearest.hpp"
+#include "spelling/nearest.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {

@@ -5,7 +5,7 @@
 
 #include "file_text.hpp"
 #include "json_reader.hpp"
-#include "nearest.hpp"
+#include "spelling/nearest.hpp"
 #include "problem.hpp"
 #include "words.hpp"
 

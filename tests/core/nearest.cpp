@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What counts as a slip of the pen, and what as another word.
-#include "nearest.hpp"
+#include "spelling/nearest.hpp"
 
 #include <catch2/catch.hpp>
 
