@@ -52,7 +52,7 @@ TEST_CASE("usage errors") {
       {"select --plugin-paht=/x", "Did you mean '--plugin-path'?"},
       {"select --dtype bf61", ". Did you mean 'bf16'?"},
       {"select --kv-layout ndh", ". Did you mean 'nhd'?"},
-      {"select --device cpu:avx52", ". Did you mean 'cpu:avx512'?"},
+      {"select --device cpu:avx521", ". Did you mean 'cpu:avx512'?"},
       {"--attention-backend CPU_ATN select --device cpu", ". Did you mean 'CPU_ATTN'?"},
       {"-ac.bakend CPU_ATTN select", ". Did you mean 'backend'?"},
       {"bench --case prefil_512", ". Did you mean 'prefill_512'?"},
