@@ -276,6 +276,26 @@ class Trial {
     }
   }
 
+  // Strides that let two elements of a tensor be one.
+  void overlapping(const std::string& name, const attnrt_tensor& good,
+                   const std::function<void(const std::string&, const attnrt_tensor*)>& call) {
+    for (int32_t i = 0; i + 1 < good.ndim; ++i) {
+      if (good.shape[i] < 2) continue;
+      Odd odd(good);
+      odd.strides[i] = 0;
+      call(say(name, " with stride 0 in dimension ", i), &odd.tensor);
+      if (good.shape[good.ndim - 1] < 2 || good.strides[good.ndim - 1] != 1) continue;
+      odd.strides[i] = good.shape[good.ndim - 1] - 1;
+      call(say(name, " with a stride in dimension ", i, " that is one element short of a row"), &odd.tensor);
+    }
+  }
+
+  // Scales of a cache that lose or spoil all that they are multiplied with. A device's are not read.
+  void unusable(const std::function<void(const std::string&, const std::vector<float>&)>& call) {
+    if (p_.device_type != ATTNRT_DEVICE_CPU) return;
+    for (const float value : {0.0f, NAN, HUGE_VALF}) call(say(" of ", value), {value});
+  }
+
   void runs() {
     const attnrt_run_args& good = launch_.args();
     const auto try_run = [&](const std::string& what, const attnrt_run_args& args) {
@@ -288,9 +308,11 @@ class Trial {
     args = good;
     args.struct_size = sizeof(args) - 8;
     try_run("a struct one field short", args);
-    args = good;
-    args.scale = -HUGE_VALF;
-    try_run("a scale of -inf", args);
+    for (const float scale : {0.0f, -0.0f, NAN, HUGE_VALF, -HUGE_VALF}) {
+      args = good;
+      args.scale = scale;
+      try_run(say("a scale of ", scale), args);
+    }
     using Member = const attnrt_tensor* attnrt_run_args::*;
     const std::pair<const char*, Member> members[] = {
         {"q", &attnrt_run_args::q}, {"out", &attnrt_run_args::out},         {"k", &attnrt_run_args::k},
@@ -316,6 +338,22 @@ class Trial {
       args = good;
       args.*member = &brief.tensor;
       if (launch_.batch().num_tokens) try_run(say(name, " with a row too few"), args);
+    }
+    for (const auto& [name, member] :
+         {std::pair<const char*, Member>{"out", &attnrt_run_args::out}, {"lse", &attnrt_run_args::lse}})
+      if (good.*member)
+        overlapping(name, *(good.*member), [&, member = member](const std::string& what, const attnrt_tensor* tensor) {
+          args = good;
+          args.*member = tensor;
+          try_run(what, args);
+        });
+    if (good.lse && good.out->shape[0] > 0) {
+      Odd inside(*good.lse);
+      inside.tensor.data = good.out->data;
+      inside.tensor.byte_offset = good.out->byte_offset;
+      args = good;
+      args.lse = &inside.tensor;
+      try_run("lse in the memory of out", args);
     }
     if (!(p_.features & ATTNRT_FEATURE_LSE)) {
       args = good;
@@ -356,6 +394,10 @@ class Trial {
         flat.tensor.ndim = 1;
         args.*member = &flat.tensor;
         try_run(say(name, " of one dimension"), args);
+        unusable([&](const std::string& what, const std::vector<float>& value) {
+          args.*member = launch_.shelf().tensor(launch_.shelf().put(value), sdk::to_dlpack(ATTNRT_FP32), {1, 1});
+          try_run(say(name, what), args);
+        });
       } else if (!(p_.features & (ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES))) {
         args.*member = good.q;
         try_run(say(name, " without a feature bit of scales"), args);
@@ -400,6 +442,20 @@ class Trial {
         attnrt_write_args spoiled = good;
         spoiled.*member = tensor;
         try_write(what, spoiled);
+      });
+    for (const auto& [name, member] : {std::pair<const char*, Member>{"k_cache", &attnrt_write_args::k_cache},
+                                       {"v_cache", &attnrt_write_args::v_cache}})
+      if (good.*member)
+        overlapping(name, *(good.*member), [&, member = member](const std::string& what, const attnrt_tensor* tensor) {
+          args = good;
+          args.*member = tensor;
+          try_write(what, args);
+        });
+    if (p_.features & (ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES))
+      unusable([&](const std::string& what, const std::vector<float>& value) {
+        args = good;
+        args.k_scale = shelf.tensor(shelf.put(value), sdk::to_dlpack(ATTNRT_FP32), {1});
+        try_write("k_scale" + what, args);
       });
     args = good;
     args.slot_mapping = nullptr;

@@ -315,7 +315,9 @@ TEST_CASE("a merge has partials of one shape") {
   const attnrt_problem p = problem(ATTNRT_DEVICE_CUDA, ATTNRT_KV_NHD);
   const Tensor out(2, to_dlpack(ATTNRT_BF16), {5, 4, 64}), wide(2, to_dlpack(ATTNRT_FP32), {5, 4, 64}),
       few(2, to_dlpack(ATTNRT_BF16), {4, 4, 64});
-  const Tensor lse(2, to_dlpack(ATTNRT_FP32), {5, 4}), half(2, to_dlpack(ATTNRT_FP16), {5, 4});
+  const Tensor inside(2, to_dlpack(ATTNRT_FP32), {5, 4});
+  void* const behind = reinterpret_cast<void*>(uintptr_t{1} << 20);
+  const Tensor lse(2, to_dlpack(ATTNRT_FP32), {5, 4}, behind), half(2, to_dlpack(ATTNRT_FP16), {5, 4});
   const attnrt_tensor *outs[2] = {}, *lses[2] = {};
   const struct { std::function<void(attnrt_merge_args&)> spoil; const char* fragment; } table[] = {
       {[](auto&) {}, ""},
@@ -327,6 +329,7 @@ TEST_CASE("a merge has partials of one shape") {
       {[](auto& a) { a.out = nullptr; }, "out is NULL"},
       {[&](auto& a) { a.out = few; }, "out.shape[0] is 4, wanted at least 5"},
       {[&](auto& a) { a.lse = half; }, "lse is fp16, wanted fp32"},
+      {[&](auto& a) { a.lse = inside; }, "out and lse share memory, wanted two tensors that do not overlap"},
       {[&](auto&) { outs[1] = nullptr; }, "a partial out is NULL"},
       {[&](auto&) { outs[0] = few; }, "a partial out.shape[0] is 4"},
       {[&](auto&) { lses[1] = out; }, "a partial lse has 3 dimensions, wanted 2"},

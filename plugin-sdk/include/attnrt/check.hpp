@@ -18,6 +18,7 @@
 #include "attnrt/base_size.hpp"
 #include "attnrt/diag.hpp"
 #include "attnrt/match.hpp"
+#include "attnrt/overlap.hpp"
 #include "attnrt/plugin.h"
 
 namespace attnrt::sdk {
@@ -361,6 +362,23 @@ inline bool check_scales(const Diag& diag, const attnrt_problem& p, std::initial
 
 constexpr int64_t only(uint32_t dtype) { return int64_t{1} << dtype; }
 
+/// Scales that the CPU can read: a 0 loses every value, NaN and infinity spoil every one.
+inline bool check_scale_values(const Diag& diag, const char* name, const attnrt_tensor& scale) {
+  if (scale.device.type != ATTNRT_DEVICE_CPU) return true;
+  const char* data = static_cast<const char*>(scale.data) + scale.byte_offset;
+  const int64_t columns = scale.ndim == 2 ? scale.shape[1] : 1;
+  for (int64_t i = 0; i < scale.shape[0]; ++i)
+    for (int64_t j = 0; j < columns; ++j) {
+      float value;
+      const int64_t at = i * scale.strides[0] + (scale.ndim == 2 ? j * scale.strides[1] : 0);
+      std::memcpy(&value, data + at * static_cast<int64_t>(sizeof value), sizeof value);
+      if (std::isfinite(value) && value != 0.0f) continue;
+      return diag.fail(say(name, "[", i, scale.ndim == 2 ? say("][", j) : "", "] is ", value,
+                           ", wanted a finite number other than 0: 1 where values are stored as they are"));
+    }
+  return true;
+}
+
 /// Scales of a run: one, or one for each request and, with PER_HEAD_SCALES, each KV head.
 inline bool check_run_scale(const Diag& diag, const attnrt_problem& p, int32_t num_seqs, const char* name,
                             const attnrt_tensor* scale) {
@@ -371,7 +389,7 @@ inline bool check_run_scale(const Diag& diag, const attnrt_problem& p, int32_t n
     return diag.fail(say(name, ".shape[0] is ", scale->shape[0], ", wanted 1 or the ", num_seqs, " requests"));
   if (scale->shape[1] != 1 && scale->shape[1] != heads)
     return diag.fail(say(name, ".shape[1] is ", scale->shape[1], ", wanted ", heads == 1 ? "1" : say("1 or ", heads)));
-  return true;
+  return check_scale_values(diag, name, *scale);
 }
 
 /// Scales of a cache write or read-out: one, with PER_HEAD_SCALES one or one a KV head.
@@ -379,7 +397,7 @@ inline bool check_cache_scale(const Diag& diag, const attnrt_problem& p, const c
   if (!scale) return true;
   if (!check_tensor(diag, p.device_type, {name, scale, only(ATTNRT_FP32), 1, {-1, 0, 0, 0}})) return false;
   const int64_t heads = p.features & ATTNRT_FEATURE_PER_HEAD_SCALES ? p.num_kv_heads : 1;
-  if (scale->shape[0] == 1 || scale->shape[0] == heads) return true;
+  if (scale->shape[0] == 1 || scale->shape[0] == heads) return check_scale_values(diag, name, *scale);
   return diag.fail(say(name, ".shape[0] is ", scale->shape[0], ", wanted ", heads == 1 ? "1" : say("1 or ", heads)));
 }
 
@@ -397,6 +415,25 @@ inline bool check_dense_rows(const Diag& diag, const char* name, const attnrt_te
 
 inline bool check_rows(const Diag& diag, int32_t device_type, const TensorWant& want) {
   return check_tensor(diag, device_type, want) && check_dense_rows(diag, want.name, want.tensor);
+}
+
+/// A tensor that is written: no two of its elements may be one. `row_bytes` as in Footprint.
+inline bool check_written(const Diag& diag, const char* name, const attnrt_tensor& t, int64_t row_bytes = 0) {
+  if (Footprint(t, row_bytes).nested()) return true;
+  std::string shape, strides;
+  for (int32_t i = 0; i < t.ndim; ++i) {
+    shape += say(i ? ", " : "", t.shape[i]);
+    strides += say(i ? ", " : "", t.strides[i]);
+  }
+  return diag.fail(say(name, " overlaps itself: its strides are [", strides, "] for the shape [", shape,
+                       "], wanted each to be at least what the dimensions of smaller strides take"));
+}
+
+/// Two tensors that one call writes.
+inline bool check_apart(const Diag& diag, const char* name, const attnrt_tensor& t, const char* other_name,
+                        const attnrt_tensor& other) {
+  if (!Footprint(t).shares(Footprint(other))) return true;
+  return diag.fail(say(name, " and ", other_name, " share memory, wanted two tensors that do not overlap"));
 }
 
 /// Is there room for a scale behind each row of a cache with PER_TOKEN_HEAD_SCALES, and is it aligned?
@@ -429,6 +466,17 @@ inline bool check_cache(const Diag& diag, const attnrt_problem& p, int32_t num_b
   return check_rows(diag, p.device_type, {"v_cache", v, kinds, 4, {blocks, bs, p.num_kv_heads, p.head_size_v}}) &&
          check_row_scales(diag, p, "v_cache", v);
 }
+
+/// A cache that is written, after check_cache.
+inline bool check_written_cache(const Diag& diag, const attnrt_problem& p, const attnrt_tensor* k,
+                                const attnrt_tensor* v) {
+  const auto row_bytes = [&p](const attnrt_tensor& t) {
+    return p.features & ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES && t.ndim == 4 ? (t.shape[3] + 3) / 4 * 4 + 4 : int64_t{0};
+  };
+  if (!check_written(diag, "k_cache", *k, row_bytes(*k))) return false;
+  const bool one = p.kv_layouts & (ATTNRT_KV_NATIVE | ATTNRT_KV_FP8_DS_MLA | ATTNRT_KV_MLA_LATENT);
+  return one || check_written(diag, "v_cache", *v, row_bytes(*v));
+}
 }  // namespace detail
 
 /// Tensors of one call against the problem, the limits and the batch of the last plan_update.
@@ -436,12 +484,19 @@ inline bool check_run(const Diag& diag, const attnrt_problem& p, const attnrt_li
                       const attnrt_run_args& a) {
   using namespace detail;
   const int32_t dev = p.device_type;
-  if (!(std::isfinite(a.scale))) return diag.fail("scale is not finite, wanted a number such as 1 / sqrt(head_size)");
+  if (!std::isfinite(a.scale) || a.scale == 0.0f) {
+    // Of the head before the up-projection was absorbed, where the problem tells it.
+    const uint32_t size = p.family == ATTNRT_FAMILY_MLA && p.mla_nope ? p.mla_nope + p.mla_rope : p.head_size_qk;
+    return diag.fail(say("scale is ", a.scale, ", wanted a finite number other than 0: as a rule 1 / sqrt(head_size), ",
+                         1 / std::sqrt(static_cast<double>(size)), " for head_size ", size));
+  }
   const bool split = p.features & ATTNRT_FEATURE_SPLIT_Q;
   const int64_t heads = p.num_heads, kv_heads = p.num_kv_heads, t = ~int64_t{shape.num_tokens};
   const int64_t qk = split ? p.mla_kv_lora : p.head_size_qk;
   if (!check_rows(diag, dev, {"q", a.q, only(p.q_dtype), 3, {t, heads, qk, 0}})) return false;
-  if (!check_rows(diag, dev, {"out", a.out, only(p.out_dtype), 3, {t, heads, p.head_size_v, 0}})) return false;
+  if (!check_rows(diag, dev, {"out", a.out, only(p.out_dtype), 3, {t, heads, p.head_size_v, 0}}) ||
+      !check_written(diag, "out", *a.out))
+    return false;
   if (split && !check_rows(diag, dev, {"q_rope", a.q_rope, only(p.q_dtype), 3, {t, heads, p.mla_rope, 0}}))
     return false;
   if (is_paged(p.kv_layouts)) {
@@ -453,7 +508,9 @@ inline bool check_run(const Diag& diag, const attnrt_problem& p, const attnrt_li
   }
   if (a.lse) {
     if (!(p.features & ATTNRT_FEATURE_LSE)) return diag.fail("lse is given, wanted NULL without the feature bit LSE");
-    if (!check_tensor(diag, dev, {"lse", a.lse, only(ATTNRT_FP32), 2, {t, heads, 0, 0}})) return false;
+    if (!check_tensor(diag, dev, {"lse", a.lse, only(ATTNRT_FP32), 2, {t, heads, 0, 0}}) ||
+        !check_written(diag, "lse", *a.lse) || !check_apart(diag, "out", *a.out, "lse", *a.lse))
+      return false;
   }
   const struct {
     const void* given;
@@ -528,7 +585,8 @@ inline bool check_write(const Diag& diag, const attnrt_problem& p, const attnrt_
   if (a.k->shape[0] < n || a.v->shape[0] < n)
     return diag.fail(say("slot_mapping has ", n, " entries, k has ", a.k->shape[0], " rows and v ", a.v->shape[0],
                          ", wanted at least as many rows"));
-  if (!check_cache(diag, p, 0, a.k_cache, a.v_cache)) return false;
+  if (!check_cache(diag, p, 0, a.k_cache, a.v_cache) || !check_written_cache(diag, p, a.k_cache, a.v_cache))
+    return false;
   if (dev != ATTNRT_DEVICE_CPU) return true;
   int64_t blocks = a.k_cache->shape[0];
   if (!mla && a.v_cache) blocks = std::min(blocks, a.v_cache->shape[0]);
@@ -557,6 +615,7 @@ inline bool check_gather(const Diag& diag, const attnrt_problem& p, const attnrt
   const int64_t k_size = mla ? p.mla_kv_lora : p.head_size_qk, v_size = mla ? p.mla_rope : p.head_size_v;
   if (!check_rows(diag, dev, {"k", a.k, kinds, 3, {-1, heads, k_size, 0}})) return false;
   if (!check_rows(diag, dev, {"v", a.v, kinds, 3, {-1, heads, v_size, 0}})) return false;
+  if (!check_written(diag, "k", *a.k) || !check_written(diag, "v", *a.v)) return false;
   if (!check_cache(diag, p, 0, a.k_cache, a.v_cache)) return false;
   if (a.num_seqs && (!a.kv_lens || !a.kv_start_loc || !a.block_table))
     return diag.fail("gather: kv_lens, kv_start_loc or block_table is NULL, wanted all three");
@@ -596,8 +655,12 @@ inline bool check_merge(const Diag& diag, const attnrt_problem& p, const attnrt_
   if (!check_scales(diag, p, {{"out_scale", a.out_scale, ATTNRT_FEATURE_OUTPUT_QUANT}})) return false;
   if (!a.outs || !a.lses) return diag.fail("merge.outs or merge.lses is NULL, wanted num_partials tensors each");
   const int64_t t = ~a.num_tokens, heads = p.num_heads;
-  if (!check_rows(diag, dev, {"out", a.out, only(p.out_dtype), 3, {t, heads, p.head_size_v, 0}})) return false;
-  if (a.lse && !check_tensor(diag, dev, {"lse", a.lse, only(ATTNRT_FP32), 2, {t, heads, 0, 0}})) return false;
+  if (!check_rows(diag, dev, {"out", a.out, only(p.out_dtype), 3, {t, heads, p.head_size_v, 0}}) ||
+      !check_written(diag, "out", *a.out))
+    return false;
+  if (a.lse && (!check_tensor(diag, dev, {"lse", a.lse, only(ATTNRT_FP32), 2, {t, heads, 0, 0}}) ||
+                !check_written(diag, "lse", *a.lse) || !check_apart(diag, "out", *a.out, "lse", *a.lse)))
+    return false;
   for (int32_t i = 0; i < a.num_partials; ++i) {
     const int64_t kinds = only(p.out_dtype) | only(ATTNRT_FP32);
     if (!check_rows(diag, dev, {"a partial out", a.outs[i], kinds, 3, {t, heads, p.head_size_v, 0}})) return false;
