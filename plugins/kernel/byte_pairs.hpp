@@ -24,11 +24,13 @@ ATTNRT_KERNEL_INLINE Vec to_vec(__m512i words) {
 }
 
 /// Words of 16 bits, each a byte with its sign extended, to bf16. The exponent of fp8 is moved by an addition; a table
-/// adds to subnormals what makes them normal.
+/// of a word's lower five bits adds to subnormals what makes them normal, and to NaN and infinity what keeps them.
 template <class Byte>
 struct BytesToBf16 {
   static constexpr bool kE4m3 = std::is_same_v<Byte, E4m3>;
-  /// m * 2^-9 and m * 2^-16 less the digits m where they have been shifted to.
+  static constexpr int kLast = static_cast<int>(kLastNumber<kE4m3 ? 3 : 2>);
+  /// The first: m * 2^-9 and m * 2^-16 less the digits m where they have been shifted to. The last: a NaN less
+  /// the digits of e4m3's; the highest exponent less that of e5m2.
   alignas(64) static constexpr uint16_t kTable[32] = {
       0,
       kE4m3 ? 0x3b00 - 0x10 : 0x3780 - 0x20,
@@ -38,15 +40,21 @@ struct BytesToBf16 {
       kE4m3 ? 0x3c20 - 0x50 : 0,
       kE4m3 ? 0x3c40 - 0x60 : 0,
       kE4m3 ? 0x3c60 - 0x70 : 0,
+      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+      kE4m3 ? 0 : 0x7f80 - 0x0f80,
+      kE4m3 ? 0 : 0x7f80 - 0x0f80,
+      kE4m3 ? 0 : 0x7f80 - 0x0f80,
+      kE4m3 ? 0x7ff0 - 0x07f0 : 0x7f80 - 0x0f80,
   };
-  const __m512i subnormals = _mm512_load_si512(kTable);
+  const __m512i odd_ones = _mm512_load_si512(kTable);
 
   ATTNRT_KERNEL_INLINE Vec of(__m512i words) const {
     const auto set = [](int x) { return _mm512_set1_epi16(static_cast<int16_t>(x)); };
     const __m512i digits = _mm512_and_si512(_mm512_slli_epi16(words, kE4m3 ? 4 : 5), set(kE4m3 ? 0x87f0 : 0x8fe0));
     const __mmask32 tiny = _mm512_testn_epi16_mask(words, set(kE4m3 ? 0x78 : 0x7c));
+    const __mmask32 special = _mm512_cmpgt_epi16_mask(_mm512_and_si512(words, set(0x7f)), set(kLast));
     const __m512i bias = set(kE4m3 ? 120 << 7 : 112 << 7);
-    return to_vec(_mm512_add_epi16(digits, _mm512_mask_permutexvar_epi16(bias, tiny, words, subnormals)));
+    return to_vec(_mm512_add_epi16(digits, _mm512_mask_permutexvar_epi16(bias, tiny | special, words, odd_ones)));
   }
 };
 template <>
@@ -77,6 +85,7 @@ struct Bf16Bytes {
     constexpr bool kInt8 = std::is_same_v<Byte, Int8>;
     constexpr uint32_t kDigits = kInt8 ? 7 : std::is_same_v<Byte, E4m3> ? 3 : 2;  // all of an int8 are subnormals
     constexpr uint32_t kBias = kInt8 ? 133 : std::is_same_v<Byte, E4m3> ? 120 : 112;
+    if (!kInt8 && m > kLastNumber<kDigits>) return (m << (7 - kDigits) & 0x7fu) | kSpecial<kDigits> >> 16;
     if (m >= 1u << kDigits) return (m << (7 - kDigits)) + (kBias << 7);
     if (m == 0) return 0;
     uint32_t exponent = kBias + 1, digits = m << (7 - kDigits);

@@ -22,7 +22,9 @@ ATTNRT_KERNEL_INLINE Vec numbers_of(VecInt bytes) {
     const VecInt tiny = bits_of(__builtin_convertvector(magnitude, Vec) * broadcast(kE4m3 ? 0x1p-9f : 0x1p-16f));
     const VecInt normal = (magnitude << (23 - kDigits)) + ((kE4m3 ? 120 : 112) << 23);
     const VecInt is_tiny = magnitude < (1 << kDigits);
-    return from_bits((tiny & is_tiny) | (normal & ~is_tiny) | (bytes & static_cast<int32_t>(0x80000000u)));
+    const VecInt beyond = magnitude > static_cast<int32_t>(kLastNumber<kDigits>);
+    const VecInt special = beyond & static_cast<int32_t>(kSpecial<kDigits>);
+    return from_bits((tiny & is_tiny) | (normal & ~is_tiny) | special | (bytes & static_cast<int32_t>(0x80000000u)));
   }
 }
 

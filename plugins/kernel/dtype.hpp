@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // dtype.hpp: fp32 from and to the types that tensors are stored in, by integer operations that a compiler turns into
-// vector code on every instruction set. Widening is exact. Narrowing rounds to nearest, ties to even, and keeps NaN a
-// NaN; types of 8 bits saturate. What e4m3 and e5m2 cannot hold as a number (NaN, infinity) is read as the number that
-// its digits would be: a narrowed row never holds one but for a NaN that was one before.
+// vector code on every instruction set. Widening is exact: the NaN of e4m3, the NaN and infinities of e5m2 are read as
+// what they are. Narrowing rounds to nearest, ties to even, and keeps NaN a NaN, which in int8 becomes 0; types of 8
+// bits saturate, for infinity too.
 #ifndef ATTNRT_KERNEL_DTYPE_HPP
 #define ATTNRT_KERNEL_DTYPE_HPP
 #include <cstdint>
@@ -53,6 +53,13 @@ ATTNRT_KERNEL_INLINE float widen(Fp16 x) {
   const uint32_t special = magnitude >= 0x0f800000u ? 0x7f800000u : 0u;
   return float_of(scaled | special | (h & 0x8000u) << 16);
 }
+/// The largest magnitude that is a number, and what makes the fp32 of those beyond it what they are: in e4m3 the one
+/// NaN, in e5m2 the highest exponent, which keeps its digits.
+template <int Digits>
+inline constexpr uint32_t kLastNumber = Digits == 3 ? 0x7eu : 0x7bu;
+template <int Digits>
+inline constexpr uint32_t kSpecial = Digits == 3 ? 0x7fc00000u : 0x7f800000u;
+
 /// An exponent of 4 or 5 bits and Digits of mantissa. Subnormals are counted in units of the smallest: no step depends
 /// on how the processor treats subnormal fp32.
 template <int Digits>
@@ -61,7 +68,8 @@ ATTNRT_KERNEL_INLINE float widen_byte(uint32_t bits) {
   const float unit = float_of(Digits == 3 ? 0x3b000000u : 0x37800000u);  // 2^-9, 2^-16
   const uint32_t tiny = word_of(static_cast<float>(static_cast<int32_t>(magnitude)) * unit);
   const uint32_t normal = (magnitude << (23 - Digits)) + ((Digits == 3 ? 120u : 112u) << 23);
-  return float_of((magnitude < (1u << Digits) ? tiny : normal) | (bits & 0x80u) << 24);
+  const uint32_t special = magnitude > kLastNumber<Digits> ? kSpecial<Digits> : 0u;
+  return float_of((magnitude < (1u << Digits) ? tiny : normal) | special | (bits & 0x80u) << 24);
 }
 ATTNRT_KERNEL_INLINE float widen(E4m3 x) { return widen_byte<3>(x.bits); }
 ATTNRT_KERNEL_INLINE float widen(E5m2 x) { return widen_byte<2>(x.bits); }

@@ -20,6 +20,33 @@ float value_of(uint8_t bits) {
   return widen(byte);
 }
 
+/// The same bits, or NaN and NaN: a product makes another NaN of one that signals.
+bool same(float seen, float wanted) {
+  return std::memcmp(&seen, &wanted, sizeof seen) == 0 || (seen != seen && wanted != wanted);
+}
+
+/// What the formats say of their last bytes.
+template <class Byte>
+bool specials() {
+  constexpr bool kE4m3 = std::is_same_v<Byte, E4m3>, kE5m2 = std::is_same_v<Byte, E5m2>;
+  for (int bits = 0; bits < 256; ++bits) {
+    const float x = value_of<Byte>(static_cast<uint8_t>(bits));
+    const int magnitude = bits & 0x7f;
+    const bool nan = (kE4m3 && magnitude == 0x7f) || (kE5m2 && magnitude > 0x7c), inf = kE5m2 && magnitude == 0x7c;
+    if ((x != x) != nan) return false;
+    if (!nan && (x - x != 0.0f) != inf) return false;
+    if (inf && (x > 0.0f) != (bits < 128)) return false;
+    Byte back;
+    narrow(x, back);
+    const float again = widen(back);  // infinity saturates
+    if (nan ? again == again : again != (inf ? bits < 128 ? 57344.0f : -57344.0f : x)) return false;
+  }
+  Byte of_nan;
+  narrow(float_of(0x7fc00000u), of_nan);
+  const float kept = widen(of_nan);
+  return kE4m3 || kE5m2 ? kept != kept : kept == 0.0f;
+}
+
 /// Each byte in each place of a chunk.
 template <class Byte, int Pair>
 bool expands() {
@@ -37,7 +64,7 @@ bool expands() {
         std::memcpy(&bits, &words[e / Pair][lane], sizeof bits);
         if (Pair == 2) bits = e % 2 ? bits & 0xffff0000u : bits << 16;
         const float wanted = value_of<Byte>(byte);
-        if (std::memcmp(&bits, &wanted, sizeof bits) != 0) return false;
+        if (!same(float_of(bits), wanted)) return false;
       }
   }
   return true;
@@ -55,21 +82,24 @@ bool widens() {
     }
     widen_bytes(row, numbers, kLanes + 1, 1.0f);
     for (int i = 0; i <= kLanes; ++i)
-      if (const float wanted = widen(row[i]); std::memcmp(&numbers[i], &wanted, sizeof wanted) != 0) return false;
+      if (!same(numbers[i], widen(row[i]))) return false;
   }
   return true;
 }
 
-/// Steps over chunks against steps over panels of the same numbers.
+/// Steps over chunks against steps over panels of the same numbers; `finite`: of numbers alone.
 template <class Byte, class D>
-bool dots() {
+bool dots(bool finite) {
   constexpr int kRows = 3, kSteps = 16;
   uint32_t last = 7;
   const auto random = [&last] { return (last = last * 1664525u + 1013904223u) >> 8; };
   alignas(64) uint8_t chunks[kSteps][kTileVectors][kByteChunk];
   for (auto& step : chunks)
     for (auto& chunk : step)
-      for (uint8_t& byte : chunk) byte = static_cast<uint8_t>(random());
+      for (uint8_t& byte : chunk) {
+        byte = static_cast<uint8_t>(random());
+        if (finite && (byte & 0x7f) > 0x7b) byte ^= 0x40;
+      }
   typename D::A a[kRows][kSteps * kByteElements];
   for (auto& row : a)
     for (auto& x : row) narrow(static_cast<float>(random() % 2001) / 1000.0f - 1.0f, x);
@@ -79,8 +109,8 @@ bool dots() {
     from_panels[v] = panels[v][0];
     from_chunks[v] = reinterpret_cast<const char*>(chunks[0][v]);
     for (int s = 0; s < kSteps; ++s)
-      expand_chunk<Byte, D::kPair>(reinterpret_cast<const char*>(chunks[s][v]),
-                                   panels[v][s * kByteElements / D::kPair], sizeof panels[0][0]);
+      expand_chunk<Byte, D::kPair>(reinterpret_cast<const char*>(chunks[s][v]), panels[v][s * kByteElements / D::kPair],
+                                   sizeof panels[0][0]);
   }
   Vec seen[kRows][kTileVectors] = {}, wanted[kRows][kTileVectors] = {};
   for (int64_t s = 0; s < kSteps; ++s) {
@@ -90,15 +120,21 @@ bool dots() {
       D::template step<kRows, kTileVectors>(wanted, &a[0][k], kSteps * kByteElements, from_panels,
                                             k / D::kPair * static_cast<int64_t>(sizeof panels[0][0]));
   }
-  return std::memcmp(seen, wanted, sizeof seen) == 0;
+  for (int i = 0; i < kRows; ++i)
+    for (int v = 0; v < kTileVectors; ++v)
+      for (int lane = 0; lane < kLanes; ++lane)
+        if (!same(seen[i][v][lane], wanted[i][v][lane])) return false;
+  return true;
 }
 
 template <class Byte>
 bool all() {
 #if defined(__AVX512BF16__)
-  if (!expands<Byte, 2>() || !dots<Byte, DotPair>()) return false;
+  if (!expands<Byte, 2>()) return false;
+  if (!dots<Byte, DotPair>(true) || !dots<Byte, DotPair>(false)) return false;
 #endif
-  return widens<Byte>() && expands<Byte, 1>() && dots<Byte, DotFp32>();
+  if (!dots<Byte, DotFp32>(true) || !dots<Byte, DotFp32>(false)) return false;
+  return specials<Byte>() && widens<Byte>() && expands<Byte, 1>();
 }
 
 }  // namespace

@@ -45,14 +45,18 @@ void narrow_bytes(uint32_t from, uint32_t to_type, const std::byte* row, std::by
   }
 }
 
-/// The scale with which a row's largest number becomes the type's.
+/// The scale with which a row's largest number becomes the type's: infinite where one is, so that the row is read as NaN.
+/// int8 has no NaN: there the scale is NaN where a number is. fp8 keeps those in their places.
 float scale_for(uint32_t from, uint32_t to_type, const std::byte* row, int64_t n) {
   const float largest = to_type == ATTNRT_FP8_E4M3 ? 448.0f : to_type == ATTNRT_FP8_E5M2 ? 57344.0f : 127.0f;
   float numbers[kPiece], most = 0.0f;
   for (int64_t at = 0; at < n; at += kPiece) {
     const int64_t count = std::min(kPiece, n - at);
     read_row(from, row, at, numbers, count);
-    for (int64_t i = 0; i < count; ++i) most = std::max(most, std::fabs(numbers[i]));
+    for (int64_t i = 0; i < count; ++i) {
+      if (to_type == ATTNRT_INT8 && std::isnan(numbers[i])) return numbers[i];
+      most = std::max(most, std::fabs(numbers[i]));
+    }
   }
   return most / largest;
 }
