@@ -185,25 +185,29 @@ void give_operands(Shelf& shelf, const attnrt_problem& p, const Operands& o,
   const MaskForm& form = o.mask;
   if (p.features & ATTNRT_FEATURE_DENSE_MASK) {
     const int64_t mask_seqs = form.one_request ? 1 : seqs, mask_heads = form.one_head ? 1 : heads;
-    const int64_t row = form.turned ? 1 : keys, key = form.turned ? queries : 1;
-    const uint32_t dtype = form.type == MaskForm::Type::kFp16 ? ATTNRT_FP16 : ATTNRT_FP32;
+    const int64_t rows = form.one_row ? 1 : queries, columns = form.one_column ? 1 : keys;
+    const int64_t row = form.turned ? 1 : columns, key = form.turned ? rows : 1;
+    const uint32_t dtype = form.type == MaskForm::Type::kFp16   ? ATTNRT_FP16
+                           : form.type == MaskForm::Type::kBf16 ? ATTNRT_BF16
+                                                                : ATTNRT_FP32;
     const std::size_t bytes = form.type == MaskForm::Type::kBool ? 1 : sdk::dtype_bytes(dtype);
-    std::vector<uint8_t> image(at(mask_seqs * mask_heads * queries * keys) * bytes, 0xff);
+    std::vector<uint8_t> image(at(mask_seqs * mask_heads * rows * columns) * bytes, 0xff);
     for (std::size_t r = 0; r < requests.size(); ++r)
       for (int64_t h = 0; h < mask_heads; ++h)
         for (int64_t i = 0; i < requests[r]->query_len; ++i)
           for (int64_t j = 0; j < requests[r]->num_keys; ++j) {
             const float x = requests[r]->dense_mask[at((h * requests[r]->query_len + i) * requests[r]->num_keys + j)];
             const int64_t place = form.one_request ? 0 : static_cast<int64_t>(r);
-            uint8_t* to = &image[at((place * mask_heads + h) * queries * keys + i * row + j * key) * bytes];
+            const int64_t cell = (form.one_row ? 0 : i * row) + (form.one_column ? 0 : j * key);
+            uint8_t* to = &image[at((place * mask_heads + h) * rows * columns + cell) * bytes];
             if (bytes == 1)
               *to = x == 0.0f;
             else
               encode(dtype, x, to);
           }
     args.dense_mask = shelf.tensor(shelf.put(image), bytes == 1 ? attnrt_dtype{6, 8, 1} : sdk::to_dlpack(dtype),
-                                   {mask_seqs, mask_heads, queries, keys},
-                                   {mask_heads * queries * keys, queries * keys, row, key});
+                                   {mask_seqs, mask_heads, rows, columns},
+                                   {mask_heads * rows * columns, rows * columns, row, key});
   }
   if (p.features & ATTNRT_FEATURE_TREE_MASK) {
     // One tree for all: that of the longest query, whose first tokens are everybody's.

@@ -39,6 +39,7 @@ const std::vector<Lengths>& standard_lengths() {
       {{0, 0}, {1, 9}, {0, 5}, {3, 3}},
       {},
       {{0, 17}, {0, 0}},
+      {{5, 3}, {40, 17}, {3, 0}, {4, 9}},
   };
   return all;
 }
@@ -108,7 +109,8 @@ std::vector<std::pair<uint32_t, uint32_t>> head_sizes(const attnrt_caps& caps, b
   const attnrt_sizes& qk = *caps.head_sizes;
   const attnrt_sizes& v = caps.head_sizes_v ? *caps.head_sizes_v : qk;
   std::vector<uint32_t> values(qk.list, qk.list + qk.list_count);
-  for (const uint32_t size : {32u, 40u, 64u, 72u, 80u, 96u, 128u, 192u, 256u})
+  // Where sizes come one by one, some that no vector divides.
+  for (const uint32_t size : {1u, 32u, 40u, 64u, 72u, 80u, 96u, 100u, 128u, 192u, 256u, 257u})
     if (qk.multiple && sdk::admits(qk, size)) values.push_back(size);
   for (uint32_t size = qk.min; all && qk.multiple && size <= std::min(qk.max ? qk.max : 256u, 256u); ++size)
     if (sdk::admits(qk, size) && size % 8 == 0) values.push_back(size);
@@ -349,6 +351,10 @@ bool sensible(const attnrt_variant& variant, const Case& c, double most) {
   if (has_row_scales(p) && ((p.features & scales) != ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES ||
                             !sdk::is_paged(p.kv_layouts) || p.family == ATTNRT_FAMILY_MLA))
     return false;
+  // A cache holds the keys of its queries; masks that speak of positions know none below 0.
+  const bool more_queries =
+      std::any_of(c.lengths.begin(), c.lengths.end(), [](const Length& l) { return l.keys < l.query; });
+  if (decoder && more_queries && (sdk::is_paged(p.kv_layouts) || (p.features & causal_only))) return false;
   if (cross && (p.window_left >= 0 || (p.features & ATTNRT_FEATURE_ALIBI))) return false;
   if (!decoder && !cross && sdk::is_paged(p.kv_layouts)) return false;
   if (!c.placement.direct && sdk::is_paged(p.kv_layouts) && !variant.write_kv) return false;

@@ -11,12 +11,13 @@
 
 namespace attnrt::conformance {
 
-/// How a mask is handed over: the type of its elements, whether one serves all requests or all heads, and whether its
-/// keys or its queries lie side by side.
+/// How a mask is handed over: the type of its elements, whether one serves all requests or all heads, whether a dense
+/// one has one row for all queries or one column for all keys, and whether its keys or its queries lie side by side.
 struct MaskForm {
-  enum class Type { kFp32, kFp16, kBool };
+  enum class Type : uint8_t { kFp32, kFp16, kBf16, kBool };
   Type type = Type::kFp32;
   bool one_request = false, one_head = false, turned = false;
+  bool one_row = false, one_column = false;
   uint64_t seed = 0;  ///< of the one that serves all requests
 };
 

@@ -217,6 +217,11 @@ class Trial {
                   launch_.limits().max_seq_len + 9);
       spoil_array("a negative sequence", &attnrt_batch::seq_lens, seqs, 0, -7);
       if (paged) {
+        for (int32_t r = 0; r < seqs; ++r)
+          if (const int32_t queries = good.query_start_loc[r + 1] - good.query_start_loc[r]; queries > 0) {
+            spoil_array("more queries than the sequence is long", &attnrt_batch::seq_lens, seqs, r, queries - 1);
+            break;
+          }
         const int64_t entries = good.block_table_stride * seqs;
         int64_t used = 0;
         while (used < seqs && (good.kv_lens ? good.kv_lens : good.seq_lens)[used] == 0) ++used;

@@ -20,6 +20,9 @@ std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
 // Log-odds that let one key own most of a row of n others.
 float loudness(int32_t keys) { return std::log(static_cast<float>(std::max(keys, 1))) + 3.5f; }
 
+// A row of few elements may be short by chance: its key would be too large for the type that it is stored in.
+float least_square(int64_t size) { return size < 8 ? 0.25f : 1e-6f; }
+
 // Keys worth making loud for row i: the last visible and first hidden one at each edge, a few at tile edges, and a few
 // anywhere, which meet masks of other kinds.
 std::vector<int64_t> edges(const attnrt_problem& p, const RequestData& r, int32_t i, Random& random) {
@@ -44,10 +47,11 @@ std::vector<int64_t> edges(const attnrt_problem& p, const RequestData& r, int32_
 // An element of a dense mask depends on its place alone, so that one mask can serve all requests or heads.
 float mask_element(const MaskForm& form, uint64_t seed, int64_t h, int64_t i, int64_t j) {
   Random random(mix(mix(mix(form.one_request ? form.seed : seed, form.one_head ? 0 : static_cast<uint64_t>(h)),
-                        static_cast<uint64_t>(i)),
-                    static_cast<uint64_t>(j)));
+                        form.one_row ? 0 : static_cast<uint64_t>(i)),
+                    form.one_column ? 0 : static_cast<uint64_t>(j)));
   if (random.chance(0.2)) return -INFINITY;
-  return form.type == MaskForm::Type::kBool ? 0.0f : rounded(ATTNRT_FP16, 0.5f * random.normal());
+  if (form.type == MaskForm::Type::kBool) return 0.0f;
+  return rounded(form.type == MaskForm::Type::kBf16 ? ATTNRT_BF16 : ATTNRT_FP16, 0.5f * random.normal());
 }
 
 void make_masks(const attnrt_problem& p, const Operands& o, RequestData& r, uint64_t seed, Random& random) {
@@ -104,7 +108,7 @@ void share_prefix(const Case& c, const Operands& o, std::vector<RequestData>& re
       float* k = &first->k[at((place * p.num_kv_heads + h) * d)];
       float square = 0;
       for (int64_t i = 0; i < d; ++i) square += q[i] * q[i];
-      for (int64_t i = 0; i < d; ++i) k[i] = loudness(r.num_keys) / (o.scale * std::max(square, 1e-6f)) * q[i];
+      for (int64_t i = 0; i < d; ++i) k[i] = loudness(r.num_keys) / (o.scale * std::max(square, least_square(d))) * q[i];
       round_row(p.kv_dtype, k, at(d));
     }
   }
@@ -143,8 +147,10 @@ Operands make_operands(const Case& c) {
   if (p.features & ATTNRT_FEATURE_BLOCK_SPARSE)
     o.block_sparse = {sizeof(attnrt_block_sparse), 16, 2, 4, static_cast<uint32_t>(random.below(2)), 0};
   if (p.features & (ATTNRT_FEATURE_DENSE_MASK | ATTNRT_FEATURE_TREE_MASK)) {
-    const MaskForm::Type types[] = {MaskForm::Type::kFp32, MaskForm::Type::kFp16, MaskForm::Type::kBool};
-    o.mask = {types[random.below(3)], random.chance(0.3), random.chance(0.5), random.chance(0.3), random.next()};
+    const MaskForm::Type types[] = {MaskForm::Type::kFp32, MaskForm::Type::kFp16, MaskForm::Type::kBf16,
+                                    MaskForm::Type::kBool};
+    o.mask = {types[random.below(4)], random.chance(0.3), random.chance(0.5), random.chance(0.3),
+              random.chance(0.2),     random.chance(0.1), random.next()};
   }
   return o;
 }
@@ -189,7 +195,7 @@ RequestData make_request(const attnrt_problem& p, const Operands& o, Length leng
     const float* row = base.data() + (i * kv_heads + kvh) * dqk;
     float square = 0;
     for (int64_t d = 0; d < dqk; ++d) square += row[d] * row[d];
-    const float factor = loud / (common_part * natural * std::max(square, 1e-6f));
+    const float factor = loud / (common_part * natural * std::max(square, least_square(dqk)));
     for (int64_t d = 0; d < dqk; ++d) k[at((j * kv_heads + kvh) * dqk + d)] = factor * row[d];
   };
   for (int64_t kvh = 0; kvh < kv_heads && r.num_keys > 0; ++kvh)

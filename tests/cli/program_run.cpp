@@ -110,6 +110,16 @@ struct Packed {
 
 }  // namespace
 
+TEST_CASE("causal queries that stand before the first key are empty rows") {
+  std::map<std::string, Array> file{{"q", noise({5, 2, 8})}, {"k", noise({3, 2, 8})}, {"v", noise({3, 2, 8})}};
+  Attention a;
+  a.scale = 1 / std::sqrt(8.0);
+  expect(file, file["q"], file["k"], file["v"], 8, {{0, 5, 0, 3, 3}}, a);
+  CHECK(file["expected.lse"].as<float>()[3] == -std::numeric_limits<float>::infinity());
+  CHECK(std::isfinite(file["expected.lse"].as<float>()[4]));
+  check_file(file, {});
+}
+
 TEST_CASE("metadata and flags have the meaning that the document gives them") {
   Packed p;
   Attention a;

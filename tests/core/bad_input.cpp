@@ -144,6 +144,7 @@ TEST_CASE("bad batches of a layer without a cache") {
                      {[](Step& s) { s.batch.kv_start_loc = nullptr; },
                       "batch.kv_start_loc is NULL, wanted num_seqs + 1 offsets of k and v"},
                      {[](Step& s) { s.kv_starts[0] = -1; }, "kv_start_loc[0] is -1, wanted 0 or more"},
+                     {[](Step& s) { s.lens[0] = -1; }, "seq_lens[0] is -1, wanted 0 to max_seq_len 20"},
                      {[](Step& s) { s.kv_starts[1] = 30; }, "kv_start_loc[2] is 29, wanted at least 30"},
                      {[](Step& s) { s.kv_starts[2] = 65; }, "kv_start_loc ends at 65, wanted at most max_kv_tokens 64"},
                      {[](Step& s) {

@@ -161,6 +161,7 @@ TEST_CASE("operands of rare features are given exactly with their bits, and in t
   const Tensor q(dev, to_dlpack(ATTNRT_BF16), {5, 4, 64}), out(dev, to_dlpack(ATTNRT_BF16), {5, 4, 64});
   const Tensor cache(dev, to_dlpack(ATTNRT_BF16), {8, 16, 2, 64});
   const Tensor mask(dev, {6, 8, 1}, {1, 1, 5, 20}), mask3(dev, {6, 8, 1}, {1, 5, 20});
+  const Tensor mask16(dev, to_dlpack(ATTNRT_BF16), {1, 1, 1, 20}), mask64(dev, {2, 64, 1}, {1, 1, 5, 20});
   const Tensor tree(dev, to_dlpack(ATTNRT_FP32), {1, 4, 4}), tree16(dev, to_dlpack(ATTNRT_FP16), {1, 4, 4});
   const Tensor ranges(dev, kInt32, {5, 2}), few(dev, kInt32, {4, 2}), indices(dev, kInt32, {5, 32});
   const Tensor scale(dev, to_dlpack(ATTNRT_FP32), {1, 1}), wide(dev, to_dlpack(ATTNRT_BF16), {1, 1});
@@ -175,6 +176,9 @@ TEST_CASE("operands of rare features are given exactly with their bits, and in t
   } table[] = {
       {0, [](auto&) {}, ""},
       {ATTNRT_FEATURE_DENSE_MASK, [&](auto& a) { a.dense_mask = mask; }, ""},
+      {ATTNRT_FEATURE_DENSE_MASK, [&](auto& a) { a.dense_mask = mask16; }, ""},
+      {ATTNRT_FEATURE_DENSE_MASK, [&](auto& a) { a.dense_mask = mask64; },
+       "dense_mask is of another type, wanted bool, fp32, fp16 or bf16"},
       {ATTNRT_FEATURE_DENSE_MASK, [&](auto& a) { a.dense_mask = mask3; }, "dense_mask has 3 dimensions, wanted 4"},
       {ATTNRT_FEATURE_DENSE_MASK, [](auto&) {}, "dense_mask is NULL, wanted the operand of a feature in the problem"},
       {0, [&](auto& a) { a.dense_mask = mask; }, "dense_mask is given, wanted NULL"},

@@ -115,7 +115,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   for (std::size_t r = 0; r < count; ++r) {
     const int64_t query = int64_t{starts[r + 1]} - starts[r];
     promise(query >= 0 && query <= b.max_query_len, "a query has a length");
-    promise(lens[r] >= query && lens[r] <= b.max_seq_len && lens[r] <= limits.max_seq_len,
+    promise(lens[r] >= (paged ? query : 0) && lens[r] <= b.max_seq_len && lens[r] <= limits.max_seq_len,
             "a sequence holds its query");
     int64_t keys = lens[r];
     if (!paged) {

@@ -256,9 +256,11 @@ inline bool check_batch(const Diag& diag, const attnrt_problem& p, const attnrt_
     if (query_len > b.max_query_len)
       return diag.fail(
           say("request ", r, " has query length ", query_len, ", wanted at most max_query_len ", b.max_query_len));
-    if (lens && (lens[r] < query_len || lens[r] > b.max_seq_len))
-      return diag.fail(say("seq_lens[", r, "] is ", lens[r], ", wanted ", query_len, " (its query) to max_seq_len ",
-                           b.max_seq_len));
+    // A cache holds the query's own keys. Without one a query may be longer than what it sees.
+    const int64_t least = paged ? query_len : 0;
+    if (lens && (lens[r] < least || lens[r] > b.max_seq_len))
+      return diag.fail(say("seq_lens[", r, "] is ", lens[r], ", wanted ", least, paged ? " (its query)" : "",
+                           " to max_seq_len ", b.max_seq_len));
     int64_t keys = lens ? lens[r] : 0;
     if (!paged && kvs) {
       keys = int64_t{kvs[r + 1]} - kvs[r];
@@ -538,8 +540,8 @@ inline bool check_run(const Diag& diag, const attnrt_problem& p, const attnrt_li
     if (!check_tensor(diag, dev, {"dense_mask", mask, 0, 4, {-1, -1, -1, -1}})) return false;
     const attnrt_dtype type = mask->dtype;
     const bool is_bool = type.lanes == 1 && type.bits == 8 && (type.code == 6 || type.code == 1);
-    if (!is_bool && dtype_of(type) != ATTNRT_FP16 && dtype_of(type) != ATTNRT_FP32)
-      return diag.fail("dense_mask is of another type, wanted bool, fp16 or fp32");
+    if (const int number = dtype_of(type); !is_bool && (number < ATTNRT_FP32 || number > ATTNRT_BF16))
+      return diag.fail("dense_mask is of another type, wanted bool, fp32, fp16 or bf16");
   }
   if (a.tree_mask && !check_tensor(diag, dev, {"tree_mask", a.tree_mask, only(ATTNRT_FP32), 3, {-1, -1, -1, 0}}))
     return false;

@@ -407,7 +407,9 @@ typedef struct attnrt_memory {
 } attnrt_memory;
 
 /* One step's requests. Pointers without _host are device memory (host memory on the CPU); _host copies are optional
- * and promised by problem.provides. Query i of request r stands at absolute position seq_len - query_len + i. */
+ * and promised by problem.provides. Query i of request r stands at absolute position seq_len - query_len + i. Where K
+ * and V come without a cache, seq_len may be less than query_len: causal queries at positions below 0 see no key. A row
+ * that sees no key has out 0 and, without a sink, lse -inf. */
 typedef struct attnrt_batch {
   uint32_t struct_size;
   int32_t num_seqs;             /* R; 0 is legal */
@@ -465,7 +467,8 @@ typedef struct attnrt_run_args {
   const attnrt_tensor* out_block_scale; /* written: scales of groups, OUTPUT_QUANT in groups */
   const attnrt_tensor* sinks;           /* [Hq] fp32 or q dtype: one more logit in the denominator, no value */
   const attnrt_tensor* alibi_slopes;    /* [Hq] fp32: s += slope * (key_pos - query_pos) */
-  const attnrt_tensor* dense_mask;      /* bool, fp16 or fp32 [R or 1, Hq or 1, Q, K]: true = seen; numbers are added */
+  const attnrt_tensor* dense_mask;      /* [R or 1, Hq or 1, Q or 1, K or 1], a dimension of 1 serves all; bool: true =
+                                           seen; fp32, fp16, bf16: added. Q and K: of the longest request, or more */
   const attnrt_tensor* tree_mask;       /* fp32 [R or 1, Q, Q], Q >= max_query_len: added to a request's last scores */
   const attnrt_tensor* prefix_ranges;   /* [T, 2] i32 inclusive positions seen both ways, (-1, -1) = none */
   const attnrt_tensor* sparse_indices;  /* [T, topk] i32 logical positions in the request, -1 = none */

@@ -66,7 +66,7 @@ struct View {
 
 /// A mask given as numbers or truth values, [request, head, query, key]; strides in elements, 0 where one serves all.
 struct DenseMask {
-  enum class Kind { kNone, kBool, kFp16, kFp32 };
+  enum class Kind { kNone, kBool, kFp16, kBf16, kFp32 };
   Kind kind = Kind::kNone;
   const void* data = nullptr;
   int64_t stride[4] = {0, 0, 0, 0};

@@ -13,7 +13,11 @@ int64_t step_of(const attnrt_tensor& t, int32_t dim) { return t.shape[dim] == 1 
 
 DenseMask::Kind kind_of(attnrt_dtype t) {
   if (t.lanes == 1 && t.bits == 8 && (t.code == 6 || t.code == 1)) return DenseMask::Kind::kBool;
-  return sdk::dtype_of(t) == ATTNRT_FP16 ? DenseMask::Kind::kFp16 : DenseMask::Kind::kFp32;
+  switch (sdk::dtype_of(t)) {
+    case ATTNRT_FP16: return DenseMask::Kind::kFp16;
+    case ATTNRT_BF16: return DenseMask::Kind::kBf16;
+    default: return DenseMask::Kind::kFp32;
+  }
 }
 
 }  // namespace
@@ -44,8 +48,8 @@ MaskOperands masks_of(const attnrt_run_args& args, const attnrt_batch& b, const 
   if (const attnrt_tensor* t = args.dense_mask; t && queries > 0) {
     sdk::want_size("dense_mask", *t, 0, b.num_seqs, true);
     sdk::want_size("dense_mask", *t, 1, shape.num_heads, true);
-    sdk::want_size("dense_mask", *t, 2, queries, false);
-    sdk::want_size("dense_mask", *t, 3, keys, false);
+    sdk::want_size("dense_mask", *t, 2, queries, true);
+    sdk::want_size("dense_mask", *t, 3, keys, true);
     masks.dense.kind = kind_of(t->dtype);
     masks.dense.data = view_of(t).data;
     for (int32_t i = 0; i < 4; ++i) masks.dense.stride[i] = step_of(*t, i);

@@ -199,6 +199,8 @@ class RowMask {
         return add(static_cast<const uint8_t*>(dense.data), [](uint8_t seen) { return seen ? 0.0f : kHides; });
       case cpu::DenseMask::Kind::kFp16:
         return add(static_cast<const Fp16*>(dense.data), [](Fp16 x) { return widen(x); });
+      case cpu::DenseMask::Kind::kBf16:
+        return add(static_cast<const Bf16*>(dense.data), [](Bf16 x) { return widen(x); });
       case cpu::DenseMask::Kind::kFp32:
         return add(static_cast<const float*>(dense.data), [](float x) { return x; });
       default:
