@@ -15,6 +15,7 @@ constexpr uint32_t kBytes = 1u << ATTNRT_FP8_E4M3 | 1u << ATTNRT_FP8_E5M2 | 1u <
 
 constexpr attnrt_sizes kAnyBlock{sizeof(attnrt_sizes), 0, nullptr, 1, 1, 0, 64};
 constexpr attnrt_sizes kHeads{sizeof(attnrt_sizes), 0, nullptr, 8, 8, 512, 0};
+constexpr attnrt_sizes kAnyHeads{sizeof(attnrt_sizes), 0, nullptr, 1, 1, 512, 0};
 
 constexpr uint32_t kLatentQk[] = {576}, kLatentV[] = {512}, kPrefillQk[] = {192}, kPrefillV[] = {128};
 constexpr attnrt_sizes kLatentHeads{sizeof(attnrt_sizes), 1, kLatentQk, 0, 0, 0, 0};
@@ -83,6 +84,13 @@ constexpr attnrt_caps prefill_sheet(uint64_t isa) {
   return c;
 }
 
+/// Rows of any width, where no other variant takes them.
+constexpr attnrt_caps portable_sheet() {
+  attnrt_caps c = standard_sheet(0);
+  c.head_sizes = &kAnyHeads;
+  return c;
+}
+
 /// The panel kernels read pages of their own packing too, and use the hint of a common prefix.
 constexpr attnrt_caps panel_sheet(uint64_t isa) {
   attnrt_caps c = standard_sheet(isa);
@@ -117,7 +125,7 @@ constexpr attnrt_caps amx_sheet(uint64_t isa) {
 constexpr uint64_t kAvx2 = ATTNRT_ISA_AVX2, kAvx512 = ATTNRT_ISA_AVX2 | ATTNRT_ISA_AVX512;
 constexpr uint64_t kAvx512Bf16 = kAvx512 | ATTNRT_ISA_AVX512_BF16;
 
-constexpr attnrt_caps kStandardPortable = standard_sheet(0), kStandardAvx2 = panel_sheet(kAvx2),
+constexpr attnrt_caps kStandardPortable = portable_sheet(), kStandardAvx2 = panel_sheet(kAvx2),
                       kStandardAvx512 = panel_sheet(kAvx512), kStandardAvx512Bf16 = panel_sheet(kAvx512Bf16);
 constexpr attnrt_caps kStandardAmxBf16 = amx_sheet(kAvx512Bf16 | ATTNRT_ISA_AMX_TILE | ATTNRT_ISA_AMX_BF16);
 constexpr attnrt_caps kStandardOnednn = onednn_sheet(kAvx512);

@@ -12,9 +12,10 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
 using Four = float __attribute__((vector_size(16)));
 
-/// to[d * stride + i] = rows[i][d] for i < 4, d < n; n is a multiple of 4.
+/// to[d * stride + i] = rows[i][d] for i < 4, d < n. Reads nothing past the rows' ends.
 ATTNRT_KERNEL_INLINE void transpose_four(const float* const rows[4], float* to, int64_t stride, int64_t n) {
-  for (int64_t d = 0; d < n; d += 4) {
+  int64_t d = 0;
+  for (; d + 4 <= n; d += 4) {
     Four r[4];
     for (int i = 0; i < 4; ++i) std::memcpy(&r[i], rows[i] + d, sizeof r[i]);
     const Four a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
@@ -23,6 +24,8 @@ ATTNRT_KERNEL_INLINE void transpose_four(const float* const rows[4], float* to, 
                          __builtin_shufflevector(b, e, 0, 1, 4, 5), __builtin_shufflevector(b, e, 2, 3, 6, 7)};
     for (int i = 0; i < 4; ++i) std::memcpy(to + (d + i) * stride, &out[i], sizeof out[i]);
   }
+  for (; d < n; ++d)
+    for (int i = 0; i < 4; ++i) to[d * stride + i] = rows[i][d];
 }
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA

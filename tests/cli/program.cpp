@@ -97,11 +97,11 @@ TEST_CASE("select chooses, explains and refuses") {
   CHECK(choice.at("problem").at("window_left") == 63);
   CHECK(choice.at("problem").at("dtype") == "fp16");
 
-  const Outcome none = attnrt_program("select --device cpu --head-size 33 --explain");
+  const Outcome none = attnrt_program("select --device cpu --head-size 520 --explain");
   CHECK(none.status == 1);
   CHECK_THAT(none.out, Catch::Contains("head_size not supported"));
-  CHECK_THAT(none.err, Catch::StartsWith("attnrt: No valid attention backend found for cpu with head_size=33"));
-  const json::value refused = attnrt_json("select --device cpu --head-size 33 --json", 1);
+  CHECK_THAT(none.err, Catch::StartsWith("attnrt: No valid attention backend found for cpu with head_size=520"));
+  const json::value refused = attnrt_json("select --device cpu --head-size 520 --json", 1);
   CHECK(refused.at("backend").is_null());
   CHECK(attnrt_program("select --device rocm:gfx942").status == 1);
 }

@@ -57,7 +57,7 @@ class Layer {
     p.q_dtype = p.kv_dtype = p.out_dtype = ATTNRT_FP32;
     p.num_kv_heads = one_of({1, 2, 4});
     p.num_heads = p.num_kv_heads * one_of({1, 2, 3});
-    p.head_size_qk = p.head_size_v = one_of({32, 64, 128, 80, 33});  // no backend has 33
+    p.head_size_qk = p.head_size_v = one_of({32, 64, 128, 80, 520});  // no backend has 520
     p.kv_layouts = one_of({ATTNRT_KV_NHD, ATTNRT_KV_HND, ATTNRT_KV_CONTIGUOUS});
     const bool paged = p.kv_layouts != ATTNRT_KV_CONTIGUOUS;
     p.block_size = paged ? one_of({8, 16, 64}) : 0;
@@ -70,7 +70,7 @@ class Layer {
     const attnrt::Choice choice = runtime.try_select(p);
     if (!choice) {
       ++tally.refused;
-      if (p.head_size_qk != 33) tally.fault(choice.explain());
+      if (p.head_size_qk != 520) tally.fault(choice.explain());
       return;
     }
     ++tally.ops;

@@ -3,7 +3,7 @@
 // attention_tile.hpp: fused attention of one item (data sheet)
 //   ISA           that of the file which includes this; vectors by plugins/kernel/isa.hpp
 //   storage       fp32, fp16, bf16, and e4m3, e5m2, int8 with scales; everything is computed and accumulated in fp32
-//   shapes        head sizes in multiples of 8, K and V of different width, any GQA group, any block size
+//   shapes        any head size, K and V of different width, any GQA group, any block size
 //   masks         causal by request, window and its prefix, ranges, tree, dense, block-sparse; tiles that no row sees
 //                 are skipped; local keys of a context-parallel rank
 //   tiles         64 rows of (query, head of the group) x 64 keys; K packed as [d][key], V as [key][d] in fp32;

@@ -26,10 +26,12 @@ inline void stage_row(uint32_t dtype, const uint8_t* from, float* to, int64_t n,
   with_byte(dtype, [&](auto byte) { widen_bytes(reinterpret_cast<const decltype(byte)*>(from), to, n, factor); });
 }
 
-/// The scale behind a row of `n` bytes, n a multiple of 4.
+/// Where the scale behind a row of `n` bytes lies.
+constexpr int64_t row_scale_at(int64_t n) { return (n + 3) / 4 * 4; }
+/// The scale behind a row of `n` bytes.
 inline float row_scale(const uint8_t* row, int64_t n) {
   float scale;
-  std::memcpy(&scale, row + n, sizeof scale);
+  std::memcpy(&scale, row + row_scale_at(n), sizeof scale);
   return scale;
 }
 

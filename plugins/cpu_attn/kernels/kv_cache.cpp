@@ -95,7 +95,8 @@ void copy_head(const CachePart& part, uint32_t dtype, int64_t row, int64_t head,
   float scale = scale_of(part, head);
   if (part.row_scales) {
     if (to_cache) scale = scale_for(outer, dtype, outside, n);
-    std::memcpy(to_cache ? static_cast<void*>(cells + n) : &scale, to_cache ? static_cast<void*>(&scale) : cells + n,
+    std::byte* behind = cells + kernel::portable::row_scale_at(n);
+    std::memcpy(to_cache ? static_cast<void*>(behind) : &scale, to_cache ? static_cast<void*>(&scale) : behind,
                 sizeof scale);
   }
   if (to_cache)
