@@ -52,7 +52,7 @@ ATTNRT_KERNEL_INLINE void store(float* to, Vec v) { std::memcpy(to, &v, sizeof v
 template <class T>
 ATTNRT_KERNEL_INLINE VecInt load_integers(const void* from) {
   static_assert(std::is_same_v<T, uint16_t> || std::is_same_v<T, int8_t>);
-  VecInt to;
+  VecInt to{};  // overwritten whole; g++ 12 does not see that under the thread sanitizer
 #if defined(__AVX512F__)
   constexpr auto all = static_cast<__mmask16>(-1);
   __m512i wide;
