@@ -4,8 +4,8 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cerrno>
+#include <charconv>
 #include <memory>
 
 #include "file_text.hpp"
@@ -150,8 +150,8 @@ std::optional<uint32_t> smallest_quota(const std::vector<std::string>& folders, 
 
 uint32_t usable_cpus() {
   const uint32_t affine = affine_cpus();
-  const auto quota = smallest_quota(quota_folders(read_text("/proc/self/cgroup").value_or(""),
-                                                  read_text("/proc/self/mountinfo").value_or("")));
+  const auto quota = smallest_quota(
+      quota_folders(read_text("/proc/self/cgroup").value_or(""), read_text("/proc/self/mountinfo").value_or("")));
   return std::min(affine, quota.value_or(affine));
 }
 

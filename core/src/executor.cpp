@@ -43,8 +43,10 @@ Executor::Executor(uint32_t num_workers) : generation_(fork_generation()) {
 }
 
 Executor::~Executor() {
-  if (!forked()) stop();
-  else new std::vector<std::thread>(std::move(threads_));  // they run in the parent: nobody here could wait for them
+  if (!forked())
+    stop();
+  else
+    new std::vector<std::thread>(std::move(threads_));  // they run in the parent: nobody here could wait for them
 }
 
 void Executor::stop() {

@@ -24,8 +24,10 @@ bool read_pieces(const std::filesystem::path& file, const std::function<void(std
   for (char buffer[1 << 14];;) {
     const ssize_t got = read(from.fd, buffer, sizeof buffer);
     if (got == 0) return true;
-    if (got > 0) take({buffer, static_cast<std::size_t>(got)});
-    else if (errno != EINTR) return false;
+    if (got > 0)
+      take({buffer, static_cast<std::size_t>(got)});
+    else if (errno != EINTR)
+      return false;
   }
 }
 
@@ -40,8 +42,10 @@ bool write_text(const std::filesystem::path& file, const std::string& text) {
   if (to.fd < 0) return false;
   for (std::size_t done = 0; done < text.size();) {
     const ssize_t put = write(to.fd, text.data() + done, text.size() - done);
-    if (put >= 0) done += static_cast<std::size_t>(put);
-    else if (errno != EINTR) return false;
+    if (put >= 0)
+      done += static_cast<std::size_t>(put);
+    else if (errno != EINTR)
+      return false;
   }
   const int fd = to.fd;
   to.fd = -1;

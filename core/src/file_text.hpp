@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whole files by the system's calls. The streams of the standard library ask the global C++ locale, which is the host's:
-// it is behind a lock that a forked child may find held, and it may write numbers with separators.
+// Whole files by the system's calls. The streams of the standard library ask the global C++ locale, which is the
+// host's: it is behind a lock that a forked child may find held, and it may write numbers with separators.
 #pragma once
 #include <filesystem>
 #include <functional>

@@ -25,10 +25,10 @@ Result<json::value> parse_json(std::string_view text, const std::string& file) {
 }
 
 namespace {
-const json::value& null_value() {
-  static const json::value null;
-  return null;
-}
+// Not static locals: their guards would hang the child of a fork.
+const json::value null_value;
+const json::object no_members;
+
 const char* kind_of(const json::value& v) {
   switch (v.kind()) {
     case json::kind::null: return "null";
@@ -49,10 +49,9 @@ void JsonReader::fail(const std::string& sentence) const {
 }
 
 const json::object& JsonReader::object() const {
-  static const json::object empty;
   if (value_->is_object()) return value_->get_object();
   fail(std::string("is ") + kind_of(*value_) + ", wanted an object");
-  return empty;
+  return no_members;
 }
 
 void JsonReader::allow(std::initializer_list<const char*> keys) const {
@@ -71,14 +70,14 @@ JsonReader JsonReader::at(std::string_view key) const {
   child.pointer_.append("/").append(key);
   const json::value* found = object().if_contains({key.data(), key.size()});
   if (!found) fail("key '" + std::string(key) + "' is missing");
-  child.value_ = found ? found : &null_value();
+  child.value_ = found ? found : &null_value;
   return child;
 }
 
 JsonReader JsonReader::at(std::size_t index) const {
   JsonReader child = *this;
   child.pointer_ += "/" + std::to_string(index);
-  child.value_ = value_->is_array() && index < value_->get_array().size() ? &value_->get_array()[index] : &null_value();
+  child.value_ = value_->is_array() && index < value_->get_array().size() ? &value_->get_array()[index] : &null_value;
   return child;
 }
 

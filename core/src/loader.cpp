@@ -22,8 +22,8 @@ struct Resident {
   std::string sentence;
 };
 
-/// By path, under the LoadLock, for which a fork waits. Never destroyed: closing a library while an engine's static objects still use it ends in
-/// a crash at exit.
+/// By path, under the LoadLock, for which a fork waits. Never destroyed: closing a library while an engine's static
+/// objects still use it ends in a crash at exit.
 using Residents = std::map<std::string, Resident>;
 constinit Residents* residents = nullptr;
 

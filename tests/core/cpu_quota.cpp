@@ -54,7 +54,8 @@ TEST_CASE("a process's group and all above it may hold a quota, wherever they ar
 
   CHECK(quota_folders("0::/g\n", "30 23 0:26 / /a\\040b rw - cgroup2 none rw\n") == Folders{"/a b/g", "/a b"});
   CHECK(quota_folders("0::/g\n", "").empty());
-  for (const char* broken : {"-", " - cgroup2", "1 2 3", "\n\n", "30 23 0:26 / /x rw -", "30 23 0:26 / /x\\0 rw - cgroup2"})
+  for (const char* broken :
+       {"-", " - cgroup2", "1 2 3", "\n\n", "30 23 0:26 / /x rw -", "30 23 0:26 / /x\\0 rw - cgroup2"})
     CHECK(quota_folders("0::/g\n::\n:", broken).size() <= 2);
 }
 

@@ -44,30 +44,29 @@ TEST_CASE("after a fork every call on an old op answers FAILED") {
   REQUIRE(attnrt_op_create(engine.runtime.get(), engine.choice.get(), &op) == ATTNRT_OK);
   REQUIRE(attnrt_plan_create(op, &step.limits, nullptr, &plan) == ATTNRT_OK);
   REQUIRE(attnrt_plan_update(plan, &step.batch, nullptr) == ATTNRT_OK);
-  const std::function<attnrt_status()> calls[] = {
-      [&] { return attnrt_plan_update(plan, &step.batch, nullptr); },
-      [&] { return attnrt_run(plan, &step.run, nullptr); },
-      [&] { return attnrt_write_kv(op, &step.write, nullptr); },
-      [&] {
-        const auto args = attnrt::sized<attnrt_gather_args>();
-        return attnrt_gather_kv(op, &args, nullptr);
-      },
-      [&] {
-        const auto args = attnrt::sized<attnrt_merge_args>();
-        return attnrt_merge_states(op, &args, nullptr);
-      },
-      [&] {
-        auto sizes = attnrt::sized<attnrt_workspace>();
-        return attnrt_op_workspace(op, &step.limits, &sizes);
-      },
-      [&] {
-        auto layout = attnrt::sized<attnrt_kv_layout>();
-        return attnrt_op_kv_layout(op, &layout);
-      },
-      [&] {
-        attnrt_plan* another = nullptr;
-        return attnrt_plan_create(op, &step.limits, nullptr, &another);
-      }};
+  const std::function<attnrt_status()> calls[] = {[&] { return attnrt_plan_update(plan, &step.batch, nullptr); },
+                                                  [&] { return attnrt_run(plan, &step.run, nullptr); },
+                                                  [&] { return attnrt_write_kv(op, &step.write, nullptr); },
+                                                  [&] {
+                                                    const auto args = attnrt::sized<attnrt_gather_args>();
+                                                    return attnrt_gather_kv(op, &args, nullptr);
+                                                  },
+                                                  [&] {
+                                                    const auto args = attnrt::sized<attnrt_merge_args>();
+                                                    return attnrt_merge_states(op, &args, nullptr);
+                                                  },
+                                                  [&] {
+                                                    auto sizes = attnrt::sized<attnrt_workspace>();
+                                                    return attnrt_op_workspace(op, &step.limits, &sizes);
+                                                  },
+                                                  [&] {
+                                                    auto layout = attnrt::sized<attnrt_kv_layout>();
+                                                    return attnrt_op_kv_layout(op, &layout);
+                                                  },
+                                                  [&] {
+                                                    attnrt_plan* another = nullptr;
+                                                    return attnrt_plan_create(op, &step.limits, nullptr, &another);
+                                                  }};
   for (std::size_t i = 0; i < std::size(calls); ++i) {
     CAPTURE(i);
     CHECK(in_child([&] {
@@ -110,7 +109,8 @@ TEST_CASE("a runtime whose pool ran before the fork closes in the child") {
   REQUIRE(attnrt_open(&options, &runtime) == ATTNRT_OK);
   const attnrt_executor* pool = attnrt_default_executor(runtime, 4);
   REQUIRE(pool);
-  pool->parallel_for(pool->self, 100, 1, [](void*, int64_t, int64_t, uint32_t) {}, nullptr);
+  pool->parallel_for(
+      pool->self, 100, 1, [](void*, int64_t, int64_t, uint32_t) {}, nullptr);
   CHECK(in_child([&] {
           attnrt_close(runtime);
           return true;

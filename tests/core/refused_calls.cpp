@@ -24,9 +24,7 @@ bool install(sock_filter* filter, unsigned short count) {
 }
 
 sock_filter load(std::size_t offset) { return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset)); }
-sock_filter answer(int error) {
-  return BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<uint32_t>(error));
-}
+sock_filter answer(int error) { return BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<uint32_t>(error)); }
 constexpr sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 
 /// From here on this process may not call `number`.
@@ -89,8 +87,8 @@ TEST_CASE("where the system refuses threads fewer are used, and that is logged")
     const attnrt_executor* pool = runtime.executor(4);
     int64_t done = 0;
     pool->parallel_for(
-        pool->self, 100, 3, [](void* arg, int64_t begin, int64_t end, uint32_t) { *static_cast<int64_t*>(arg) += end - begin; },
-        &done);
+        pool->self, 100, 3,
+        [](void* arg, int64_t begin, int64_t end, uint32_t) { *static_cast<int64_t*>(arg) += end - begin; }, &done);
     const bool right = computes(runtime, pool);
     runtime.executor(4);
     return std::to_string(pool->num_workers) + " workers, " + std::to_string(done) + " items, " +
@@ -115,8 +113,8 @@ TEST_CASE("a probe that the system does not let start blames no plugin, and the 
   };
   const std::string said = in_child([] { return refuse(SYS_clone3, EPERM); }, look);
   CHECK_THAT(said, Contains("\"state\":\"unprobed\"") &&
-                       Contains("the probe could not start: Operation not permitted; without it plugins are loaded from "
-                                ATTNRT_TEST_PLUGINS " alone") &&
+                       Contains("the probe could not start: Operation not permitted; without it plugins are loaded "
+                                "from " ATTNRT_TEST_PLUGINS " alone") &&
                        Contains("\ncomputes"));
   CHECK_FALSE(std::filesystem::exists(folder.path() / "cache" / "verdicts.json"));
   CHECK_THAT(look(), !Contains("unprobed") && Contains("\ncomputes"));  // nothing was remembered of it

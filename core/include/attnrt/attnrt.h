@@ -8,6 +8,11 @@
  * Every call that can fail returns an attnrt_status; the sentence that belongs to it is attnrt_last_error() on the same
  * thread. The library never prints, throws, aborts or exits. Structs shared with plugins come from plugin.h; set their
  * struct_size. Functions are [thread-safe] unless they say otherwise.
+ *
+ * A process may fork at any moment. In the child runtimes, choices and texts of the parent work as before; every call on
+ * an op or a plan of the parent answers FAILED, and freeing them is allowed. A pool of the parent runs its loops on the
+ * calling thread; attnrt_default_executor gives the child one with threads of its own. The thread whose task forked
+ * finds its own call FAILED in the child. A child of vfork, _Fork or a bare clone must not call the library.
  */
 #ifndef ATTNRT_H
 #define ATTNRT_H
@@ -98,8 +103,10 @@ ATTNRT_EXPORT attnrt_status attnrt_record(attnrt_runtime* runtime, const char* b
 ATTNRT_EXPORT const char* attnrt_text_data(const attnrt_text* text);
 ATTNRT_EXPORT void attnrt_text_free(attnrt_text* text);
 
-/* A pool of num_workers threads (0 = one for each CPU of the process) to pass as stream; made on first use, owned by
- * the runtime, one parallel loop at a time. NULL on failure. */
+/* A pool of num_workers threads, the calling one among them, to pass as stream; 0 = as many as the process may use of the
+ * machine by its affinity mask and its control groups' CPU quotas, asked once. Made on first use; one parallel loop at a
+ * time. It lives until the runtime is closed and all ops of that runtime are freed; ops of another runtime do not keep
+ * it. Where the system refuses threads the pool has fewer: read its num_workers; a warning is logged. NULL on failure. */
 ATTNRT_EXPORT const attnrt_executor* attnrt_default_executor(attnrt_runtime* runtime, uint32_t num_workers);
 
 /* ---- selection -------------------------------------------------------------------------------------------- */

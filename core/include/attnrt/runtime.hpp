@@ -170,7 +170,8 @@ class Runtime {
   /// Forces a backend for all threads; "" returns to automatic. Throws INVALID for an unknown name, UNSUPPORTED for a
   /// known one that is not installed.
   void force_backend(const std::string& name) { check(attnrt_force_backend(runtime_.get(), name.c_str())); }
-  /// A pool to pass as stream; 0 = one worker for each CPU of the process.
+  /// A pool to pass as stream; 0 = a worker for each CPU that the process may use. It lives as long as this runtime or
+  /// an op of it; it may have fewer workers than asked for. See attnrt_default_executor.
   const attnrt_executor* executor(uint32_t num_workers = 0) const {
     const attnrt_executor* pool = attnrt_default_executor(runtime_.get(), num_workers);
     if (!pool) throw Error(ATTNRT_FAILED, attnrt_last_error());

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// attnrt/fork.hpp: what is made once in a process, so that a fork at any moment leaves a child that can go on. The child
-// has one thread: a lock or a static local that another thread was busy with would stay so for ever. Header-only, C++17.
+// attnrt/fork.hpp: what is made once in a process, so that a fork at any moment leaves a child that can go on. The
+// child has one thread: a lock or a static local that another thread was busy with would stay so for ever. Header-only,
+// C++17.
 #ifndef ATTNRT_FORK_HPP
 #define ATTNRT_FORK_HPP
 #include <pthread.h>
@@ -11,9 +12,9 @@
 
 namespace attnrt::sdk {
 
-/// Held while a library is loaded or a device is opened: a fork waits until nobody holds it, so a child never finds such
-/// work half done. One lock for each library that includes this header; a thread may take it again while it holds it,
-/// and may fork while it holds it. Take no other lock that a thread could hold while it forks. [thread-safe]
+/// Held while a library is loaded or a device is opened: a fork waits until nobody holds it, so a child never finds
+/// such work half done. One lock for each library that includes this header; a thread may take it again while it holds
+/// it, and may fork while it holds it. Take no other lock that a thread could hold while it forks. [thread-safe]
 class LoadLock {
  public:
   LoadLock() {
