@@ -146,6 +146,8 @@ std::vector<std::string> short_reasons(const Choice& choice, const Verdict& verd
 
 std::string offered_instead(const Choice& choice, const Verdict& verdict) {
   std::vector<std::string> out;
+  // Sizes of a kernel for another family or other hardware would help nobody.
+  if (verdict.match.sheet & (sdk::why_bit(ATTNRT_WHY_FAMILY) | sdk::why_bit(ATTNRT_WHY_ARCH))) return "";
   for (attnrt_why why = 0; why < ATTNRT_WHY_COUNT_; ++why)
     if (verdict.match.sheet & sdk::why_bit(why))
       if (std::string wanted = why_wanted(why, *verdict.variant->caps, choice.problem); !wanted.empty())

@@ -13,7 +13,7 @@ namespace attnrt::core {
 /// The short texts that speak against a variant, in the order of the checks.
 std::vector<std::string> short_reasons(const Choice& choice, const Verdict& verdict);
 /// What a variant offers in place of the sizes, dtypes and layout for which it refuses: "head_size is 100, wanted 64,
-/// 128; ..."; "" where it refuses none of them.
+/// 128; ..."; "" where it refuses none of them, or is for another family or other hardware anyway.
 std::string offered_instead(const Choice& choice, const Verdict& verdict);
 /// "Using FLASH_ATTN attention backend out of potential backends: ['FLASH_ATTN', 'TRITON_ATTN']."
 std::string log_line(const Choice& choice);

@@ -98,6 +98,7 @@ TEST_CASE("a refused size or dtype is told with what is offered") {
   const std::string told = refused([&] { runtime.select(p); }, ATTNRT_UNSUPPORTED);
   CHECK_THAT(told, Contains("head_size not supported") && Contains(". CPU_ATTN: head_size is 1000, wanted "));
   CHECK_THAT(told, Contains("; dtype is int8, wanted fp32") || Contains("; dtype is int8, wanted bf16"));
+  CHECK_THAT(told, !Contains("CPU_MLA: head_size"));  // of another family: its sizes would help nobody
   const attnrt::ForceBackend forced(runtime, "CPU_ATTN");
   CHECK_THAT(
       refused([&] { runtime.select(p); }, ATTNRT_UNSUPPORTED),
