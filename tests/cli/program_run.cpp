@@ -4,93 +4,15 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <functional>
 #include <limits>
-#include <random>
 
+#include "made_file.hpp"
 #include "program.hpp"
-#include "safetensors.hpp"
 #include "scratch.hpp"
 
 using namespace attnrt::cli;
 
 namespace {
-
-std::mt19937 generator(7);
-
-Array noise(Shape shape) {
-  Array array = make_array(Dtype::F32, std::move(shape), 0);
-  std::normal_distribution<float> normal;
-  for (int64_t i = 0; i < array.elements(); ++i) array.as<float>()[i] = normal(generator);
-  return array;
-}
-
-Array ints(std::initializer_list<int32_t> values) {
-  Array array = make_array(Dtype::I32, {static_cast<int64_t>(values.size())}, 0);
-  std::copy(values.begin(), values.end(), array.as<int32_t>());
-  return array;
-}
-
-/// One request's geometry for the reference: rows of q, rows of k and v, and positions.
-struct Request {
-  int64_t q0, queries, k0, keys, seq_len;
-};
-
-struct Attention {
-  double scale = 1;
-  double softcap = 0;
-  bool causal = true;
-  int64_t left = -1, right = -1;
-  const Array* sinks = nullptr;
-  const Array* slopes = nullptr;
-};
-
-/// Adds expected.out and expected.lse; v has the width dv and may be the first columns of wider rows.
-void expect(std::map<std::string, Array>& file, const Array& q, const Array& k, const Array& v, int64_t dv,
-            const std::vector<Request>& requests, const Attention& a) {
-  const int64_t heads = q.shape[1], d = q.shape[2], kv_heads = k.shape[1], v_width = v.shape[2];
-  Array out = make_array(Dtype::F32, {q.shape[0], heads, dv}, 0), lse = make_array(Dtype::F32, {q.shape[0], heads}, 0);
-  for (const Request& r : requests)
-    for (int64_t i = 0; i < r.queries; ++i)
-      for (int64_t h = 0; h < heads; ++h) {
-        const int64_t position = r.seq_len - r.queries + i, kv_head = h / (heads / kv_heads);
-        std::vector<double> sum(static_cast<std::size_t>(dv));
-        double total = a.sinks ? std::exp(static_cast<double>(a.sinks->as<float>()[h])) : 0;
-        for (int64_t j = 0; j < r.keys; ++j) {
-          if ((a.causal && j > position) || (a.left >= 0 && j < position - a.left) ||
-              (a.right >= 0 && j > position + a.right))
-            continue;
-          double score = 0;
-          for (int64_t c = 0; c < d; ++c)
-            score += static_cast<double>(q.as<float>()[((r.q0 + i) * heads + h) * d + c]) *
-                     static_cast<double>(k.as<float>()[((r.k0 + j) * kv_heads + kv_head) * d + c]);
-          score *= a.scale;
-          if (a.softcap > 0) score = a.softcap * std::tanh(score / a.softcap);
-          if (a.slopes) score += static_cast<double>(a.slopes->as<float>()[h]) * static_cast<double>(j - position);
-          total += std::exp(score);
-          for (int64_t c = 0; c < dv; ++c)
-            sum[static_cast<std::size_t>(c)] +=
-                std::exp(score) * static_cast<double>(v.as<float>()[((r.k0 + j) * kv_heads + kv_head) * v_width + c]);
-        }
-        const int64_t row = (r.q0 + i) * heads + h;
-        lse.as<float>()[row] = static_cast<float>(std::log(total));
-        for (int64_t c = 0; c < dv; ++c)
-          out.as<float>()[row * dv + c] = total > 0 ? static_cast<float>(sum[static_cast<std::size_t>(c)] / total) : 0;
-      }
-  file["expected.out"] = std::move(out);
-  file["expected.lse"] = std::move(lse);
-}
-
-/// Writes the file, runs the program on it, and wants all as expected.
-boost::json::value check_file(const std::map<std::string, Array>& tensors,
-                              const std::map<std::string, std::string>& metadata, const std::string& flags = "",
-                              int status = 0) {
-  const Scratch scratch("made");
-  std::map<std::string, const Array*> all;
-  for (const auto& [name, array] : tensors) all[name] = &array;
-  write_safetensors(scratch.file("made.safetensors"), all, metadata);
-  return attnrt_json("run --json " + scratch.file("made.safetensors") + " " + flags, status);
-}
 
 const double kScale = 1 / std::sqrt(32.0);
 
@@ -309,13 +231,13 @@ TEST_CASE("a cache of 8 bits, with scales of every kind") {
         const std::string name = second ? "v" : "k";
         Array cache = make_array(type.dtype, {3, 8, 2, 32}, 0), scales = make_array(Dtype::F32, {kind == 2 ? 2 : 1}, 0);
         if (kind == 3) scales = make_array(Dtype::F32, {3, 8, 2}, 0);
-        const auto any = [] { return 0.01f + 0.001f * static_cast<float>(generator() % 64); };
+        const auto any = [] { return 0.01f + 0.001f * static_cast<float>(random_bits() % 64); };
         std::generate_n(scales.as<float>(), scales.elements(), any);
         for (int64_t row = 0; row < 22; ++row) {
           const int64_t key = row / 2, head = row % 2, at = ((key < 8 ? 16 : -8) + key) * 2 + head;
           const float scale = kind == 0 ? 1.0f : scales.as<float>()[kind == 1 ? 0 : kind == 2 ? head : at];
           for (int64_t d = 0; d < 32; ++d) {
-            const std::size_t code = generator() % 4;
+            const std::size_t code = random_bits() % 4;
             cache.as<uint8_t>()[at * 32 + d] = type.codes[code];
             (second ? v : k).as<float>()[row * 32 + d] = type.numbers[code] * scale;
           }

@@ -62,6 +62,11 @@ for file in sorted((root / "tests" / "data").glob("*.safetensors")):
     small = {name: (t["dtype"], [1] * len(t["shape"]), bytes(range(SIZES[t["dtype"]]))) for name, t in header.items()}
     put("safetensors", file.name, safetensors(small, metadata))
 put("safetensors", "dtypes", safetensors({d: (d, [2, 1], bytes(2 * n)) for d, n in sorted(SIZES.items(), key=lambda x: -x[1])}))
+qkv = {name: ("F32", [1, 2, 1, 1], bytes(8)) for name in ("query", "key", "value")}
+put("safetensors", "sdpa", safetensors({**qkv, "attn_mask": ("BF16", [2, 1, 1], bytes(4)), "s_aux": ("F16", [2], bytes(4))},
+                                       {"is_causal": "True", "sm_scale": "0.5", "enable_gqa": "None"}))
+put("safetensors", "flash_attn", safetensors({**qkv, "alibi_slopes": ("F32", [1], bytes(4))},
+                                             {"layout": "bshd", "causal": "True", "window_size": "(1, -1)", "softcap": "0.0"}))
 put("safetensors", "nothing", safetensors({}))
 put("safetensors", "empty_tensor", safetensors({"a": ("F32", [0, 3], b""), "b": ("U8", [], b"x")}))
 put("safetensors", "hole", safetensors({"a": ("U8", [4], b"abcd")}) + b"more")

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as a safetensors file. What is refused has a sentence that names the file; of what is taken every tensor
 // reads as the bytes that lie there, the tensors cover the data once and wholly, and the file written from them reads
-// the same.
+// the same. What is taken is then read as a run file: its names, its metadata and its tensors.
 #include "safetensors.hpp"
 
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "failure.hpp"
+#include "run_file.hpp"
+#include "run_metadata.hpp"
 #include "target.hpp"
 
 namespace cli = attnrt::cli;
@@ -77,6 +79,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
       promise(other.dtype == array.dtype && other.shape == array.shape && other.data == array.data,
               "a tensor survives writing", name);
     }
+
+    const cli::RunNames names(file);
+    cli::RunFlags flags;
+    cli::add_metadata(flags, file, names);
+    const cli::RunFile run = cli::read_run_file(file, names, flags);
+    promise(run.seq_lens.size() + 1 == run.query_start_loc.size(), "a length for each request");
   } catch (const cli::Failure& failure) {
     const std::string_view text = failure.what();
     promise(text.starts_with(input.path()), "a refusal names the file", text);

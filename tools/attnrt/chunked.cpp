@@ -189,6 +189,7 @@ void check_chunked(const RunFile& run, const attnrt_problem& problem) {
   want(problem.mla_kv_lora == 0, "mla is true, wanted a file of the standard family for --chunk");
   want(problem.attn_type == ATTNRT_ATTN_DECODER && problem.causal == ATTNRT_CAUSAL_ALWAYS,
        "it is not a causal decoder's, wanted attn_type decoder and causal true for --chunk");
+  want(!run.attn_mask, "it has attn_mask, wanted a file without one for --chunk");
   want(run.kv_lens.empty(), "it has kv_lens, wanted all keys visible for --chunk");
   const int64_t requests = run.num_seqs();
   int64_t query = 0, key = 0;

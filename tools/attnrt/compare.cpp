@@ -6,7 +6,9 @@
 #include <cstring>
 #include <limits>
 
+#include "conformance/judge.hpp"
 #include "element.hpp"
+#include "score_size.hpp"
 
 namespace attnrt::cli {
 namespace {
@@ -49,19 +51,10 @@ double largest_value(const RunFile& run, int64_t request, int64_t head) {
   const Array& v = run.latent ? *run.k_cache : run.paged() ? *run.v_cache : *run.v;
   double largest = 0;
   for (int64_t key = 0; key < run.keys(request); ++key) {
-    int64_t at = 0;
-    if (!run.paged()) {
-      at = (run.kv_start_loc[static_cast<std::size_t>(request)] + key) * run.num_kv_heads + head;
-    } else {
-      const int64_t block = run.block_table[static_cast<std::size_t>(request * run.table_width + key / run.block_size)];
-      const int64_t slot = key % run.block_size;
-      at = run.hnd ? (block * run.num_kv_heads + head) * run.block_size + slot
-                   : (block * run.block_size + slot) * run.num_kv_heads + head;
-    }
+    const int64_t at = key_row(run, request, head, key);
     const int64_t width = (run.latent ? run.head_size() : run.head_size_v) + run.row_tail;
     float scale = 1.0f;
-    if (run.row_tail)
-      std::memcpy(&scale, v.data.data() + (at + 1) * width - run.row_tail, sizeof scale);
+    if (run.row_tail) std::memcpy(&scale, v.data.data() + (at + 1) * width - run.row_tail, sizeof scale);
     for (int64_t column = 0; column < run.head_size_v; ++column)
       largest = std::max(largest, std::abs(element(v, at * width + column) * static_cast<double>(scale)));
   }
@@ -72,13 +65,16 @@ double largest_value(const RunFile& run, int64_t request, int64_t head) {
 
 }  // namespace
 
-Comparison compare_out(const RunFile& run, const Array& out, double tolerance) {
+Comparison compare_out(const RunFile& run, const attnrt_problem& problem, float scale, const Array& out,
+                       double tolerance) {
   const Array& expected = *run.expected_out;
   const Dtype dtype = out.dtype;
-  double units = 4 * roundoff(dtype) * (dtype == Dtype::F32 ? 64 : 1);
-  if (expected.dtype != Dtype::F32) units += 4 * roundoff(expected.dtype);
-  const double floor = dtype == Dtype::F16 ? std::ldexp(1.0, -24) : 0;  // its smallest number
-  const int64_t group = run.num_heads() / run.num_kv_heads, width = run.head_size_v;
+  const double expected_units = expected.dtype == Dtype::F32 ? 0 : 4 * roundoff(expected.dtype);
+  const int64_t heads = run.num_heads(), group = heads / run.num_kv_heads, width = run.head_size_v;
+  // Only fp32 is fine enough to show what the size of the scores costs.
+  const std::vector<double> sizes = dtype == Dtype::F32
+                                        ? score_sizes(run, problem, scale)
+                                        : std::vector<double>(static_cast<std::size_t>(run.num_tokens() * heads));
   Errors errors;
   double rounding = 0, largest = 0;
   for (int64_t r = 0; r < run.num_seqs(); ++r) {
@@ -86,15 +82,19 @@ Comparison compare_out(const RunFile& run, const Array& out, double tolerance) {
     for (int64_t head = 0; head < run.num_kv_heads; ++head) {
       const double values = largest_value(run, r, head);
       largest = std::max(largest, values);
-      const double bound = tolerance * (units * values + floor);
       for (int64_t token = run.query_start_loc[i]; token < run.query_start_loc[i + 1]; ++token)
-        for (int64_t q_head = head * group; q_head < (head + 1) * group; ++q_head)
+        for (int64_t q_head = head * group; q_head < (head + 1) * group; ++q_head) {
+          const double size = sizes[static_cast<std::size_t>(token * heads + q_head)];
+          // Right or wrong, a mean of values lies no farther than 2 max|v| from another.
+          const double allowed = std::min(conformance::tolerance(element_of(dtype), values, size), 2 * values);
+          const double bound = tolerance * (allowed + expected_units * values);
           for (int64_t column = 0; column < width; ++column) {
-            const int64_t at = (token * run.num_heads() + q_head) * width + column;
+            const int64_t at = (token * heads + q_head) * width + column;
             const double wanted = element(expected, at), off = rounded(wanted, dtype) - wanted;
             rounding += off * off;
             errors.add(element(out, at), wanted, bound, {token, q_head, column});
           }
+        }
     }
   }
   Comparison result = errors.result();

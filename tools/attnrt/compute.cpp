@@ -67,9 +67,7 @@ Tensor rows(const Array& array) {
 
 }  // namespace
 
-attnrt_dtype dlpack_of(Dtype dtype) noexcept {
-  return dlpack_of_element(element_of(dtype));
-}
+attnrt_dtype dlpack_of(Dtype dtype) noexcept { return dlpack_of_element(element_of(dtype)); }
 
 Computed unwritten(const RunFile& run, const attnrt_problem& problem) {
   Computed result;
@@ -100,6 +98,16 @@ Operands::Operands(const RunFile& run, attnrt_run_args& args) {
   };
   attach(run.sinks, sinks, args.sinks);
   attach(run.alibi_slopes, alibi_slopes, args.alibi_slopes);
+  if (!run.attn_mask) return;
+  const Shape& s = run.attn_mask->shape;
+  int64_t keys = 0;
+  for (int64_t r = 0; r < run.num_seqs(); ++r) keys = std::max(keys, run.keys(r));
+  const attnrt_dtype boolean{6, 8, 1};
+  const Dtype dtype = run.attn_mask->dtype;
+  attn_mask = Tensor(run.attn_mask->data.data(), dtype == Dtype::BOOL ? boolean : dlpack_of(dtype),
+                     {s[0], s[1], run.longest_query(), keys},  // one row or column serves all by a stride of 0
+                     {s[1] * s[2] * s[3], s[2] * s[3], s[2] == 1 ? 0 : s[3], s[3] == 1 ? 0 : 1});
+  args.dense_mask = attn_mask.get();
 }
 
 Computed compute(const Op& op, const Choice& choice, RunFile& run, float scale, const Effort& effort) {

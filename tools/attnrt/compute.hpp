@@ -27,9 +27,9 @@ Computed unwritten(const RunFile& run, const attnrt_problem& problem);
 /// Calls `once` as often as asked and returns the median of the times, in milliseconds.
 double median_time(int64_t repeat, const std::function<void()>& once);
 
-/// Sinks and ALiBi slopes as tensors of a call; keep it while the call runs.
+/// Sinks, ALiBi slopes and the mask as tensors of a call; keep it while the call runs.
 struct Operands {
-  Tensor sinks, alibi_slopes;
+  Tensor sinks, alibi_slopes, attn_mask;
   Operands(const RunFile& run, attnrt_run_args& args);
 };
 

@@ -8,6 +8,7 @@
 #include "compare.hpp"
 #include "document.hpp"
 #include "failure.hpp"
+#include "run_metadata.hpp"
 #include "verbs.hpp"
 
 namespace attnrt::cli {
@@ -31,9 +32,7 @@ struct Report {
 };
 
 /// JSON has no infinity: an error that is none is null.
-json::value finite(double value) {
-  return std::isfinite(value) ? json::value(value) : json::value(nullptr);
-}
+json::value finite(double value) { return std::isfinite(value) ? json::value(value) : json::value(nullptr); }
 
 json::value comparison_json(const std::optional<Comparison>& c) {
   if (!c) return nullptr;
@@ -133,8 +132,10 @@ int run_verb(const GlobalFlags& global, RunFlags flags) {
   const double tolerance = flags.tolerance ? number(*flags.tolerance, 0) : 1;
 
   const Safetensors file(flags.file);
-  add_metadata(flags, file);
-  RunFile run = read_run_file(file, flags);
+  const RunNames names(file);
+  add_metadata(flags, file, names);
+  check_operands(flags, file.path(), names);
+  RunFile run = read_run_file(file, names, flags);
   const float scale = softmax_scale(run, flags);
   const Runtime runtime = open_runtime(global);
   const attnrt_problem problem = to_run_problem(runtime, run, flags);
@@ -147,7 +148,7 @@ int run_verb(const GlobalFlags& global, RunFlags flags) {
   write_output(flags, run, computed, choice);
 
   Report report{run, flags, choice, computed, chunk, repeat, effort.pool->num_workers, tolerance, {}, {}};
-  if (run.expected_out) report.out = compare_out(run, computed.out, tolerance);
+  if (run.expected_out) report.out = compare_out(run, choice.problem(), scale, computed.out, tolerance);
   if (run.expected_lse && computed.lse) report.lse = compare_lse(*run.expected_lse, *computed.lse, tolerance);
   const json::value document = json::parse(choice.json());
   flags.as_json ? print_json(report_json(report, document)) : print_report(report, document);

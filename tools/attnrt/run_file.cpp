@@ -4,63 +4,19 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
+#include "element.hpp"
 #include "failure.hpp"
+#include "run_mask.hpp"
+#include "run_reader.hpp"
 
 namespace attnrt::cli {
 namespace {
 
-constexpr int64_t kAny = -1;
-constexpr int64_t kMost = std::numeric_limits<int32_t>::max() - 1;  // lengths and offsets of the API are int32
-
-/// Reads tensors and says what is wrong with them.
-class Reader {
- public:
-  explicit Reader(const Safetensors& file) : file_(file) {}
-
-  bool has(const char* name) const { return file_.has(name); }
-  const Entry& entry(const char* name) const { return file_.header().tensors.at(name); }
-
-  /// A tensor of one of the dtypes and of this shape, kAny where a size is free; `words` is the shape for the sentence.
-  Array take(const char* name, std::initializer_list<Dtype> dtypes, const Shape& want, const char* words) const {
-    if (!has(name))
-      throw Failure(fmt::format("{} has no tensor '{}', wanted {}", file_.path(), name, wanted(dtypes, want, words)));
-    const Entry& found = entry(name);
-    bool fits =
-        std::find(dtypes.begin(), dtypes.end(), found.dtype) != dtypes.end() && found.shape.size() == want.size();
-    for (std::size_t i = 0; fits && i < want.size(); ++i)
-      fits = (want[i] == kAny || want[i] == found.shape[i]) && found.shape[i] <= kMost;
-    if (!fits)
-      throw Failure(fmt::format("{}: tensor '{}' is {} {}, wanted {}", file_.path(), name, name_of(found.dtype),
-                                text_of(found.shape), wanted(dtypes, want, words)));
-    return file_.read(name);
-  }
-
-  std::optional<Array> maybe(const char* name, std::initializer_list<Dtype> dtypes, const Shape& want,
-                             const char* words) const {
-    return has(name) ? std::optional<Array>(take(name, dtypes, want, words)) : std::nullopt;
-  }
-
-  std::vector<int32_t> lengths(const char* name, int64_t count, const char* words) const {
-    const Array array = take(name, {Dtype::I32}, {count}, words);
-    return {array.as<int32_t>(), array.as<int32_t>() + array.elements()};
-  }
-
- private:
-  static std::string wanted(std::initializer_list<Dtype> dtypes, const Shape& want, const char* words) {
-    std::string out, sizes;
-    for (const Dtype dtype : dtypes) out += fmt::format("{}{}", out.empty() ? "" : " or ", name_of(dtype));
-    for (const int64_t size : want)
-      sizes += fmt::format("{}{}", sizes.empty() ? "" : ", ", size == kAny ? std::string("any") : std::to_string(size));
-    return fmt::format("{} {} = [{}]", out, words, sizes);
-  }
-
-  const Safetensors& file_;
-};
-
-void read_q(const Reader& reader, const RunFlags& flags, RunFile& run) {
+void read_q(RunReader& reader, const RunFlags& flags, RunFile& run) {
   const std::initializer_list<Dtype> floats{Dtype::F32, Dtype::F16, Dtype::BF16};
   if (flags.layout) run.order = static_cast<FourDims>(word(*flags.layout, {{"bhsd", 0}, {"bshd", 1}}));
   const bool four = reader.has("q") && reader.entry("q").shape.size() == 4;
@@ -68,6 +24,9 @@ void read_q(const Reader& reader, const RunFlags& flags, RunFile& run) {
     run.q = reader.take("q", floats, {kAny, kAny, kAny, kAny},
                         run.order == FourDims::kBhsd ? "[B, H, S, D]" : "[B, S, H, D]");
     run.batch = run.q.shape[0];
+    if (flags.flash_attn && !flags.layout)
+      throw Failure(fmt::format("{} is of flash_attn, whose {} is [B, S, H, D], wanted metadata layout, bshd or bhsd",
+                                flags.flash_attn->from, reader.spelling("q")));
     if (*run.batch > 1 << 20)
       throw Failure(fmt::format("{}: q has a batch of {}, wanted at most {}", run.path, *run.batch, 1 << 20));
     run.q = pack(std::move(run.q), run.order);
@@ -81,7 +40,7 @@ void read_q(const Reader& reader, const RunFlags& flags, RunFile& run) {
 }
 
 /// Contiguous keys and values, or the rows that slot_mapping sends into the cache.
-void read_kv(const Reader& reader, RunFile& run) {
+void read_kv(RunReader& reader, RunFile& run) {
   if (!reader.has("k") && !reader.has("v") && run.paged()) return;
   const Dtype dtype = run.q.dtype;
   if (run.batch) {
@@ -123,14 +82,24 @@ Array with_row_scales(const Array& cache, const Array& scales) {
   return to;
 }
 
+/// Throws Failure for the first number that does not fit.
+void want_numbers(const Array& array, const std::string& name, const std::string& path, const char* wanted,
+                  bool (*fits)(double)) {
+  for (int64_t i = 0; i < array.elements(); ++i)
+    if (const double x = element(array, i); !fits(x))
+      throw Failure(fmt::format("{}: {}[{}] is {}, wanted {}", path, name, i, x, wanted));
+}
+
 /// What a cache of 8 bits is multiplied by.
-void read_scales(const Reader& reader, RunFile& run) {
+void read_scales(RunReader& reader, RunFile& run) {
   const std::pair<const char*, std::optional<Array>*> wholes[] = {{"k_scale", &run.k_scale}, {"v_scale", &run.v_scale}};
   const bool narrow = run.paged() && bytes_of(run.kv_dtype()) == 1;
   for (const auto& [name, to] : wholes) {
-    if (!reader.has(name) || !narrow) continue;  // without such a cache a tensor of that name is somebody else's
+    if (!reader.has(name) || !narrow) continue;
     const bool one = reader.entry(name).shape == Shape{1};
     *to = reader.take(name, {Dtype::F32}, {one ? 1 : run.num_kv_heads}, one ? "[1]" : "[Hkv]");
+    want_numbers(**to, reader.spelling(name), run.path, "finite numbers above 0",
+                 [](double x) { return std::isfinite(x) && x > 0; });
   }
   if (!narrow || run.latent || !(reader.has("k_row_scales") || reader.has("v_row_scales"))) return;
   if (run.k_scale || run.v_scale)
@@ -147,7 +116,7 @@ void read_scales(const Reader& reader, RunFile& run) {
   run.row_tail = sizeof(float);
 }
 
-void read_cache(const Reader& reader, const RunFlags& flags, RunFile& run) {
+void read_cache(RunReader& reader, const RunFlags& flags, RunFile& run) {
   const std::initializer_list<Dtype> dtypes{run.q.dtype, Dtype::F8_E4M3, Dtype::F8_E5M2, Dtype::I8};
   const ProblemFlags& p = flags.problem;
   const bool mla = p.mla && truth(*p.mla);
@@ -179,6 +148,12 @@ void read_cache(const Reader& reader, const RunFlags& flags, RunFile& run) {
   read_scales(reader, run);
 }
 
+/// What looks at positions, and how the last or the first query and key are aligned.
+struct Alignment {
+  bool causal, top_left;
+  bool counts;  ///< causality, a window or ALiBi slopes look at positions
+};
+
 std::vector<int32_t> evenly(int64_t parts, int64_t rows) {
   std::vector<int32_t> start(static_cast<std::size_t>(parts) + 1);
   for (std::size_t i = 0; i < start.size(); ++i)
@@ -186,7 +161,42 @@ std::vector<int32_t> evenly(int64_t parts, int64_t rows) {
   return start;
 }
 
-void read_lengths(const Reader& reader, bool causal, RunFile& run) {
+/// Where the queries stand: with the last key under the last query, or, top left, with the first key under the first.
+std::vector<int32_t> positions(const RunFile& run, const Alignment& align) {
+  std::vector<int32_t> seq_lens;
+  const auto ascend = [](const std::vector<int32_t>& offsets, int64_t end) {
+    return offsets.front() == 0 && offsets.back() == end && std::is_sorted(offsets.begin(), offsets.end());
+  };
+  // Offsets that are none are the library's to refuse.
+  const bool fine = ascend(run.query_start_loc, run.num_tokens()) && ascend(run.kv_start_loc, run.k->shape[0]);
+  for (std::size_t r = 0; r < static_cast<std::size_t>(run.num_seqs()); ++r) {
+    const int64_t keys = int64_t{run.kv_start_loc[r + 1]} - run.kv_start_loc[r];
+    const int64_t queries = int64_t{run.query_start_loc[r + 1]} - run.query_start_loc[r];
+    if (align.counts && !align.top_left && queries > keys && fine)
+      throw Failure(fmt::format(
+          "{}: request {} has {} {} queries and {} keys, aligned at the last ones, so that the first {} stand before "
+          "all keys, wanted no more queries than keys, or metadata is_causal, which is aligned at the first ones",
+          run.path, r, queries, align.causal ? "causal" : "windowed", keys, queries - keys));
+    // Where no mask looks at positions, more queries than keys are no mistake.
+    const int64_t length = align.top_left ? queries : std::max(keys, queries);
+    seq_lens.push_back(static_cast<int32_t>(std::clamp<int64_t>(length, INT32_MIN, INT32_MAX)));
+  }
+  return seq_lens;
+}
+
+/// is_causal aligns the first query with the first key, whatever else the file says of lengths.
+void want_top_left(const RunFile& run) {
+  if (run.paged())
+    throw Failure(
+        fmt::format("{}: metadata is_causal is true with a cache, wanted causal, aligned at the last key", run.path));
+  for (std::size_t r = 0; r < run.seq_lens.size(); ++r)
+    if (const int64_t queries = int64_t{run.query_start_loc[r + 1]} - run.query_start_loc[r];
+        run.seq_lens[r] != queries)
+      throw Failure(fmt::format("{}: seq_lens[{}] is {}, wanted {}, its queries, with metadata is_causal", run.path, r,
+                                run.seq_lens[r], queries));
+}
+
+void read_lengths(RunReader& reader, const Alignment& align, RunFile& run) {
   if (run.batch && (reader.has("query_start_loc") || reader.has("kv_start_loc")))
     throw Failure(fmt::format(
         "{}: query_start_loc or kv_start_loc is there, wanted neither with a q of four dimensions", run.path));
@@ -212,27 +222,25 @@ void read_lengths(const Reader& reader, bool causal, RunFile& run) {
                                 run.kv_start_loc.back(), rows));
   }
   if (reader.has("kv_lens")) run.kv_lens = reader.lengths("kv_lens", requests, "[R]");
-  if (run.paged() || reader.has("seq_lens")) {
-    run.seq_lens = reader.lengths("seq_lens", requests, "[R]");
-  } else {
-    // Where no mask looks at positions, more queries than keys are no mistake.
-    for (std::size_t r = 0; r < static_cast<std::size_t>(requests); ++r) {
-      const int64_t keys = int64_t{run.kv_start_loc[r + 1]} - run.kv_start_loc[r];
-      const int64_t queries = int64_t{run.query_start_loc[r + 1]} - run.query_start_loc[r];
-      run.seq_lens.push_back(
-          static_cast<int32_t>(std::clamp<int64_t>(causal ? keys : std::max(keys, queries), INT32_MIN, INT32_MAX)));
-    }
-  }
+  run.seq_lens =
+      run.paged() || reader.has("seq_lens") ? reader.lengths("seq_lens", requests, "[R]") : positions(run, align);
+  if (align.top_left) want_top_left(run);
   if (!run.paged()) return;
   const Array table = reader.take("block_table", {Dtype::I32}, {requests, kAny}, "[R, W]");
   run.block_table.assign(table.as<int32_t>(), table.as<int32_t>() + table.elements());
   run.table_width = table.shape[1];
 }
 
-void read_operands(const Reader& reader, RunFile& run) {
+void read_operands(RunReader& reader, RunFile& run) {
   const int64_t heads = run.num_heads();
-  run.sinks = reader.maybe("sinks", {Dtype::F32}, {heads}, "[Hq]");
-  run.alibi_slopes = reader.maybe("alibi_slopes", {Dtype::F32}, {heads}, "[Hq]");
+  run.sinks = reader.maybe_floats("sinks", {heads}, "[Hq]");
+  run.alibi_slopes = reader.maybe_floats("alibi_slopes", {heads}, "[Hq]");
+  if (run.sinks)
+    want_numbers(*run.sinks, reader.spelling("sinks"), run.path, "finite numbers, or -inf for none",
+                 [](double x) { return std::isfinite(x) || x == -std::numeric_limits<double>::infinity(); });
+  if (run.alibi_slopes)
+    want_numbers(*run.alibi_slopes, reader.spelling("alibi_slopes"), run.path, "finite numbers",
+                 [](double x) { return std::isfinite(x); });
   const std::initializer_list<Dtype> floats{Dtype::F32, Dtype::F16, Dtype::BF16};
   if (run.batch) {
     const int64_t b = *run.batch, s = b ? run.num_tokens() / b : kAny, d = run.head_size_v;
@@ -254,8 +262,15 @@ int64_t RunFile::keys(int64_t request) const noexcept {
   return paged() ? seq_lens[r] : int64_t{kv_start_loc[r + 1]} - kv_start_loc[r];
 }
 
-RunFile read_run_file(const Safetensors& file, const RunFlags& flags) {
-  const Reader reader(file);
+int64_t RunFile::longest_query() const noexcept {
+  int64_t longest = 0;
+  for (std::size_t r = 1; r < query_start_loc.size(); ++r)
+    longest = std::max(longest, int64_t{query_start_loc[r]} - query_start_loc[r - 1]);
+  return std::min(longest, num_tokens());
+}
+
+RunFile read_run_file(const Safetensors& file, const RunNames& names, const RunFlags& flags) {
+  RunReader reader(file, names);
   RunFile run;
   run.path = file.path();
   read_q(reader, flags, run);
@@ -265,12 +280,25 @@ RunFile read_run_file(const Safetensors& file, const RunFlags& flags) {
   const bool decoder = !p.attn_type || lower(p.attn_type->text) == "decoder";
   const bool flagged = p.causal && p.causal->from.rfind("--", 0) == 0;  // a flag wins over the file
   const bool per_request = reader.has("causal_per_request") && !flagged;
-  read_lengths(reader, per_request || (p.causal ? truth(*p.causal) : decoder), run);
+  const bool causal = per_request || (p.causal ? truth(*p.causal) : decoder);
+  const bool window = p.sliding_window || flags.window_size;
+  read_lengths(reader, {causal, flags.top_left, causal || window || reader.has("alibi_slopes")}, run);
   if (per_request) {
     const Array array = reader.take("causal_per_request", {Dtype::U8}, {run.num_seqs()}, "[R]");
     run.causal.assign(array.as<uint8_t>(), array.as<uint8_t>() + array.elements());
   }
+  if (flagged) reader.skip("causal_per_request");
   read_operands(reader, run);
+  read_mask(reader, run);
+  reader.want_all_read();
+  if (flags.enable_gqa && !truth(*flags.enable_gqa) && run.num_heads() != run.num_kv_heads)
+    throw Failure(fmt::format("{} is '{}', wanted true for {} query heads over {} key heads", flags.enable_gqa->from,
+                              flags.enable_gqa->text, run.num_heads(), run.num_kv_heads));
+  if (flags.flash_attn && run.alibi_slopes && !causal)
+    throw Failure(
+        fmt::format("{} is of flash_attn, whose alibi_slopes without causal fall with the distance on both "
+                    "sides, wanted causal true: here they rise to the right",
+                    flags.flash_attn->from));
   return run;
 }
 

@@ -5,14 +5,15 @@
 
 #include <algorithm>
 #include <iterator>
+#include <tuple>
+#include <utility>
 
 #include "failure.hpp"
 
 namespace attnrt::cli {
 namespace {
 
-constexpr const char* kNoOperand[] = {"--sparse",     "--mm-prefix",    "--tree-mask",
-                                      "--dense-mask", "--block-sparse", "--dcp-size"};
+constexpr const char* kNoOperand[] = {"--sparse", "--mm-prefix", "--tree-mask", "--block-sparse", "--dcp-size"};
 
 }  // namespace
 
@@ -48,30 +49,21 @@ void add_run_flags(CLI::App& verb, RunFlags& flags) {
                         : "The problem (default: what the file says, on the CPU)");
 }
 
-void add_metadata(RunFlags& flags, const Safetensors& file) {
-  ProblemFlags& p = flags.problem;
-  flags.kv_layout_flag = p.kv_layout.has_value();
-  const std::pair<const char*, MaybeSetting*> words[] = {
-      {"attn_type", &p.attn_type}, {"causal", &p.causal},
-      {"scale", &flags.scale},     {"sliding_window", &p.sliding_window},
-      {"softcap", &p.softcap},     {"kv_layout", &p.kv_layout},
-      {"layout", &flags.layout},   {"mla", &p.mla}};
-  for (const auto& [key, setting] : words) {
-    const auto found = file.header().metadata.find(key);
-    if (!*setting && found != file.header().metadata.end())
-      *setting = Setting{found->second, fmt::format("{}: metadata {}", file.path(), key)};
-  }
-  const std::pair<bool, const char*> operands[] = {
-      {p.sparse, "--sparse"},         {p.mm_prefix, "--mm-prefix"},       {p.tree_mask, "--tree-mask"},
-      {p.dense_mask, "--dense-mask"}, {p.block_sparse, "--block-sparse"}, {p.dcp_size.has_value(), "--dcp-size"}};
+void check_operands(const RunFlags& flags, const std::string& path, const RunNames& names) {
+  const ProblemFlags& p = flags.problem;
+  const std::pair<bool, const char*> operands[] = {{p.sparse, "--sparse"},
+                                                   {p.mm_prefix, "--mm-prefix"},
+                                                   {p.tree_mask, "--tree-mask"},
+                                                   {p.block_sparse, "--block-sparse"},
+                                                   {p.dcp_size.has_value(), "--dcp-size"}};
   for (const auto& [given, name] : operands)
     if (given)
       throw Failure(fmt::format("{} is given, wanted it with select only: a run file has no operand for it", name));
-  const std::pair<bool, const char*> tensors[] = {{p.sink, "sinks"}, {p.alibi, "alibi_slopes"}};
-  for (const auto& [given, name] : tensors)
-    if (given && !file.has(name))
-      throw Failure(fmt::format("{} has no tensor '{}', wanted it for --{}", file.path(), name,
-                                p.sink && !file.has("sinks") ? "sink" : "alibi"));
+  const std::tuple<bool, const char*, const char*> tensors[] = {
+      {p.sink, "sinks", "--sink"}, {p.alibi, "alibi_slopes", "--alibi"}, {p.dense_mask, "attn_mask", "--dense-mask"}};
+  for (const auto& [given, name, flag] : tensors)
+    if (given && !names.tensor(name))
+      throw Failure(fmt::format("{} has no tensor '{}', wanted it for {}", path, name, flag));
 }
 
 }  // namespace attnrt::cli

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "bench_data.hpp"
 #include "failure.hpp"
@@ -14,13 +15,6 @@ namespace attnrt::cli {
 namespace {
 
 constexpr int64_t kMost = std::numeric_limits<int32_t>::max() - 1;
-
-int64_t longest_query(const RunFile& run) {
-  int64_t longest = 0;
-  for (std::size_t r = 1; r < run.query_start_loc.size(); ++r)
-    longest = std::max(longest, int64_t{run.query_start_loc[r]} - run.query_start_loc[r - 1]);
-  return std::min(longest, run.num_tokens());
-}
 
 /// A flag may repeat what the tensors say, not contradict it.
 void agree(const MaybeSetting& flag, const std::string& seen, const std::string& file, const char* what) {
@@ -55,18 +49,22 @@ void check_flags(const RunFile& run, const RunFlags& flags) {
 
 uint32_t element_of(Dtype dtype) noexcept {
   switch (dtype) {
-    case Dtype::F32: return ATTNRT_FP32;
-    case Dtype::F16: return ATTNRT_FP16;
-    case Dtype::F8_E4M3: return ATTNRT_FP8_E4M3;
-    case Dtype::F8_E5M2: return ATTNRT_FP8_E5M2;
-    case Dtype::I8: return ATTNRT_INT8;
-    default: return ATTNRT_BF16;
+    case Dtype::F32:
+      return ATTNRT_FP32;
+    case Dtype::F16:
+      return ATTNRT_FP16;
+    case Dtype::F8_E4M3:
+      return ATTNRT_FP8_E4M3;
+    case Dtype::F8_E5M2:
+      return ATTNRT_FP8_E5M2;
+    case Dtype::I8:
+      return ATTNRT_INT8;
+    default:
+      return ATTNRT_BF16;
   }
 }
 
-const char* word_of(Dtype dtype) noexcept {
-  return word_of_element(element_of(dtype));
-}
+const char* word_of(Dtype dtype) noexcept { return word_of_element(element_of(dtype)); }
 
 attnrt_problem to_run_problem(const Runtime& runtime, const RunFile& run, const RunFlags& flags) {
   check_flags(run, flags);
@@ -96,6 +94,8 @@ attnrt_problem to_run_problem(const Runtime& runtime, const RunFile& run, const 
   } else if (!flags.chunk) {
     p.kv_layouts = ATTNRT_KV_CONTIGUOUS;
   }
+  if (flags.window_size) std::tie(p.window_left, p.window_right) = *flags.window_size;
+  if (flags.window_size && p.causal == ATTNRT_CAUSAL_ALWAYS) p.window_right = 0;
   if (!run.causal.empty()) p.causal = ATTNRT_CAUSAL_PER_REQUEST;
   if (run.k_scale || run.v_scale) {
     const auto whole = [](const std::optional<Array>& scale) { return !scale || scale->shape[0] == 1; };
@@ -103,16 +103,22 @@ attnrt_problem to_run_problem(const Runtime& runtime, const RunFile& run, const 
   }
   if (run.row_tail) p.features |= ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
   if (run.sinks) p.features |= ATTNRT_FEATURE_SINKS;
+  if (run.attn_mask) p.features |= ATTNRT_FEATURE_DENSE_MASK;
   if (run.alibi_slopes) p.features |= ATTNRT_FEATURE_ALIBI;
   if (run.expected_lse) p.features |= ATTNRT_FEATURE_LSE;
   if (p.phase == ATTNRT_PHASE_DECODE)
-    p.decode_query_len = static_cast<uint32_t>(std::max<int64_t>(1, longest_query(run)));
+    p.decode_query_len = static_cast<uint32_t>(std::max<int64_t>(1, run.longest_query()));
   return p;
 }
 
 float softmax_scale(const RunFile& run, const RunFlags& flags) {
-  if (flags.scale) return static_cast<float>(number(*flags.scale, std::numeric_limits<double>::lowest()));
-  return static_cast<float>(1.0 / std::sqrt(static_cast<double>(run.head_size())));
+  const auto usual = static_cast<float>(1.0 / std::sqrt(static_cast<double>(run.head_size())));
+  if (!flags.scale) return usual;
+  const auto scale = static_cast<float>(number(*flags.scale, std::numeric_limits<double>::lowest()));
+  if (scale == 0)
+    throw Failure(fmt::format("{} is '{}', wanted a number other than 0, such as 1 / sqrt(head size) = {:g}",
+                              flags.scale->from, flags.scale->text, usual));
+  return scale;
 }
 
 attnrt_limits limits_of(const RunFile& run, uint32_t num_workers) {
@@ -120,7 +126,7 @@ attnrt_limits limits_of(const RunFile& run, uint32_t num_workers) {
   limits.num_workers = num_workers;
   limits.max_seqs = static_cast<int32_t>(run.num_seqs());
   limits.max_tokens = static_cast<int32_t>(run.num_tokens());
-  limits.max_query_len = static_cast<int32_t>(longest_query(run));
+  limits.max_query_len = static_cast<int32_t>(run.longest_query());
   int64_t longest = 0;
   for (const int32_t length : run.seq_lens) longest = std::max<int64_t>(longest, length);
   if (run.paged()) {

@@ -41,16 +41,7 @@ constexpr std::array<DtypeRow, 15> kDtypes{{{"BOOL", 1},
                                             {"I64", 8},
                                             {"F64", 8}}};
 
-/// A piece of a file in a sentence: short, on one line.
-std::string quoted(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text.substr(0, 60)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  return out + (text.size() > 60 ? "...'" : "'");
-}
-
-std::string quoted(const json::value& value) {
-  return quoted(json::serialize(value));
-}
+std::string json_in_quotes(const json::value& value) { return in_quotes(json::serialize(value)); }
 
 Dtype parse_dtype(const std::string& name, const json::value& value) {
   if (value.is_string())
@@ -58,14 +49,14 @@ Dtype parse_dtype(const std::string& name, const json::value& value) {
       if (value.get_string() == kDtypes[i].name) return static_cast<Dtype>(i);
   std::string known;
   for (const DtypeRow& row : kDtypes) known += fmt::format("{}{}", known.empty() ? "" : ", ", row.name);
-  throw Failure(fmt::format("tensor {} has dtype {}, wanted one of {}", name, quoted(value), known));
+  throw Failure(fmt::format("tensor {} has dtype {}, wanted one of {}", name, json_in_quotes(value), known));
 }
 
 /// A whole number that fits an int64, from 0 on.
 int64_t parse_whole(const std::string& name, const char* field, const json::value& value) {
   if (value.is_int64() && value.get_int64() >= 0) return value.get_int64();
-  throw Failure(fmt::format("tensor {} has {} in its {}, wanted whole numbers from 0 to {}", name, quoted(value), field,
-                            std::numeric_limits<int64_t>::max()));
+  throw Failure(fmt::format("tensor {} has {} in its {}, wanted whole numbers from 0 to {}", name,
+                            json_in_quotes(value), field, std::numeric_limits<int64_t>::max()));
 }
 
 const json::value& field_of(const std::string& name, const json::object& tensor, const char* field) {
@@ -76,14 +67,15 @@ const json::value& field_of(const std::string& name, const json::object& tensor,
 
 Entry parse_entry(const std::string& name, const json::value& value, uint64_t data_bytes) {
   if (!value.is_object())
-    throw Failure(
-        fmt::format("tensor {} is {}, wanted an object with dtype, shape and data_offsets", name, quoted(value)));
+    throw Failure(fmt::format("tensor {} is {}, wanted an object with dtype, shape and data_offsets", name,
+                              json_in_quotes(value)));
   const json::object& tensor = value.get_object();
   Entry entry;
   entry.dtype = parse_dtype(name, field_of(name, tensor, "dtype"));
   const json::value& shape = field_of(name, tensor, "shape");
   if (!shape.is_array() || shape.get_array().size() > 16)
-    throw Failure(fmt::format("tensor {} has shape {}, wanted a list of at most 16 sizes", name, quoted(shape)));
+    throw Failure(
+        fmt::format("tensor {} has shape {}, wanted a list of at most 16 sizes", name, json_in_quotes(shape)));
   for (const json::value& size : shape.get_array()) entry.shape.push_back(parse_whole(name, "shape", size));
 
   // A size of 0 counts as 1 here: [2^40, 2^40, 0] overflows all the same and is refused.
@@ -100,7 +92,7 @@ Entry parse_entry(const std::string& name, const json::value& value, uint64_t da
 
   const json::value& offsets = field_of(name, tensor, "data_offsets");
   if (!offsets.is_array() || offsets.get_array().size() != 2)
-    throw Failure(fmt::format("tensor {} has data_offsets {}, wanted [begin, end]", name, quoted(offsets)));
+    throw Failure(fmt::format("tensor {} has data_offsets {}, wanted [begin, end]", name, json_in_quotes(offsets)));
   entry.begin = static_cast<uint64_t>(parse_whole(name, "data_offsets", offsets.get_array()[0]));
   entry.end = static_cast<uint64_t>(parse_whole(name, "data_offsets", offsets.get_array()[1]));
   if (entry.begin > entry.end || entry.end > data_bytes)
@@ -123,7 +115,7 @@ void check_coverage(const std::map<std::string, Entry>& tensors, uint64_t data_b
   for (const auto& [entry, name] : order) {
     if (entry->begin != at)
       throw Failure(fmt::format("tensor {} begins at byte {} of the data, wanted {}, where the one before it ends ({})",
-                                quoted(*name), entry->begin, at,
+                                in_quotes(*name), entry->begin, at,
                                 entry->begin < at ? "they overlap" : "there is a hole"));
     at = entry->end;
   }
@@ -133,15 +125,15 @@ void check_coverage(const std::map<std::string, Entry>& tensors, uint64_t data_b
 
 }  // namespace
 
-const char* name_of(Dtype dtype) {
-  return kDtypes[static_cast<std::size_t>(dtype)].name;
+std::string in_quotes(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text.substr(0, 60)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+  return out + (text.size() > 60 ? "...'" : "'");
 }
-std::size_t bytes_of(Dtype dtype) {
-  return kDtypes[static_cast<std::size_t>(dtype)].bytes;
-}
-std::string text_of(const Shape& shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
-}
+
+const char* name_of(Dtype dtype) { return kDtypes[static_cast<std::size_t>(dtype)].name; }
+std::size_t bytes_of(Dtype dtype) { return kDtypes[static_cast<std::size_t>(dtype)].bytes; }
+std::string text_of(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 Array make_array(Dtype dtype, Shape shape, unsigned char fill) {
   Array array{dtype, std::move(shape), {}};
@@ -157,23 +149,23 @@ Header parse_header(std::string_view text, uint64_t data_bytes) {
   if (error)
     throw Failure(fmt::format("the header is not JSON at byte {}: {}, wanted an object", read, error.message()));
   const json::value root = parser.release();
-  if (!root.is_object()) throw Failure(fmt::format("the header is {}, wanted a JSON object", quoted(root)));
+  if (!root.is_object()) throw Failure(fmt::format("the header is {}, wanted a JSON object", json_in_quotes(root)));
   if (const auto twice = duplicate_key(text))
-    throw Failure(fmt::format("the header names {} twice, wanted each name once", quoted(*twice)));
+    throw Failure(fmt::format("the header names {} twice, wanted each name once", in_quotes(*twice)));
 
   Header header;
   for (const auto& [key, value] : root.get_object()) {
     const std::string name(key.data(), key.size());
     if (name != "__metadata__") {
-      header.tensors.emplace(name, parse_entry(quoted(name), value, data_bytes));
+      header.tensors.emplace(name, parse_entry(in_quotes(name), value, data_bytes));
       continue;
     }
     if (!value.is_object())
-      throw Failure(fmt::format("__metadata__ is {}, wanted an object of strings", quoted(value)));
+      throw Failure(fmt::format("__metadata__ is {}, wanted an object of strings", json_in_quotes(value)));
     for (const auto& [word, said] : value.get_object()) {
       if (!said.is_string())
         throw Failure(fmt::format("__metadata__ {} is {}, wanted a string",
-                                  quoted(std::string_view(word.data(), word.size())), quoted(said)));
+                                  in_quotes(std::string_view(word.data(), word.size())), json_in_quotes(said)));
       header.metadata.emplace(std::string(word.data(), word.size()),
                               std::string(said.get_string().data(), said.get_string().size()));
     }
@@ -233,9 +225,7 @@ Safetensors::Safetensors(const std::string& path) : path_(path), file_(::open(pa
   }
 }
 
-Safetensors::~Safetensors() {
-  ::close(file_);
-}
+Safetensors::~Safetensors() { ::close(file_); }
 
 Array Safetensors::read(const std::string& name) const {
   const auto found = header_.tensors.find(name);

@@ -62,6 +62,9 @@ struct Array {
   }
 };
 
+/// A piece of a file in a sentence: in quotes, at most 60 characters, on one line.
+std::string in_quotes(std::string_view text);
+
 /// An array of this dtype and shape with all bytes set to `fill`; 0xFF is a NaN in F32, F16 and BF16.
 Array make_array(Dtype dtype, Shape shape, unsigned char fill);
 
