@@ -13,6 +13,7 @@
 #include "bench_serve.hpp"
 #include "document.hpp"
 #include "failure.hpp"
+#include "model_problem.hpp"
 #include "verbs.hpp"
 
 namespace attnrt::cli {
@@ -121,8 +122,10 @@ void write_plot(const std::string& path, const std::string& svg) {
 }
 
 int bench(const GlobalFlags& global, const BenchFlags& flags) {
-  const std::vector<BenchCase> cases = wanted_cases(flags);
-  const std::vector<uint32_t> dtypes = wanted_dtypes(flags);
+  const std::optional<ModelConfig> model = wanted_model(flags);
+  if (model && !global.quiet) tell_measured(*model);
+  const std::vector<BenchCase> cases = wanted_cases(flags, model);
+  const std::vector<uint32_t> dtypes = wanted_dtypes(flags, model);
   std::vector<uint32_t> threads = wanted_threads(flags);
   const int64_t rounds = flags.rounds ? whole(*flags.rounds, 1, 1000) : 1;
   const std::vector<BenchWish> layouts = wanted_layouts(flags);

@@ -4,9 +4,11 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <optional>
 #include <sstream>
 
 #include "failure.hpp"
+#include "model_problem.hpp"
 #include "nearest.hpp"
 
 namespace attnrt::cli {
@@ -22,19 +24,28 @@ std::vector<std::string> items_of(const std::string& list) {
   return items;
 }
 
-std::vector<BenchCase> own_case(const BenchFlags& flags) {
+/// A batch of one's own, of the model where one is given.
+std::vector<BenchCase> own_case(const BenchFlags& flags, const std::optional<ModelConfig>& model) {
   json::array seqs;
   bool decode = true, prefill = true;
   for (const BenchCase::Request& r : bench_requests(flags.seqs)) {
     seqs.push_back(json::array{r.queries, r.keys});
     (r.queries == 1 ? prefill : decode) = false;
   }
-  json::object o{{"seqs", std::move(seqs)}, {"causal", !flags.non_causal}, {"mla", flags.mla}};
+  json::object o{{"seqs", std::move(seqs)},
+                 {"causal", !flags.non_causal && !(model && model->encoder)},
+                 {"mla", flags.mla || (model && model->mla)}};
   o["kind"] = decode ? "decode" : prefill ? "prefill" : "mixed";
   const std::pair<const MaybeSetting*, const char*> sizes[] = {
       {&flags.num_heads, "hq"}, {&flags.num_kv_heads, "hkv"}, {&flags.head_size, "d"}};
   for (const auto& [setting, key] : sizes)
     if (*setting) o[key] = whole(**setting, 1, 1024);
+  if (model) {
+    const auto fill = [&o](const char* key, int64_t value) { o.emplace(key, value); };  // a flag's value stays
+    fill("hq", model->num_heads);
+    fill("hkv", model->mla && (decode || !prefill) ? 1 : model->num_kv_heads);
+    if (!model->mla) fill("d", model->head_size);
+  }
   if (flags.shared_prefix) o["shared_prefix"] = whole(*flags.shared_prefix, 1, 1 << 24);
   o["hint"] = !flags.no_hint;
   std::string id = flags.seqs;
@@ -58,6 +69,7 @@ void add_bench_flags(CLI::App& verb, BenchFlags& flags) {
             help)
         ->type_name(type);
   };
+  add_model_flag(verb, flags.model);
   text("--case", "NAMES", flags.cases, "Only these cases of the grid, a comma list");
   text("--cases", "FILE", flags.grid,
        "A grid in JSON in place of the shipped one: {\"name\": {\"seqs\": [[queries, keys]], "
@@ -95,10 +107,17 @@ void add_bench_flags(CLI::App& verb, BenchFlags& flags) {
       ->excludes("--plot");
 }
 
-std::vector<BenchCase> wanted_cases(const BenchFlags& flags) {
-  if (!flags.seqs.empty()) return own_case(flags);
-  const std::vector<BenchCase> grid = flags.grid.empty() ? bench_grid() : read_bench_grid(flags.grid);
-  if (flags.cases.empty()) return grid;
+std::optional<ModelConfig> wanted_model(const BenchFlags& flags) {
+  if (flags.model.empty()) return std::nullopt;
+  ModelConfig model = read_model_config(flags.model);
+  want_measured(model);
+  return model;
+}
+
+std::vector<BenchCase> wanted_cases(const BenchFlags& flags, const std::optional<ModelConfig>& model) {
+  if (!flags.seqs.empty()) return own_case(flags, model);
+  std::vector<BenchCase> grid = flags.grid.empty() ? bench_grid() : read_bench_grid(flags.grid);
+  if (flags.cases.empty()) return model ? cases_of_model(grid, *model) : grid;
   std::vector<BenchCase> chosen;
   for (const std::string& name : items_of(flags.cases)) {
     const auto found = std::find_if(grid.begin(), grid.end(), [&name](const BenchCase& c) { return c.id == name; });
@@ -110,11 +129,12 @@ std::vector<BenchCase> wanted_cases(const BenchFlags& flags) {
     }
     chosen.push_back(*found);
   }
-  return chosen;
+  return model ? cases_of_model(chosen, *model) : chosen;
 }
 
-std::vector<uint32_t> wanted_dtypes(const BenchFlags& flags) {
+std::vector<uint32_t> wanted_dtypes(const BenchFlags& flags, const std::optional<ModelConfig>& model) {
   std::vector<uint32_t> dtypes;
+  if (flags.dtypes.empty()) return {model && model->dtype ? element_type(*model->dtype) : uint32_t{ATTNRT_BF16}};
   for (const std::string& name : items_of(flags.dtypes))
     dtypes.push_back(word({name, "--dtype"}, {{"fp32", ATTNRT_FP32}, {"fp16", ATTNRT_FP16}, {"bf16", ATTNRT_BF16}}));
   return dtypes;

@@ -2,20 +2,21 @@
 #ifndef ATTNRT_CLI_BENCH_FLAGS_HPP
 #define ATTNRT_CLI_BENCH_FLAGS_HPP
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "bench_case.hpp"
 #include "bench_setup.hpp"
 #include "bench_timing.hpp"
+#include "model_config.hpp"
 #include "setting.hpp"
 
 namespace attnrt::cli {
 
 /// The flags of `attnrt bench`, as they were written.
 struct BenchFlags {
-  std::string cases, grid, seqs, dtypes = "bf16", threads, variants, layouts = "native",
-      kv_dtypes = "auto", plot;
+  std::string model, cases, grid, seqs, dtypes, threads, variants, layouts = "native", kv_dtypes = "auto", plot;
   MaybeSetting num_heads, num_kv_heads, head_size, shared_prefix, block_size, min_time, max_time, min_reps, rounds;
   bool non_causal = false, mla = false, no_hint = false, no_limits = false, as_json = false, serve = false;
 };
@@ -23,8 +24,9 @@ struct BenchFlags {
 void add_bench_flags(CLI::App& verb, BenchFlags& flags);
 
 /// What the flags ask for; each throws Failure where one is not understood.
-std::vector<BenchCase> wanted_cases(const BenchFlags& flags);
-std::vector<uint32_t> wanted_dtypes(const BenchFlags& flags);
+std::optional<ModelConfig> wanted_model(const BenchFlags& flags);
+std::vector<BenchCase> wanted_cases(const BenchFlags& flags, const std::optional<ModelConfig>& model);
+std::vector<uint32_t> wanted_dtypes(const BenchFlags& flags, const std::optional<ModelConfig>& model);
 /// Empty: as many as there are CPUs.
 std::vector<uint32_t> wanted_threads(const BenchFlags& flags);
 /// One for each layout and type of the cache.

@@ -4,7 +4,6 @@
 namespace attnrt::cli {
 namespace {
 
-constexpr uint32_t kLatentRope = 64;    // of the MLA models there are: DeepSeek V2, V3 and their kin
 constexpr uint32_t kSparseTopk = 2048;  // of DeepSeek V3.2
 
 uint32_t size(const MaybeSetting& setting, int64_t high, uint32_t otherwise) {
@@ -14,16 +13,17 @@ uint32_t size(const MaybeSetting& setting, int64_t high, uint32_t otherwise) {
 /// Latent decode reads one head of kv_lora + rope that all query heads share; prefill has keys and values of its own.
 void set_mla(attnrt_problem& p, const ProblemFlags& flags) {
   const bool prefill = p.phase == ATTNRT_PHASE_PREFILL;
-  p.mla_kv_lora = 512;
-  p.mla_nope = 128;
-  p.mla_rope = kLatentRope;
-  p.mla_v = 128;
+  const uint32_t rope = flags.mla_sizes.rope;
+  p.mla_kv_lora = flags.mla_sizes.kv_lora;
+  p.mla_nope = flags.mla_sizes.nope;
+  p.mla_rope = rope;
+  p.mla_v = flags.mla_sizes.v;
   p.num_heads = size(flags.num_heads, 65536, 128);
   p.num_kv_heads = size(flags.num_kv_heads, 65536, prefill ? p.num_heads : 1);
   if (prefill) {
     p.head_size_qk = size(flags.head_size, 65536, p.mla_nope + p.mla_rope);
     p.head_size_v = size(flags.head_size_v, 65536, p.mla_v);
-    p.mla_nope = p.head_size_qk > kLatentRope ? p.head_size_qk - kLatentRope : p.head_size_qk;
+    p.mla_nope = p.head_size_qk > rope ? p.head_size_qk - rope : p.head_size_qk;
     p.mla_v = p.head_size_v;
     p.features |= ATTNRT_FEATURE_LSE;
     p.kv_layouts = ATTNRT_KV_CONTIGUOUS;
@@ -31,7 +31,7 @@ void set_mla(attnrt_problem& p, const ProblemFlags& flags) {
   }
   p.family = ATTNRT_FAMILY_MLA;
   p.head_size_qk = size(flags.head_size, 65536, p.mla_kv_lora + p.mla_rope);
-  p.head_size_v = size(flags.head_size_v, 65536, p.head_size_qk > kLatentRope ? p.head_size_qk - kLatentRope : 1);
+  p.head_size_v = size(flags.head_size_v, 65536, p.head_size_qk > rope ? p.head_size_qk - rope : 1);
   p.mla_kv_lora = p.head_size_v;
   p.mla_rope = p.head_size_qk > p.head_size_v ? p.head_size_qk - p.head_size_v : 0;
 }

@@ -8,12 +8,18 @@
 
 namespace attnrt::cli {
 
+/// Sizes of multi-head latent attention; the defaults are those of DeepSeek V2, V3 and their kin.
+struct MlaSizes {
+  uint32_t kv_lora = 512, nope = 128, rope = 64, v = 128;
+};
+
 /// A problem as users say it, in flags or in a run file's metadata; what is absent has the library's default.
 struct ProblemFlags {
   MaybeSetting device, dtype, kv_cache_dtype, attn_type, phase, kv_layout;
   MaybeSetting head_size, head_size_v, num_heads, num_kv_heads, block_size, sliding_window, softcap, dcp_size,
       decode_query_len;
   MaybeSetting mla, causal;  ///< "true" or "false"
+  MlaSizes mla_sizes;        ///< where no flag says them
   bool sparse = false, sink = false, mm_prefix = false, alibi = false, tree_mask = false, dense_mask = false;
   bool block_sparse = false, lse = false, batch_invariant = false, attention_free = false;
 };

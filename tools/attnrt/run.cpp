@@ -8,6 +8,7 @@
 #include "compare.hpp"
 #include "document.hpp"
 #include "failure.hpp"
+#include "model_problem.hpp"
 #include "run_metadata.hpp"
 #include "verbs.hpp"
 
@@ -121,6 +122,20 @@ std::string complaint(const char* name, const Comparison& c) {
                      c.rms_bound ? fmt::format(", wanted at most {:.2g}", *c.rms_bound) : "");
 }
 
+/// What neither a flag nor the file says; its dtype is not the file's, which may be wider for a comparison.
+void add_model(RunFlags& flags, bool quiet) {
+  ModelConfig model = read_model_config(flags.model);
+  if (!quiet) tell_assumed(model);
+  const LayerKind& kind = kind_of_layer(model, flags.layer);
+  const MaybeSetting dtype = flags.problem.dtype, window = flags.problem.sliding_window;
+  const bool sparse = flags.problem.sparse;  // a dump of dense attention knows nothing of it
+  fill_from_model(flags.problem, model, kind);
+  flags.problem.dtype = dtype;
+  flags.problem.sparse = sparse;
+  if (flags.window_size) flags.problem.sliding_window = window;
+  if (model.scale && !flags.scale) flags.scale = Setting{fmt::format("{}", *model.scale), model.path + ": the scale"};
+}
+
 int run_verb(const GlobalFlags& global, RunFlags flags) {
   const auto whole_or = [](const MaybeSetting& s, int64_t low, int64_t high, int64_t otherwise) {
     return s ? whole(*s, low, high) : otherwise;
@@ -134,6 +149,7 @@ int run_verb(const GlobalFlags& global, RunFlags flags) {
   const Safetensors file(flags.file);
   const RunNames names(file);
   add_metadata(flags, file, names);
+  if (!flags.model.empty()) add_model(flags, global.quiet);
   check_operands(flags, file.path(), names);
   RunFile run = read_run_file(file, names, flags);
   const float scale = softmax_scale(run, flags);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "failure.hpp"
+#include "model_problem.hpp"
 
 namespace attnrt::cli {
 namespace {
@@ -38,6 +39,15 @@ void add_run_flags(CLI::App& verb, RunFlags& flags) {
   value("--tolerance", "X", flags.tolerance, "Multiply the error that is allowed against expected.*: 1");
   value("--scale", "X", flags.scale, "Softmax scale; default: the file's, or 1 / sqrt(head size)");
   value("--layout", "NAME", flags.layout, "What four dimensions mean: bhsd (default) or bshd");
+  CLI::Option* model = add_model_flag(verb, flags.model);
+  verb.add_option_function<std::string>(
+          "--layer",
+          [&flags](const std::string& text) {
+            flags.layer = Setting{text, "--layer"};
+          },
+          "The layer of the model that the file holds, from 0; needed where its layers differ")
+      ->type_name("N")
+      ->needs(model);
   verb.add_flag("--json", flags.as_json, "What was computed, compared and measured, as JSON");
   add_problem_flags(verb, flags.problem);
   // What a run file has no operand for is refused when it is given, and need not be read about.
@@ -60,7 +70,9 @@ void check_operands(const RunFlags& flags, const std::string& path, const RunNam
     if (given)
       throw Failure(fmt::format("{} is given, wanted it with select only: a run file has no operand for it", name));
   const std::tuple<bool, const char*, const char*> tensors[] = {
-      {p.sink, "sinks", "--sink"}, {p.alibi, "alibi_slopes", "--alibi"}, {p.dense_mask, "attn_mask", "--dense-mask"}};
+      {p.sink, "sinks", "--sink or the model's sinks"},
+      {p.alibi, "alibi_slopes", "--alibi or the model's slopes"},
+      {p.dense_mask, "attn_mask", "--dense-mask"}};
   for (const auto& [given, name, flag] : tensors)
     if (given && !names.tensor(name))
       throw Failure(fmt::format("{} has no tensor '{}', wanted it for {}", path, name, flag));

@@ -14,8 +14,8 @@ namespace attnrt::cli {
 /// The flags of `attnrt run`.
 struct RunFlags {
   ProblemFlags problem;
-  std::string file, output;
-  MaybeSetting scale, layout, chunk, threads, repeat, tolerance;
+  std::string file, output, model;
+  MaybeSetting layer, scale, layout, chunk, threads, repeat, tolerance;
   bool as_json = false;
 
   /// Whether the cache's layout was asked for on the command line rather than in the file.
