@@ -43,7 +43,7 @@ struct attnrt_choice {
   std::shared_ptr<const Choice> choice;
   std::unique_ptr<attnrt_choice> prefill;
   std::string unhonoured;
-  mutable LazyText text, json;
+  mutable LazyText text, text_of_all, json;
 };
 struct attnrt_op {
   std::unique_ptr<Op> op;
@@ -298,6 +298,15 @@ const char* attnrt_choice_explain(const attnrt_choice* choice) {
   if (choice)
     guarded([&] {
       text = choice->text.get([choice] { return explain_text(*choice->choice); });
+      return kDone;
+    });
+  return text;
+}
+const char* attnrt_choice_explain_all(const attnrt_choice* choice) {
+  const char* text = "";
+  if (choice)
+    guarded([&] {
+      text = choice->text_of_all.get([choice] { return explain_text(*choice->choice, true); });
       return kDone;
     });
   return text;

@@ -2,6 +2,7 @@
 #include "explain.hpp"
 
 #include "absence.hpp"
+#include "other_kind.hpp"
 #include "problem.hpp"
 #include "words.hpp"
 
@@ -129,6 +130,7 @@ json::array candidates_json(const Choice& choice) {
     const PluginFile* file = c.slot->backend ? &choice.catalog->registry->file_of(*c.slot->backend) : c.slot->file;
     out.push_back({{"backend", c.slot->name},
                    {"valid", best && best->ok()},
+                   {"other_kind", of_other_kind(choice, c)},
                    {"state", file ? state_name(file->state) : "not installed"},
                    {"sentence", file ? json::value(file->sentence) : json::value(nullptr)},
                    {"variants", std::move(variants)}});
@@ -182,7 +184,7 @@ std::string no_valid_backend(const Choice& choice) {
          offered + not_loaded(*choice.catalog->registry, *choice.catalog->table);
 }
 
-std::string explain_text(const Choice& choice) {
+std::string explain_text(const Choice& choice, bool all) {
   const std::string name = winner_name(choice);
   std::string out = name.empty() ? "No backend" : choice.variant ? name + "/" + choice.variant->name : name;
   out += "\n" + wrap("  why       ", why_sentence(choice));
@@ -209,8 +211,13 @@ std::string explain_text(const Choice& choice) {
   for (const std::string& warning : choice.warnings) out += wrap("  warning   ", warning);
   if (!choice.candidates.empty()) out += "\n  rank  backend                   result\n";
   std::size_t rank = 0;
+  std::vector<std::string> others;
   for (const Candidate& c : choice.candidates) {
     const std::string number = std::to_string(++rank);
+    if (!all && of_other_kind(choice, c)) {
+      others.push_back(c.slot->name);
+      continue;
+    }
     out += "  " + std::string(4 - std::min<std::size_t>(4, number.size()), ' ') + number + "  " +
            pad(c.slot->name, 26) + result_text(choice, c) + "\n";
     if (!c.slot->backend && c.slot->file) out += wrap("          ", absence(c.slot->file));
@@ -222,10 +229,14 @@ std::string explain_text(const Choice& choice) {
                   v.ok() ? (winner ? "chosen" : "valid") : reasons_line(refusals_of(choice, v)));
     }
   }
+  if (!others.empty())
+    out +=
+        wrap("        " + std::to_string(others.size()) + " ",
+             std::string(others.size() == 1 ? "backend" : "backends") + " of other families or devices: " + join(others));
   if (choice.catalog)
     for (const std::string& file : unknown_plugins(*choice.catalog->registry, *choice.catalog->table))
       out += wrap("  not loaded  ", file);
-  if (choice.prefill) out += "\nprefill: " + explain_text(*choice.prefill);
+  if (choice.prefill) out += "\nprefill: " + explain_text(*choice.prefill, all);
   return out;
 }
 

@@ -22,7 +22,8 @@ std::string unhonoured_text(const Choice& choice);
 /// "No valid attention backend found for ... Reasons: {...}"
 std::string no_valid_backend(const Choice& choice);
 /// A report for people: winner, why, the table of the others, the rule and the override that decided. 80 columns.
-std::string explain_text(const Choice& choice);
+/// Backends that serve other families or types of device alone are named in one line, with `all` they have rows too.
+std::string explain_text(const Choice& choice, bool all = false);
 /// The same as JSON.
 boost::json::object choice_json(const Choice& choice);
 

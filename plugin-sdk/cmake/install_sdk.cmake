@@ -15,3 +15,10 @@ install(FILES cmake/attnrt_plugin_sdkConfig.cmake cmake/AttnrtPlugin.cmake cmake
 install(DIRECTORY conformance DESTINATION ${sdk_package} COMPONENT sdk)
 install(DIRECTORY template DESTINATION ${CMAKE_INSTALL_DATADIR}/attnrt COMPONENT sdk)
 install(FILES README.md DESTINATION ${sdk_package} COMPONENT sdk)
+
+# For build systems other than CMake: where the headers, the version script and the check after linking are.
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY ${CMAKE_INSTALL_FULL_DATADIR}/pkgconfig
+           OUTPUT_VARIABLE ATTNRT_PREFIX_FROM_PC)
+configure_file(cmake/attnrt-plugin-sdk.pc.in attnrt-plugin-sdk.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/attnrt-plugin-sdk.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig
+        COMPONENT sdk)

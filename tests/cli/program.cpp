@@ -44,9 +44,7 @@ json::value attnrt_json(const std::string& arguments, int status) {
   return value;
 }
 
-std::string fixture(const std::string& name) {
-  return std::string(ATTNRT_TEST_DATA "/") + name + ".safetensors";
-}
+std::string fixture(const std::string& name) { return std::string(ATTNRT_TEST_DATA "/") + name + ".safetensors"; }
 
 namespace {
 
@@ -88,7 +86,37 @@ TEST_CASE("an empty plugin folder is no error") {
 
 TEST_CASE("select chooses, explains and refuses") {
   const std::string log = "Using CPU_ATTN attention backend out of potential backends: ['CPU_ATTN'].\n";
-  CHECK(attnrt_program("select --device cpu").out == log);
+  // Without a flag: the sentence, and the variant with the cache that it wants.
+  const Outcome plain = attnrt_program("select --device cpu:avx2 --block-size 48 --kv-layout nhd");
+  CHECK(plain.out == log + "CPU_ATTN/avx2, KV layout nhd, block size 48\n");
+  CHECK_THAT(attnrt_program("select --device cpu").out,
+             Catch::StartsWith(log + "CPU_ATTN/") && Catch::Contains(", KV layout native, block size "));
+  CHECK(attnrt_program("select --device cpu:avx2 --attn-type encoder_only").out ==
+        log + "CPU_ATTN/avx2, KV layout contiguous, no cache\n");
+  CHECK_THAT(attnrt_program("select --device cpu:avx2 --mla").out,
+             Catch::Contains("CPU_MLA/avx2, KV layout mla, block size ") &&
+                 Catch::Contains("CPU_MLA/avx2_prefill, KV layout contiguous, no cache\n"));
+  CHECK(attnrt_program("select --device cpu --attention-free").out ==
+        "Using NO_ATTENTION: the model has no attention layers.\n");
+
+  // Backends of another family are one line of the explanation, and rows where somebody wants them.
+  const Outcome folded = attnrt_program("select --device cpu --explain");
+  CHECK_THAT(folded.out, Catch::Contains("\n        1 backend of other families or devices: CPU_MLA\n") &&
+                             Catch::Contains("avx2") && !Catch::Contains("avx2_prefill"));
+  CHECK_THAT(attnrt_program("select --device cpu --mla --phase decode --explain").out,
+             Catch::Contains("of other families or devices: CPU_ATTN\n") && Catch::Contains("avx2_prefill"));
+  CHECK_THAT(attnrt_program("select --device cpu --mla --phase prefill --explain").out,
+             !Catch::Contains("of other families or devices"));
+  const Outcome all = attnrt_program("select --device cpu --explain --all");
+  CHECK_THAT(all.out, !Catch::Contains("of other families") && Catch::Contains("avx2_prefill"));
+  CHECK_THAT(attnrt_program("--attention-backend CPU_MLA select --device cpu --explain").out,
+             Catch::Contains("avx2_prefill") && !Catch::Contains("of other families"));
+  CHECK(attnrt_program("select --device cpu --all").status == 2);
+  for (const std::string& text : {folded.out, all.out}) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);)
+      if (line.find('/') == std::string::npos) CHECK(line.size() <= 80);  // a path is not broken
+  }
   const json::value choice = attnrt_json("select --device cpu --json --num-heads 12 --sliding-window 64 --dtype half");
   check_fields(choice,
                {"backend", "variant", "log", "error", "source", "override", "candidates", "problem", "warnings"});

@@ -66,6 +66,56 @@ TEST_CASE("bench times every variant that serves, and what it times is right") {
     }
 }
 
+TEST_CASE("bench gives each variant a layout that it has, and tells of those that it leaves out") {
+  const std::string flags = kSmall + "--seqs 1x33,17x40 --threads 1 ";
+  const json::value open = attnrt_json(flags + "--json");
+  std::vector<std::string> measured;
+  for (const json::value& r : results_of(open)) {
+    measured.emplace_back(r.at("variant").as_string());
+    CHECK(r.at("err").as_double() < 8e-3);
+    CHECK(r.at("layout") == (r.at("variant") == "CPU_ATTN/portable" ? "nhd" : "native"));
+  }
+  // portable has no native layout, and is measured all the same.
+  CHECK(std::count(measured.begin(), measured.end(), "CPU_ATTN/portable") == 1);
+  // Every variant of the sheet is measured or left out with a reason.
+  const json::value sheet = attnrt_json("show CPU_ATTN --json");
+  for (const json::value& variant : sheet.at("variants").as_array()) {
+    const std::string name = "CPU_ATTN/" + std::string(variant.at("name").as_string());
+    CAPTURE(name);
+    bool told = std::count(measured.begin(), measured.end(), name) == 1;
+    for (const json::value& l : open.at("left_out").as_array())
+      if (std::string(l.at("variant").as_string()) == name) {
+        CHECK_FALSE(told);
+        told = !l.at("reason").as_string().empty();
+      }
+    CHECK(told);
+  }
+  const Outcome native = attnrt_program(flags + "--layout native");
+  CHECK_THAT(native.out, Catch::Contains("\nLeft out:\n") && Catch::Contains("CPU_ATTN/portable: KV layout not supported (native: offers ") &&
+                             !Catch::Contains("CPU_MLA"));
+  const json::value named = attnrt_json(flags + "--variant CPU_ATTN/portable --json");
+  REQUIRE(results_of(named).size() == 1);
+  CHECK(results_of(named).at(0).at("layout") == "nhd");
+  CHECK(results_of(named).at(0).at("unit") == "baseline");
+  CHECK(named.at("left_out").as_array().empty());
+}
+
+TEST_CASE("bench prints what it measured in every format") {
+  const std::string flags = kSmall + "--seqs 5x9 --threads 1 --variant CPU_ATTN/portable ";
+  const Outcome csv = attnrt_program(flags + "--format csv");
+  CHECK(csv.status == 0);
+  CHECK_THAT(csv.out, Catch::StartsWith("case,kind,dtype,threads,variant,") &&
+                          Catch::Contains("\n5x9,prefill,bf16,1,CPU_ATTN/portable,bf16,nhd,"));
+  CHECK_THAT(
+      attnrt_program(flags + "--format Markdown").out,
+      Catch::StartsWith("| case | dtype |") && Catch::Contains("| 5x9 | bf16 | 1 | CPU_ATTN/portable (fastest) |"));
+  CHECK(attnrt_json(flags + "--format json").at("results").as_array().size() == 1);
+  const Outcome unknown = attnrt_program(flags + "--format xml");
+  CHECK(unknown.status == 2);
+  CHECK_THAT(unknown.err, Catch::Contains("--format is 'xml', wanted one of table, csv, markdown, json"));
+  CHECK(attnrt_program(flags + "--format csv --json").status == 2);
+}
+
 TEST_CASE("bench measures what it is asked for") {
   const json::value two = attnrt_json(kSmall +
                                       "--seqs 9x9 --non-causal --json --variant CPU_ATTN/portable --layout nhd,hnd "

@@ -88,18 +88,21 @@ TEST_CASE("a comparison fails beyond its bound, and for NaN") {
   for (int i = 0; i < 16; ++i) run.expected_out->as<float>()[i] = 1;
   Array out = make_array(Dtype::BF16, {2, 2, 4}, 0);
   for (int i = 0; i < 16; ++i) out.as<uint16_t>()[i] = 0x3f80;
-  CHECK(compare_out(run, out, 1).passed);
-  CHECK(compare_out(run, out, 1).max_error == 0);
+  attnrt_problem problem{};  // scores count for fp32 alone
+  problem.struct_size = sizeof problem;
+  const auto compared = [&](double tolerance) { return compare_out(run, problem, 0.5f, out, tolerance); };
+  CHECK(compared(1).passed);
+  CHECK(compared(1).max_error == 0);
   out.as<uint16_t>()[13] = 0x3f86;  // 1.046875, 4 * 2^-8 * 2 = 0.03125 allowed
-  const Comparison wrong = compare_out(run, out, 1);
+  const Comparison wrong = compared(1);
   CHECK_FALSE(wrong.passed);
   CHECK(wrong.worst == Shape{1, 1, 1});
   CHECK(wrong.bound == 0.03125);
   CHECK(wrong.max_error == 0.046875);
   out.as<uint16_t>()[13] = 0x7fc0;
-  CHECK_FALSE(compare_out(run, out, 1e30).passed);
+  CHECK_FALSE(compared(1e30).passed);
   for (int i = 0; i < 16; ++i) out.as<uint16_t>()[i] = 0x3f82;  // each within the bound, all off by 1/64
-  CHECK_FALSE(compare_out(run, out, 1).passed);                 // by the RMS, for 1 needs no rounding
+  CHECK_FALSE(compared(1).passed);                 // by the RMS, for 1 needs no rounding
 
   Array lse = make_array(Dtype::F32, {1, 2}, 0), expected = lse;
   const float minus = -std::numeric_limits<float>::infinity();

@@ -11,6 +11,8 @@
 #include "bench_flags.hpp"
 #include "bench_plot.hpp"
 #include "bench_serve.hpp"
+#include "bench_table.hpp"
+#include "bench_variants.hpp"
 #include "document.hpp"
 #include "failure.hpp"
 #include "model_problem.hpp"
@@ -42,19 +44,6 @@ class Progress {
   std::size_t steps_, at_ = 0;
 };
 
-/// Every variant that can serve a problem, in the order of selection; an empty name where none can.
-std::vector<std::string> variants_for(const Runtime& runtime, const attnrt_problem& problem) {
-  std::vector<std::string> names;
-  const Choice choice = runtime.try_select(problem);
-  const json::value document = json::parse(choice.json());
-  for (const json::value& candidate : array_at(document, "candidates"))
-    for (const json::value& variant : array_at(candidate, "variants"))
-      if (text_at(variant, "valid") == "true")
-        names.push_back(text_at(candidate, "backend") + "/" + text_at(variant, "name"));
-  if (names.empty()) names.push_back("");
-  return names;
-}
-
 /// A variant on a case, with what was measured so far.
 struct Contender {
   BenchResult result;
@@ -71,6 +60,7 @@ struct Contender {
       result.layout = setup->layout_id();
       result.block_size = setup->block_size();
       result.kv_dtype = setup->kv_dtype();
+      result.unit = unit_of_variant(runtime, result.variant, data.dtype);
       if (data.shape.uncompressed() && !wish.variant.empty() && result.variant != wish.variant) {
         result.refusal = "wanted -ac.mla_prefill_backend " + wish.variant + ": nothing else forces an MLA prefill";
         result.variant = wish.variant;
@@ -90,29 +80,41 @@ struct Contender {
   }
 };
 
-/// All variants and layouts on one case, in turn, `rounds` times.
-std::vector<BenchResult> measure_case(Runtime& runtime, const BenchFlags& flags, const BenchData& data,
-                                      const attnrt_executor* pool, int64_t rounds) {
+/// All variants and layouts on one case, in turn, `rounds` times; adds them to the report.
+void measure_case(Runtime& runtime, const BenchFlags& flags, const BenchData& data, const attnrt_executor* pool,
+                  int64_t rounds, BenchReport& report) {
   std::vector<Contender> contenders;
-  for (BenchWish wish : wanted_layouts(flags)) {
-    std::vector<std::string> names = wanted_variants(flags);
-    if (names.empty() && data.shape.uncompressed()) names.push_back("");  // no force reaches an MLA prefill
-    if (names.empty()) names = variants_for(runtime, bench_problem(runtime, data.shape, data.dtype, wish));
-    for (const std::string& name : names) {
-      wish.variant = name;
-      contenders.emplace_back(runtime, data, wish, pool);
-    }
+  for (const BenchWish& wish : wanted_layouts(flags)) {
+    const BenchVariants variants = bench_variants(runtime, data.shape, data.dtype, wish, wanted_variants(flags));
+    for (const BenchWish& each : variants.measured) contenders.emplace_back(runtime, data, each, pool);
+    for (const BenchLeftOut& left_out : variants.left_out)
+      if (std::find(report.left_out.begin(), report.left_out.end(), left_out) == report.left_out.end())
+        report.left_out.push_back(left_out);
   }
   const BenchEffort effort = wanted_effort(flags);
   for (int64_t round = 0; round < rounds; ++round)
     for (Contender& c : contenders)
       if (c.setup) c.measure(effort);
-  std::vector<BenchResult> results;
   for (Contender& c : contenders) {
     if (c.setup) c.result.error = data.error(c.setup->out());
-    results.push_back(std::move(c.result));
+    report.results.push_back(std::move(c.result));
   }
-  return results;
+}
+
+void print(const BenchReport& report, BenchFormat format) {
+  switch (format) {
+    case BenchFormat::json:
+      return print_json(bench_json(report));
+    case BenchFormat::csv:
+      fmt::print("{}", bench_csv(report));
+      return;
+    case BenchFormat::markdown:
+      fmt::print("{}", bench_markdown(report));
+      return;
+    case BenchFormat::table:
+      fmt::print("{}", bench_table(report));
+      return;
+  }
 }
 
 void write_plot(const std::string& path, const std::string& svg) {
@@ -129,6 +131,7 @@ int bench(const GlobalFlags& global, const BenchFlags& flags) {
   std::vector<uint32_t> threads = wanted_threads(flags);
   const int64_t rounds = flags.rounds ? whole(*flags.rounds, 1, 1000) : 1;
   const std::vector<BenchWish> layouts = wanted_layouts(flags);
+  const BenchFormat format = wanted_format(flags);
   wanted_effort(flags);
   Runtime runtime = open_runtime(global);
   if (flags.serve) {
@@ -141,28 +144,24 @@ int bench(const GlobalFlags& global, const BenchFlags& flags) {
   if (threads.empty()) threads.push_back(runtime.executor()->num_workers);
   Progress progress(global.quiet,
                     cases.size() * dtypes.size() * threads.size() + (flags.no_limits ? 0 : threads.size()));
-  std::vector<BenchLimits> limits;
+  BenchReport report;
   for (const uint32_t n : threads) {
     if (flags.no_limits) break;
     progress.step(fmt::format("limits, threads {}", n));
-    limits.push_back(measure_limits(runtime.executor(n)));
+    report.limits.push_back(measure_limits(runtime.executor(n)));
   }
-  std::vector<BenchResult> results;
   for (const BenchCase& c : cases)
     for (const uint32_t dtype : dtypes) {
       const BenchData data(c, dtype);
       for (const uint32_t n : threads) {
         progress.step(fmt::format("{}, {}, threads {}", c.id, word_of_element(dtype), n));
-        for (BenchResult& r : measure_case(runtime, flags, data, runtime.executor(n), rounds))
-          results.push_back(std::move(r));
+        measure_case(runtime, flags, data, runtime.executor(n), rounds, report);
       }
     }
-  if (flags.as_json)
-    print_json(bench_json(results, limits));
-  else
-    print_bench(results, limits);
-  if (!flags.plot.empty()) write_plot(flags.plot, bench_svg(results, limits));
-  const bool any = std::any_of(results.begin(), results.end(), [](const BenchResult& r) { return r.refusal.empty(); });
+  print(report, format);
+  if (!flags.plot.empty()) write_plot(flags.plot, bench_svg(report));
+  const bool any =
+      std::any_of(report.results.begin(), report.results.end(), [](const BenchResult& r) { return r.refusal.empty(); });
   if (!any) throw Failure("no variant serves any of these cases", kCheckFailed);
   return kDone;
 }

@@ -90,7 +90,8 @@ void add_bench_flags(CLI::App& verb, BenchFlags& flags) {
   text("--threads", "NS", flags.threads, "Threads that compute, a comma list; default: one for each CPU");
   text("--variant", "NAMES", flags.variants, "BACKEND/variant, a comma list; default: every one that serves the case");
   text("--layout", "NAMES", flags.layouts,
-       "of the cache, a comma list of native, nhd, hnd, contiguous (no cache): native");
+       "of the cache, a comma list of native, nhd, hnd, contiguous (no cache), and auto: the first of these that the "
+       "variant has: auto");
   value("--block-size", "N", flags.block_size, "Tokens in a block of the cache; default: what the backend likes best");
   text("--kv-cache-dtype", "TYPES", flags.kv_dtypes,
        "of the cache, a comma list of auto (as --dtype), fp8_e4m3, fp8_e5m2, and int8 with a scale for each token and "
@@ -100,10 +101,12 @@ void add_bench_flags(CLI::App& verb, BenchFlags& flags) {
   value("--min-reps", "N", flags.min_reps, "and repeat so often at least: 5");
   value("--rounds", "N", flags.rounds, "Measure all variants of a case in turn, N times: 1");
   verb.add_flag("--no-limits", flags.no_limits, "Do not measure what the machine can do at most");
-  verb.add_flag("--json", flags.as_json, "What was measured as JSON");
+  CLI::Option* format = value("--format", "table|csv|markdown|json", flags.format, "How it is printed: table");
+  verb.add_flag("--json", flags.as_json, "--format json")->excludes(format);
   text("--plot", "FILE", flags.plot, "Draw what was measured to this SVG file");
   verb.add_flag("--serve", flags.serve, "Answer requests in JSON on standard input, a line each, until it ends")
       ->excludes("--json")
+      ->excludes(format)
       ->excludes("--plot");
 }
 
@@ -151,7 +154,8 @@ std::vector<BenchWish> wanted_layouts(const BenchFlags& flags) {
   std::vector<BenchWish> wishes;
   for (const std::string& name : items_of(flags.layouts)) {
     BenchWish wish;
-    wish.layout = word({name, "--layout"}, {{"native", ATTNRT_KV_NATIVE},
+    wish.layout = word({name, "--layout"}, {{"auto", 0},
+                                            {"native", ATTNRT_KV_NATIVE},
                                             {"nhd", ATTNRT_KV_NHD},
                                             {"hnd", ATTNRT_KV_HND},
                                             {"contiguous", ATTNRT_KV_CONTIGUOUS}});
@@ -163,6 +167,16 @@ std::vector<BenchWish> wanted_layouts(const BenchFlags& flags) {
     }
   }
   return wishes;
+}
+
+BenchFormat wanted_format(const BenchFlags& flags) {
+  if (flags.as_json) return BenchFormat::json;
+  if (!flags.format) return BenchFormat::table;
+  const auto code = [](BenchFormat format) { return static_cast<uint32_t>(format); };
+  return static_cast<BenchFormat>(word(*flags.format, {{"table", code(BenchFormat::table)},
+                                                       {"csv", code(BenchFormat::csv)},
+                                                       {"markdown", code(BenchFormat::markdown)},
+                                                       {"json", code(BenchFormat::json)}}));
 }
 
 std::vector<std::string> wanted_variants(const BenchFlags& flags) { return items_of(flags.variants); }

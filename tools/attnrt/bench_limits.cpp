@@ -11,6 +11,7 @@
 #include <immintrin.h>
 #endif
 
+#include "attnrt/cpu_isa.hpp"
 #include "bench_data.hpp"
 
 namespace attnrt::cli {
@@ -75,21 +76,49 @@ __attribute__((target("avx512f,avx512bf16"))) double dot_avx512() {
   kept = _mm512_cvtss_f32(sum[0]);
   return 2.0 * 32 * kSums * static_cast<double>(kSteps);
 }
-#endif
 
-Burst widest_fma() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return &fma_avx512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &fma_avx2;
-#endif
-  return &fma_baseline;
+/// Four sums in tiles 0 to 3, for a product's latency is about four times its cost; the factors in 4 to 7 are zero, as
+/// AMX takes its time whatever it multiplies. Written as instructions: g++ and clang spell the intrinsics differently.
+double dot_amx() {
+  struct Config {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t row_bytes[16];
+    uint8_t rows[16];
+  };
+  static_assert(sizeof(Config) == 64);
+  alignas(64) static constexpr Config config{
+      1, 0, {}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
+  constexpr int64_t steps = kSteps / 10;
+  __asm__ volatile(
+      "ldtilecfg %0\n\ttilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\ttilezero %%tmm3\n\t"
+      "tilezero %%tmm4\n\ttilezero %%tmm5\n\ttilezero %%tmm6\n\ttilezero %%tmm7" ::"m"(config));
+  for (int64_t i = 0; i < steps; ++i)
+    __asm__ volatile(
+        "tdpbf16ps %tmm6, %tmm4, %tmm0\n\ttdpbf16ps %tmm7, %tmm4, %tmm1\n\t"
+        "tdpbf16ps %tmm6, %tmm5, %tmm2\n\ttdpbf16ps %tmm7, %tmm5, %tmm3");
+  __asm__ volatile("tilerelease");
+  return 2.0 * 16 * 16 * 32 * 4 * static_cast<double>(steps);
 }
-
-Burst widest_dot() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512bf16")) return &dot_avx512;
 #endif
-  return nullptr;
+
+/// NULL where the processor lacks the unit or the system does not permit it to this process.
+Burst burst_of(BenchUnit unit) {
+#if defined(__x86_64__)
+  const uint64_t isa = sdk::cpu_isa();
+  switch (unit) {
+    case BenchUnit::baseline:
+      return &fma_baseline;
+    case BenchUnit::avx2_fma:
+      return isa & ATTNRT_ISA_AVX2 ? &fma_avx2 : nullptr;
+    case BenchUnit::avx512_fma:
+      return isa & ATTNRT_ISA_AVX512 ? &fma_avx512 : nullptr;
+    case BenchUnit::bf16_dot:
+      return isa & ATTNRT_ISA_AVX512_BF16 ? &dot_avx512 : nullptr;
+    case BenchUnit::amx_bf16:
+      return isa & ATTNRT_ISA_AMX_BF16 && sdk::cpuid::amx_permission() ? &dot_amx : nullptr;
+  }
+#endif
+  return unit == BenchUnit::baseline ? &fma_baseline : nullptr;
 }
 
 /// One piece for each worker; the time of all of them.
@@ -149,11 +178,17 @@ double best_read(const attnrt_executor* pool) {
 
 }  // namespace
 
+double BenchLimits::widest_fma() const noexcept {
+  for (const BenchUnit unit : {BenchUnit::avx512_fma, BenchUnit::avx2_fma})
+    if (of(unit) > 0) return of(unit);
+  return of(BenchUnit::baseline);
+}
+
 BenchLimits measure_limits(const attnrt_executor* pool) {
   BenchLimits limits;
   limits.threads = pool->num_workers;
-  limits.fma_gflops = best_gflops(pool, widest_fma());
-  if (const Burst dot = widest_dot()) limits.bf16_dot_gflops = best_gflops(pool, dot);
+  for (std::size_t unit = 0; unit < kBenchUnits; ++unit)
+    if (const Burst burst = burst_of(static_cast<BenchUnit>(unit))) limits.gflops[unit] = best_gflops(pool, burst);
   try {
     limits.read_gbs = best_read(pool);
   } catch (const std::bad_alloc&) {  // a machine without the memory for it has no such limit to tell

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bench_limits.hpp: what this machine can do at most, measured: multiply-adds, bf16 dots, reading memory.
+// bench_limits.hpp: what this machine can do at most, measured: the units that multiply, and reading memory.
 #ifndef ATTNRT_CLI_BENCH_LIMITS_HPP
 #define ATTNRT_CLI_BENCH_LIMITS_HPP
+#include <array>
 #include <cstdint>
 
 #include "attnrt/runtime.hpp"
+#include "bench_unit.hpp"
 
 namespace attnrt::cli {
 
 /// Of a number of threads together; the best of several short bursts.
 struct BenchLimits {
   uint32_t threads = 1;
-  double fma_gflops = 0;       ///< fp32 multiply-adds in registers, the widest vectors here
-  double bf16_dot_gflops = 0;  ///< vdpbf16ps in registers; 0 where the machine has none
-  double read_gbs = 0;         ///< a sum over memory far larger than the caches
+  std::array<double, kBenchUnits> gflops{};  ///< of each unit, products of registers; 0 where the machine lacks it
+  double read_gbs = 0;                       ///< a sum over memory far larger than the caches
 
-  /// What arithmetic on this dtype is measured against.
-  double compute_gflops(uint32_t dtype) const noexcept {
-    return dtype == ATTNRT_BF16 && bf16_dot_gflops > 0 ? bf16_dot_gflops : fma_gflops;
-  }
+  double of(BenchUnit unit) const noexcept { return gflops[static_cast<std::size_t>(unit)]; }
+  /// fp32 multiply-adds with the widest vectors here.
+  double widest_fma() const noexcept;
 };
 
 /// Takes about a second.

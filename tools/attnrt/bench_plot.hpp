@@ -7,10 +7,10 @@
 
 namespace attnrt::cli {
 
-/// Bars in SVG, a group for each case, dtype and number of threads, a bar for each variant: percent of the machine's
-/// limit (reading memory for decodes, arithmetic for the rest), the rate beside it. Without limits: percent of the
-/// group's fastest.
-std::string bench_svg(const std::vector<BenchResult>& results, const std::vector<BenchLimits>& limits);
+/// Bars in SVG, a group for each case, dtype and number of threads, a bar for each variant: percent of the limit that
+/// bounds it (reading memory for decodes, the unit that the variant multiplies with for the rest), the limit's name and
+/// the rate beside it. Without limits: percent of the group's fastest. The picture is as wide as its labels need.
+std::string bench_svg(const BenchReport& report);
 
 }  // namespace attnrt::cli
 #endif

@@ -56,6 +56,8 @@ int interpret(std::vector<std::string> arguments) {
   add_docs(app, action);
   add_forgive(app, action);
   add_verify(app, action);
+  add_completion(app, action);
+  add_man(app, action);
   for (CLI::App* verb : app.get_subcommands({})) {
     verb->fallthrough();
     verb->footer("Flags of every verb, --attention-backend and -v among them: attnrt --help");

@@ -10,6 +10,7 @@
 
 #include "element.hpp"
 #include "failure.hpp"
+#include "run_lengths.hpp"
 #include "run_mask.hpp"
 #include "run_reader.hpp"
 
@@ -146,89 +147,6 @@ void read_cache(RunReader& reader, const RunFlags& flags, RunFile& run) {
     throw Failure(fmt::format("{}: the cache has blocks of {} tokens and values of {}, wanted at least 1 of each",
                               run.path, run.block_size, run.head_size_v));
   read_scales(reader, run);
-}
-
-/// What looks at positions, and how the last or the first query and key are aligned.
-struct Alignment {
-  bool causal, top_left;
-  bool counts;  ///< causality, a window or ALiBi slopes look at positions
-};
-
-std::vector<int32_t> evenly(int64_t parts, int64_t rows) {
-  std::vector<int32_t> start(static_cast<std::size_t>(parts) + 1);
-  for (std::size_t i = 0; i < start.size(); ++i)
-    start[i] = static_cast<int32_t>(parts ? rows / parts * static_cast<int64_t>(i) : 0);
-  return start;
-}
-
-/// Where the queries stand: with the last key under the last query, or, top left, with the first key under the first.
-std::vector<int32_t> positions(const RunFile& run, const Alignment& align) {
-  std::vector<int32_t> seq_lens;
-  const auto ascend = [](const std::vector<int32_t>& offsets, int64_t end) {
-    return offsets.front() == 0 && offsets.back() == end && std::is_sorted(offsets.begin(), offsets.end());
-  };
-  // Offsets that are none are the library's to refuse.
-  const bool fine = ascend(run.query_start_loc, run.num_tokens()) && ascend(run.kv_start_loc, run.k->shape[0]);
-  for (std::size_t r = 0; r < static_cast<std::size_t>(run.num_seqs()); ++r) {
-    const int64_t keys = int64_t{run.kv_start_loc[r + 1]} - run.kv_start_loc[r];
-    const int64_t queries = int64_t{run.query_start_loc[r + 1]} - run.query_start_loc[r];
-    if (align.counts && !align.top_left && queries > keys && fine)
-      throw Failure(fmt::format(
-          "{}: request {} has {} {} queries and {} keys, aligned at the last ones, so that the first {} stand before "
-          "all keys, wanted no more queries than keys, or metadata is_causal, which is aligned at the first ones",
-          run.path, r, queries, align.causal ? "causal" : "windowed", keys, queries - keys));
-    // Where no mask looks at positions, more queries than keys are no mistake.
-    const int64_t length = align.top_left ? queries : std::max(keys, queries);
-    seq_lens.push_back(static_cast<int32_t>(std::clamp<int64_t>(length, INT32_MIN, INT32_MAX)));
-  }
-  return seq_lens;
-}
-
-/// is_causal aligns the first query with the first key, whatever else the file says of lengths.
-void want_top_left(const RunFile& run) {
-  if (run.paged())
-    throw Failure(
-        fmt::format("{}: metadata is_causal is true with a cache, wanted causal, aligned at the last key", run.path));
-  for (std::size_t r = 0; r < run.seq_lens.size(); ++r)
-    if (const int64_t queries = int64_t{run.query_start_loc[r + 1]} - run.query_start_loc[r];
-        run.seq_lens[r] != queries)
-      throw Failure(fmt::format("{}: seq_lens[{}] is {}, wanted {}, its queries, with metadata is_causal", run.path, r,
-                                run.seq_lens[r], queries));
-}
-
-void read_lengths(RunReader& reader, const Alignment& align, RunFile& run) {
-  if (run.batch && (reader.has("query_start_loc") || reader.has("kv_start_loc")))
-    throw Failure(fmt::format(
-        "{}: query_start_loc or kv_start_loc is there, wanted neither with a q of four dimensions", run.path));
-  run.query_start_loc = reader.has("query_start_loc") ? reader.lengths("query_start_loc", kAny, "[R + 1]")
-                                                      : evenly(run.batch.value_or(1), run.num_tokens());
-  if (run.query_start_loc.empty())
-    throw Failure(fmt::format("{}: query_start_loc is empty, wanted R + 1 offsets", run.path));
-  const int64_t requests = run.num_seqs();
-  if (!run.paged()) {
-    const int64_t rows = run.k->shape[0];
-    if (reader.has("kv_start_loc")) {
-      run.kv_start_loc = reader.lengths("kv_start_loc", requests + 1, "[R + 1]");
-    } else if (run.batch || requests == 1) {
-      run.kv_start_loc = evenly(requests, rows);
-    } else if (rows == run.num_tokens()) {
-      run.kv_start_loc = run.query_start_loc;
-    } else {
-      throw Failure(fmt::format("{} has no tensor 'kv_start_loc', wanted it: k has {} rows, q {}", run.path, rows,
-                                run.num_tokens()));
-    }
-    if (run.kv_start_loc.back() != rows)
-      throw Failure(fmt::format("{}: kv_start_loc ends at {}, wanted {}, the rows of k", run.path,
-                                run.kv_start_loc.back(), rows));
-  }
-  if (reader.has("kv_lens")) run.kv_lens = reader.lengths("kv_lens", requests, "[R]");
-  run.seq_lens =
-      run.paged() || reader.has("seq_lens") ? reader.lengths("seq_lens", requests, "[R]") : positions(run, align);
-  if (align.top_left) want_top_left(run);
-  if (!run.paged()) return;
-  const Array table = reader.take("block_table", {Dtype::I32}, {requests, kAny}, "[R, W]");
-  run.block_table.assign(table.as<int32_t>(), table.as<int32_t>() + table.elements());
-  run.table_width = table.shape[1];
 }
 
 void read_operands(RunReader& reader, RunFile& run) {

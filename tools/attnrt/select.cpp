@@ -16,16 +16,28 @@ namespace json = boost::json;
 struct SelectFlags {
   ProblemFlags problem;
   std::string model;
-  bool explain = false, as_json = false;
+  bool explain = false, all = false, as_json = false;
 };
 
-void print_choice(const Choice& choice, const json::value& document, bool explain) {
-  if (explain) {
-    fmt::print("{}", choice.explain());
+/// A line with the variant and the cache that it wants: "CPU_ATTN/avx2, KV layout nhd, block size 16"; none where there
+/// is nothing to run.
+std::string outcome(const json::value& choice) {
+  const std::string variant = text_at(choice, "variant"), block = text_at(choice, "block_size"),
+                    kernel_block = text_at(choice, "kernel_block_size");
+  if (variant.empty()) return "";
+  std::string out = text_at(choice, "backend") + "/" + variant + ", KV layout ";
+  if (block.empty()) return out + list_at(choice.at("problem"), "kv_layouts") + ", no cache\n";
+  out += text_at(choice.at("kv_layout"), "id") + ", block size " + block;
+  return out + (kernel_block == block ? "" : " in kernel blocks of " + kernel_block) + "\n";
+}
+
+void print_choice(const Choice& choice, const json::value& document, const SelectFlags& flags) {
+  if (flags.explain) {
+    fmt::print("{}", flags.all ? choice.explain_all() : choice.explain());
   } else if (choice) {
-    fmt::print("{}\n", text_at(document, "log"));
+    fmt::print("{}\n{}", text_at(document, "log"), outcome(document));
     const json::value& prefill = document.at("prefill");
-    if (!text_at(prefill, "log").empty()) fmt::print("Prefill: {}\n", text_at(prefill, "log"));
+    if (!text_at(prefill, "log").empty()) fmt::print("Prefill: {}\n{}", text_at(prefill, "log"), outcome(prefill));
   }
 }
 
@@ -33,7 +45,7 @@ int select(const GlobalFlags& global, const SelectFlags& flags) {
   const Runtime runtime = open_runtime(global);
   const Choice choice = runtime.try_select(to_problem(runtime, flags.problem));
   const json::value document = json::parse(choice.json());
-  flags.as_json ? print_json(document) : print_choice(choice, document, flags.explain);
+  flags.as_json ? print_json(document) : print_choice(choice, document, flags);
   if (choice) return kDone;
   throw Failure(text_at(document, "error"), kCheckFailed);
 }
@@ -51,7 +63,7 @@ int select_model(const GlobalFlags& global, const SelectFlags& flags) {
     const Choice choice = runtime.try_select(to_problem(runtime, problem));
     const json::value document = json::parse(choice.json());
     if (!flags.as_json && model.kinds.size() > 1) fmt::print("{}, {} layers:\n", kind.name, kind.num_layers);
-    if (!flags.as_json) print_choice(choice, document, flags.explain);
+    if (!flags.as_json) print_choice(choice, document, flags);
     choices.push_back(json::object{{"layers", kind.name}, {"num_layers", kind.num_layers}, {"choice", document}});
     if (!choice && refused.empty()) refused = fmt::format("{}: {}", kind.name, text_at(document, "error"));
   }
@@ -68,7 +80,9 @@ int select_model(const GlobalFlags& global, const SelectFlags& flags) {
 void add_select(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<SelectFlags>();
   CLI::App* verb = app.add_subcommand("select", "The backend that would be chosen for a problem, and why");
-  verb->add_flag("--explain", flags->explain, "Every candidate, and every reason why it was refused");
+  CLI::Option* explain =
+      verb->add_flag("--explain", flags->explain, "The candidates, and every reason why one was refused");
+  verb->add_flag("--all", flags->all, "with a row for backends of other families and devices, too")->needs(explain);
   verb->add_flag("--json", flags->as_json, "All of it as JSON");
   add_model_flag(*verb, flags->model);
   add_problem_flags(*verb, flags->problem);

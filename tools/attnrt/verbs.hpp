@@ -21,6 +21,8 @@ void add_doctor(CLI::App& app, Action& action);
 void add_docs(CLI::App& app, Action& action);
 void add_forgive(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
+void add_completion(CLI::App& app, Action& action);
+void add_man(CLI::App& app, Action& action);
 
 }  // namespace attnrt::cli
 #endif

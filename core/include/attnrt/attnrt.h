@@ -142,8 +142,11 @@ ATTNRT_EXPORT const char* attnrt_choice_unhonoured(const attnrt_choice* choice);
 ATTNRT_EXPORT const attnrt_problem* attnrt_choice_problem(const attnrt_choice* choice);
 /* The prefill half where both phases were asked for, else NULL. Owned by the choice. */
 ATTNRT_EXPORT const attnrt_choice* attnrt_choice_prefill(const attnrt_choice* choice);
-/* Why: a table for people (80 columns), and the same as JSON. Built on first use, owned by the choice. */
+/* Why: a table for people (80 columns), and the same as JSON. Built on first use, owned by the choice. The table names
+ * backends that serve other families or types of device alone in one line; explain_all gives them rows with every reason,
+ * too. */
 ATTNRT_EXPORT const char* attnrt_choice_explain(const attnrt_choice* choice);
+ATTNRT_EXPORT const char* attnrt_choice_explain_all(const attnrt_choice* choice);
 ATTNRT_EXPORT const char* attnrt_choice_json(const attnrt_choice* choice);
 
 /* ---- op: once a layer shape -------------------------------------------------------------------------------- */

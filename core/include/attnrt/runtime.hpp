@@ -58,6 +58,8 @@ class Choice {
   Choice prefill() const { return Choice({choice_, attnrt_choice_prefill(get())}); }
   /// Why: a table for people, and the same as JSON. Owned by the choice.
   const char* explain() const noexcept { return attnrt_choice_explain(get()); }
+  /// explain() with a row for every backend, those of other families and devices too.
+  const char* explain_all() const noexcept { return attnrt_choice_explain_all(get()); }
   const char* json() const noexcept { return attnrt_choice_json(get()); }
   const attnrt_choice* get() const noexcept { return choice_.get(); }
 
