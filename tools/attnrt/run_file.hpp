@@ -21,7 +21,7 @@ struct RunFile {
   int64_t row_tail = 0;                   ///< bytes behind each row of the cache: 4 where it holds a scale of its own
   std::optional<Array> slot_mapping, expected_out, expected_lse;
   std::optional<Array> sinks, alibi_slopes;  ///< [Hq] F32
-  std::optional<Array> attn_mask;  ///< [R, Hq, longest query, most keys] or 1 in place of each; BOOL, F16 or F32
+  std::optional<Array> attn_mask;  ///< [R, Hq, longest query, most keys] or 1 in place of each
   std::vector<int32_t> query_start_loc, seq_lens, kv_start_loc, kv_lens, block_table;
   std::vector<uint8_t> causal;  ///< per request, or empty
   int64_t block_size = 0, table_width = 0;

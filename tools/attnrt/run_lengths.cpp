@@ -17,24 +17,14 @@ std::vector<int32_t> evenly(int64_t parts, int64_t rows) {
   return start;
 }
 
-/// Where the queries stand: with the last key under the last query, or, top left, with the first key under the first.
+/// Where the queries stand: the last query at the last key, the first ones before all keys where there are fewer of
+/// those, or, top left, the first query at the first key.
 std::vector<int32_t> positions(const RunFile& run, const Alignment& align) {
   std::vector<int32_t> seq_lens;
-  const auto ascend = [](const std::vector<int32_t>& offsets, int64_t end) {
-    return offsets.front() == 0 && offsets.back() == end && std::is_sorted(offsets.begin(), offsets.end());
-  };
-  // Offsets that are none are the library's to refuse.
-  const bool fine = ascend(run.query_start_loc, run.num_tokens()) && ascend(run.kv_start_loc, run.k->shape[0]);
   for (std::size_t r = 0; r < static_cast<std::size_t>(run.num_seqs()); ++r) {
     const int64_t keys = int64_t{run.kv_start_loc[r + 1]} - run.kv_start_loc[r];
     const int64_t queries = int64_t{run.query_start_loc[r + 1]} - run.query_start_loc[r];
-    if (align.counts && !align.top_left && queries > keys && fine)
-      throw Failure(fmt::format(
-          "{}: request {} has {} {} queries and {} keys, aligned at the last ones, so that the first {} stand before "
-          "all keys, wanted no more queries than keys, or metadata is_causal, which is aligned at the first ones",
-          run.path, r, queries, align.causal ? "causal" : "windowed", keys, queries - keys));
-    // Where no mask looks at positions, more queries than keys are no mistake.
-    const int64_t length = align.top_left ? queries : std::max(keys, queries);
+    const int64_t length = align.top_left ? queries : align.counts ? keys : std::max(keys, queries);
     seq_lens.push_back(static_cast<int32_t>(std::clamp<int64_t>(length, INT32_MIN, INT32_MAX)));
   }
   return seq_lens;

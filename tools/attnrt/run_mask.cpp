@@ -24,7 +24,7 @@ void read_mask(RunReader& reader, RunFile& run) {
   shape.insert(shape.begin(), 4 - shape.size(), 1);
   for (std::size_t i = 0; i < 4; ++i)
     if (shape[i] != 1 && shape[i] != full[i]) reader.refuse("attn_mask", words);
-  run.attn_mask = mask.dtype == Dtype::BF16 ? widened(std::move(mask)) : std::move(mask);
+  run.attn_mask = std::move(mask);
 }
 
 }  // namespace attnrt::cli
