@@ -6,6 +6,9 @@
 #include "caps.hpp"
 #include "kernels/mla.hpp"
 #include "kernels/standard.hpp"
+#if defined(__x86_64__)
+#include "kernels/amx.hpp"
+#endif
 #if defined(ATTNRT_CPU_ATTN_ONEDNN)
 #include "kernels/onednn.hpp"
 #endif
@@ -23,8 +26,7 @@ constexpr attnrt_variant kAvx2Variant = sdk::make_variant<Standard<avx2_attentio
 constexpr attnrt_variant kAvx512Variant = sdk::make_variant<Standard<avx512_attention>>("avx512", &kStandardAvx512);
 constexpr attnrt_variant kAvx512Bf16Variant =
     sdk::make_variant<Standard<avx512_bf16_attention>>("avx512_bf16", &kStandardAvx512Bf16);
-constexpr attnrt_variant kAmxBf16Variant =
-    sdk::make_variant<Standard<amx_bf16_attention>>("amx_bf16", &kStandardAmxBf16);
+constexpr attnrt_variant kAmxBf16Variant = sdk::make_variant<Amx>("amx_bf16", &kStandardAmxBf16);
 #if defined(ATTNRT_CPU_ATTN_ONEDNN)
 constexpr attnrt_variant kOnednnVariant = sdk::make_variant<Onednn>("onednn", &kStandardOnednn);
 #endif
@@ -42,12 +44,11 @@ constexpr attnrt_variant kPrefillAvx512Variant =
 constexpr attnrt_variant kPrefillAvx512Bf16Variant =
     sdk::make_variant<MlaPrefill<avx512_bf16_attention>>("avx512_bf16_prefill", &kPrefillAvx512Bf16);
 
-constexpr const attnrt_variant* kStandardVariants[] = {&kAvx512Bf16Variant, &kAvx512Variant,
+constexpr const attnrt_variant* kStandardVariants[] = {&kAmxBf16Variant, &kAvx512Bf16Variant, &kAvx512Variant,
 #if defined(ATTNRT_CPU_ATTN_ONEDNN)
                                                        &kOnednnVariant,
 #endif
-                                                       &kAvx2Variant, &kPortable,
-                                                       &kAmxBf16Variant};  // last until it has run on such a processor
+                                                       &kAvx2Variant, &kPortable};
 constexpr const attnrt_variant* kMlaVariants[] = {
     &kLatentAvx512Bf16Variant, &kLatentAvx512Variant, &kLatentAvx2Variant, &kLatent,
     &kPrefillAvx512Bf16Variant, &kPrefillAvx512Variant, &kPrefillAvx2Variant, &kPrefill};

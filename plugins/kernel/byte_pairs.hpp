@@ -16,7 +16,7 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 /// Bytes of a chunk that fill two vectors.
 constexpr int64_t kPairBytes = kLanes * kByteElements;
 
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
 ATTNRT_KERNEL_INLINE Vec to_vec(__m512i words) {
   Vec v;
   std::memcpy(&v, &words, sizeof v);
@@ -68,7 +68,7 @@ struct BytesToBf16<Int8> {
   }
 };
 
-#if defined(__AVX512VBMI__)
+#if defined(ATTNRT_KERNEL_VBMI)
 /// The bf16 of the bytes 0 to 127, in halves.
 template <class Byte>
 struct Bf16Bytes {
@@ -104,7 +104,7 @@ ATTNRT_KERNEL_INLINE Chunk load_chunk(const char* from) { return _mm512_loadu_si
 /// A chunk as pairs of bf16: the elements 0 and 1 of each lane, and 2 and 3.
 template <class Byte>
 struct BytePairs {
-#if defined(__AVX512VBMI__)
+#if defined(ATTNRT_KERNEL_VBMI)
   const __m512i low0 = _mm512_load_si512(kBf16Bytes<Byte>.low), low1 = _mm512_load_si512(kBf16Bytes<Byte>.low + 64);
   const __m512i high0 = _mm512_load_si512(kBf16Bytes<Byte>.high), high1 = _mm512_load_si512(kBf16Bytes<Byte>.high + 64);
 

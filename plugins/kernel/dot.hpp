@@ -15,14 +15,16 @@
 #include "dtype.hpp"
 #include "isa.hpp"
 
-#if defined(__clang__)
+#if defined(ATTNRT_KERNEL_EMULATED_AVX512)
+#define ATTNRT_KERNEL_UNROLL  // a test's kernels stay loops, which compile in a tenth of the time
+#elif defined(__clang__)
 #define ATTNRT_KERNEL_UNROLL _Pragma("unroll")
 #else
 #define ATTNRT_KERNEL_UNROLL _Pragma("GCC unroll 16")
 #endif
 
-#if defined(ATTNRT_KERNEL_EMULATED)
-#include ATTNRT_KERNEL_EMULATED  // a test's: dot_pairs and round_pairs by other instructions
+#if defined(ATTNRT_KERNEL_EMULATED_PAIRS)
+#include ATTNRT_KERNEL_EMULATED_PAIRS  // a test's: dot_pairs and round_pairs by other instructions
 #elif defined(__AVX512BF16__)
 #define ATTNRT_KERNEL_PAIRS
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
@@ -55,7 +57,7 @@ ATTNRT_KERNEL_INLINE Vec load_vec(const char* from) {
 
 /// 16-bit elements of one vector's lanes as fp32.
 ATTNRT_KERNEL_INLINE Vec widen_vec(const Fp16* from) {
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
   return _mm512_maskz_cvtph_ps(static_cast<__mmask16>(-1), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
 #elif defined(__AVX2__)
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));

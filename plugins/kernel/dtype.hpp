@@ -129,7 +129,7 @@ ATTNRT_KERNEL_INLINE void narrow_vec(Vec x, T* to) {
     std::memcpy(to, &x, sizeof x);
     return;
   }
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
   if constexpr (std::is_same_v<T, Bf16>) {
     using Words = uint32_t __attribute__((vector_size(64)));
     Words u;

@@ -18,11 +18,30 @@
 #endif
 
 #define ATTNRT_KERNEL_INLINE [[gnu::always_inline]] inline
+// The same for what moves many lanes; where those moves are emulated (below) it is a call, which compiles in a tenth of
+// the time.
+#if defined(ATTNRT_KERNEL_EMULATED_AVX512)
+#define ATTNRT_KERNEL_INLINE_MOVES [[gnu::noinline]] inline
+#else
+#define ATTNRT_KERNEL_INLINE_MOVES ATTNRT_KERNEL_INLINE
+#endif
+
+// ATTNRT_KERNEL_AVX512: vectors of 16 lanes and the intrinsics of AVX-512 F, BW, DQ, VL and CD; ATTNRT_KERNEL_VBMI:
+// those of VBMI too. Of the instruction set, or of a test that defines the intrinsics by other instructions.
+#if defined(ATTNRT_KERNEL_EMULATED_AVX512)
+#define ATTNRT_KERNEL_AVX512
+#include ATTNRT_KERNEL_EMULATED_AVX512
+#elif defined(__AVX512F__)
+#define ATTNRT_KERNEL_AVX512
+#if defined(__AVX512VBMI__)
+#define ATTNRT_KERNEL_VBMI
+#endif
+#endif
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
 /// fp32 lanes of one register, and the register tile that its register file holds: rows x vectors.
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
 constexpr int kLanes = 16, kTileRows = 6, kTileVectors = 4;
 #elif defined(__AVX2__)
 constexpr int kLanes = 8, kTileRows = 6, kTileVectors = 2;
@@ -53,7 +72,7 @@ template <class T>
 ATTNRT_KERNEL_INLINE VecInt load_integers(const void* from) {
   static_assert(std::is_same_v<T, uint16_t> || std::is_same_v<T, int8_t>);
   VecInt to{};  // overwritten whole; g++ 12 does not see that under the thread sanitizer
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
   constexpr auto all = static_cast<__mmask16>(-1);
   __m512i wide;
   if constexpr (sizeof(T) == 2)
@@ -81,7 +100,7 @@ ATTNRT_KERNEL_INLINE Vec broadcast(float x) { return x - Vec{}; }
 
 /// a * b + c, fused exactly where the instruction set has it: the compiler is told never to choose (-ffp-contract=off).
 ATTNRT_KERNEL_INLINE Vec madd(Vec a, Vec b, Vec c) {
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
   return _mm512_fmadd_ps(a, b, c);
 #elif defined(__AVX2__) && defined(__FMA__)
   return _mm256_fmadd_ps(a, b, c);
@@ -92,7 +111,7 @@ ATTNRT_KERNEL_INLINE Vec madd(Vec a, Vec b, Vec c) {
 
 /// The larger of each lane; b where a lane of either is NaN.
 ATTNRT_KERNEL_INLINE Vec larger(Vec a, Vec b) {
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
   return _mm512_maskz_max_ps(static_cast<__mmask16>(-1), a, b);  // g++ 12 warns of its own _mm512_max_ps
 #elif defined(__AVX2__)
   return _mm256_max_ps(a, b);
@@ -105,7 +124,7 @@ ATTNRT_KERNEL_INLINE Vec larger(Vec a, Vec b) {
 
 /// The square root of each lane.
 ATTNRT_KERNEL_INLINE Vec root_of(Vec v) {
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
   return _mm512_maskz_sqrt_ps(static_cast<__mmask16>(-1), v);
 #elif defined(__AVX2__)
   return _mm256_sqrt_ps(v);
@@ -137,7 +156,7 @@ ATTNRT_KERNEL_INLINE Vec iota() {
 
 /// Sums and maxima over the lanes, in a fixed order.
 ATTNRT_KERNEL_INLINE float sum_lanes(Vec v) {
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
   v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
   v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
   v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
@@ -157,7 +176,7 @@ ATTNRT_KERNEL_INLINE float sum_lanes(Vec v) {
 #endif
 }
 ATTNRT_KERNEL_INLINE float max_lanes(Vec v) {
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
   v = larger(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
   v = larger(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
   v = larger(v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));

@@ -64,7 +64,7 @@ inline void latent_rows(const LatentOperands<D>& t, int64_t first) {
 template <class D>
 inline void latent_scores(const LatentOperands<D>& t, int64_t vectors) {
   static_assert(kGranule == 16);
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
   if (vectors == 1) return latent_rows<D, 16, 1>(t, 0);
   if (vectors == 2) {
     latent_rows<D, 8, 2>(t, 0);

@@ -16,7 +16,7 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 template <class T>
 ATTNRT_KERNEL_INLINE Vec widen_some(const T* from, int64_t count) {
   if (count >= kLanes) return widen_vec(from);
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
   const auto mask = static_cast<__mmask16>((1u << count) - 1u);
   if constexpr (sizeof(T) == 4) {
     return _mm512_maskz_loadu_ps(mask, from);
@@ -43,7 +43,7 @@ ATTNRT_KERNEL_INLINE Vec load_words(const T* row, int64_t at, int64_t count) {
     Vec v{};
     if (count == kLanes)
       std::memcpy(&v, row + 2 * at, sizeof v);
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
     else
       v = _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1u), row + 2 * at);
 #endif
@@ -51,7 +51,7 @@ ATTNRT_KERNEL_INLINE Vec load_words(const T* row, int64_t at, int64_t count) {
   }
 }
 
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
 #define ATTNRT_KERNEL_LOW(a, b) \
   __builtin_shufflevector(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
 #define ATTNRT_KERNEL_HIGH(a, b) \
@@ -74,7 +74,7 @@ ATTNRT_KERNEL_INLINE Vec load_words(const T* row, int64_t at, int64_t count) {
 #endif
 
 /// The 4 x 4 blocks of words within quarters of 4 lanes, each transposed.
-ATTNRT_KERNEL_INLINE void transpose_quarters(const Vec* from, Vec* to) {
+ATTNRT_KERNEL_INLINE_MOVES void transpose_quarters(const Vec* from, Vec* to) {
   const Vec a = ATTNRT_KERNEL_LOW(from[0], from[1]), b = ATTNRT_KERNEL_HIGH(from[0], from[1]);
   const Vec c = ATTNRT_KERNEL_LOW(from[2], from[3]), d = ATTNRT_KERNEL_HIGH(from[2], from[3]);
   to[0] = ATTNRT_KERNEL_LOW2(a, c);
@@ -83,9 +83,9 @@ ATTNRT_KERNEL_INLINE void transpose_quarters(const Vec* from, Vec* to) {
   to[3] = ATTNRT_KERNEL_HIGH2(b, d);
 }
 
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
 /// to[q] = quarter q of each of the four vectors.
-ATTNRT_KERNEL_INLINE void split_quarters(Vec a, Vec b, Vec c, Vec d, Vec (&to)[4]) {
+ATTNRT_KERNEL_INLINE_MOVES void split_quarters(Vec a, Vec b, Vec c, Vec d, Vec (&to)[4]) {
   const Vec even_ab = ATTNRT_KERNEL_EVEN4(a, b), odd_ab = ATTNRT_KERNEL_ODD4(a, b);
   const Vec even_cd = ATTNRT_KERNEL_EVEN4(c, d), odd_cd = ATTNRT_KERNEL_ODD4(c, d);
   to[0] = ATTNRT_KERNEL_EVEN4(even_ab, even_cd);
@@ -96,14 +96,14 @@ ATTNRT_KERNEL_INLINE void split_quarters(Vec a, Vec b, Vec c, Vec d, Vec (&to)[4
 #endif
 
 /// r[i][j] <-> r[j][i] for kLanes vectors of words.
-ATTNRT_KERNEL_INLINE void transpose_words(Vec (&r)[kLanes]) {
+ATTNRT_KERNEL_INLINE_MOVES void transpose_words(Vec (&r)[kLanes]) {
   Vec t[kLanes];
   ATTNRT_KERNEL_UNROLL
   for (int i = 0; i < kLanes; i += 4) transpose_quarters(r + i, t + i);
   // t[4 g + c], quarter q: rows 4 g .. 4 g + 3 of column 4 q + c.
   ATTNRT_KERNEL_UNROLL
   for (int c = 0; c < 4; ++c) {
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
     const Vec even01 = ATTNRT_KERNEL_EVEN4(t[c], t[4 + c]), odd01 = ATTNRT_KERNEL_ODD4(t[c], t[4 + c]);
     const Vec even23 = ATTNRT_KERNEL_EVEN4(t[8 + c], t[12 + c]), odd23 = ATTNRT_KERNEL_ODD4(t[8 + c], t[12 + c]);
     r[c] = ATTNRT_KERNEL_EVEN4(even01, even23);

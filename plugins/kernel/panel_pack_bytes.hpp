@@ -12,9 +12,9 @@
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
 /// Four elements a lane in the order of a chunk.
-ATTNRT_KERNEL_INLINE Chunk chunk_of(Vec word) {
+ATTNRT_KERNEL_INLINE_MOVES Chunk chunk_of(Vec word) {
   __m512i bytes;
   std::memcpy(&bytes, &word, sizeof bytes);
   return _mm512_shuffle_epi8(bytes, _mm512_set4_epi32(0x0f0e0b0a, 0x07060302, 0x0d0c0908, 0x05040100));
@@ -22,7 +22,7 @@ ATTNRT_KERNEL_INLINE Chunk chunk_of(Vec word) {
 
 /// Values of four rows at `dim` as chunks.
 template <int Vectors>
-ATTNRT_KERNEL_INLINE void load_chunks(const char* const* rows, int64_t dim, int64_t dims, Chunk (&chunks)[Vectors]) {
+ATTNRT_KERNEL_INLINE_MOVES void load_chunks(const char* const* rows, int64_t dim, int64_t dims, Chunk (&chunks)[Vectors]) {
   const int64_t rest = dims - dim;
   const auto mask = rest >= 64 ? ~__mmask64{0} : (__mmask64{1} << rest) - 1;
   const auto load_row = [&](int r) { return _mm512_maskz_loadu_epi8(mask, rows[r] + dim); };

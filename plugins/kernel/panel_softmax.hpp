@@ -21,7 +21,7 @@ constexpr float kLog2e = 1.44269504f, kLn2 = 0.693147181f;
 /// 2^x for x <= 0 or so; NaN stays NaN.
 template <int Degree>
 ATTNRT_KERNEL_INLINE Vec exp2_of(Vec x) {
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
   const Vec n =
       _mm512_maskz_roundscale_ps(static_cast<__mmask16>(-1), x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 #else
@@ -44,7 +44,7 @@ ATTNRT_KERNEL_INLINE Vec exp2_of(Vec x) {
     p = madd(p, f, broadcast(0.693124175f));
   }
   p = madd(p, f, broadcast(1.0f));
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
   return _mm512_maskz_scalef_ps(static_cast<__mmask16>(-1), p, n);
 #else
   const Vec power = from_bits((bits_of(shifted) << 23) + bits_of(broadcast(1.0f)));

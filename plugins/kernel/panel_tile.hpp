@@ -195,7 +195,7 @@ struct PanelTiles {
 
 #define ATTNRT_KERNEL_ROWS(f, vectors) \
   { &f<1, vectors>, &f<2, vectors>, &f<3, vectors>, &f<4, vectors>, &f<5, vectors>, &f<6, vectors> }
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
 #define ATTNRT_KERNEL_SHAPES(f) \
   { ATTNRT_KERNEL_ROWS(f, 1), ATTNRT_KERNEL_ROWS(f, 2), ATTNRT_KERNEL_ROWS(f, 3), ATTNRT_KERNEL_ROWS(f, 4) }
 #else

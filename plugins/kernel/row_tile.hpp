@@ -14,7 +14,7 @@
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
-#if defined(__AVX512F__) && !defined(ATTNRT_KERNEL_AMX)
+#if defined(ATTNRT_KERNEL_AVX512) && !defined(ATTNRT_KERNEL_AMX)
 constexpr bool kHasRowTiles = true;
 #else
 constexpr bool kHasRowTiles = false;
@@ -60,7 +60,7 @@ struct RowValueOperands {
   const float* factors;
 };
 
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
 /// Asks for a share of `num_lines` lines of rows from line `first` on, one after the other, as memory has them.
 class RowLines {
  public:
@@ -90,7 +90,7 @@ class RowLines {
 
 /// Words (4 bytes) [at, at + 16) of 16 rows, less where the row ends, as columns. Whole lines at once: rows of many
 /// heads lie a power of two apart, and a line that is left half used is gone from the cache before its turn comes.
-ATTNRT_KERNEL_INLINE void load_columns(const char* const* rows, int64_t at, int64_t words, Vec (&column)[kLanes]) {
+ATTNRT_KERNEL_INLINE_MOVES void load_columns(const char* const* rows, int64_t at, int64_t words, Vec (&column)[kLanes]) {
   Vec quarter[4][4];  // [q][k]: words 4 q to 4 q + 3 of row 4 L + k in lane L
   ATTNRT_KERNEL_UNROLL
   for (int k = 0; k < 4; ++k) {
@@ -112,7 +112,7 @@ ATTNRT_KERNEL_INLINE void load_columns(const char* const* rows, int64_t at, int6
 /// The same of pairs of fp16, which the shuffles take apart as they turn: word w becomes two columns of 16 numbers, at
 /// half_column(w) and half_column(w) + 32. Out of columns of words two numbers took five instructions to widen.
 constexpr int64_t half_column(int64_t w) { return w / 8 * 256 + w % 4 * 64 + w / 4 % 2 * 16; }
-ATTNRT_KERNEL_INLINE void load_half_columns(const char* const* rows, int64_t at, int64_t words, Vec (&column)[kLanes]) {
+ATTNRT_KERNEL_INLINE_MOVES void load_half_columns(const char* const* rows, int64_t at, int64_t words, Vec (&column)[kLanes]) {
   constexpr auto all8 = static_cast<__mmask8>(-1);  // g++ 12 warns of its own unmasked ones
   constexpr auto all16 = static_cast<__mmask16>(-1);
   constexpr auto all32 = static_cast<__mmask32>(-1);

@@ -13,7 +13,7 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 constexpr int64_t kTileRegisterRows = 16, kTileRegisterBytes = 64;
 
 /// The registers in this thread's use, from the constructor to the destructor. One at a time in a thread. The system
-/// has permitted tile data to the process (ATTNRT_ISA_AMX_TILE).
+/// has permitted tile data to the process (attnrt/amx.hpp).
 class TileRegisters {
  public:
   TileRegisters() { __asm__ volatile("ldtilecfg %0" : : "m"(kConfig)); }

@@ -134,6 +134,17 @@ TEST_CASE("select chooses, explains and refuses") {
   CHECK(attnrt_program("select --device rocm:gfx942").status == 1);
 }
 
+TEST_CASE("a processor with AMX uses it, and --explain says whose order that is") {
+  const json::value choice = attnrt_json("select --device cpu:amx --dtype bf16 --json");
+  CHECK(choice.at("variant") == "amx_bf16");
+  CHECK(choice.at("variant_rule") == "Intel with AMX");
+  CHECK(attnrt_json("select --device cpu:amx --dtype fp32 --json").at("variant") == "avx512");
+  CHECK(attnrt_json("select --device cpu:amx --mla --phase decode --json").at("variant") == "avx512");
+  CHECK_THAT(attnrt_program("select --device cpu:amx --dtype bf16 --explain").out,
+             Catch::Matches("(.|\n)*  variants  in the order of (.|\n)*priority.json(.|\n)*for(.|\n)*Intel(.|\n)*"
+                            "with(.|\n)*AMX:(.|\n)*amx_bf16,(.|\n)*avx512,(.|\n)*avx512_bf16;(.|\n)*"));
+}
+
 TEST_CASE("problem flags become the problem") {
   const auto problem = [](const std::string& flags) {
     return attnrt_json("select --json --device cpu " + flags).at("problem");

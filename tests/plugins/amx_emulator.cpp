@@ -11,6 +11,8 @@
 #include <immintrin.h>
 #include <ucontext.h>
 
+#include "attnrt/cpu_isa.hpp"
+
 namespace attnrt::test {
 namespace {
 
@@ -170,6 +172,8 @@ void on_illegal(int signal, siginfo_t*, void* state) {
 }  // namespace
 
 void emulate_amx() {
+  static const bool is_there = (sdk::cpu_isa() & ATTNRT_ISA_AMX_BF16) && sdk::request_amx().empty();
+  if (is_there) return;
   struct sigaction action {};
   action.sa_sigaction = on_illegal;
   action.sa_flags = SA_SIGINFO;

@@ -7,8 +7,9 @@
 
 namespace attnrt::test {
 
-/// From now on SIGILL of such an instruction is no error, in any thread; of others it ends the process. A framework's
-/// own handler may have been put in place since the last call.
+/// From now on such an instruction is no error, in any thread: the processor executes it where it has AMX and the system
+/// permits it, else SIGILL of others ends the process. A framework's own handler may have been put in place since the
+/// last call.
 void emulate_amx();
 
 }  // namespace attnrt::test

@@ -40,8 +40,8 @@ void dot_0_1_0() { __asm__ volatile(".byte 0xc4, 0xe2, 0x7a, 0x5c, 0xc1"); }
 
 /// False: the handler cannot run here.
 bool begin() {
-  if (!(attnrt::sdk::cpu_isa() & ATTNRT_ISA_AVX512)) {
-    std::puts("the emulator wants AVX-512");
+  if (!(attnrt::sdk::cpu_isa() & ATTNRT_ISA_AVX2)) {
+    std::puts("the emulator wants AVX2");
     return false;
   }
   attnrt::test::emulate_amx();

@@ -129,7 +129,7 @@ bool dots(bool finite) {
 
 template <class Byte>
 bool all() {
-#if defined(__AVX512BF16__)
+#if defined(ATTNRT_KERNEL_PAIRS)
   if (!expands<Byte, 2>()) return false;
   if (!dots<Byte, DotPair>(true) || !dots<Byte, DotPair>(false)) return false;
 #endif

@@ -6,7 +6,8 @@
 
 namespace attnrt::tests {
 
-enum class Isa { avx2, avx512, avx512_bf16, avx512_vbmi };
+/// The last two are emulated by AVX2 (emulated_avx512.hpp).
+enum class Isa { avx2, avx512, avx512_bf16, avx512_vbmi, emulated_bf16, emulated_vbmi };
 
 /// The type of which an instruction set makes another number or sum than it should, NULL = none. The processor must
 /// have it.
@@ -20,6 +21,10 @@ template <>
 const char* byte_chunks<Isa::avx512_bf16>();
 template <>
 const char* byte_chunks<Isa::avx512_vbmi>();
+template <>
+const char* byte_chunks<Isa::emulated_bf16>();
+template <>
+const char* byte_chunks<Isa::emulated_vbmi>();
 
 }  // namespace attnrt::tests
 #endif

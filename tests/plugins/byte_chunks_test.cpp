@@ -6,7 +6,11 @@
 using namespace attnrt::tests;
 
 TEST_CASE("every byte of a chunk is its number, and dots over chunks are those over panels") {
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) CHECK(byte_chunks<Isa::avx2>() == nullptr);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    CHECK(byte_chunks<Isa::avx2>() == nullptr);
+    CHECK(byte_chunks<Isa::emulated_bf16>() == nullptr);
+    CHECK(byte_chunks<Isa::emulated_vbmi>() == nullptr);
+  }
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"))
     CHECK(byte_chunks<Isa::avx512>() == nullptr);
   if (!__builtin_cpu_supports("avx512bf16")) return;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// emulated_attn: the variants of cpu_attn for instructions that a processor with AVX-512 may lack, with those emulated.
+// emulated_attn: the variants of cpu_attn for AVX-512 and AMX, with all that AVX2 lacks emulated.
 #include "../../plugins/cpu_attn/caps.hpp"
 #include "../../plugins/cpu_attn/kernels/mla.hpp"
 #include "../../plugins/cpu_attn/kernels/standard.hpp"
@@ -19,20 +19,38 @@ class EmulatedAmx : public Standard<amx_bf16_attention> {
   }
 };
 
-/// Those that ship, but for the instruction sets.
-constexpr attnrt_caps kAmx = amx_sheet(kAvx512), kDot = panel_sheet(kAvx512);
-constexpr attnrt_caps kLatent = latent_panel_sheet(kAvx512), kPrefill = prefill_sheet(kAvx512);
+/// A sheet for AVX2 and these dtypes of q and out.
+constexpr attnrt_caps emulated(attnrt_caps caps, uint32_t dtypes) {
+  caps.q_dtypes = caps.out_dtypes = dtypes;
+  caps.kv_dtypes &= dtypes | kBytes;
+  return caps;
+}
 
-constexpr attnrt_variant kAmxBf16 = sdk::make_variant<EmulatedAmx>("amx_bf16", &kAmx);
-constexpr attnrt_variant kAvx512Bf16Dot = sdk::make_variant<Standard<avx512_bf16_attention>>("avx512_bf16", &kDot);
-constexpr const attnrt_variant* kVariants[] = {&kAmxBf16, &kAvx512Bf16Dot};
+/// Those that ship, but for the instruction sets and fp16.
+constexpr uint32_t kBf16 = 1u << ATTNRT_BF16, kBoth = kBf16 | 1u << ATTNRT_FP32;
+constexpr attnrt_caps kAmx = amx_sheet(kAvx2), kPanels = emulated(panel_sheet(kAvx2), kBoth),
+                      kDot = emulated(panel_sheet(kAvx2), kBf16),
+                      kLatentPanels = emulated(latent_panel_sheet(kAvx2), kBoth),
+                      kLatentDot = emulated(latent_panel_sheet(kAvx2), kBf16),
+                      kPrefillPanels = emulated(prefill_sheet(kAvx2), kBoth),
+                      kPrefillDot = emulated(prefill_sheet(kAvx2), kBf16);
+
+constexpr attnrt_variant kAmxVariant = sdk::make_variant<EmulatedAmx>("amx_bf16", &kAmx);
+constexpr attnrt_variant kDotVariant = sdk::make_variant<Standard<avx512_bf16_attention>>("avx512_bf16", &kDot);
+constexpr attnrt_variant kPanelVariant = sdk::make_variant<Standard<avx512_attention>>("avx512", &kPanels);
+constexpr const attnrt_variant* kVariants[] = {&kAmxVariant, &kDotVariant, &kPanelVariant};
 constexpr attnrt_backend kAttn =
     sdk::make_backend("EMULATED_ATTN", "CPU_ATTN with emulated instructions", kVariants);
 
-constexpr attnrt_variant kLatentDot = sdk::make_variant<MlaLatent<avx512_bf16_attention>>("avx512_bf16", &kLatent);
-constexpr attnrt_variant kPrefillDot =
-    sdk::make_variant<MlaPrefill<avx512_bf16_attention>>("avx512_bf16_prefill", &kPrefill);
-constexpr const attnrt_variant* kMlaVariants[] = {&kLatentDot, &kPrefillDot};
+constexpr attnrt_variant kLatentDotVariant =
+    sdk::make_variant<MlaLatent<avx512_bf16_attention>>("avx512_bf16", &kLatentDot);
+constexpr attnrt_variant kLatentVariant = sdk::make_variant<MlaLatent<avx512_attention>>("avx512", &kLatentPanels);
+constexpr attnrt_variant kPrefillDotVariant =
+    sdk::make_variant<MlaPrefill<avx512_bf16_attention>>("avx512_bf16_prefill", &kPrefillDot);
+constexpr attnrt_variant kPrefillVariant =
+    sdk::make_variant<MlaPrefill<avx512_attention>>("avx512_prefill", &kPrefillPanels);
+constexpr const attnrt_variant* kMlaVariants[] = {&kLatentDotVariant, &kLatentVariant, &kPrefillDotVariant,
+                                                  &kPrefillVariant};
 constexpr attnrt_backend kMla =
     sdk::make_backend("EMULATED_MLA", "CPU_MLA with emulated instructions", kMlaVariants);
 constexpr const attnrt_backend* kBackends[] = {&kAttn, &kMla};

@@ -11,6 +11,7 @@
 #include <immintrin.h>
 #endif
 
+#include "attnrt/amx.hpp"
 #include "attnrt/cpu_isa.hpp"
 #include "bench_data.hpp"
 
@@ -115,7 +116,7 @@ Burst burst_of(BenchUnit unit) {
     case BenchUnit::bf16_dot:
       return isa & ATTNRT_ISA_AVX512_BF16 ? &dot_avx512 : nullptr;
     case BenchUnit::amx_bf16:
-      return isa & ATTNRT_ISA_AMX_BF16 && sdk::cpuid::amx_permission() ? &dot_amx : nullptr;
+      return isa & ATTNRT_ISA_AMX_BF16 && sdk::request_amx().empty() ? &dot_amx : nullptr;
   }
 #endif
   return unit == BenchUnit::baseline ? &fma_baseline : nullptr;

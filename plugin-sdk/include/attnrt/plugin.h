@@ -229,7 +229,7 @@ enum {
 #define ATTNRT_ISA_AVX512_BF16 (UINT64_C(1) << 2)
 #define ATTNRT_ISA_AVX512_VNNI (UINT64_C(1) << 3)
 #define ATTNRT_ISA_AVX512_FP16 (UINT64_C(1) << 4)
-#define ATTNRT_ISA_AMX_TILE (UINT64_C(1) << 5) /* permission for tile data granted to this process */
+#define ATTNRT_ISA_AMX_TILE (UINT64_C(1) << 5) /* the system has tile data; create asks for it (attnrt/amx.hpp) */
 #define ATTNRT_ISA_AMX_BF16 (UINT64_C(1) << 6)
 #define ATTNRT_ISA_AMX_INT8 (UINT64_C(1) << 7)
 #define ATTNRT_ISA_AMX_FP16 (UINT64_C(1) << 8)

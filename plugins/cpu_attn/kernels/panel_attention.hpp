@@ -129,7 +129,7 @@ class PanelAttention {
   /// Above so many strips, which share the asking for a stream, an expansion of 16 bits pays.
   static constexpr int kWideStrips = 11;
   /// May a stream be asked for a page ahead? With the bf16 dot that was not tried.
-#if defined(__AVX512F__) && !defined(ATTNRT_KERNEL_PAIRS)
+#if defined(ATTNRT_KERNEL_AVX512) && !defined(ATTNRT_KERNEL_PAIRS)
   static constexpr bool kNears = true;
 #else
   static constexpr bool kNears = false;
@@ -264,7 +264,7 @@ class PanelAttention {
   /// Rows as they lie; Stored: their type.
   template <class Stored>
   void attend_rows([[maybe_unused]] int64_t tile, [[maybe_unused]] int64_t from, [[maybe_unused]] int64_t to) {
-#if defined(__AVX512F__) && !defined(ATTNRT_KERNEL_AMX)
+#if defined(ATTNRT_KERNEL_AVX512) && !defined(ATTNRT_KERNEL_AMX)
     walk_.find(tile, from, to);
     weights_.place(tile);
     walk_.template score<Stored, Packed>(rows_, kFine ? kPieceDims : shape_.head_size_qk);

@@ -62,7 +62,7 @@ class RowWalk {
     }
   }
 
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
   /// Scores of all rows. S: as stored; D: the dot. `piece`: dims that are summed from zero before they are added up.
   template <class S, class D>
   void score(const ItemRows& rows, int64_t piece) {
@@ -115,7 +115,7 @@ class RowWalk {
     return enough < most ? enough : most;
   }
 
-#if defined(__AVX512F__)
+#if defined(ATTNRT_KERNEL_AVX512)
   template <class S, class D>
   void score_chunk(const ItemRows& rows, int64_t piece, int64_t begin, int64_t end) {
     const char* keys[2 * kGranule];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// emulated_isa.hpp: the bf16 dot and the rounding to bf16 of AVX512_BF16 by instructions of AVX-512, so that kernels
+// emulated_pairs.hpp: the bf16 dot and the rounding to bf16 of AVX512_BF16 by instructions of AVX-512, so that kernels
 // written for them can be tested where the processor lacks them (Intel's Software Developer's Manual: VDPBF16PS,
 // VCVTNE2PS2BF16). Numbers below the smallest normal one are zeros, as there.
-#ifndef ATTNRT_TEST_EMULATED_ISA_HPP
-#define ATTNRT_TEST_EMULATED_ISA_HPP
+#ifndef ATTNRT_TEST_EMULATED_PAIRS_HPP
+#define ATTNRT_TEST_EMULATED_PAIRS_HPP
 #include "../../plugins/kernel/isa.hpp"
 
 #define ATTNRT_KERNEL_PAIRS
@@ -16,16 +16,16 @@ inline Vec flush(Vec v) {
 }
 
 /// acc + both products of the bf16 pairs in each lane, first the odd one.
-inline Vec dot_pairs(Vec acc, Vec a, Vec b) {
+[[gnu::noinline]] inline Vec dot_pairs(const Vec& to, const Vec& a, const Vec& b) {
   const auto element = [](Vec pairs, bool odd) {
     return flush(from_bits(odd ? bits_of(pairs) & static_cast<int32_t>(0xffff0000u) : bits_of(pairs) << 16));
   };
-  acc = flush(madd(element(a, true), element(b, true), flush(acc)));
+  const Vec acc = flush(madd(element(a, true), element(b, true), flush(to)));
   return flush(madd(element(a, false), element(b, false), acc));
 }
 
 /// The lanes of `low`, then those of `top`, rounded to bf16, to even.
-inline Vec round_pairs(Vec low, Vec top) {
+[[gnu::noinline]] inline Vec round_pairs(const Vec& low, const Vec& top) {
   uint16_t halves[2 * kLanes];
   const auto put = [&](Vec v, int at) {
     for (int i = 0; i < kLanes; ++i) {
