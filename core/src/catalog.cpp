@@ -69,8 +69,12 @@ bool ResolvedSwitch::touches(const BackendEntry* backend) const {
 }
 
 const std::vector<Slot>& Catalog::ranking_for(const attnrt_problem& problem, const Rule*& rule) const {
-  rule = table->rule_for(problem);
+  rule = table->rule_for(problem, cpu_vendor);
   return rule ? rankings[static_cast<std::size_t>(rule - table->rules.data())] : rankings.back();
+}
+
+const VariantOrder& Catalog::variants_of(const BackendEntry& backend, const attnrt_problem& problem) const {
+  return order_for(orders[static_cast<std::size_t>(&backend - registry->backends.data())], problem, cpu_vendor);
 }
 
 Error Catalog::known(std::string_view wish) const {
@@ -106,11 +110,14 @@ bool Catalog::is_verified(const attnrt_variant* variant, const attnrt_problem& p
 }
 
 std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> registry,
-                                            std::shared_ptr<const PriorityTable> table, const Ledger& ledger) {
+                                            std::shared_ptr<const PriorityTable> table, const Ledger& ledger,
+                                            CpuVendor cpu_vendor) {
   auto catalog = std::make_shared<Catalog>();
+  catalog->cpu_vendor = cpu_vendor;
   for (const Rule& rule : table->rules) catalog->rankings.push_back(rank(rule.order, *registry, *table));
   catalog->rankings.push_back(rank({}, *registry, *table));
   for (const Switch& s : table->switches) catalog->switches.push_back(resolve(s, *registry));
+  for (const BackendEntry& b : registry->backends) catalog->orders.push_back(variant_orders(b, *table));
   for (const BackendEntry& b : registry->backends)
     for (uint32_t v = 0; v < b.table->num_variants; ++v)
       for (const LedgerEntry& e : ledger.entries()) {

@@ -7,6 +7,7 @@
 #include "ledger.hpp"
 #include "priority.hpp"
 #include "registry.hpp"
+#include "variant_order.hpp"
 
 namespace attnrt::core {
 
@@ -39,6 +40,8 @@ struct Catalog {
   /// For each rule of the table, and one more for "no rule": listed names in order, then all other backends by name.
   std::vector<std::vector<Slot>> rankings;
   std::vector<ResolvedSwitch> switches;
+  CpuVendor cpu_vendor = CpuVendor::any;          ///< of this machine
+  std::vector<std::vector<VariantOrder>> orders;  ///< of each of the registry's backends
   /// Variants that passed the conformance kit, and on which kind of device.
   struct Verified {
     const attnrt_variant* variant;
@@ -55,9 +58,12 @@ struct Catalog {
   Error known(std::string_view name) const;
   /// The ranking for a problem and the rule behind it (NULL = none fits).
   const std::vector<Slot>& ranking_for(const attnrt_problem& problem, const Rule*& rule) const;
+  /// The order of a backend's variants for a problem. `backend` is one of the registry's.
+  const VariantOrder& variants_of(const BackendEntry& backend, const attnrt_problem& problem) const;
 };
 
 std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> registry,
-                                            std::shared_ptr<const PriorityTable> table, const Ledger& ledger = {});
+                                            std::shared_ptr<const PriorityTable> table, const Ledger& ledger = {},
+                                            CpuVendor cpu_vendor = CpuVendor::any);
 
 }  // namespace attnrt::core

@@ -2,6 +2,9 @@
 #include "device.hpp"
 
 #include <dlfcn.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include <algorithm>
 #include <charconv>
@@ -22,6 +25,17 @@ std::string cpu_name() {
   const std::size_t at = text.find("model name");
   const std::size_t colon = at == std::string::npos ? at : text.find(": ", at);
   return colon == std::string::npos ? "CPU" : text.substr(colon + 2, text.find('\n', colon) - colon - 2);
+}
+
+CpuVendor cpu_vendor() {
+#if defined(__x86_64__)
+  unsigned most = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid(0, &most, &b, &c, &d)) {
+    if (b == signature_INTEL_ebx && c == signature_INTEL_ecx && d == signature_INTEL_edx) return CpuVendor::intel;
+    if (b == signature_AMD_ebx && c == signature_AMD_ecx && d == signature_AMD_edx) return CpuVendor::amd;
+  }
+#endif
+  return CpuVendor::any;
 }
 
 /// The functions of NVML that are asked; it tells names and compute capabilities without creating a CUDA context, which
@@ -167,7 +181,8 @@ std::vector<DeviceReport> detect_devices(const std::optional<std::string>& cuda_
   std::vector<DeviceReport> out;
   const uint64_t isa = sdk::cpu_isa();
   const std::string sets = join(names_of(words::isa, isa));
-  out.push_back({{ATTNRT_DEVICE_CPU, 0, 0, isa}, true, cpu_name(), sets.empty() ? "baseline instructions only" : sets});
+  out.push_back({{ATTNRT_DEVICE_CPU, 0, 0, isa}, true, cpu_name(), sets.empty() ? "baseline instructions only" : sets,
+                 cpu_vendor()});
   detect_cuda(out, cuda_visible);
   detect_rocm(out);
   return out;

@@ -19,12 +19,16 @@ struct Device {
   uint64_t isa = 0;  ///< ATTNRT_ISA_*, CPU only
 };
 
+/// Who made a CPU: makers give the same instructions different speeds. any = somebody else, or nobody knows.
+enum class CpuVendor { any, intel, amd };
+
 /// What looking for devices of one kind told.
 struct DeviceReport {
   Device device;
   bool present = false;
   std::string name;     ///< "AMD EPYC", "NVIDIA H200"
   std::string sentence; ///< why absent, or what was found
+  CpuVendor vendor = CpuVendor::any;
 };
 
 /// The CPU and every GPU that the drivers' management libraries and the kernel tell of; kinds without a device report

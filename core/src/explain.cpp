@@ -71,6 +71,17 @@ std::string why_sentence(const Choice& choice) {
   return "the first valid backend by " + rule;
 }
 
+/// Whose order the variants of the chosen backend are tried in; "" = there is one alone.
+std::string variants_sentence(const Choice& choice) {
+  if (choice.backend->table->num_variants < 2) return "";
+  const VariantOrder& order = choice.catalog->variants_of(*choice.backend, choice.problem);
+  if (!order.rule) return "in the order of their plugin, verified ones first";
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < order.listed; ++i) names.emplace_back(order.variants[i]->name);
+  return "in the order of " + choice.catalog->table->file + " for " + order.rule->name + ": " + join(names) +
+         "; verified ones first";
+}
+
 std::string result_text(const Choice& choice, const Candidate& c) {
   if (!c.slot->backend) return c.slot->file ? state_name(c.slot->file->state) : "not installed";
   if (choice.backend == c.slot->backend) return "chosen";
@@ -198,6 +209,7 @@ std::string explain_text(const Choice& choice, bool all) {
     out += wrap("  impl      ",
                 choice.variant->caps->impl + std::string(choice.verified ? ", verified on this kind of device"
                                                                          : ", not verified on this kind of device"));
+    if (const std::string order = variants_sentence(choice); !order.empty()) out += wrap("  variants  ", order);
     std::string cache = name_of(words::kv_layouts, choice.problem.kv_layouts);
     if (choice.block_size)
       cache = std::string(choice.kv_layout.id ? choice.kv_layout.id : cache) + ", block size " +
@@ -243,7 +255,7 @@ std::string explain_text(const Choice& choice, bool all) {
 json::object choice_json(const Choice& choice) {
   const std::string name = winner_name(choice);
   const auto text_or_null = [](const std::string& s) { return s.empty() ? json::value(nullptr) : json::value(s); };
-  json::value layout = nullptr, wish = nullptr, rule = nullptr;
+  json::value layout = nullptr, wish = nullptr, rule = nullptr, variant_rule = nullptr;
   if (choice.block_size)
     layout = {{"id", choice.kv_layout.id ? choice.kv_layout.id : ""},
               {"kind", name_of(words::kv_layouts, choice.kv_layout.kind)},
@@ -257,6 +269,9 @@ json::object choice_json(const Choice& choice) {
   if (choice.catalog)
     rule = {{"file", choice.catalog->table->file},
             {"name", choice.rule ? json::value(choice.rule->name) : json::value(nullptr)}};
+  if (choice.backend)
+    if (const VariantRule* by = choice.catalog->variants_of(*choice.backend, choice.problem).rule)
+      variant_rule = by->name;
   return {{"backend", text_or_null(name)},
           {"variant", choice.variant ? json::value(choice.variant->name) : json::value(nullptr)},
           {"plugin", choice.backend ? json::value(choice.catalog->registry->file_of(*choice.backend).path.string())
@@ -271,6 +286,7 @@ json::object choice_json(const Choice& choice) {
           {"source", source_name(choice.source)},
           {"override", std::move(wish)},
           {"rule", std::move(rule)},
+          {"variant_rule", std::move(variant_rule)},
           {"potential_backends", strings(potential_backends(choice))},
           {"warnings", strings(choice.warnings)},
           {"problem", problem_json(choice)},

@@ -1,100 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "priority.hpp"
 
-#include <charconv>
 
 #include "file_text.hpp"
 #include "json_reader.hpp"
-#include "spelling/nearest.hpp"
-#include "problem.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
 namespace {
 
-uint64_t word(const JsonReader& at, std::span<const Word> words) {
-  const std::string name = at.text();
-  if (!at.ok()) return 0;
-  if (const auto value = value_of(words, name); value && name == name_of(words, *value)) return *value;
-  std::vector<std::string> wanted;
-  for (const Word& w : words) wanted.emplace_back(w.name);
-  at.fail("is '" + name + "', wanted one of " + join(wanted) + did_you_mean(name, wanted));
-  return 0;
+/// Names in an order, each once.
+std::vector<std::string> read_order(const JsonReader& in) {
+  const std::vector<std::string> order = in.texts();
+  for (std::size_t i = 0; i < order.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (equal_ignoring_case(order[i], order[j])) in.at(i).fail("'" + order[i] + "' stands twice in this list");
+  return order;
 }
 
-/// "9.0" for CUDA, "gfx942" for ROCm.
-std::optional<uint32_t> parse_arch(std::string_view text, int32_t device_type) {
-  uint32_t major = 0, minor = 0;
-  const char *begin = text.data(), *end = begin + text.size();
-  if (device_type == ATTNRT_DEVICE_ROCM && text.starts_with("gfx")) {
-    const auto [at, error] = std::from_chars(begin + 3, end, major, 16);
-    return error == std::errc{} && at == end ? std::optional(major) : std::nullopt;
-  }
-  if (device_type != ATTNRT_DEVICE_CUDA) return std::nullopt;
-  const auto [dot, error] = std::from_chars(begin, end, major);
-  if (error != std::errc{} || dot == end || *dot != '.' || major > 99) return std::nullopt;
-  const auto [at, error2] = std::from_chars(dot + 1, end, minor);
-  if (error2 != std::errc{} || at != end || minor > 9) return std::nullopt;
-  return major * 10 + minor;
-}
-
-void read_arch(const JsonReader& at, When& when) {
-  const std::string text = at.text();
-  const std::size_t dash = text.find('-');
-  const auto low = parse_arch(std::string_view(text).substr(0, dash), *when.device_type);
-  const auto high =
-      dash == std::string::npos ? low : parse_arch(std::string_view(text).substr(dash + 1), *when.device_type);
-  if (!low || !high || *low > *high)
-    return at.fail("is '" + text + "', wanted an architecture or a range such as 8.0-9.9 or gfx900-gfx9ff");
-  when.arch_min = *low;
-  when.arch_max = *high;
-}
-
-When read_when(const JsonReader& in) {
-  When when;
-  in.allow({"device", "arch", "family", "phase", "causal", "kv_cache_dtype", "num_heads", "features"});
-  if (in.has("device")) when.device_type = static_cast<int32_t>(word(in.at("device"), words::devices));
-  if (in.has("arch")) {
-    if (when.device_type) read_arch(in.at("arch"), when);
-    else in.at("arch").fail("needs a device beside it");
-  }
-  if (in.has("family")) {
-    constexpr Word families[] = {{static_cast<uint64_t>(When::Family::standard), "standard"},
-                                 {static_cast<uint64_t>(When::Family::mla), "mla"},
-                                 {static_cast<uint64_t>(When::Family::mla_prefill), "mla_prefill"}};
-    when.family = static_cast<When::Family>(word(in.at("family"), families));
-  }
-  if (in.has("phase")) when.phase = static_cast<uint32_t>(word(in.at("phase"), words::phases));
-  if (in.has("causal")) when.causal = in.at("causal").boolean();
-  if (in.has("kv_cache_dtype")) {
-    const JsonReader list = in.at("kv_cache_dtype");
-    for (std::size_t i = 0, n = list.size(); i < n; ++i) when.kv_dtypes |= 1u << word(list.at(i), words::dtypes);
-    if (list.ok() && !when.kv_dtypes) list.fail("is empty, wanted at least one dtype");
-  }
-  if (in.has("num_heads")) {
-    const JsonReader range = in.at("num_heads");
-    range.allow({"min", "max"});
-    if (range.has("min")) when.heads_min = static_cast<uint32_t>(range.at("min").integer(0, 65536));
-    if (range.has("max")) when.heads_max = static_cast<uint32_t>(range.at("max").integer(when.heads_min, 65536));
-  }
-  if (in.has("features")) {
-    const JsonReader list = in.at("features");
-    for (std::size_t i = 0, n = list.size(); i < n; ++i) when.features |= word(list.at(i), words::features);
-  }
-  return when;
-}
-
-Rule read_rule(const JsonReader& in) {
-  Rule rule;
+/// What rules of both kinds have.
+template <class AnyRule>
+AnyRule read_head(const JsonReader& in) {
+  AnyRule rule;
   in.allow({"name", "when", "order", "comment"});
   rule.name = in.at("name").text();
   if (in.has("when")) rule.when = read_when(in.at("when"));
-  rule.order = in.at("order").texts();
-  for (std::size_t i = 0; i < rule.order.size(); ++i)
-    for (std::size_t j = 0; j < i; ++j)
-      if (equal_ignoring_case(rule.order[i], rule.order[j]))
-        in.at("order").at(i).fail("'" + rule.order[i] + "' stands twice in this list");
   return rule;
+}
+
+Rule read_rule(const JsonReader& in) {
+  Rule rule = read_head<Rule>(in);
+  rule.order = read_order(in.at("order"));
+  return rule;
+}
+
+VariantRule read_variant_rule(const JsonReader& in) {
+  VariantRule rule = read_head<VariantRule>(in);
+  const JsonReader order = in.at("order");
+  for (const auto& member : order.object()) {
+    const std::string backend(member.key().data(), member.key().size());
+    rule.order.emplace_back(backend, read_order(order.at(backend)));
+  }
+  if (in.ok() && rule.order.empty()) order.fail("is empty, wanted at least one backend with the order of its variants");
+  return rule;
+}
+
+/// Rules of one kind, each name and each condition once.
+template <class AnyRule>
+std::vector<AnyRule> read_rules(const JsonReader& in, AnyRule (*read)(const JsonReader&)) {
+  std::vector<AnyRule> rules;
+  for (std::size_t i = 0, n = in.size(); i < n && in.ok(); ++i) {
+    rules.push_back(read(in.at(i)));
+    for (std::size_t j = 0; j < i; ++j) {
+      if (rules[i].name == rules[j].name) in.at(i).fail("the name '" + rules[i].name + "' stands twice");
+      if (rules[i].when == rules[j].when)
+        in.at(i).fail("the conditions are those of rule '" + rules[j].name + "', which always wins");
+    }
+  }
+  return rules;
 }
 
 Switch read_switch(const JsonReader& in) {
@@ -125,23 +88,9 @@ Switch read_switch(const JsonReader& in) {
 
 }  // namespace
 
-bool When::holds(const attnrt_problem& p) const {
-  if (device_type && *device_type != p.device_type) return false;
-  if (p.arch < arch_min || p.arch > arch_max) return false;
-  const Family actual = p.family == ATTNRT_FAMILY_MLA ? Family::mla
-                        : is_mla_prefill(p)           ? Family::mla_prefill
-                                                      : Family::standard;
-  if (family != Family::any && family != actual) return false;
-  if (phase && *phase != p.phase) return false;
-  if (causal && *causal != (p.causal != ATTNRT_CAUSAL_NEVER)) return false;
-  if (kv_dtypes && !(kv_dtypes >> p.kv_dtype & 1)) return false;
-  if (p.num_heads < heads_min || p.num_heads > heads_max) return false;
-  return (features & ~p.features) == 0;
-}
-
-const Rule* PriorityTable::rule_for(const attnrt_problem& problem) const {
+const Rule* PriorityTable::rule_for(const attnrt_problem& problem, CpuVendor machine) const {
   for (const Rule& rule : rules)
-    if (rule.when.holds(problem)) return &rule;
+    if (rule.when.holds(problem, machine)) return &rule;
   return nullptr;
 }
 
@@ -158,18 +107,10 @@ Result<PriorityTable> parse_priority(std::string_view text, const std::string& f
   table.file = file;
   std::string error;
   const JsonReader root(*value, file, error);
-  root.allow({"$schema", "version", "comment", "rules", "switches", "plugins"});
+  root.allow({"$schema", "version", "comment", "rules", "variants", "switches", "plugins"});
   root.at("version").integer(1, 1);
-  const JsonReader rules = root.at("rules");
-  for (std::size_t i = 0, n = rules.size(); i < n && root.ok(); ++i) {
-    table.rules.push_back(read_rule(rules.at(i)));
-    for (std::size_t j = 0; j < i; ++j) {
-      if (table.rules[i].name == table.rules[j].name)
-        rules.at(i).fail("the name '" + table.rules[i].name + "' stands twice");
-      if (table.rules[i].when == table.rules[j].when)
-        rules.at(i).fail("the conditions are those of rule '" + table.rules[j].name + "', which always wins");
-    }
-  }
+  table.rules = read_rules(root.at("rules"), &read_rule);
+  if (root.has("variants")) table.variants = read_rules(root.at("variants"), &read_variant_rule);
   if (root.has("switches")) {
     const JsonReader switches = root.at("switches");
     for (std::size_t i = 0, n = switches.size(); i < n && root.ok(); ++i)

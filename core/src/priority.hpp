@@ -9,30 +9,23 @@
 
 #include "attnrt/plugin.h"
 #include "result.hpp"
+#include "when.hpp"
 
 namespace attnrt::core {
-
-/// When a rule's list holds; what is not given matches everything.
-struct When {
-  enum class Family { any, standard, mla, mla_prefill };
-  std::optional<int32_t> device_type;
-  uint32_t arch_min = 0, arch_max = UINT32_MAX;
-  Family family = Family::any;
-  std::optional<uint32_t> phase;
-  std::optional<bool> causal;
-  uint32_t kv_dtypes = 0;  ///< mask of (1 << dtype), 0 = any
-  uint32_t heads_min = 0, heads_max = UINT32_MAX;
-  uint64_t features = 0;  ///< all of these are required by the problem
-
-  bool operator==(const When&) const = default;
-  bool holds(const attnrt_problem& problem) const;
-};
 
 /// An ordered list of backend names for the problems that `when` fits.
 struct Rule {
   std::string name;
   When when;
   std::vector<std::string> order;
+};
+
+/// The order of some backends' variants for the problems that `when` fits, where it is not that of their plugin: what is
+/// fast depends on whose processor it is.
+struct VariantRule {
+  std::string name;
+  When when;
+  std::vector<std::pair<std::string, std::vector<std::string>>> order;  ///< backend -> variants, best first
 };
 
 /// A variable or an attention-config key that speaks of certain backends. Active when the value is `is`.
@@ -56,12 +49,13 @@ struct KnownPlugin {
 struct PriorityTable {
   std::string file;
   std::vector<Rule> rules;
+  std::vector<VariantRule> variants;
   std::vector<Switch> switches;
   std::vector<KnownPlugin> plugins;
   std::string json;  ///< the document as it was read, for reports
 
-  /// The first rule that fits, NULL where none does.
-  const Rule* rule_for(const attnrt_problem& problem) const;
+  /// The first rule that fits, NULL where none does; `machine` as for When.
+  const Rule* rule_for(const attnrt_problem& problem, CpuVendor machine = CpuVendor::any) const;
   /// The plugin of this name, case-insensitive; NULL where the table says nothing of it.
   const KnownPlugin* plugin(std::string_view name) const;
 };

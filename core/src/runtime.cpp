@@ -64,7 +64,8 @@ Outcome Runtime::rescan() {
   auto table = read_table();
   if (!table) return table.error();
   auto registry = scan(options_, machine_, host_->log(), prober(), config_.pins);
-  auto catalog = make_catalog(std::move(registry), std::make_shared<PriorityTable>(std::move(*table)), ledger());
+  auto catalog = make_catalog(std::move(registry), std::make_shared<PriorityTable>(std::move(*table)), ledger(),
+                              machine_.front().vendor);
   const StateLock lock;
   catalog_.swap(catalog);  // the old one is destroyed when the lock is gone
   return {ATTNRT_OK, ""};

@@ -53,9 +53,9 @@ void add_candidate(Choice& choice, const Slot& slot, const std::vector<ActiveSwi
   Candidate candidate{&slot, choice.verdicts.size(), 0};
   if (slot.backend) {
     const PluginFile& file = choice.catalog->registry->file_of(*slot.backend);
-    for (uint32_t v = 0; v < slot.backend->table->num_variants; ++v) {
+    for (const attnrt_variant* variant : choice.catalog->variants_of(*slot.backend, choice.problem).variants) {
       Verdict verdict;
-      verdict.variant = slot.backend->table->variants[v];
+      verdict.variant = variant;
       verdict.match = match(*verdict.variant, choice.problem);
       // Only real devices are asked about; hardware that is elsewhere is judged by the sheet alone.
       if (choice.problem.device_id >= 0 && verdict.variant->caps->device_type == choice.problem.device_type)

@@ -16,6 +16,9 @@ namespace {
 std::string rule(const std::string& when) {
   return R"({"version": 1, "rules": [{"name": "a", "when": {)" + when + R"(}, "order": ["X"]}]})";
 }
+std::string variants(const std::string& body) {
+  return R"({"version": 1, "rules": [], "variants": [{)" + body + "}]}";
+}
 std::string with_switch(const std::string& body) {
   return R"({"version": 1, "rules": [], "switches": [{)" + body + "}]}";
 }
@@ -100,6 +103,20 @@ TEST_CASE("each fault in a priority table is told by its pointer") {
       {rule(R"("num_heads": {"min": 8, "max": 4})"), "t.json#/rules/0/when/num_heads/max: is 4, wanted 8 to 65536"},
       {rule(R"("num_heads": {"least": 8})"), "t.json#/rules/0/when/num_heads: unknown key 'least'"},
       {rule(R"("features": ["sink"])"), "t.json#/rules/0/when/features/0: is 'sink', wanted one of"},
+      {rule(R"("isa": ["avx2"])"), "t.json#/rules/0/when/isa: needs the device cpu beside it"},
+      {rule(R"("device": "cuda", "cpu_vendor": "amd")"), "t.json#/rules/0/when/cpu_vendor: needs the device cpu"},
+      {rule(R"("device": "cpu", "isa": [])"), "t.json#/rules/0/when/isa: is empty, wanted at least one"},
+      {rule(R"("device": "cpu", "isa": ["amx"])"), "t.json#/rules/0/when/isa/0: is 'amx', wanted one of avx2, avx512"},
+      {rule(R"("device": "cpu", "cpu_vendor": "Intel")"),
+       "t.json#/rules/0/when/cpu_vendor: is 'Intel', wanted one of intel, amd"},
+      {variants(R"("order": {"X": ["a"]})"), "t.json#/variants/0: key 'name' is missing"},
+      {variants(R"("name": "n", "order": ["X"])"), "t.json#/variants/0/order: is an array, wanted an object"},
+      {variants(R"("name": "n", "order": {})"), "t.json#/variants/0/order: is empty, wanted at least one backend"},
+      {variants(R"("name": "n", "order": {"X": ["a", "b", "A"]})"),
+       "t.json#/variants/0/order/X/2: 'A' stands twice in this list"},
+      {variants(R"("name": "n", "when": {"device": "cpu"}, "order": {"X": ["a"]}},
+                   {"name": "m", "when": {"device": "cpu"}, "order": {"X": ["a"]})"),
+       "t.json#/variants/1: the conditions are those of rule 'n', which always wins"},
       {with_switch(R"("is": 1, "exclude": ["X"])"), "t.json#/switches/0: names neither env nor config"},
       {with_switch(R"("env": "A", "exclude": ["X"])"), "t.json#/switches/0: key 'is' is missing"},
       {with_switch(R"("env": "A", "is": 1.5, "exclude": ["X"])"), "t.json#/switches/0/is: is a number"},

@@ -73,6 +73,7 @@ std::vector<Case> make_cases() {
         c.problem.kv_dtype = caches[n / 2 % 3].dtype;
         c.problem.causal = n % 2 ? ATTNRT_CAUSAL_ALWAYS : ATTNRT_CAUSAL_NEVER;
         c.problem.num_heads = 8u << n % 5;
+        if (device.type == ATTNRT_DEVICE_CPU) c.problem.isa = n % 2 ? ATTNRT_ISA_AVX2 | ATTNRT_ISA_AVX512 : 0;
         c.problem.features =
             n % 4 ? ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_SINKS : ATTNRT_FEATURE_TREE_MASK | ATTNRT_FEATURE_DIFF_KV;
         ++n;
@@ -105,6 +106,12 @@ bool holds(const json::object& when, const Case& c) {
     for (const json::value& v : list->as_array()) any |= text(v) == c.kv;
     if (!any) return false;
   }
+  if (when.contains("cpu_vendor")) return false;  // nobody is asked about this machine
+  if (const json::value* list = when.if_contains("isa"))
+    for (const json::value& v : list->as_array()) {
+      const uint64_t bit = text(v) == "avx2" ? ATTNRT_ISA_AVX2 : text(v) == "avx512" ? ATTNRT_ISA_AVX512 : 0;
+      if (!(c.problem.isa & bit)) return false;
+    }
   if (const json::value* list = when.if_contains("features"))
     for (const json::value& v : list->as_array()) {
       const std::string_view name = text(v);
@@ -160,6 +167,21 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   }
 
   const json::object& root = document.as_object();
+  const std::size_t orders = root.contains("variants") ? root.at("variants").as_array().size() : 0;
+  promise(orders == table->variants.size() && orders == again->variants.size(), "every order of variants is kept");
+  for (std::size_t i = 0; i < orders; ++i) {
+    const core::VariantRule& rule = table->variants[i];
+    promise(again->variants[i].when == rule.when && again->variants[i].order == rule.order,
+            "orders of variants read the same again");
+    const json::object& said = root.at("variants").as_array()[i].at("order").as_object();
+    promise(!rule.order.empty() && said.size() == rule.order.size(), "every backend of an order is kept");
+    for (const auto& [backend, variants] : rule.order) {
+      const json::array& wanted = said.at(backend).as_array();
+      promise(wanted.size() == variants.size(), "every variant of an order is kept", backend);
+      for (std::size_t j = 0; j < variants.size(); ++j)
+        promise(text(wanted[j]) == variants[j], "variants keep their order", backend);
+    }
+  }
   const std::size_t count = root.contains("switches") ? root.at("switches").as_array().size() : 0;
   promise(count == table->switches.size(), "every switch is kept");
   for (std::size_t i = 0; i < count; ++i) {

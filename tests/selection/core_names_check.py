@@ -11,6 +11,7 @@ table = json.loads((root / "configs" / "priority.json").read_text())
 facts = json.loads((data / "feature_support.json").read_text())
 later = json.loads((data / "backends_2026.json").read_text())
 names = {n for rule in table["rules"] for n in rule["order"]}
+names |= {n for rule in table["variants"] for n in rule["order"]}
 for s in table["switches"]:
     names |= set(s.get("before", [])) | set(s.get("only", {})) | set(s.get("exclude", []))
 names |= {row["backend"] for row in facts["rows"] + facts["mla_prefill"]}
