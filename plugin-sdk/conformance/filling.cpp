@@ -2,6 +2,7 @@
 #include "conformance/filling.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "attnrt/check.hpp"
@@ -198,8 +199,10 @@ bool Filling::gather() {
       const float ks = scale_of(operands.k_scale, h), krs = row_scale(requests[r]->k_row_scale);
       const float vs = mla ? ks : scale_of(operands.v_scale, h), vrs = mla ? krs : row_scale(requests[r]->v_row_scale);
       const auto same = [&](const float* got, const float* kept, int64_t d, float scale, float one_row) {
-        if (dtype == p.kv_dtype) return std::equal(got, got + d, kept);
-        return std::equal(got, got + d, kept, [&](float g, float x) { return g == read_back(p, x, scale, one_row); });
+        return std::equal(got, got + d, kept, [&](float g, float x) {
+          const float wanted = dtype == p.kv_dtype ? x : read_back(p, x, scale, one_row);
+          return g == wanted || (std::isnan(g) && std::isnan(wanted));
+        });
       };
       if (!same(&got_k[at(to * dk)], row, dk, ks, krs) || !same(&got_v[at(to * dv)], other, dv, vs, vrs))
         return fault("cache_gather", say("request ", r, " key ", starts[r] + i / heads, " head ", h,

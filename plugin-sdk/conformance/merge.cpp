@@ -19,6 +19,7 @@ namespace {
 using sdk::say;
 constexpr uint8_t canary = 0xc3;
 constexpr float infinite = std::numeric_limits<float>::infinity();
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
 std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -162,8 +163,10 @@ void check_rules(const Rig& rig, const Case& c, Findings& out) {
       for (int64_t i = 0; i < heads * dv; ++i) partials[part].out[at(token * heads * dv + i)] = value;
     };
     spoil(1, 1, -infinite, 0.0f);
-    spoil(0, 2, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::quiet_NaN());
-    spoil(2, 2, infinite, 7.0f);
+    spoil(0, 2, infinite, nan);
+    spoil(0, 0, nan, nan);
+    spoil(0, 5, nan, nan);  // not read: the last partial alone counts
+    spoil(2, 6, nan, nan);
     for (std::size_t part = 0; part < 3; ++part) spoil(part, 3, -infinite, 0.0f);
     for (int64_t i = 0; i < heads; ++i)  // two of equal weight
       partials[1].lse[at(4 * heads + i)] = partials[0].lse[at(4 * heads + i)];
@@ -173,8 +176,18 @@ void check_rules(const Rig& rig, const Case& c, Findings& out) {
       const bool copied = row / heads >= merged_tokens;
       const auto lse_of = [&](std::size_t part) {
         const double lse = partials[part].lse[at(row)];
-        return (std::isnan(lse) || lse == infinite) || (copied && part != 2) ? -HUGE_VAL : lse;
+        return lse == infinite || (copied && part != 2) ? -HUGE_VAL : lse;
       };
+      if (std::isnan(lse_of(0)) || std::isnan(lse_of(1)) || std::isnan(lse_of(2))) {
+        if (!std::isnan(merged.lse[at(row)]))
+          faults.push_back({"lse", say("row ", row / heads, " head ", row % heads, " has LSE ", merged.lse[at(row)],
+                                       ", wanted NaN, as of a partial")});
+        for (int64_t d = 0; faults.empty() && d < dv; ++d)
+          if (const double got = merged.out[at(row * dv + d)]; !std::isnan(got))
+            faults.push_back({"rules", say("row ", row / heads, " head ", row % heads, " holds ", got,
+                                           ", wanted NaN, as the LSE of a partial")});
+        continue;
+      }
       const double top = std::max({lse_of(0), lse_of(1), lse_of(2)});
       double sum = 0;
       for (std::size_t part = 0; part < 3; ++part) sum += top == -HUGE_VAL ? 0 : std::exp(lse_of(part) - top);
@@ -198,7 +211,7 @@ void check_rules(const Rig& rig, const Case& c, Findings& out) {
     }
     const std::string where = text(c) + say(" partials of ", sdk::dtype_name(dtype));
     for (const Fault& fault : faults) out.push_back({"merge_" + fault.check, where, false, fault.sentence});
-    if (faults.empty()) out.push_back({"merge", where, true, "empty and unusable partials do not count"});
+    if (faults.empty()) out.push_back({"merge", where, true, "empty partials do not count, and NaN does"});
     if (dtype == ATTNRT_FP32) break;
   }
 }

@@ -44,14 +44,13 @@ ATTNRT_KERNEL_INLINE float float_of(uint32_t u) {
 
 ATTNRT_KERNEL_INLINE float widen(float x) { return x; }
 ATTNRT_KERNEL_INLINE float widen(Bf16 x) { return float_of(static_cast<uint32_t>(x.bits) << 16); }
-/// The exponent is moved by a multiplication with 2^112, which makes subnormals right; infinity and NaN get theirs
-/// after.
+/// The exponent is moved by an addition, to that of infinity and NaN by another one. Subnormals are counted in units of
+/// the smallest: no step depends on how the processor treats subnormal fp32.
 ATTNRT_KERNEL_INLINE float widen(Fp16 x) {
-  const uint32_t h = x.bits;
-  const uint32_t magnitude = (h & 0x7fffu) << 13;
-  const uint32_t scaled = word_of(float_of(magnitude) * float_of(0x77800000u));
-  const uint32_t special = magnitude >= 0x0f800000u ? 0x7f800000u : 0u;
-  return float_of(scaled | special | (h & 0x8000u) << 16);
+  const uint32_t h = x.bits, magnitude = h & 0x7fffu;
+  const uint32_t tiny = word_of(static_cast<float>(static_cast<int32_t>(magnitude)) * float_of(0x33800000u));  // 2^-24
+  const uint32_t normal = (magnitude << 13) + (magnitude >= 0x7c00u ? 0x70000000u : 0x38000000u);
+  return float_of((magnitude < 0x400u ? tiny : normal) | (h & 0x8000u) << 16);
 }
 /// The largest magnitude that is a number, and what makes the fp32 of those beyond it what they are: in e4m3 the one
 /// NaN, in e5m2 the highest exponent, which keeps its digits.

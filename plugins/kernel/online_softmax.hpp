@@ -54,7 +54,8 @@ ATTNRT_KERNEL_INLINE void map_tile(float* s, int begin, int end, const ScoreMap&
 
 /// Turns the scores in columns [begin, end) of a tile into exp(score - new maximum) and updates the row; writes whole
 /// vectors around the span. Returns the factor for what was accumulated before, exp(old maximum - new maximum), or a
-/// negative number where the span holds no finite score: the tile then is no part of the row.
+/// negative number where the span holds no score above -infinity: the tile then is no part of the row. NaN among the
+/// scores is in the sum.
 ATTNRT_KERNEL_INLINE float softmax_tile(float* s, int begin, int end, RowState& row) {
   const int from = begin / kLanes * kLanes, to = (end + kLanes - 1) / kLanes * kLanes;
   for (int c = from; c < begin; ++c) s[c] = kMinusInfinity;
@@ -63,29 +64,30 @@ ATTNRT_KERNEL_INLINE float softmax_tile(float* s, int begin, int end, RowState& 
   for (int c = from; c < to; c += kLanes) highest = larger(highest, load(s + c));
   const float tile_max = max_lanes(highest);
   const float new_max = row.max > tile_max ? row.max : tile_max;
-  if (new_max == kMinusInfinity) return -1.0f;
-  const Vec max = broadcast(new_max);
+  const Vec max = broadcast(new_max == kMinusInfinity ? 0.0f : new_max);
   Vec total{};
   for (int c = from; c < to; c += kLanes) {
     const Vec p = exp_nonpositive(load(s + c) - max);
     store(s + c, p);
     total += p;
   }
-  const float factor = exp_nonpositive(row.max - new_max);
-  row.sum = row.sum * factor + sum_lanes(total);
+  const float sum = sum_lanes(total);
+  if (new_max == kMinusInfinity && sum == 0.0f) return -1.0f;
+  const float factor = row.max == new_max ? 1.0f : exp_nonpositive(row.max - new_max);
+  row.sum = row.sum * factor + sum;
   row.max = new_max;
   return factor;
 }
 
 /// What remains when the last tile is in: out = accumulated * factor / sum, and the log-sum-exp (natural log). The
 /// sink is one more score without a value; -infinity = none. Nothing seen: factor 0, and the sink itself as the
-/// log-sum-exp.
+/// log-sum-exp. Where a score is NaN or infinite, sum and log-sum-exp are NaN.
 struct RowEnd {
   float factor, sum, lse;
 };
 inline RowEnd finish_row(const RowState& row, float sink) {
   const float max = row.max > sink ? row.max : sink;
-  if (row.max == kMinusInfinity) return {0.0f, 1.0f, sink};
+  if (row.max == kMinusInfinity && row.sum == 0.0f) return {0.0f, 1.0f, sink};
   const float shrink = exp_nonpositive(row.max - max);
   const float sum = row.sum * shrink + exp_nonpositive(sink - max);
   return {shrink, sum, max + std::log(sum)};

@@ -113,9 +113,9 @@ void run_merge_states(const LaunchRecord& launch, const DeviceMemory& memory) {
       for (int32_t i = first; i < a.num_partials; ++i) {
         auto lse = rows.number<float>(partials[i].lse, t * partials[i].lse_token + h * partials[i].lse_head,
                                       "merge_states reads lse");
-        if (std::isnan(lse) || lse == -kNothing) lse = kNothing;
+        if (lse == -kNothing) lse = kNothing;
         lses.push_back(lse);
-        top = std::max(top, lse);
+        top = std::max(lse, top);
       }
       float total = 0;
       for (int32_t i = first; i < a.num_partials; ++i) {
@@ -127,12 +127,12 @@ void run_merge_states(const LaunchRecord& launch, const DeviceMemory& memory) {
                   "merge_states reads out");
         for (std::size_t c = 0; c < out.size(); ++c) out[c] += weight * part[c];
       }
-      for (float& x : out) x /= total > 0 ? total : 1.0f;
+      for (float& x : out) x /= total != 0 ? total : 1.0f;
       rows.store(a.out_ptr, t * a.out_stride_token + h * a.out_stride_head, b.q_dtype, d, out.data(),
                  "merge_states writes out");
       if (a.flags & kLse)
         rows.set(a.lse_ptr, t * a.lse_stride_token + h * a.lse_stride_head,
-                 total > 0 ? top + std::log(total) : kNothing, "merge_states writes lse");
+                 total != 0 ? top + std::log(total) : kNothing, "merge_states writes lse");
     }
 }
 

@@ -135,7 +135,7 @@ TEST_CASE("one element too many is seen behind the last row or between rows") {
   CHECK((checks.count("canary") || checks.count("guard")));
 }
 
-TEST_CASE("a merge that believes a NaN is caught") {
+TEST_CASE("a merge that drops a NaN is caught") {
   CHECK(first_failure(variant_of(naive_merge_nan(), 0)).empty());
   const std::set<std::string> checks = merge_failures(variant_of(naive_merge_nan(), 0));
   CHECK((checks.count("merge_lse") || checks.count("merge_rules")));

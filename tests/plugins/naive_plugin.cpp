@@ -216,12 +216,12 @@ class Naive {
         const int64_t first = t < a.num_merged_tokens ? 0 : last;
         const auto lse_of = [&](int64_t i) {
           const float lse = load(ATTNRT_FP32, row_of(*a.lses[i], t, h));
-          return !FAULT(naive_merge_nan) && (std::isnan(lse) || lse == INFINITY) ? -INFINITY : lse;
+          return lse == INFINITY || (FAULT(naive_merge_nan) && std::isnan(lse)) ? -INFINITY : lse;
         };
         float top = -INFINITY, sum = 0;
-        for (int64_t i = first; i <= last; ++i) top = std::max(top, lse_of(i));
+        for (int64_t i = first; i <= last; ++i) top = std::isnan(lse_of(i)) ? lse_of(i) : std::max(lse_of(i), top);
         std::vector<float> out(p_.head_size_v, 0.0f);
-        for (int64_t i = first; i <= last && top > -INFINITY; ++i) {
+        for (int64_t i = first; i <= last && top != -INFINITY; ++i) {
           const float weight = std::exp(lse_of(i) - top);
           sum += weight;
           if (weight == 0) continue;
@@ -230,8 +230,8 @@ class Naive {
             out[d] += weight * load(dtype, row_of(*a.outs[i], t, h) + d * sdk::dtype_bytes(dtype));
         }
         for (std::size_t d = 0; d < out.size(); ++d)
-          store(p_.out_dtype, sum > 0 ? out[d] / sum : 0.0f, row_of(*a.out, t, h) + static_cast<int64_t>(d) * step);
-        if (a.lse) store(ATTNRT_FP32, sum > 0 ? top + std::log(sum) : -INFINITY, row_of(*a.lse, t, h));
+          store(p_.out_dtype, sum != 0 ? out[d] / sum : 0.0f, row_of(*a.out, t, h) + static_cast<int64_t>(d) * step);
+        if (a.lse) store(ATTNRT_FP32, sum != 0 ? top + std::log(sum) : -INFINITY, row_of(*a.lse, t, h));
       }
   }
 

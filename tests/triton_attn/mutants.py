@@ -37,7 +37,9 @@ FAULTS = [
     ("shared.py", "if start <= target:", "if start < target:", "'fp32'", "tiles given to the request before"),
     ("write_kv.py", "((bits >> DROPPED) & 1)", "1", "'write_kv'", "ties rounded up"),
     ("write_kv.py", "tl.minimum(size, LARGEST)", "size", "'write_kv'", "too large not made the largest"),
-    ("merge_states.py", '| (lse == float("inf"))', "", "'merge_states'", "an infinite weight taken as it is"),
+    ("merge_states.py", 'lse = tl.where(lse == float("inf"), float("-inf"), lse)', "", "'merge_states'",
+     "an infinite weight taken as it is"),
+    ("merge_states.py", "seen = total != 0", "seen = total > 0", "'merge_states'", "NaN taken for no key"),
     ("mla_decode.py", "score = tl.dot(q_rope, k_rope.T, score, input_precision=\"ieee\") * scale", "score *= scale",
      "'mla_decode'", "the rotary part left out"),
 ]

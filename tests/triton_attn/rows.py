@@ -78,7 +78,7 @@ def check_states(kernels, options):
     lses = [random.normal(0, 4, (tokens, heads)).astype(np.float32) for _ in range(count)]
     for index, lse in enumerate(lses):
         outs[index][..., 0] = -0.0
-        lse[index % tokens] = [np.nan, np.inf, -np.inf]
+        lse[index % tokens] = [np.nan, np.inf, -np.inf]  # one a head
         outs[index][index % tokens] = np.nan
         lse[5] = -np.inf
     out, got = np.full((tokens + 1, heads, size), 77, dtype), np.full((tokens + 1, heads), 77, np.float32)
@@ -93,13 +93,18 @@ def check_states(kernels, options):
     launch(kernels.merge_states, (tokens, heads), arguments, {"HEAD_V": 1 << (size - 1).bit_length()})
     for token in range(tokens):
         chosen = range(count) if token < merged else range(count - 1, count)
-        weights = np.array([np.where(np.isfinite(lses[i][token]), lses[i][token], -np.inf) for i in chosen], np.float64)
+        weights = np.array([np.where(lses[i][token] == np.inf, -np.inf, lses[i][token]) for i in chosen], np.float64)
+        spoilt = np.isnan(weights).any(0)
+        if not (np.isnan(out[token][spoilt]).all() and np.isnan(got[token][spoilt]).all()):
+            return f"token {token}: {out[token, :, 0]}, wanted NaN where a partial has it"
+        weights[:, spoilt] = -np.inf
         top = np.where(np.isfinite(weights.max(0)), weights.max(0), 0)
         p = np.exp(weights - top)
         total = np.where(p.sum(0) > 0, p.sum(0), 1)
         want = sum(p[n][:, None] * np.where(p[n][:, None] > 0, outs[i][token].astype(np.float64), 0)
                    for n, i in enumerate(chosen)) / total[:, None]
         want_lse = np.where(p.sum(0) > 0, top + np.log(total), -np.inf)
+        out[token][spoilt], got[token][spoilt] = 0, -np.inf
         copied = np.where(p[-1][:, None] > 0, outs[-1][token], 0).astype(dtype)
         if len(chosen) == 1 and out[token].tobytes() != copied.tobytes():
             return f"token {token}: {out[token, 0, 0]} was not copied as it is, wanted {want[0, 0]}"

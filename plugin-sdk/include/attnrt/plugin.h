@@ -517,8 +517,9 @@ typedef struct attnrt_gather_args {
   const attnrt_tensor* v_scale;
 } attnrt_gather_args;
 
-/* Merge of partial results over disjoint keys: out = sum_i exp(lse_i - lse) out_i, in ascending i. NaN and +inf in a
- * partial LSE count as -inf. Sinks were given to exactly one of the partial calls. */
+/* Merge of partial results over disjoint keys: out = sum_i exp(lse_i - lse) out_i, in ascending i. A partial LSE of
+ * -inf, or of +inf, which some kernels write for the same, says that there was no key: its partial is not read. NaN in
+ * a partial LSE makes the row's out and lse NaN. Sinks were given to exactly one of the partial calls. */
 typedef struct attnrt_merge_args {
   uint32_t struct_size;
   int32_t num_partials; /* >= 1; a variant may answer UNSUPPORTED above what it merges at once, at least 4 */

@@ -9,6 +9,7 @@
 #include "mask_operands.hpp"
 #include "merge.hpp"
 #include "panel_cache.hpp"
+#include "workers.hpp"
 
 namespace attnrt::cpu {
 
@@ -126,9 +127,9 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   sdk::want_absent("run", "q_scale", args.q_scale);
   sdk::want_absent("run", "out_scale", args.out_scale);
   sdk::want_absent("run", "out_block_scale", args.out_block_scale);
-  const sdk::Executor executor(stream);
-  if (executor.num_workers() > plan.num_workers_)
-    throw sdk::Error(ATTNRT_INVALID, sdk::say("run: the executor has ", executor.num_workers(),
+  const Workers workers(stream);
+  if (workers.num_workers() > plan.num_workers_)
+    throw sdk::Error(ATTNRT_INVALID, sdk::say("run: the executor has ", workers.num_workers(),
                                               " workers, wanted at most limits.num_workers ", plan.num_workers_));
   AttentionCall call{};
   call.shape = shape_;
@@ -160,7 +161,7 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   }
   const int64_t heads = shape_.num_kv_heads;
   const auto attend = [&](const AttentionItem* items, int64_t count) {
-    executor.parallel_for(count * heads, 1, [&](int64_t begin, int64_t end, uint32_t worker) noexcept {
+    workers.parallel_for(count * heads, 1, [&](int64_t begin, int64_t end, uint32_t worker) noexcept {
       for (int64_t i = begin; i < end; ++i)
         if (const auto [item, head] = task_at(items, heads, i); head % item->heads == 0)
           attend_.item(call, *item, head, plan.scratch_ + worker * worker_bytes_);
@@ -170,7 +171,7 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   const AttentionItem* items = plan.items_ + plan.parts_.shared_items;
   if (const Partition& parts = plan.parts_; parts.num_streams > 0) {
     MixedWork work{items, parts.items - parts.num_streams, parts.num_streams, parts.host_pairs, parts.stream_keys};
-    executor.parallel_for(executor.num_workers(), 1, [&](int64_t, int64_t, uint32_t worker) noexcept {
+    workers.parallel_for(workers.num_workers(), 1, [&](int64_t, int64_t, uint32_t worker) noexcept {
       attend_.mixed(call, work, plan.scratch_ + worker * worker_bytes_);
     });
     return;

@@ -8,6 +8,8 @@
 //                 are skipped; local keys of a context-parallel rank
 //   tiles         64 rows of (query, head of the group) x 64 keys; K packed as [d][key], V as [key][d] in fp32;
 //                 register tile kTileRows x kTileVectors
+//   no number     hidden keys and values may be NaN or infinite: rows that values spoiled are attended again without
+//                 them (item_pass.hpp)
 //   determinism   schedule-invariant: key tiles stand at absolute positions, a row sums over d and over its own keys in
 //                 ascending order, a tile outside its span does not touch it, no split of a row's keys
 //   algorithm     online softmax as in FlashAttention-2 (arXiv:2307.08691), GQA heads folded into rows
@@ -22,6 +24,7 @@
 #include "../../kernel/transpose.hpp"
 #include "attention.hpp"
 #include "byte_rows.hpp"
+#include "item_pass.hpp"
 #include "request_walk.hpp"
 #include "row_io.hpp"
 #include "row_mask.hpp"
@@ -103,6 +106,15 @@ class ItemAttention {
   }
 
   void run() {
+    for (const Pass pass : {Pass::kPlain, Pass::kExact, Pass::kScaled}) {
+      pass_ = pass;
+      attend_all();
+      if (!store_rows()) return;
+    }
+  }
+
+ private:
+  void attend_all() {
     load_queries();
     KeySpan seen = mask_.hull(query(0));
     for (int64_t q = query(0); q <= query(item_.rows - 1); ++q) {
@@ -117,10 +129,8 @@ class ItemAttention {
       for (int32_t row = 0; row < item_.rows; row += kTileRows)
         attend(tile, row, item_.rows - row < kTileRows ? item_.rows - row : kTileRows);
     }
-    store_rows();
   }
 
- private:
   int64_t query(int32_t row) const { return (item_.first_row + row) / call_.shape.group; }
   int64_t head(int32_t row) const {
     return int64_t{kv_head_} * call_.shape.group + (item_.first_row + row) % call_.shape.group;
@@ -215,15 +225,42 @@ class ItemAttention {
                  [&](int c) { return mask_.mask().positions.of(tile + c); });
         if (columns_[row + i].holes) {
           mask_.fill(query(row + i), head(row + i), tile, begin[i], end[i], at_.bias);
-          for (int c = begin[i]; c < end[i]; ++c) scores[c] += at_.bias[c];
+          add_biases(scores, begin[i], end[i]);
         }
         factors[i] = softmax_tile(scores, begin[i], end[i], state_[row + i]);
+        if (pass_ == Pass::kScaled)
+          for (int c = begin[i]; c < end[i]; ++c) scores[c] *= SmallWeights::kFactor;
       }
       if (factors[i] < 0.0f) begin[i] = end[i] = 0;
       common_begin = begin[i] > common_begin ? begin[i] : common_begin;
       common_end = end[i] < common_end ? end[i] : common_end;
     }
-    accumulate(row, count, begin, end, common_begin, common_end, factors);
+    if (pass_ == Pass::kPlain) return accumulate(row, count, begin, end, common_begin, common_end, factors);
+    for (int i = 0; i < count; ++i)
+      if (begin[i] < end[i]) add_seen(tile, row + i, i, begin[i], end[i], factors[i]);
+  }
+
+  /// -infinity hides a column, whatever its score. A finite score stays finite below.
+  void add_biases(float* scores, int begin, int end) const {
+    for (int c = begin; c < end; ++c) {
+      const float sum = scores[c] + at_.bias[c];
+      const bool hidden = at_.bias[c] == kMinusInfinity || scores[c] == kMinusInfinity;
+      scores[c] = hidden ? kMinusInfinity : sum == kMinusInfinity ? std::numeric_limits<float>::lowest() : sum;
+    }
+  }
+
+  /// Row i of the scores over the columns that it sees, for values that may not be multiplied by 0.
+  void add_seen(int64_t tile, int32_t row, int i, int begin, int end, float factor) {
+    if (columns_[row].holes) mask_.fill(query(row), head(row), tile, begin, end, at_.bias);
+    const auto sees = [&](int c) { return !columns_[row].holes || at_.bias[c] != kMinusInfinity; };
+    float* part = at_.part + i * width_;
+    for (int64_t d = 0; d < width_; ++d) part[d] = 0.0f;
+    for (int c = begin, last; c < end; c = last) {
+      for (last = c; last < end && sees(last);) ++last;
+      add_part(i, c, last);
+      if (last == c) ++last;
+    }
+    fold_part(row, i, factor);
   }
 
   /// Columns [from, to) of q K, summed in pieces of d: short sums err less than one long sum.
@@ -246,7 +283,7 @@ class ItemAttention {
     return slopes.data ? static_cast<const float*>(slopes.data)[head(row) * slopes.stride[0]] : 0.0f;
   }
 
-  /// acc = acc * factor + P V, each row over its own keys alone: a hidden value never meets a probability of 0, which
+  /// acc = acc * factor + P V, each row over its own span alone: beside it no value meets a probability of 0, which
   /// matters where it is NaN. Rows with one span take the first way; the others sum their parts in the same order.
   void accumulate(int32_t row, int count, const int* begin, const int* end, int common_begin, int common_end,
                   const float* factors) {
@@ -267,11 +304,13 @@ class ItemAttention {
       for (int i = 0; i < count; ++i) add_part(i, common_end, end[i]);
     }
     for (int i = 0; i < count; ++i) {
-      if (begin[i] >= end[i]) continue;
-      const Vec factor = broadcast(factors[i]);
-      for (int64_t d = 0; d < width_; d += kLanes)
-        store(acc + i * width_ + d, madd(load(acc + i * width_ + d), factor, load(at_.part + i * width_ + d)));
+      if (begin[i] < end[i]) fold_part(row + i, i, factors[i]);
     }
+  }
+  void fold_part(int32_t row, int i, float factor) {
+    float* acc = at_.acc + row * width_;
+    for (int64_t d = 0; d < width_; d += kLanes)
+      store(acc + d, madd(load(acc + d), broadcast(factor), load(at_.part + i * width_ + d)));
   }
 
   TileOperands values(int i, int begin, int end, float* to) const {
@@ -281,17 +320,29 @@ class ItemAttention {
     if (begin < end) multiply<TileEnd::kContinue>(values(i, begin, end, at_.part + i * width_), 1, width_);
   }
 
-  void store_rows() {
+  /// Of the rows that the pass is for. Returns whether there is one for the next pass.
+  bool store_rows() {
+    bool any = false;
     for (int32_t row = 0; row < item_.rows; ++row) {
+      if (pass_ != Pass::kPlain && !again_[row]) continue;
       const int64_t token = first_token_ + query(row), h = head(row);
       const RowEnd end = finish_row(state_[row], call_.sinks.data ? sink_of(call_, h) : kMinusInfinity);
       float* acc = at_.acc + row * width_;
       const float factor = end.factor * scale_of(call_.v_scale, item_.request, kv_head_);
-      for (int64_t d = 0; d < v_; ++d) acc[d] = acc[d] * factor / end.sum;
+      again_[row] = pass_ != Pass::kScaled && end.sum == end.sum && !is_finite(acc);
+      any = any || again_[row];
+      const float back = pass_ == Pass::kScaled ? SmallWeights::kBack : 1.0f;
+      for (int64_t d = 0; d < v_; ++d) acc[d] = acc[d] * factor / end.sum * back;
       write_row(call_.shape.q_dtype, acc, call_.out.data, token * call_.out.stride[0] + h * call_.out.stride[1], v_);
       if (call_.lse.data)
         static_cast<float*>(call_.lse.data)[token * call_.lse.stride[0] + h * call_.lse.stride[1]] = end.lse;
     }
+    return any;
+  }
+  bool is_finite(const float* row) const {
+    float zeros = 0.0f;
+    for (int64_t d = 0; d < v_; ++d) zeros += row[d] * 0.0f;
+    return zeros == 0.0f;
   }
 
   const AttentionCall& call_;
@@ -306,6 +357,8 @@ class ItemAttention {
   float key_scale_;
   MaskedColumns columns_[kItemRows];
   RowState state_[kItemRows];
+  Pass pass_ = Pass::kPlain;
+  bool again_[kItemRows];  ///< which rows the pass is for
 };
 
 template <class S>

@@ -43,6 +43,7 @@ class ItemRows {
   /// What each row sees of a tile; false where none sees anything.
   bool place(int64_t tile) {
     const bool was_whole = whole_;
+    tile_ = tile;
     whole_ = shared_.begin <= tile && tile + width_ <= shared_.end;
     if (whole_) {
       if (!was_whole) see_all();
@@ -72,6 +73,9 @@ class ItemRows {
   }
   /// After place.
   const MaskedColumns& columns(int32_t row) const { return columns_[row]; }
+  int64_t tile() const { return tile_; }
+  /// Does every row see all of the tile?
+  bool sees_all() const { return whole_; }
 
  private:
   void cut_strips(const cpu::AttentionItem& item) {
@@ -154,6 +158,7 @@ class ItemRows {
   KeySpan seen_, reach_;
   KeySpan shared_{0, 0};  ///< keys that every row sees, as far as is known before a tile is looked at
   bool whole_ = false;    ///< the last tile lay in it
+  int64_t tile_ = 0;      ///< the last one
   Strip strips_[(cpu::kMaxItemRows + (kTileRows - 1) * cpu::kMaxItemHeads) / kTileRows + 1];
   int32_t query_[cpu::kMaxItemRows], head_[cpu::kMaxItemRows], request_[cpu::kMaxItemRows];
   MaskedColumns columns_[cpu::kMaxItemRows];

@@ -9,6 +9,8 @@
 //   shapes        head sizes in multiples of 8, K and V of different width, any GQA group, any block size
 //   masks         causal by request, window and its prefix, ranges, tree, dense, block-sparse: tiles that no row sees
 //                 are skipped, the others computed as a whole
+//   no number     hidden keys and values may be NaN or infinite: rows that values spoiled are attended again, with such
+//                 values as zeros in the products and added afterwards to the rows that see them (item_pass.hpp)
 //   tiles         up to 256 rows of (query, head of the group), padded to a number that primitives were made for, x 128
 //                 keys
 //   threads       one: the worker's own
@@ -25,8 +27,9 @@
 #include <type_traits>
 
 #include "../../kernel/kv_walk.hpp"
-#include "../../kernel/panel_softmax.hpp"
+#include "../../kernel/panel_fold.hpp"
 #include "attention.hpp"
+#include "item_pass.hpp"
 #include "item_rows.hpp"
 #include "onednn_matmul.hpp"
 #include "onednn_scratch.hpp"
@@ -60,6 +63,19 @@ class OnednnAttention {
 
   /// The status of the first product that failed.
   dnnl_status_t run() {
+    for (const Pass pass : {Pass::kPlain, Pass::kExact, Pass::kScaled}) {
+      pass_ = pass;
+      if (const dnnl_status_t failed = attend()) return failed;
+      if (!finish()) break;
+    }
+    return dnnl_success;
+  }
+
+ private:
+  using Element = typename D::A;
+  static constexpr int kDegree = sizeof(S) == 4 ? 5 : 4;
+
+  dnnl_status_t attend() {
     load_queries();
     clear_rows(at_.rows, cpu::kMatmulRows[size_], at_.width);
     const KeySpan seen = rows_.seen();
@@ -71,15 +87,12 @@ class OnednnAttention {
       copy_rows(values_, tile, begin, end, shape_.head_size_v, at_.v);
       if (const dnnl_status_t failed = matmuls_.scores(size_)) return failed;
       weigh(tile);
+      if (pass_ != Pass::kPlain) clear_odd_values();
       if (const dnnl_status_t failed = matmuls_.add_values(size_)) return failed;
+      if (pass_ != Pass::kPlain) add_odd_values(tile, begin, end);
     }
-    finish();
     return dnnl_success;
   }
-
- private:
-  using Element = typename D::A;
-  static constexpr int kDegree = sizeof(S) == 4 ? 5 : 4;
 
   KvWalk<S> walk(const cpu::View& view) const {
     const attnrt_batch& b = *call_.batch;
@@ -127,7 +140,7 @@ class OnednnAttention {
         at_.positions[c] = static_cast<float>(rows_.mask().mask().positions.of(tile + c));
     const PanelScoreMap map{call_.scale, shape_.softcap, call_.alibi_slopes.data ? at_.positions : nullptr,
                             (shape_.features & ATTNRT_FEATURE_ALIBI_SQRT) != 0};
-    const float scale = mapped_ ? kLog2e : call_.scale * kLog2e;
+    const float unit = mapped_ ? kLog2e : call_.scale * kLog2e;
     for (int32_t row = 0; row < item_.rows; ++row) {
       float* s = at_.scores + row * shape_.tile_keys;
       MaskedColumns seen = rows_.columns(row);
@@ -143,18 +156,44 @@ class OnednnAttention {
       float* sum = at_.rows.sum + row * kStateLanes;
       float* exact = at_.rows.exact + row * kStateLanes;
       const bool any = seen.begin < seen.end;
-      const float maxima[kLanes] = {any ? max_of(s, seen.begin, seen.end) * scale : at_.rows.max[row]};
+      const float maxima[kLanes] = {any ? max_of(s, seen.begin, seen.end) : at_.rows.max[row]}, units[kLanes] = {unit};
+      const float* columns = pass_ == Pass::kScaled ? kSmall.factors : nullptr;
       float factor;
-      raise_maxima(at_.rows.max + row, maxima, &factor, 1);
+      at_.rows.scale[row] = mapped_ ? 1.0f : call_.scale;
+      raise_maxima(at_.rows.max + row, maxima, units, &factor, 1);
       if (D::kRoundsWeights && call_.lse.data)
-        weigh_row<D, kDegree, true>(s, seen.begin, seen.end, 0, shape_.tile_keys, scale, at_.rows.max[row], factor, sum,
-                                    exact);
+        weigh_row<D, kDegree, true>(s, seen.begin, seen.end, 0, shape_.tile_keys, unit, at_.rows.max[row], factor, sum,
+                                    exact, columns);
       else
-        weigh_row<D, kDegree, false>(s, seen.begin, seen.end, 0, shape_.tile_keys, scale, at_.rows.max[row], factor,
-                                     sum, exact);
+        weigh_row<D, kDegree, false>(s, seen.begin, seen.end, 0, shape_.tile_keys, unit, at_.rows.max[row], factor,
+                                     sum, exact, columns);
       if (factor == 1.0f) continue;
       float* acc = at_.rows.acc + row * at_.width;
       for (int64_t d = 0; d < at_.width; d += kLanes) store(acc + d, load(acc + d) * broadcast(factor));
+    }
+  }
+
+  /// Values that are NaN or infinite are zeros in the product, for all of whose rows they would be multiplied.
+  void clear_odd_values() {
+    auto* v = reinterpret_cast<Element*>(at_.v);
+    for (int64_t i = 0; i < shape_.tile_keys * shape_.head_size_v; ++i)
+      if (widen(v[i]) * 0.0f != 0.0f) v[i] = Element{};
+  }
+  /// Then they are added to the rows that see them, one by one: nothing that is added afterwards changes what comes out.
+  void add_odd_values(int64_t tile, int64_t begin, int64_t end) {
+    const S* values[cpu::kMaxTileKeys];
+    values_.rows(begin, end, values);
+    for (int64_t key = begin; key < end; ++key)
+      for (int64_t d = 0; d < shape_.head_size_v; ++d)
+        if (const float v = widen(values[key - begin][d]); v * 0.0f != 0.0f) add_odd_value(tile, key - tile, d, v);
+  }
+  void add_odd_value(int64_t tile, int64_t column, int64_t d, float v) {
+    for (int32_t row = 0; row < item_.rows; ++row) {
+      const MaskedColumns& seen = rows_.columns(row);
+      if (column < seen.begin || column >= seen.end) continue;
+      if (seen.holes && (!fill_bias(tile, row, seen) || at_.bias[column] == kHidden)) continue;
+      const auto* weights = reinterpret_cast<const Element*>(at_.scores + row * shape_.tile_keys);
+      at_.rows.acc[row * at_.width + d] += widen(weights[column]) * v;
     }
   }
 
@@ -170,18 +209,25 @@ class OnednnAttention {
     return slopes.data ? static_cast<const float*>(slopes.data)[rows_.head(row) * slopes.stride[0]] : 0.0f;
   }
 
-  void finish() {
+  /// Of the rows that the pass is for. Returns whether there is one for the next pass.
+  bool finish() {
     const bool has_sink = call_.sinks.data;
+    const Vec back = broadcast(pass_ == Pass::kScaled ? SmallWeights::kBack : 1.0f);
+    bool any = false;
     for (int32_t row = 0; row < item_.rows; ++row) {
+      if (pass_ != Pass::kPlain && !again_[row]) continue;
       const int64_t t = token(row), h = rows_.head(row);
       const PanelRowEnd end = finish_row<D::kRoundsWeights>(at_.rows, row, call_.lse.data, has_sink,
                                                             has_sink ? sink_of(call_, h) : kHidden);
-      write_row(shape_.q_dtype, at_.rows.acc + row * at_.width, call_.out.data,
-                t * call_.out.stride[0] + h * call_.out.stride[1], shape_.head_size_v,
-                [&](Vec x) { return x * broadcast(end.factor) / broadcast(end.sum); });
+      const float* acc = at_.rows.acc + row * at_.width;
+      write_row(shape_.q_dtype, acc, call_.out.data, t * call_.out.stride[0] + h * call_.out.stride[1],
+                shape_.head_size_v, [&](Vec x) { return x * broadcast(end.factor) / broadcast(end.sum) * back; });
       if (call_.lse.data)
         static_cast<float*>(call_.lse.data)[t * call_.lse.stride[0] + h * call_.lse.stride[1]] = end.lse;
+      again_[row] = pass_ != Pass::kScaled && end.sum == end.sum && !is_finite(acc, shape_.head_size_v);
+      any = any || again_[row];
     }
+    return any;
   }
 
   const AttentionCall& call_;
@@ -195,6 +241,8 @@ class OnednnAttention {
   ItemRows rows_;
   const KvWalk<S> keys_, values_;
   bool mapped_;  ///< scores need more than a scale before they are weighed
+  Pass pass_ = Pass::kPlain;
+  bool again_[cpu::kMaxItemRows];  ///< which rows the pass is for
 };
 
 template <class S, class D>

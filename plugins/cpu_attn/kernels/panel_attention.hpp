@@ -18,6 +18,8 @@
 //                 are skipped, columns at both ends of a strip too; a bias is added only in tiles with holes or
 //                 numbers. A block-sparse problem has tiles of 64 keys, and rows in the order of their heads where
 //                 heads differ
+//   no number     hidden keys and values may be NaN or infinite: their scores are never looked at, and rows that values
+//                 spoiled are attended again without them (item_pass.hpp)
 //   cascade       rows of many requests attend the whole tiles of a common prefix together; each request's own item
 //                 goes on from the state that its rows have then, so that the bits are those of a batch without a hint
 //   mixed         prefill over native pages asks for what decode reads, which is attended between its strips
@@ -38,6 +40,7 @@
 #include "../../kernel/panel_fold.hpp"
 #include "../../kernel/panel_tile.hpp"
 #include "attention.hpp"
+#include "item_pass.hpp"
 #include "item_rows.hpp"
 #include "latent_source.hpp"
 #include "panel_product.hpp"
@@ -62,23 +65,26 @@ class PanelAttention {
  public:
   using Side = SideStream<S, Packed, Direct>;
 
-  /// `side`: what is attended between its strips, NULL = nothing.
+  /// `side`: what is attended between its strips, NULL = nothing. `wanted`: the rows whose results are written, NULL =
+  /// all.
   PanelAttention(const AttentionCall& call, const AttentionItem& item, int32_t kv_head, const PanelScratch& scratch,
-                 Side* side)
+                 Side* side, Pass pass = Pass::kPlain, const bool* wanted = nullptr)
       : call_(call),
         shape_(call.shape),
         item_(item),
         kv_head_(kv_head),
+        pass_(pass),
+        wanted_(wanted),
         at_(scratch),
         own_(scratch.part),
         rows_(call, item, kv_head),
         streams_(item.rows < cpu::kStreamRows),
-        by_rows_(RowWalk::use(call.shape, item)),
+        by_rows_(pass == Pass::kPlain && RowWalk::use(call.shape, item)),
         source_(call, item, kv_head, at_, rows_.seen(), rows_.mask().mask().num_keys, last_key(), streams_),
-        products_(shape_, at_, rows_, source_, side),
+        products_(shape_, at_, rows_, source_, side, pass),
         walk_(call, item, kv_head, at_, last_key()),
         latent_(call, item.request, at_, last_key()),
-        weights_(call, item, kv_head, at_, rows_),
+        weights_(call, item, kv_head, at_, rows_, pass),
         prefix_(call, item, kv_head, width()) {
     load_queries();
     const KeySpan seen = item.slot < 0 ? rows_.seen() : rows_.reach();
@@ -280,18 +286,38 @@ class PanelAttention {
   void finish(const PanelRows& rows) {
     if (item_.gathers()) return prefix_.leave(rows, false);
     const bool has_sink = call_.sinks.data;
+    const Vec back = broadcast(pass_ == Pass::kScaled && !shape_.row_scales ? SmallWeights::kBack : 1.0f);
+    bool again[cpu::kMaxItemRows], any = false;
     for (int32_t row = 0; row < rows_.count(); ++row) {
+      again[row] = false;
+      if (wanted_ && !wanted_[row]) continue;
       const int64_t t = token(row), h = rows_.head(row);
       const PanelRowEnd end = finish_row<Packed::kRoundsWeights>(rows, row, call_.lse.data, has_sink,
                                                                  has_sink ? sink_of(call_, h) : kHidden);
       const float value = scale_of(call_.v_scale, item_.request, h / shape_.group);
       const Vec factor = broadcast(end.factor * value), sum = broadcast(end.sum);
       const Vec both = broadcast(end.factor * value / end.sum);
-      write_row(shape_.q_dtype, rows.acc + row * width(), call_.out.data,
-                t * call_.out.stride[0] + h * call_.out.stride[1], shape_.head_size_v,
-                [&](Vec x) { return kFine ? x * factor / sum : x * both; });
+      const float* acc = rows.acc + row * width();
+      write_row(shape_.q_dtype, acc, call_.out.data, t * call_.out.stride[0] + h * call_.out.stride[1],
+                shape_.head_size_v, [&](Vec x) { return (kFine ? x * factor / sum : x * both) * back; });
       if (call_.lse.data)
         static_cast<float*>(call_.lse.data)[t * call_.lse.stride[0] + h * call_.lse.stride[1]] = end.lse;
+      again[row] = pass_ != Pass::kScaled && end.sum == end.sum && !is_finite(acc, shape_.head_size_v);
+      any = any || again[row];
+    }
+    if (any) attend_again(again);
+  }
+
+  /// The next pass for rows of this item, all keys of it.
+  [[gnu::noinline]] void attend_again(const bool* rows) {
+    AttentionItem item = item_;
+    item.slot = -1;
+    item.shared_keys = 0;
+    PanelScratch scratch = at_;
+    scratch.part = own_;
+    PanelAttention next(call_, item, kv_head_, scratch, nullptr,
+                        pass_ == Pass::kPlain ? Pass::kExact : Pass::kScaled, rows);
+    while (next.advance(false)) {
     }
   }
 
@@ -299,6 +325,8 @@ class PanelAttention {
   const AttentionShape& shape_;
   const AttentionItem& item_;
   const int32_t kv_head_;
+  const Pass pass_;
+  const bool* const wanted_;
   PanelScratch at_;
   const PanelRows own_;
   ItemRows rows_;

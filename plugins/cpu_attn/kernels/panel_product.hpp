@@ -11,6 +11,7 @@
 #include "item_rows.hpp"
 #include "panel_scratch.hpp"
 #include "panel_source.hpp"
+#include "seen_values.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
@@ -26,8 +27,14 @@ class PanelProducts {
  public:
   /// Refers to all of them. `side`: whose lines the tiles ask for, NULL = none.
   PanelProducts(const cpu::AttentionShape& shape, const PanelScratch& at, const ItemRows& rows,
-                const PanelSource<S, Packed>& source, SideStream<S, Packed, Direct>* side)
-      : shape_(shape), at_(at), rows_(rows), source_(source), side_(side), width_(source.packed().padded_v()) {}
+                const PanelSource<S, Packed>& source, SideStream<S, Packed, Direct>* side, Pass pass)
+      : shape_(shape),
+        at_(at),
+        rows_(rows),
+        source_(source),
+        side_(side),
+        width_(source.packed().padded_v()),
+        pass_(pass) {}
 
   /// May its strips ask for what another item reads?
   bool hosts() const { return side_ != nullptr; }
@@ -87,6 +94,7 @@ class PanelProducts {
   /// A value panel of `dims` dims. find_runs(begin, end, runs): its steps for those columns.
   template <class D, Ahead Mode, class FindRuns>
   void add_values(int64_t panel, int64_t step_bytes, int64_t dims, FindRuns&& find_runs) const {
+    if (pass_ != Pass::kPlain && !rows_.sees_all()) return add_seen<D>(panel, step_bytes, dims, find_runs);
     ValueRun runs[cpu::kMaxTileKeys / kGranule + 1];
     ValueOperands<D> t;
     t.lda = shape_.tile_keys * 4 / static_cast<int64_t>(sizeof(typename D::A));
@@ -131,6 +139,27 @@ class PanelProducts {
   }
 
  private:
+  /// The same, row by row, of the values that each sees.
+  template <class D, class FindRuns>
+  [[gnu::noinline]] void add_seen(int64_t panel, int64_t step_bytes, int64_t dims, FindRuns& find_runs) const {
+    SeenValues<D> values{step_bytes, dims, width_, at_.part.acc + panel * kPanelWidth,
+                         shape_.tile_keys * 4 / static_cast<int64_t>(sizeof(typename D::A))};
+    for (int i = 0; i < rows_.num_strips(); ++i) {
+      const Strip& strip = rows_.strip(i);
+      for (int row = strip.row; row < strip.row + strip.rows && strip.begin < strip.end; ++row) {
+        const MaskedColumns& seen = rows_.columns(row);
+        if (seen.begin >= seen.end) continue;
+        if (seen.holes)
+          rows_.mask().fill(rows_.query(row), rows_.head(row), rows_.tile(), seen.begin, seen.end, at_.bias);
+        values.add(reinterpret_cast<const typename D::A*>(at_.scores), row, at_.factors[row], strip.begin, strip.end,
+                   [&](int64_t c) {
+                     return c >= seen.begin && c < seen.end && !(seen.holes && at_.bias[c] == RowMask::kHides);
+                   },
+                   find_runs);
+      }
+    }
+  }
+
   /// With more strips products take most of the time; more were not measured to gain.
   static constexpr int kMostShares = 12;
   static constexpr bool kMayShare = kStripRows == kTileRows;
@@ -184,6 +213,7 @@ class PanelProducts {
   const PanelSource<S, Packed>& source_;
   SideStream<S, Packed, Direct>* const side_;
   const int64_t width_;  ///< of a row of sums
+  const Pass pass_;
 };
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA

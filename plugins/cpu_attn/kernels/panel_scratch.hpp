@@ -40,8 +40,8 @@ struct PanelScratch {
       return memory ? reinterpret_cast<float*>(memory) + at : nullptr;
     };
     const PanelLayout tile = tile_layout(shape, 4, 1);
-    // AMX reads whole tiles of rows.
-    const int64_t read = kStripRows == kTileRows ? rows : (rows + kGranule - 1) / kGranule * kGranule;
+    // AMX reads whole tiles of rows, from any row on (seen_values.hpp).
+    const int64_t read = kStripRows == kTileRows ? rows : (rows + 2 * kGranule - 2) / kGranule * kGranule;
     q = take(read * shape.head_size_qk);
     q_panels = take(shape.latent ? (rows + kGranule - 1) / kGranule * kGranule * shape.head_size_qk : 0);
     scores = take(read * shape.tile_keys);

@@ -126,8 +126,8 @@ class PanelSource {
   }
 
   /// Where the keys [from, to) of a tile lie in native pages. The last step of values may hold tokens that are no keys:
-  /// it is copied without them. (Of 8 bits every byte is a finite number, which a weight of 0 hides.) With kNear
-  /// what is used next is asked for, not the next tile: pages have kPanelWidth tokens.
+  /// it is copied without them. With kNear what is used next is asked for, not the next tile: pages have kPanelWidth
+  /// tokens.
   template <Ahead Mode>
   void find_pages(int64_t tile, int64_t from, int64_t to) {
     const PanelLayout& layout = shape_.panels;

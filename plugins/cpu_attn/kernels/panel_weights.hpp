@@ -9,6 +9,7 @@
 
 #include "../../kernel/panel_fold.hpp"
 #include "attention.hpp"
+#include "item_pass.hpp"
 #include "item_rows.hpp"
 #include "panel_scratch.hpp"
 #include "row_io.hpp"
@@ -20,8 +21,14 @@ template <class S, class Packed>
 class PanelWeights {
  public:
   PanelWeights(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head, const PanelScratch& at,
-               ItemRows& rows)
-      : call_(call), shape_(call.shape), item_(item), kv_head_(kv_head), at_(at), rows_(rows) {
+               ItemRows& rows, Pass pass)
+      : call_(call),
+        shape_(call.shape),
+        item_(item),
+        kv_head_(kv_head),
+        at_(at),
+        rows_(rows),
+        columns_(shape_.row_scales ? at.value_scales : pass == Pass::kScaled ? kSmall.factors : nullptr) {
     adds_ = shape_.softcap > 0.0f || call.alibi_slopes.data || call.masks.tree.data ||
             call.masks.dense.kind > cpu::DenseMask::Kind::kBool;
     scale_for(item.request, kv_head);
@@ -41,13 +48,15 @@ class PanelWeights {
     BiasKey filled{-1, -1};
     bool any = false;
     MaskedColumns columns[kStripRows];
-    float maxima[(kStripRows + kLanes - 1) / kLanes * kLanes] = {}, scales[kStripRows];
+    constexpr int kPadded = (kStripRows + kLanes - 1) / kLanes * kLanes;
+    float maxima[kPadded] = {}, units[kPadded] = {};
     if (item_.heads > 1 && call_.k_scale.stride[1] != 0) scale_for(item_.request, kv_head_ + strip.kv_head);
     for (int i = 0, row = strip.row; i < strip.rows; ++i, ++row) {
       if (item_.gathers() && call_.k_scale.stride[0] != 0) scale_for(rows_.request(row), kv_head_);
       const PanelScoreMap map{scale_, shape_.softcap, call_.alibi_slopes.data ? at_.positions : nullptr,
                               (shape_.features & ATTNRT_FEATURE_ALIBI_SQRT) != 0};
-      scales[i] = mapped_ ? kLog2e : scale_ * kLog2e;
+      at_.part.scale[row] = mapped_ ? 1.0f : scale_;
+      units[i] = at_.part.scale[row] * kLog2e;
       float* s = at_.scores + row * shape_.tile_keys;
       MaskedColumns& seen = columns[i] = rows_.columns(row);
       if (shape_.row_scales && seen.begin < seen.end)
@@ -65,17 +74,17 @@ class PanelWeights {
         else
           seen.begin = seen.end = 0;
       }
-      maxima[i] = seen.begin < seen.end ? max_of(s, seen.begin, seen.end) * scales[i] : at_.part.max[row];
+      maxima[i] = seen.begin < seen.end ? max_of(s, seen.begin, seen.end) : at_.part.max[row];
     }
     for (int i = 0; i < strip.rows; i += kLanes)
-      raise_maxima(at_.part.max + strip.row + i, maxima + i, at_.factors + strip.row + i,
+      raise_maxima(at_.part.max + strip.row + i, maxima + i, units + i, at_.factors + strip.row + i,
                    strip.rows - i < kLanes ? strip.rows - i : kLanes);
     const auto weigh_rows = [&](auto exact) {
       for (int i = 0, row = strip.row; i < strip.rows; ++i, ++row)
         weigh_row<Packed, kDegree, exact.value>(at_.scores + row * shape_.tile_keys, columns[i].begin, columns[i].end,
-                                           from, to, scales[i], at_.part.max[row], at_.factors[row],
+                                           from, to, units[i], at_.part.max[row], at_.factors[row],
                                            at_.part.sum + row * kStateLanes, at_.part.exact + row * kStateLanes,
-                                           shape_.row_scales ? at_.value_scales : nullptr);
+                                           columns_);
     };
     if (Packed::kRoundsWeights && call_.lse.data)
       weigh_rows(std::true_type{});
@@ -113,6 +122,7 @@ class PanelWeights {
   const int32_t kv_head_;
   const PanelScratch& at_;
   ItemRows& rows_;
+  const float* columns_;  ///< what weights are multiplied by, NULL = 1
   bool adds_;
   float scale_;
   bool mapped_;  ///< scores need more than a scale before they are weighed

@@ -42,8 +42,8 @@ struct MaskedColumns {
 
 class RowMask {
  public:
-  /// The bias of a hidden column, and the least of a visible one: a row of those alone still has a softmax.
-  static constexpr float kHides = -std::numeric_limits<float>::infinity(), kLeast = -1e29f;
+  /// The bias of a hidden column: every finite number is one of a seen key.
+  static constexpr float kHides = -std::numeric_limits<float>::infinity();
 
   RowMask(const cpu::AttentionCall& call, int32_t request)
       : mask_(request_mask(call.shape, *call.batch, request)),
@@ -124,14 +124,10 @@ class RowMask {
     if (masks_.pattern.block != 0)
       for (int64_t c = begin; c < end; ++c)
         if (!block_seen(query, head, mask_.positions.of(tile + c))) bias[c] = kHides;
-    add_tree(query, tile, begin, end, bias);
     add_dense(query, head, tile, begin, end, bias);
+    add_tree(query, tile, begin, end, bias);
     bool any = false;
-    for (int64_t c = begin; c < end; ++c) {
-      const bool seen = bias[c] != kHides;
-      any = any || seen;
-      bias[c] = seen && bias[c] < kLeast ? kLeast : bias[c];
-    }
+    for (int64_t c = begin; c < end; ++c) any = any || bias[c] != kHides;
     return any;
   }
 
@@ -179,20 +175,24 @@ class RowMask {
     if (!masks_.tree.data) return;
     const int64_t* stride = masks_.tree.stride;
     const auto* row = static_cast<const float*>(masks_.tree.data) + request_ * stride[0] + query * stride[1];
-    for (int64_t c = first_leaf_ - tile > begin ? first_leaf_ - tile : begin; c < end; ++c)
-      bias[c] += row[(tile + c - first_leaf_) * stride[2]];
+    for (int64_t c = first_leaf_ - tile > begin ? first_leaf_ - tile : begin; c < end; ++c) {
+      const float more = row[(tile + c - first_leaf_) * stride[2]], sum = bias[c] + more;
+      const bool hides = bias[c] == kHides || more == kHides;  // a sum that overflows does not
+      bias[c] = hides ? kHides : sum == kHides ? std::numeric_limits<float>::lowest() : sum;
+    }
   }
 
   void add_dense(int64_t query, int64_t head, int64_t tile, int64_t begin, int64_t end, float* bias) const {
     const cpu::DenseMask& dense = masks_.dense;
     const int64_t key = dense.stride[3];
     const int64_t at = request_ * dense.stride[0] + head * dense.stride[1] + query * dense.stride[2] + tile * key;
+    const auto sum = [](float hidden, float x) { return hidden == kHides ? kHides : hidden + x; };
     const auto add = [&](const auto* row, auto&& value) {
       row += at;
       if (key == 1)
-        for (int64_t c = begin; c < end; ++c) bias[c] += value(row[c]);
+        for (int64_t c = begin; c < end; ++c) bias[c] = sum(bias[c], value(row[c]));
       else
-        for (int64_t c = begin; c < end; ++c) bias[c] += value(row[c * key]);
+        for (int64_t c = begin; c < end; ++c) bias[c] = sum(bias[c], value(row[c * key]));
     };
     switch (dense.kind) {
       case cpu::DenseMask::Kind::kBool:

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "attnrt/plugin.hpp"
+#include "workers.hpp"
 
 namespace attnrt::cpu {
 
@@ -19,7 +19,7 @@ template <class Copy>
 void write_slots(const attnrt_tensor& slot_mapping, attnrt_stream stream, Copy&& copy) {
   const auto* slots = reinterpret_cast<const int64_t*>(data_of(slot_mapping));
   const int64_t stride = slot_mapping.strides[0];
-  sdk::Executor(stream).parallel_for(slot_mapping.shape[0], 64, [&](int64_t begin, int64_t end, uint32_t) noexcept {
+  Workers(stream).parallel_for(slot_mapping.shape[0], 64, [&](int64_t begin, int64_t end, uint32_t) noexcept {
     for (int64_t i = begin; i < end; ++i)
       if (const int64_t slot = slots[i * stride]; slot >= 0) copy(i, slot);
   });
@@ -28,7 +28,7 @@ void write_slots(const attnrt_tensor& slot_mapping, attnrt_stream stream, Copy&&
 /// Keys [kv_starts, kv_starts + kv_lens) of each request, packed from kv_start_loc on. [thread-safe]
 template <class Copy>
 void gather_slots(const attnrt_gather_args& args, int64_t block_size, attnrt_stream stream, Copy&& copy) {
-  sdk::Executor(stream).parallel_for(args.num_seqs, 1, [&](int64_t begin, int64_t end, uint32_t) noexcept {
+  Workers(stream).parallel_for(args.num_seqs, 1, [&](int64_t begin, int64_t end, uint32_t) noexcept {
     for (int64_t r = begin; r < end; ++r) {
       const int32_t* table = args.block_table + r * args.block_table_stride;
       const int64_t start = args.kv_starts ? args.kv_starts[r] : 0;

@@ -2,9 +2,9 @@
 """Joins up to four partial results over disjoint keys (attnrt_merge_args).
 
 Grid      x: num_tokens, y: num_heads.
-Result    out = sum_i exp(lse_i - lse) out_i in ascending i, in fp32, then in out's dtype; with the flag LSE lse. NaN
-          and +inf in a partial LSE count as -inf; where all are, out is 0 and lse -inf. Tokens from num_merged_tokens
-          on take the last partial alone, its bits unchanged.
+Result    out = sum_i exp(lse_i - lse) out_i in ascending i, in fp32, then in out's dtype; with the flag LSE lse. +inf
+          in a partial LSE counts as -inf; where all are, out is 0 and lse -inf. NaN in one makes both NaN. Tokens from
+          num_merged_tokens on take the last partial alone, its bits unchanged.
 Dtypes    out fp16, bf16, fp32; the partial results the same or fp32; lse fp32, natural log.
 """
 import triton
@@ -21,7 +21,7 @@ def fold(state, out_ptr, lse_ptr, out_stride_token, out_stride_head, lse_stride_
     token = tl.program_id(0).to(tl.int64)
     head = tl.program_id(1).to(tl.int64)
     lse = tl.load(lse_ptr + token * lse_stride_token + head * lse_stride_head, mask=wanted, other=float("-inf"))
-    lse = tl.where((lse != lse) | (lse == float("inf")), float("-inf"), lse)
+    lse = tl.where(lse == float("inf"), float("-inf"), lse)
     row = tl.load(out_ptr + token * out_stride_token + head * out_stride_head + columns,
                   mask=(lse > float("-inf")) & (columns < head_size_v), other=0.0).to(tl.float32)
     new_top = tl.maximum(top, lse)
@@ -57,7 +57,7 @@ def merge_states(out_ptr, lse_ptr, out_0_ptr, out_1_ptr, out_2_ptr, out_3_ptr, l
     state = fold(state, out_3_ptr, lse_3_ptr, out_3_stride_token, out_3_stride_head, lse_3_stride_token,
                  lse_3_stride_head, (first <= 3) & (num_partials > 3), head_size_v, columns)
     acc, total, top = state
-    seen = total > 0
+    seen = total != 0  # NaN too, whatever became of it in a maximum
     acc = acc / tl.where(seen, total, 1.0)
     if (flags & LSE) != 0:
         lse = tl.where(seen, top + tl.log(tl.where(seen, total, 1.0)), float("-inf"))
