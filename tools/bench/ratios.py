@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""attnrt beside the best peer, case by case, as docs/performance.md has it: ratios.py RESULTS.json...
+"""attnrt beside the best peer, case by case, as docs/performance/ has it: ratios.py RESULTS.json...
 
 RESULTS.json: what runner.py wrote; rounds of one case in several files are taken as those of one run, for the runner
 asks slow peers for one round alone. A ratio is the median of the rounds' ratios: the faster peer's median time over
