@@ -8,7 +8,14 @@
 namespace attnrt::core {
 namespace {
 
-enum Held : uint32_t { kFree, kHeld, kAwaited };  // the low bits of Turns' word
+/// Turns' word: the generation's low 8 bits, the next ticket and the one whose turn it is, 12 bits each.
+constexpr uint32_t kTicket = 0xfff;
+constexpr uint32_t generation_in(uint32_t word) { return word >> 24; }
+constexpr uint32_t next_in(uint32_t word) { return word >> 12 & kTicket; }
+constexpr uint32_t served_in(uint32_t word) { return word & kTicket; }
+constexpr uint32_t word_of(uint32_t generation, uint32_t next, uint32_t served) {
+  return (generation & 0xff) << 24 | (next & kTicket) << 12 | (served & kTicket);
+}
 
 constinit std::atomic<uint32_t> generation{0};
 constinit std::mutex state;
@@ -31,25 +38,24 @@ StateLock::StateLock() noexcept { state.lock(); }
 StateLock::~StateLock() { state.unlock(); }
 
 uint32_t Turns::enter() noexcept {
-  const uint32_t own = fork_generation() << 2;
-  uint32_t wanted = own | kHeld, seen = word_.load(std::memory_order_relaxed);
+  const uint32_t own = fork_generation();
+  uint32_t seen = word_.load(std::memory_order_relaxed), mine = 0;
   for (;;) {
-    if ((seen & ~3u) != own || (seen & 3u) == kFree) {
-      if (word_.compare_exchange_weak(seen, wanted, std::memory_order_acquire, std::memory_order_relaxed))
-        return own >> 2;
-      continue;
-    }
-    if ((seen & 3u) == kHeld && !word_.compare_exchange_weak(seen, own | kAwaited, std::memory_order_relaxed)) continue;
-    word_.wait(own | kAwaited, std::memory_order_relaxed);
-    wanted = own | kAwaited;  // others may wait, too
-    seen = word_.load(std::memory_order_relaxed);
+    const bool other = generation_in(seen) != (own & 0xff);  // of a process before a fork: nobody here will leave it
+    mine = other ? 0 : next_in(seen);
+    const uint32_t wanted = other ? word_of(own, 1, 0) : word_of(own, mine + 1, served_in(seen));
+    if (word_.compare_exchange_weak(seen, wanted, std::memory_order_acquire, std::memory_order_relaxed)) break;
   }
+  while (served_in(seen = word_.load(std::memory_order_acquire)) != mine) word_.wait(seen, std::memory_order_relaxed);
+  return own;
 }
 
 void Turns::leave(uint32_t generation) noexcept {
   if (generation != fork_generation()) return;
-  const uint32_t own = generation << 2;
-  if ((word_.exchange(own | kFree, std::memory_order_release) & 3u) == kAwaited) word_.notify_one();
+  uint32_t seen = word_.load(std::memory_order_relaxed), wanted = 0;
+  do wanted = word_of(generation, next_in(seen), served_in(seen) + 1);
+  while (!word_.compare_exchange_weak(seen, wanted, std::memory_order_release, std::memory_order_relaxed));
+  if (next_in(wanted) != served_in(wanted)) word_.notify_all();
 }
 
 }  // namespace attnrt::core

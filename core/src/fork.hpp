@@ -23,7 +23,8 @@ class StateLock {
   StateLock& operator=(const StateLock&) = delete;
 };
 
-/// Orders long work, one thread after the other. A fork does not wait for it: the child finds it free, whoever held it
+/// Orders long work, one thread after the other, in the order in which they came: who begins again at once does not pass
+/// those that wait. At most 4,095 threads may wait. A fork does not wait for it: the child finds it free, whoever held it
 /// in the parent, so what it orders must be begun anew in the child. [thread-safe]
 class Turns {
  public:
@@ -37,7 +38,7 @@ class Turns {
   void leave(uint32_t generation) noexcept;
 
  private:
-  std::atomic<uint32_t> word_{0};  ///< generation * 4 + how it is held; of another generation = free
+  std::atomic<uint32_t> word_{0};  ///< generation and tickets; of another generation = free
 };
 
 /// A turn for the life of the object.
