@@ -65,9 +65,13 @@ double rms_ratio(uint32_t out_dtype, std::size_t rows) {
   return 3 * (1 + 2 / std::sqrt(static_cast<double>(std::max<std::size_t>(rows, 1))));
 }
 
+double lse_tolerance(double wanted, double top_score) {
+  return std::isinf(wanted) ? 0 : 1e-4 + 1e-5 * std::fabs(wanted) + 16 * unit_roundoff(ATTNRT_FP32) * top_score;
+}
+
 bool lse_agrees(double got, double wanted) {
   if (std::isinf(wanted)) return got == wanted;
-  return std::fabs(got - wanted) <= 1e-4 + 1e-5 * std::fabs(wanted);
+  return std::fabs(got - wanted) <= lse_tolerance(wanted);
 }
 
 std::vector<Fault> judge(const attnrt_problem& p, const Operands& operands, const std::vector<RequestData>& requests,

@@ -23,6 +23,10 @@ double tolerance(uint32_t out_dtype, double bound, double top_score = 0);
 /// that. [thread-safe]
 double rms_ratio(uint32_t out_dtype, std::size_t rows);
 
+/// Largest distance from the truth that an LSE may have: 1e-4 + 1e-5 |lse|, and 16 u of scores of size `top_score`, of
+/// which the LSE may be what is left after they cancelled; 0 where it is infinite. [thread-safe]
+double lse_tolerance(double wanted, double top_score = 0);
+
 /// Is this LSE the right one? [thread-safe]
 bool lse_agrees(double got, double wanted);
 

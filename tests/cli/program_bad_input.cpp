@@ -108,7 +108,7 @@ TEST_CASE("usage errors") {
       {"bench --num-heads 4", "requires --seqs"},
       {"bench --seqs 4x4 --num-kv-heads 5", "num_heads is 32, wanted a multiple of num_kv_heads 5"},
       {"bench --dtype fp64", "--dtype is 'fp64', wanted one of fp32, fp16, bf16"},
-      {"bench --layout x", "--layout is 'x', wanted one of native, nhd, hnd, contiguous"},
+      {"bench --layout x", "--layout is 'x', wanted one of auto, native, nhd, hnd, contiguous"},
       {"bench --threads 0", "--threads is '0'"},
       {"bench --block-size 0", "--block-size is '0'"},
       {"bench --min-reps 0", "--min-reps is '0'"},

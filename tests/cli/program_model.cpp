@@ -62,7 +62,8 @@ constexpr const char* kModernBert = R"({"model_type": "modernbert", "hidden_size
 
 /// A configuration in a folder of its own.
 struct OnDisk {
-  Scratch scratch{"model"};
+  inline static int count = 0;
+  Scratch scratch{"model" + std::to_string(count++)};
   std::string path = scratch.file("config.json");
   explicit OnDisk(const std::string& text) { std::ofstream(path) << text; }
 };

@@ -65,16 +65,11 @@ double largest_value(const RunFile& run, int64_t request, int64_t head) {
 
 }  // namespace
 
-Comparison compare_out(const RunFile& run, const attnrt_problem& problem, float scale, const Array& out,
-                       double tolerance) {
+Comparison compare_out(const RunFile& run, const std::vector<double>& sizes, const Array& out, double tolerance) {
   const Array& expected = *run.expected_out;
   const Dtype dtype = out.dtype;
   const double expected_units = expected.dtype == Dtype::F32 ? 0 : 4 * roundoff(expected.dtype);
   const int64_t heads = run.num_heads(), group = heads / run.num_kv_heads, width = run.head_size_v;
-  // Only fp32 is fine enough to show what the size of the scores costs.
-  const std::vector<double> sizes = dtype == Dtype::F32
-                                        ? score_sizes(run, problem, scale)
-                                        : std::vector<double>(static_cast<std::size_t>(run.num_tokens() * heads));
   Errors errors;
   double rounding = 0, largest = 0;
   for (int64_t r = 0; r < run.num_seqs(); ++r) {
@@ -107,12 +102,13 @@ Comparison compare_out(const RunFile& run, const attnrt_problem& problem, float 
   return result;
 }
 
-Comparison compare_lse(const Array& expected, const Array& lse, double tolerance) {
+Comparison compare_lse(const Array& expected, const std::vector<double>& sizes, const Array& lse, double tolerance) {
   Errors errors;
   const int64_t heads = expected.shape[1];
   for (int64_t at = 0; at < expected.elements(); ++at) {
     const double wanted = element(expected, at);
-    const double bound = std::isfinite(wanted) ? tolerance * (1e-4 + 1e-5 * std::abs(wanted)) : 0;
+    const double bound =
+        std::isnan(wanted) ? 0 : tolerance * conformance::lse_tolerance(wanted, sizes[static_cast<std::size_t>(at)]);
     errors.add(element(lse, at), wanted, bound, {at / heads, at % heads});
   }
   return errors.result();

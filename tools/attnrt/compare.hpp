@@ -22,13 +22,13 @@ struct Comparison {
 /// of its request and KV head. u is the unit roundoff of the output's dtype; F32 has 64 times it, for an exp of a few
 /// ulp, and in proportion more where the row's scores are larger than 16, but no more than 2 max|v|. Since a row of
 /// probabilities sums to at most 1, max|v| bounds sum(p |v|). An expected output in F16 or BF16 adds its own. The RMS
-/// error may be 1.75 times that of rounding the expected output to the output's dtype. `problem` and `scale` are those
-/// that were computed, `tolerance` multiplies what is allowed.
-Comparison compare_out(const RunFile& run, const attnrt_problem& problem, float scale, const Array& out,
-                       double tolerance);
+/// error may be 1.75 times that of rounding the expected output to the output's dtype. `sizes` are those of the scores,
+/// score_sizes(); `tolerance` multiplies what is allowed.
+Comparison compare_out(const RunFile& run, const std::vector<double>& sizes, const Array& out, double tolerance);
 
-/// LSE against expected.lse: 1e-4 + 1e-5 |lse|; -inf equals -inf.
-Comparison compare_lse(const Array& expected, const Array& lse, double tolerance);
+/// LSE against expected.lse, by the rule of the kit: 1e-4 + 1e-5 |lse| + 16 times 2^-24 of the size of the row's
+/// scores; -inf equals -inf.
+Comparison compare_lse(const Array& expected, const std::vector<double>& sizes, const Array& lse, double tolerance);
 
 }  // namespace attnrt::cli
 #endif

@@ -99,14 +99,11 @@ Operands::Operands(const RunFile& run, attnrt_run_args& args) {
   attach(run.sinks, sinks, args.sinks);
   attach(run.alibi_slopes, alibi_slopes, args.alibi_slopes);
   if (!run.attn_mask) return;
-  const Shape& s = run.attn_mask->shape;
-  int64_t keys = 0;
-  for (int64_t r = 0; r < run.num_seqs(); ++r) keys = std::max(keys, run.keys(r));
   const attnrt_dtype boolean{6, 8, 1};
+  const Shape& s = run.attn_mask->shape;
   const Dtype dtype = run.attn_mask->dtype;
-  attn_mask = Tensor(run.attn_mask->data.data(), dtype == Dtype::BOOL ? boolean : dlpack_of(dtype),
-                     {s[0], s[1], run.longest_query(), keys},  // one row or column serves all by a stride of 0
-                     {s[1] * s[2] * s[3], s[2] * s[3], s[2] == 1 ? 0 : s[3], s[3] == 1 ? 0 : 1});
+  attn_mask =
+      Tensor(run.attn_mask->data.data(), dtype == Dtype::BOOL ? boolean : dlpack_of(dtype), {s[0], s[1], s[2], s[3]});
   args.dense_mask = attn_mask.get();
 }
 

@@ -10,6 +10,7 @@
 #include "failure.hpp"
 #include "model_problem.hpp"
 #include "run_metadata.hpp"
+#include "score_size.hpp"
 #include "verbs.hpp"
 
 namespace attnrt::cli {
@@ -164,8 +165,10 @@ int run_verb(const GlobalFlags& global, RunFlags flags) {
   write_output(flags, run, computed, choice);
 
   Report report{run, flags, choice, computed, chunk, repeat, effort.pool->num_workers, tolerance, {}, {}};
-  if (run.expected_out) report.out = compare_out(run, choice.problem(), scale, computed.out, tolerance);
-  if (run.expected_lse && computed.lse) report.lse = compare_lse(*run.expected_lse, *computed.lse, tolerance);
+  std::vector<double> sizes;
+  if (run.expected_out || run.expected_lse) sizes = score_sizes(run, choice.problem(), scale);
+  if (run.expected_out) report.out = compare_out(run, sizes, computed.out, tolerance);
+  if (run.expected_lse && computed.lse) report.lse = compare_lse(*run.expected_lse, sizes, *computed.lse, tolerance);
   const json::value document = json::parse(choice.json());
   flags.as_json ? print_json(report_json(report, document)) : print_report(report, document);
   if (report.out && !report.out->passed) throw Failure(complaint("out", *report.out), kCheckFailed);
