@@ -73,7 +73,8 @@ TEST_CASE("bench gives each variant a layout that it has, and tells of those tha
   for (const json::value& r : results_of(open)) {
     measured.emplace_back(r.at("variant").as_string());
     CHECK(r.at("err").as_double() < 8e-3);
-    CHECK(r.at("layout") == (r.at("variant") == "CPU_ATTN/portable" ? "nhd" : "native"));
+    CHECK((r.at("layout") == "nhd") == (r.at("variant") == "CPU_ATTN/portable"));
+    CHECK_FALSE(r.at("block_size").is_null());
   }
   // portable has no native layout, and is measured all the same.
   CHECK(std::count(measured.begin(), measured.end(), "CPU_ATTN/portable") == 1);
@@ -91,7 +92,8 @@ TEST_CASE("bench gives each variant a layout that it has, and tells of those tha
     CHECK(told);
   }
   const Outcome native = attnrt_program(flags + "--layout native");
-  CHECK_THAT(native.out, Catch::Contains("\nLeft out:\n") && Catch::Contains("CPU_ATTN/portable: KV layout not supported (native: offers ") &&
+  CHECK_THAT(native.out, Catch::Contains("\nLeft out:\n") &&
+                             Catch::Contains("CPU_ATTN/portable: KV layout not supported (native: offers ") &&
                              !Catch::Contains("CPU_MLA"));
   const json::value named = attnrt_json(flags + "--variant CPU_ATTN/portable --json");
   REQUIRE(results_of(named).size() == 1);
@@ -184,7 +186,7 @@ TEST_CASE("bench measures MLA prefill as selection chooses it, or as it is told 
 TEST_CASE("bench reads a grid and draws a picture") {
   const Scratch scratch("grid");
   const std::string grid = written(scratch, "grid.json", R"({"one<two": {"seqs": [[4, 9]], "hq": 6, "hkv": 3, "d": 40},
-    "odd": {"seqs": [[1, 9]], "hq": 2, "hkv": 2, "d": 12, "kind": "decode"}})");
+    "odd": {"seqs": [[1, 9]], "hq": 2, "hkv": 2, "d": 600, "kind": "decode"}})");
   const std::string flags =
       kQuick + "--threads 2 --layout nhd --cases " + grid + " --plot " + scratch.file("plot.svg") + " ";
   const Outcome all = attnrt_program(flags);
@@ -222,7 +224,7 @@ TEST_CASE("a bench worker answers each line") {
   std::string line = request;
   line.erase(std::remove(line.begin(), line.end(), '\n'), line.end());
   const auto answers = served(line + "\n\n" + line + "\nno json\n{}\n[]\n" +
-                              R"({"case": "x", "seqs": [[1, 9]], "d": 12})"
+                              R"({"case": "x", "seqs": [[1, 9]], "d": 600})"
                               "\n" +
                               R"({"case": "x", "seqs": [[1, 9]], "threads": 0})"
                               "\n" +

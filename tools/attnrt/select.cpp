@@ -27,7 +27,9 @@ std::string outcome(const json::value& choice) {
   if (variant.empty()) return "";
   std::string out = text_at(choice, "backend") + "/" + variant + ", KV layout ";
   if (block.empty()) return out + list_at(choice.at("problem"), "kv_layouts") + ", no cache\n";
-  out += text_at(choice.at("kv_layout"), "id") + ", block size " + block;
+  const json::value& layout = choice.at("kv_layout");
+  const std::string kind = text_at(layout, "kind"), id = text_at(layout, "id");
+  out += (id == kind ? kind : kind + " (" + id + ")") + ", block size " + block;
   return out + (kernel_block == block ? "" : " in kernel blocks of " + kernel_block) + "\n";
 }
 
