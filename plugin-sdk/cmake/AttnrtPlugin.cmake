@@ -76,8 +76,9 @@ endfunction()
 #
 # Adds the CTest test NAME.conformance: the conformance kit on every variant of the plugin NAME that the machine can execute,
 # or on those of one backend. The kit, attnrt::conformance, has the project's compiler and flags; a test of your own may link
-# it, too. Building it takes longer than building most plugins, so that a plain build leaves it out: the test NAME.conformance_kit,
-# which CTest runs first, builds it, and the target NAME_verify builds kit and plugin and runs the same check without CTest.
+# it, too. Building it takes longer than building most plugins, so that a plain build leaves it out: the test
+# NAME.conformance_kit, which CTest runs first, builds it, and the target NAME_verify builds kit and plugin and runs the same
+# check without CTest.
 function(attnrt_add_conformance_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "BACKEND;DEPTH" "")
   if(arg_UNPARSED_ARGUMENTS OR NOT TARGET ${name})

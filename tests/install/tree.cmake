@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# What an installed tree holds beside the program: manual page, shell completion, pkg-config files, licence, docs. Each is
-# used as its reader would.
+# What an installed tree holds beside the program: manual page, shell completion, pkg-config files, licence, docs. Each
+# is used as its reader would.
 cmake_minimum_required(VERSION 3.22)
 
 function(must)
@@ -89,12 +89,14 @@ foreach(shell zsh fish)
 endforeach()
 if(SHELL_zsh)
   must(${SHELL_zsh} -f -n ${prefix}/share/zsh/site-functions/_attnrt)
-  must(${SHELL_zsh} -f -c "fpath=(${prefix}/share/zsh/site-functions $fpath) && autoload -Uz compinit && compinit -u -D && echo $_comps[attnrt]")
+  set(line "fpath=(${prefix}/share/zsh/site-functions $fpath) && autoload -Uz compinit && compinit -u -D")
+  must(${SHELL_zsh} -f -c "${line} && echo $_comps[attnrt]")
   must_say("^_attnrt$")
 endif()
 if(SHELL_fish)
+  set(script ${prefix}/share/fish/vendor_completions.d/attnrt.fish)
   must(${CMAKE_COMMAND} -E env HOME=${WORK} XDG_CONFIG_HOME=${WORK} XDG_DATA_HOME=${WORK} ${SHELL_fish} --no-config
-       -c "source ${prefix}/share/fish/vendor_completions.d/attnrt.fish && complete -C 'attnrt bench --form' && complete -C 'attnrt be'")
+       -c "source ${script} && complete -C 'attnrt bench --form' && complete -C 'attnrt be'")
   must_say("--format")
   must_say("bench")
 endif()
@@ -122,7 +124,8 @@ if(PKG_CONFIG)
   said(flags --cflags attnrt-plugin-sdk)
   said(map --variable=version_script attnrt-plugin-sdk)
   said(check --variable=check_plugin attnrt-plugin-sdk)
-  must(${CXX_COMPILER} -std=c++17 -fPIC -fvisibility=hidden -DATTNRT_PLUGIN_NAME=\"example_attn\" -DATTNRT_PLUGIN_VERSION=\"0.1.0\"
+  must(${CXX_COMPILER} -std=c++17 -fPIC -fvisibility=hidden -DATTNRT_PLUGIN_NAME=\"example_attn\"
+       -DATTNRT_PLUGIN_VERSION=\"0.1.0\"
        ${prefix}/share/attnrt/template/plugin.cpp ${flags} -shared -Wl,--version-script=${map} -Wl,--build-id -Wl,-z,defs
        -o ${WORK}/example_attn.so)
   must(${CMAKE_COMMAND} -DPLUGIN=${WORK}/example_attn.so -P ${check})
