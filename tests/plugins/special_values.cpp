@@ -156,7 +156,7 @@ void require_close(const Case& c, const Operands& o, const std::vector<RequestDa
 
 }  // namespace
 
-TEST_CASE("NaN and infinity reach the rows that see them, and no bit of any other") {
+TEST_CASE("NaN and infinity reach the rows that see them, and no bit of any other", "[special_values]") {
   for (const attnrt_variant* variant : subject_variants()) {
     std::size_t salt = 0;
     for (const Case& c : cases_of(*variant, 60)) {
@@ -199,7 +199,7 @@ TEST_CASE("NaN and infinity reach the rows that see them, and no bit of any othe
   CHECK(why_no_variant() == "");
 }
 
-TEST_CASE("a NaN query is NaN for any number of keys") {
+TEST_CASE("a NaN query is NaN for any number of keys", "[special_values]") {
   for (const attnrt_variant* variant : subject_variants()) {
     std::vector<Case> cases = plain_cases_of(*variant, 200);
     std::erase_if(cases, [](const Case& c) {
@@ -225,7 +225,7 @@ TEST_CASE("a NaN query is NaN for any number of keys") {
   }
 }
 
-TEST_CASE("scores and values of the largest magnitudes give finite and right results") {
+TEST_CASE("scores and values of the largest magnitudes give finite and right results", "[special_values]") {
   const float largest_number = subject_dtype() == ATTNRT_FP16 ? 65504.0f : 4e17f;
   const float largest_value = subject_dtype() == ATTNRT_FP16 ? 65504.0f
                               : subject_dtype() == ATTNRT_BF16 ? 0x1.fep127f
@@ -266,7 +266,7 @@ TEST_CASE("scores and values of the largest magnitudes give finite and right res
   }
 }
 
-TEST_CASE("a row that a mask hides with finite numbers is the mean of its values") {
+TEST_CASE("a row that a mask hides with finite numbers is the mean of its values", "[special_values]") {
   for (const attnrt_variant* variant : subject_variants()) {
     if (!(variant->caps->features & ATTNRT_FEATURE_DENSE_MASK)) continue;
     std::size_t tried = 0;
@@ -305,7 +305,7 @@ TEST_CASE("a row that a mask hides with finite numbers is the mean of its values
 }
 
 #if defined(__x86_64__)
-TEST_CASE("the caller's floating-point mode changes no bit") {
+TEST_CASE("the caller's floating-point mode changes no bit", "[special_values]") {
   constexpr unsigned kDefault = 0x1f80, kFlush = 0x8040, kTowardZero = 0x6000, kUp = 0x4000;
   const unsigned own = _mm_getcsr();
   for (const attnrt_variant* variant : subject_variants())
