@@ -55,9 +55,9 @@ std::vector<Judged> choose_rows(const attnrt_problem& p, const std::vector<Reque
 
 double tolerance(uint32_t out_dtype, double bound, double top_score) {
   const double allowed = 4 * unit_roundoff(out_dtype) * bound;
-  // Below the smallest normal number a processor may flush to zero.
-  if (out_dtype == ATTNRT_FP32) return std::max(64 * allowed * std::max(1.0, top_score / 16), bound > 0 ? 0x1p-126 : 0);
-  return bound > 0 ? std::max(allowed, out_dtype == ATTNRT_FP16 ? 0x1p-24 : 0x1p-126) : allowed;
+  // Below the smallest normal number, 2^-126, a processor may flush to zero: the products of a row, and its sums.
+  if (out_dtype == ATTNRT_FP32) return std::max(64 * allowed * std::max(1.0, top_score / 16), bound > 0 ? 0x1p-124 : 0);
+  return bound > 0 ? std::max(allowed, out_dtype == ATTNRT_FP16 ? 0x1p-24 : 0x1p-124) : allowed;
 }
 
 double rms_ratio(uint32_t out_dtype, std::size_t rows) {

@@ -308,16 +308,23 @@ class PanelAttention {
     if (any) attend_again(again);
   }
 
-  /// The next pass for rows of this item, all keys of it.
+  /// The next pass for rows of this item, all keys of it. Rows that lie in place are attended for several KV heads
+  /// together; the passes that follow pack them, a KV head at a time.
   [[gnu::noinline]] void attend_again(const bool* rows) {
-    AttentionItem item = item_;
-    item.slot = -1;
-    item.shared_keys = 0;
-    PanelScratch scratch = at_;
-    scratch.part = own_;
-    PanelAttention next(call_, item, kv_head_, scratch, nullptr,
-                        pass_ == Pass::kPlain ? Pass::kExact : Pass::kScaled, rows);
-    while (next.advance(false)) {
+    for (int32_t head = 0; head < item_.heads; ++head, rows += item_.rows) {
+      bool any = false;
+      for (int32_t row = 0; row < item_.rows; ++row) any = any || rows[row];
+      if (!any) continue;
+      AttentionItem item = item_;
+      item.slot = -1;
+      item.shared_keys = 0;
+      item.heads = 1;
+      PanelScratch scratch = at_;
+      scratch.part = own_;
+      PanelAttention next(call_, item, kv_head_ + head, scratch, nullptr,
+                          pass_ == Pass::kPlain ? Pass::kExact : Pass::kScaled, rows);
+      while (next.advance(false)) {
+      }
     }
   }
 
