@@ -88,9 +88,8 @@ TEST_CASE("a comparison fails beyond its bound, and for NaN") {
   for (int i = 0; i < 16; ++i) run.expected_out->as<float>()[i] = 1;
   Array out = make_array(Dtype::BF16, {2, 2, 4}, 0);
   for (int i = 0; i < 16; ++i) out.as<uint16_t>()[i] = 0x3f80;
-  attnrt_problem problem{};  // scores count for fp32 alone
-  problem.struct_size = sizeof problem;
-  const auto compared = [&](double tolerance) { return compare_out(run, problem, 0.5f, out, tolerance); };
+  const std::vector<double> sizes(4, 1.0);  // of the scores of each token and head
+  const auto compared = [&](double tolerance) { return compare_out(run, sizes, out, tolerance); };
   CHECK(compared(1).passed);
   CHECK(compared(1).max_error == 0);
   out.as<uint16_t>()[13] = 0x3f86;  // 1.046875, 4 * 2^-8 * 2 = 0.03125 allowed
@@ -109,10 +108,10 @@ TEST_CASE("a comparison fails beyond its bound, and for NaN") {
   lse.as<float>()[0] = expected.as<float>()[0] = minus;
   lse.as<float>()[1] = 1.00005f;
   expected.as<float>()[1] = 1;
-  CHECK(compare_lse(expected, lse, 1).passed);
+  CHECK(compare_lse(expected, sizes, lse, 1).passed);
   lse.as<float>()[1] = 1.0002f;
-  CHECK_FALSE(compare_lse(expected, lse, 1).passed);
+  CHECK_FALSE(compare_lse(expected, sizes, lse, 1).passed);
   lse.as<float>()[1] = 1;
   lse.as<float>()[0] = -100;
-  CHECK_FALSE(compare_lse(expected, lse, 1).passed);
+  CHECK_FALSE(compare_lse(expected, sizes, lse, 1).passed);
 }
