@@ -63,8 +63,7 @@ inline uint64_t isa_of(const Words& w, amx::ArchPrctl call) {
 /// asks for permission when it is created (attnrt/amx.hpp). [thread-safe]
 inline uint64_t cpu_isa() {
 #if defined(__x86_64__)
-  static const uint64_t isa = cpuid::isa_of(cpuid::Words{}, &amx::arch_prctl);
-  return isa;
+  return cpuid::isa_of(cpuid::Words{}, &amx::arch_prctl);
 #elif defined(__aarch64__)
   return ATTNRT_ISA_NEON;
 #else
