@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "attnrt/cpu_isa.hpp"
 #include "program.hpp"
 #include "scratch.hpp"
 
@@ -31,6 +32,10 @@ std::string without_library(const Scratch& scratch) {
 TEST_CASE("without its library the onednn variant says so, and the others serve") {
   if (!built_in()) {
     WARN("CPU_ATTN/onednn is not built");
+    return;
+  }
+  if (!(attnrt::sdk::cpu_isa() & ATTNRT_ISA_AVX512)) {
+    WARN("CPU_ATTN/onednn wants AVX-512");
     return;
   }
   const Scratch scratch("onednn");
