@@ -244,7 +244,8 @@ std::string explain_text(const Choice& choice, bool all) {
   if (!others.empty())
     out +=
         wrap("        " + std::to_string(others.size()) + " ",
-             std::string(others.size() == 1 ? "backend" : "backends") + " of other families or devices: " + join(others));
+             std::string(others.size() == 1 ? "backend" : "backends") +
+                 " of other families or devices: " + join(others));
   if (choice.catalog)
     for (const std::string& file : unknown_plugins(*choice.catalog->registry, *choice.catalog->table))
       out += wrap("  not loaded  ", file);

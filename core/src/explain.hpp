@@ -17,7 +17,7 @@ std::vector<std::string> short_reasons(const Choice& choice, const Verdict& verd
 std::string offered_instead(const Choice& choice, const Verdict& verdict);
 /// "Using FLASH_ATTN attention backend out of potential backends: ['FLASH_ATTN', 'TRITON_ATTN']."
 std::string log_line(const Choice& choice);
-/// Who asked for what and why it could not be; "" where it could, or nobody asked.
+/// Which override could not be honoured, and why; "" where one was, or there is none.
 std::string unhonoured_text(const Choice& choice);
 /// "No valid attention backend found for ... Reasons: {...}"
 std::string no_valid_backend(const Choice& choice);

@@ -23,9 +23,9 @@ class StateLock {
   StateLock& operator=(const StateLock&) = delete;
 };
 
-/// Orders long work, one thread after the other, in the order in which they came: who begins again at once does not pass
-/// those that wait. At most 4,095 threads may wait. A fork does not wait for it: the child finds it free, whoever held it
-/// in the parent, so what it orders must be begun anew in the child. [thread-safe]
+/// Orders long work, one thread after the other, in the order in which they came: a thread that begins again at once does
+/// not pass those that wait. At most 4,095 threads may wait. A fork does not wait for it: the child finds it free,
+/// whoever held it in the parent, so what it orders must be begun anew in the child. [thread-safe]
 class Turns {
  public:
   Turns() = default;

@@ -11,7 +11,7 @@ namespace attnrt::core {
 struct VariantOrder {
   const VariantRule* rule = nullptr;  ///< who says so; NULL = their plugin
   std::vector<const attnrt_variant*> variants;
-  std::size_t listed = 0;  ///< of them the rule names so many; the others follow in their plugin's order
+  std::size_t listed = 0;  ///< how many of them the rule names; they stand first, then the others in the plugin's order
 };
 
 /// All orders that the table knows for a backend, in the order of its rules; last that of the plugin.

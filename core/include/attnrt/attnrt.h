@@ -134,8 +134,8 @@ ATTNRT_EXPORT void attnrt_choice_free(attnrt_choice* choice);
 ATTNRT_EXPORT const char* attnrt_choice_backend(const attnrt_choice* choice);
 ATTNRT_EXPORT const char* attnrt_choice_variant(const attnrt_choice* choice);
 /* 1: the backend that somebody asked for (by a force, an argument or VLLM_ATTENTION_BACKEND) was chosen, or nobody asked
- * for one. 0: it was not, and the sentence tells who asked for what and why it could not be ("VLLM_ATTENTION_BACKEND=X
- * cannot be honoured: ..."); with 1 it is "". Owned by the choice. Each half of a pair answers for itself. */
+ * for one. 0: it was not chosen, and the sentence names the override and the reason ("VLLM_ATTENTION_BACKEND=X cannot
+ * be honoured: ..."); with 1 it is "". Owned by the choice. Each half of a pair answers for itself. */
 ATTNRT_EXPORT int32_t attnrt_choice_honoured(const attnrt_choice* choice);
 ATTNRT_EXPORT const char* attnrt_choice_unhonoured(const attnrt_choice* choice);
 /* The problem with everything settled: one KV layout, the kernel's block size. */
