@@ -88,11 +88,11 @@ TEST_CASE("a shape that the data cannot hold, and one of too many dimensions") {
                attnrt::Tensor(data, {2, 4});
              }),
              Contains("the shape has 8 elements and the vector 6, wanted at least as many"));
-  CHECK_THAT(refused([&] { attnrt::Tensor(data.data(), attnrt::Shape(std::vector<int64_t>(9, 1))); }),
+  CHECK_THAT(refused([&] { attnrt::Tensor(data.data(), attnrt::TensorShape(std::vector<int64_t>(9, 1))); }),
              Contains("it has 9 dimensions, wanted at most 8"));
   CHECK_THAT(refused([&] {
                attnrt::Tensor(data.data(), {2, 32, 1}, {2, 3}, {1});
              }),
              Contains("the shape has 2 dimensions and there are 1 strides, wanted one for each or none"));
-  static_assert(!std::is_constructible_v<attnrt::Tensor, std::vector<float>&&, attnrt::Shape>);
+  static_assert(!std::is_constructible_v<attnrt::Tensor, std::vector<float>&&, attnrt::TensorShape>);
 }

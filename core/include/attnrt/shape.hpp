@@ -15,17 +15,17 @@
 namespace attnrt {
 
 /// Up to 8 integers of any type, in elements: `{tokens, 32, 128}`, or a container of int64_t.
-class Shape {
+class TensorShape {
  public:
-  Shape() = default;
+  TensorShape() = default;
   template <class... Integers,
             class = std::enable_if_t<(std::is_integral_v<Integers> && ...) && sizeof...(Integers) != 0>>
-  Shape(Integers... sizes) : values_{static_cast<int64_t>(sizes)...}, size_(sizeof...(Integers)) {
+  TensorShape(Integers... sizes) : values_{static_cast<int64_t>(sizes)...}, size_(sizeof...(Integers)) {
     static_assert(sizeof...(Integers) <= 8, "a tensor has at most 8 dimensions");
   }
   /// Throws INVALID for more than 8.
   template <class C, class = std::enable_if_t<std::is_convertible_v<const C&, Span<int64_t>>>>
-  Shape(const C& sizes) {
+  TensorShape(const C& sizes) {
     const Span<int64_t> all(sizes);
     if (all.size() > values_.size())
       throw Error(ATTNRT_INVALID, "tensor: it has " + std::to_string(all.size()) + " dimensions, wanted at most 8");

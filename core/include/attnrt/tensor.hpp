@@ -23,7 +23,7 @@ class Tensor {
  public:
   Tensor() = default;
   /// Strides empty: row-major and dense. Throws INVALID for a number of strides that is not that of the sizes.
-  Tensor(const void* data, attnrt_dtype dtype, const Shape& shape, const Shape& strides = {},
+  Tensor(const void* data, attnrt_dtype dtype, const TensorShape& shape, const TensorShape& strides = {},
          attnrt_device device = {ATTNRT_DEVICE_CPU, 0}) {
     if (!strides.empty() && strides.size() != shape.size())
       throw Error(ATTNRT_INVALID, "tensor: the shape has " + std::to_string(shape.size()) +
@@ -40,21 +40,21 @@ class Tensor {
   }
   /// Dense elements of a C++ type that DtypeOf knows. Const ones are only read: no call takes them for its output.
   template <class T>
-  Tensor(T* data, const Shape& shape) : Tensor(data, DtypeOf<std::remove_const_t<T>>::value, shape) {
+  Tensor(T* data, const TensorShape& shape) : Tensor(data, DtypeOf<std::remove_const_t<T>>::value, shape) {
     read_only_ = std::is_const_v<T>;
   }
   /// All or the first elements of a vector. Throws INVALID where the vector has fewer than the shape.
   template <class T>
-  Tensor(std::vector<T>& data, const Shape& shape) : Tensor(data.data(), shape) {
+  Tensor(std::vector<T>& data, const TensorShape& shape) : Tensor(data.data(), shape) {
     must_hold(data.size());
   }
   template <class T>
-  Tensor(const std::vector<T>& data, const Shape& shape) : Tensor(data.data(), shape) {
+  Tensor(const std::vector<T>& data, const TensorShape& shape) : Tensor(data.data(), shape) {
     must_hold(data.size());
   }
   /// A vector that is about to die.
   template <class T>
-  Tensor(std::vector<T>&& data, const Shape& shape) = delete;
+  Tensor(std::vector<T>&& data, const TensorShape& shape) = delete;
 
   Tensor(const Tensor& other) noexcept { *this = other; }
   Tensor& operator=(const Tensor& other) noexcept {
