@@ -2,18 +2,25 @@
 #include "digest.hpp"
 
 #include <nettle/sha2.h>
+#include <unistd.h>
 
-#include "file_text.hpp"
+#include <cerrno>
+#include <vector>
 
 namespace attnrt::core {
 
-std::string sha256_of(const std::filesystem::path& file) {
+std::string sha256_of(int descriptor) {
   sha256_ctx context;
   sha256_init(&context);
-  const bool whole = read_pieces(file, [&context](std::string_view piece) {
-    sha256_update(&context, piece.size(), reinterpret_cast<const uint8_t*>(piece.data()));
-  });
-  if (!whole) return "";
+  std::vector<uint8_t> buffer(1 << 16);
+  for (off_t at = 0;;) {
+    const ssize_t got = pread(descriptor, buffer.data(), buffer.size(), at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return "";
+    if (got == 0) break;
+    sha256_update(&context, static_cast<std::size_t>(got), buffer.data());
+    at += got;
+  }
   uint8_t digest[SHA256_DIGEST_SIZE];
   sha256_digest(&context, sizeof digest, digest);
   std::string out = "sha256:";

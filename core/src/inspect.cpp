@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "attnrt/base_size.hpp"
+#include "descriptor.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
@@ -31,6 +33,8 @@ constexpr uint16_t kMachine = EM_NONE;
 /// A note segment larger than this is not read: plugins carry a few hundred bytes of notes.
 constexpr uint64_t kMaxNotes = 1 << 20;
 constexpr uint16_t kMaxHeaders = 128;
+/// Symbols are told apart by this many bytes of their names.
+constexpr std::size_t kMaxName = 256;
 
 Inspection verdict(State state, std::string sentence) {
   Inspection out;
@@ -87,11 +91,11 @@ void read_notes(const std::vector<unsigned char>& bytes, uint64_t alignment, Ins
   }
 }
 
-/// The names of the dynamic symbols that the file defines for others, by its section table; empty where it has none.
-std::vector<std::string> exports(const ReadAt& read, const Elf64_Ehdr& e, uint64_t size) {
+/// The first dynamic symbol that the file defines for others and that is not `wanted`, by its section table; "" = there is
+/// none. Names are compared where they lie: tables may let thousands of symbols share one long name.
+std::string foreign_export(const ReadAt& read, const Elf64_Ehdr& e, uint64_t size, std::string_view wanted) {
   std::vector<Elf64_Shdr> sections(e.e_shoff && e.e_shentsize == sizeof(Elf64_Shdr) ? e.e_shnum : 0);
-  if (sections.empty() || !read(e.e_shoff, sections.data(), sections.size() * sizeof(Elf64_Shdr))) return {};
-  std::vector<std::string> out;
+  if (sections.empty() || !read(e.e_shoff, sections.data(), sections.size() * sizeof(Elf64_Shdr))) return "";
   for (const Elf64_Shdr& s : sections) {
     if (s.sh_type != SHT_DYNSYM || s.sh_link >= sections.size() || s.sh_size > kMaxNotes ||
         !inside(s.sh_offset, s.sh_size, size))
@@ -103,12 +107,16 @@ std::vector<std::string> exports(const ReadAt& read, const Elf64_Ehdr& e, uint64
     if (!read(s.sh_offset, symbols.data(), symbols.size() * sizeof(Elf64_Sym)) ||
         !read(names.sh_offset, text.data(), text.size()))
       continue;
-    for (const Elf64_Sym& symbol : symbols)
-      if (symbol.st_shndx != SHN_UNDEF && ELF64_ST_BIND(symbol.st_info) != STB_LOCAL && symbol.st_name < text.size())
-        out.emplace_back(text.c_str() + symbol.st_name);
+    for (const Elf64_Sym& symbol : symbols) {
+      if (symbol.st_shndx == SHN_UNDEF || ELF64_ST_BIND(symbol.st_info) == STB_LOCAL || symbol.st_name >= text.size())
+        continue;
+      const char* name = text.c_str() + symbol.st_name;
+      const std::string_view shown(name, strnlen(name, kMaxName));
+      if (shown != wanted) return std::string(shown);
+    }
     break;  // a library has one such table
   }
-  return out;
+  return "";
 }
 
 std::string abi_text(uint32_t major, uint32_t minor) { return std::to_string(major) + "." + std::to_string(minor); }
@@ -166,7 +174,11 @@ Inspection inspect_bytes(const ReadAt& read, uint64_t size) {
     read_notes(bytes, p.p_align, out, found);
   }
   if (!load || !dynamic) return verdict(State::damaged, "no loadable or no dynamic segment");
-  if (!found) return verdict(State::foreign, "no attnrt note, wanted a library made with attnrt_add_plugin");
+  if (!found) {
+    out.state = State::foreign;
+    out.sentence = "no attnrt note, wanted a library made with attnrt_add_plugin";
+    return out;
+  }
   for (const auto& [what, text] : {std::pair("name", &out.name), std::pair("version", &out.version)})
     if (!is_word(*text)) {
       out.state = State::invalid;
@@ -175,13 +187,12 @@ Inspection inspect_bytes(const ReadAt& read, uint64_t size) {
       text->assign(printable(*text));
       return out;
     }
-  for (const std::string& name : exports(read, e, size))
-    if (name != ATTNRT_PLUGIN_QUERY) {
-      out.state = State::invalid;
-      out.sentence =
-          "exports " + printable(name, 200) + ", wanted " ATTNRT_PLUGIN_QUERY " alone: build it with attnrt_add_plugin";
-      return out;
-    }
+  if (const std::string name = foreign_export(read, e, size, ATTNRT_PLUGIN_QUERY); !name.empty()) {
+    out.state = State::invalid;
+    out.sentence =
+        "exports " + printable(name, 200) + ", wanted " ATTNRT_PLUGIN_QUERY " alone: build it with attnrt_add_plugin";
+    return out;
+  }
   const auto incompatible = [&out](std::string sentence) {
     out.state = State::incompatible;
     out.sentence = std::move(sentence);
@@ -197,34 +208,36 @@ Inspection inspect_bytes(const ReadAt& read, uint64_t size) {
   return out;
 }
 
+Inspection inspect(int descriptor) {
+  struct stat info {};
+  if (fstat(descriptor, &info) != 0) return verdict(State::damaged, std::string("cannot be read: ") + std::strerror(errno));
+  if (!S_ISREG(info.st_mode))
+    return verdict(State::foreign, S_ISDIR(info.st_mode) ? "a folder, wanted a file" : "not a regular file");
+  Inspection out = inspect_bytes(
+      [descriptor](uint64_t offset, void* to, uint64_t size) {
+        auto* at = static_cast<char*>(to);
+        while (size) {
+          const ssize_t got = pread(descriptor, at, size, static_cast<off_t>(offset));
+          if (got < 0 && errno == EINTR) continue;
+          if (got <= 0) return false;
+          at += got;
+          offset += static_cast<uint64_t>(got);
+          size -= static_cast<uint64_t>(got);
+        }
+        return true;
+      },
+      static_cast<uint64_t>(info.st_size));
+  if (out.build_id.empty())
+    out.build_id = std::to_string(info.st_size) + ":" + std::to_string(info.st_mtim.tv_sec) + "." +
+                   std::to_string(info.st_mtim.tv_nsec);
+  return out;
+}
+
 Inspection inspect(const std::filesystem::path& file) {
   // O_NONBLOCK: opening a FIFO must not wait for a writer.
-  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return verdict(State::damaged, std::string("cannot be opened: ") + std::strerror(errno));
-  struct stat info {};
-  Inspection out;
-  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    out = verdict(State::foreign, S_ISDIR(info.st_mode) ? "a folder, wanted a file" : "not a regular file");
-  } else {
-    out = inspect_bytes(
-        [fd](uint64_t offset, void* to, uint64_t size) {
-          auto* at = static_cast<char*>(to);
-          while (size) {
-            const ssize_t got = pread(fd, at, size, static_cast<off_t>(offset));
-            if (got <= 0) return false;
-            at += got;
-            offset += static_cast<uint64_t>(got);
-            size -= static_cast<uint64_t>(got);
-          }
-          return true;
-        },
-        static_cast<uint64_t>(info.st_size));
-    if (out.build_id.empty())
-      out.build_id = std::to_string(info.st_size) + ":" + std::to_string(info.st_mtim.tv_sec) + "." +
-                     std::to_string(info.st_mtim.tv_nsec);
-  }
-  close(fd);
-  return out;
+  const Descriptor opened(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!opened) return verdict(State::damaged, std::string("cannot be opened: ") + std::strerror(errno));
+  return inspect(opened.get());
 }
 
 }  // namespace attnrt::core

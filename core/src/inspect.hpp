@@ -28,6 +28,8 @@ struct Inspection {
 /// meanwhile costs a sentence at most. `foreign`: not an attnrt plugin for this machine; `damaged`: cut or
 /// inconsistent; `incompatible`: another ABI or a sanitizer that this process does not run with.
 Inspection inspect(const std::filesystem::path& file);
+/// The same of a descriptor that is open for reading.
+Inspection inspect(int descriptor);
 
 /// Reads `size` bytes at `offset`; false where the source ends before. The inspector's only access to bytes.
 using ReadAt = std::function<bool(uint64_t offset, void* to, uint64_t size)>;

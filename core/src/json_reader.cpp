@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "json_keys/duplicate_key.hpp"
 #include "spelling/nearest.hpp"
 #include "words.hpp"
 
@@ -15,7 +16,11 @@ Result<json::value> parse_json(std::string_view text, const std::string& file) {
   std::size_t consumed = parser.write_some(text.data(), text.size(), error);
   if (!error && consumed < text.size()) error = json::error::extra_data;
   if (!error) parser.finish(error);
-  if (!error) return parser.release();
+  if (!error) {
+    if (const auto twice = json_keys::duplicate_key(text))
+      return invalid(file + ": key '" + printable(*twice, 100) + "' stands twice in one object, wanted it once");
+    return parser.release();
+  }
   consumed = std::min(consumed, text.size());
   const std::string_view before = text.substr(0, consumed);
   const auto line = std::count(before.begin(), before.end(), '\n') + 1;

@@ -6,8 +6,7 @@
 #include <chrono>
 
 #include "device.hpp"
-#include "file_text.hpp"
-#include "locked_file.hpp"
+#include "regular_file.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
@@ -15,27 +14,30 @@ namespace fs = std::filesystem;
 namespace json = boost::json;
 namespace {
 
+constexpr const char* kFile = "ledger.json";
+constexpr uint64_t kMaxBytes = 16 << 20;
+
 bool same_kernel(const LedgerEntry& a, const LedgerEntry& b) {
   return a.build_id == b.build_id && a.backend == b.backend && a.variant == b.variant && a.device == b.device;
 }
 
-void read_into(const fs::path& file, std::vector<LedgerEntry>& out) {
-  const auto text = read_text(file);
-  if (!text) return;
+std::vector<LedgerEntry> parse(const std::string& text, bool local) {
+  std::vector<LedgerEntry> out;
   json::error_code error;
-  const json::value value = json::parse(*text, error);
+  const json::value value = json::parse(text, error);
   const json::value* list = !error && value.is_object() ? value.get_object().if_contains("verified") : nullptr;
-  if (!list || !list->is_array()) return;
+  if (!list || !list->is_array()) return out;
   for (const json::value& item : list->get_array()) {
     if (!item.is_object()) continue;
     const auto field = [&item](const char* key) {
       const json::value* v = item.get_object().if_contains(key);
-      return v && v->is_string() ? std::string(v->get_string().data(), v->get_string().size()) : std::string();
+      return v && v->is_string() ? printable({v->get_string().data(), v->get_string().size()}) : std::string();
     };
     const json::value* passed = item.get_object().if_contains("passed");
     out.push_back({field("plugin"), field("build_id"), field("backend"), field("variant"), field("device"),
-                   field("date"), field("result"), passed && passed->is_bool() && passed->get_bool()});
+                   field("date"), field("result"), passed && passed->is_bool() && passed->get_bool(), local});
   }
+  return out;
 }
 
 }  // namespace
@@ -59,25 +61,30 @@ std::optional<Device> parse_device_kind(const std::string& kind) {
   return device ? std::optional(*device) : std::nullopt;
 }
 
-Ledger Ledger::read(const std::vector<fs::path>& files) {
+Ledger Ledger::read(const fs::path& shipped, const CacheFolder& cache) {
   Ledger ledger;
-  for (const fs::path& file : files) read_into(file, ledger.entries_);
+  if (const auto text = read_regular_file(shipped, kMaxBytes)) ledger.entries_ = parse(*text, false);
+  if (const auto text = cache.read(kFile)) {
+    std::vector<LedgerEntry> local = parse(*text, true);
+    ledger.entries_.insert(ledger.entries_.end(), local.begin(), local.end());
+  }
   return ledger;
 }
 
 const LedgerEntry* Ledger::find(const std::string& build_id, const std::string& backend, const std::string& variant,
                                 const std::string& device) const {
-  const LedgerEntry key{"", build_id, backend, variant, device, "", "", false};
-  const LedgerEntry* newest = nullptr;
+  const LedgerEntry key{"", build_id, backend, variant, device, "", "", false, false};
+  const LedgerEntry* best = nullptr;
+  // What was found here counts more than what was found elsewhere, whatever the clocks said.
+  const auto rank = [](const LedgerEntry& e) { return std::pair(e.local, e.date); };
   for (const LedgerEntry& e : entries_)
-    if (same_kernel(e, key) && (!newest || e.date >= newest->date)) newest = &e;
-  return newest && newest->passed ? newest : nullptr;
+    if (same_kernel(e, key) && (!best || rank(e) >= rank(*best))) best = &e;
+  return best && best->passed ? best : nullptr;
 }
 
-Error Ledger::record(const fs::path& file, const std::vector<LedgerEntry>& entries) {
-  const bool written = rewrite_locked(file, [&] {
-    std::vector<LedgerEntry> all;
-    read_into(file, all);
+Error Ledger::record(const CacheFolder& cache, const std::vector<LedgerEntry>& entries) {
+  Error written = cache.rewrite(kFile, [&entries](const std::optional<std::string>& text) {
+    std::vector<LedgerEntry> all = text ? parse(*text, true) : std::vector<LedgerEntry>{};
     for (const LedgerEntry& e : entries) {
       std::erase_if(all, [&e](const LedgerEntry& old) { return same_kernel(old, e); });
       all.push_back(e);
@@ -86,10 +93,10 @@ Error Ledger::record(const fs::path& file, const std::vector<LedgerEntry>& entri
     for (const LedgerEntry& e : all)
       list.push_back({{"plugin", e.plugin}, {"build_id", e.build_id}, {"backend", e.backend}, {"variant", e.variant},
                       {"device", e.device}, {"date", e.date}, {"result", e.result}, {"passed", e.passed}});
-    return json::serialize(json::object{{"verified", std::move(list)}});
+    return json::serialize(json::object{{"verified", std::move(list)}}) + "\n";
   });
-  if (!written) return {ATTNRT_FAILED, "the ledger " + file.string() + " cannot be written"};
-  return {ATTNRT_OK, ""};
+  if (written.status) written.text = "the ledger " + written.text;
+  return written;
 }
 
 }  // namespace attnrt::core

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "attnrt/plugin.h"
+#include "cache_folder.hpp"
 #include "device.hpp"
 #include "inspect.hpp"
 #include "result.hpp"
@@ -19,6 +20,7 @@ struct LedgerEntry {
   std::string device;  ///< kind: "cpu:avx512", "cuda:9.0", "rocm:gfx942"
   std::string date, result;  ///< "2026-11-21", "pass 214 of 214"
   bool passed = false;
+  bool local = false;  ///< from this user's cache folder, not shipped with the library
 };
 
 /// The date in UTC, "2026-11-21".
@@ -29,17 +31,17 @@ std::string today();
 std::string device_kind(int32_t device_type, uint32_t arch, uint64_t isa);
 std::optional<Device> parse_device_kind(const std::string& kind);
 
-/// Which kernels, by the build id of their plugin, passed on which kind of device. Several files are read as one: what
-/// was verified here and what shipped with the library. A file that is missing or broken is an empty one.
+/// Which kernels, by the build id of their plugin, passed on which kind of device: what shipped with the library and what
+/// was verified here, which counts more. A file that is missing or broken is an empty one.
 class Ledger {
  public:
-  static Ledger read(const std::vector<std::filesystem::path>& files);
-  /// The newest entry that says passed; NULL = not verified.
+  static Ledger read(const std::filesystem::path& shipped, const CacheFolder& cache);
+  /// The entry that counts, where it says passed; NULL = not verified.
   const LedgerEntry* find(const std::string& build_id, const std::string& backend, const std::string& variant,
                           const std::string& device) const;
   const std::vector<LedgerEntry>& entries() const noexcept { return entries_; }
-  /// Adds or replaces the entries for the same kernels and device in a file, by rename.
-  static Error record(const std::filesystem::path& file, const std::vector<LedgerEntry>& entries);
+  /// Adds or replaces the entries for the same kernels and device in the cache folder.
+  static Error record(const CacheFolder& cache, const std::vector<LedgerEntry>& entries);
 
  private:
   std::vector<LedgerEntry> entries_;

@@ -2,6 +2,7 @@
 #include "loader.hpp"
 
 #include <dlfcn.h>
+#include <sys/stat.h>
 
 #include <boost/dll/shared_library.hpp>
 #include <map>
@@ -36,6 +37,12 @@ std::string system_words(const std::string& path) {
   return printable(out, 4096);
 }
 
+bool is_as_judged(const Judged& file) {
+  struct stat now {};
+  return stat(file.path.c_str(), &now) == 0 && FileIdentity::of(now) == file.identity;
+}
+Loaded changed() { return {State::unprobed, "the file changed while it was judged, wanted a rescan"}; }
+
 Resident open_and_query(const std::filesystem::path& file, const Inspection& inspection) {
   Resident r;
   r.build_id = inspection.build_id;
@@ -66,20 +73,36 @@ Resident open_and_query(const std::filesystem::path& file, const Inspection& ins
 
 }  // namespace
 
-Loaded load(const std::filesystem::path& file, const Inspection& inspection) {
+Loaded load(const Judged& file) {
   const sdk::LoadLock lock;
   if (!residents) residents = new Residents;
-  auto it = residents->find(file.string());
+  auto it = residents->find(file.path.string());
   if (it != residents->end() && it->second.library.is_loaded()) {
-    if (it->second.build_id != inspection.build_id)
+    if (it->second.build_id != file.inspection.build_id)
       return {State::replaced, "restart to load: the file changed after it was loaded, the old code goes on",
               it->second.state == State::loaded ? it->second.plugin : nullptr, it->second.build_id};
   } else {
     // A failed dlopen left nothing behind, so it is tried again each time: the missing library may have come.
-    it = residents->insert_or_assign(file.string(), open_and_query(file, inspection)).first;
+    // The loader opens the path anew, so the file is compared on both sides of it: nothing that was exchanged goes on, and
+    // only who may write one of the folders that judge() asked for can exchange it.
+    if (!is_as_judged(file)) return changed();
+    Resident resident = open_and_query(file.path, file.inspection);
+    if (!is_as_judged(file)) {
+      resident.plugin = nullptr;
+      resident.state = State::unprobed;
+      resident.sentence = changed().sentence;
+    }
+    it = residents->insert_or_assign(file.path.string(), std::move(resident)).first;
   }
   const Resident& r = it->second;
   return {r.state, r.sentence, r.state == State::loaded ? r.plugin : nullptr};
+}
+
+bool is_resident(const Judged& file) {
+  const sdk::LoadLock lock;
+  if (!residents) return false;
+  const auto it = residents->find(file.path.string());
+  return it != residents->end() && it->second.library.is_loaded() && it->second.build_id == file.inspection.build_id;
 }
 
 }  // namespace attnrt::core

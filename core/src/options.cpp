@@ -28,10 +28,12 @@ Result<Options> Options::from(const attnrt_options* in) {
   if (in->struct_size < base)
     return invalid("options.struct_size is " + std::to_string(in->struct_size) + ", wanted at least " +
                    std::to_string(base));
-  constexpr uint32_t known = ATTNRT_OPTION_IGNORE_ENVIRONMENT | ATTNRT_OPTION_TRUST_ANY;
+  constexpr uint32_t known = ATTNRT_OPTION_IGNORE_ENVIRONMENT | ATTNRT_OPTION_TRUST_ANY |
+                             ATTNRT_OPTION_PINNED_ONLY;
   if (in->flags & ~known) return invalid("options.flags holds unknown bits: " + std::to_string(in->flags & ~known));
   out.read_environment = !(in->flags & ATTNRT_OPTION_IGNORE_ENVIRONMENT);
   out.trust_any = (in->flags & ATTNRT_OPTION_TRUST_ANY) != 0;
+  out.pinned_only = (in->flags & ATTNRT_OPTION_PINNED_ONLY) != 0;
   if (in->probe > ATTNRT_PROBE_ALWAYS)
     return invalid("options.probe is " + std::to_string(in->probe) + ", wanted 0 (auto), 1 (never) or 2 (always)");
   out.probe = in->probe;

@@ -13,6 +13,7 @@ namespace attnrt::core {
 struct Options {
   bool read_environment = true;
   bool trust_any = false;
+  bool pinned_only = false;
   uint32_t probe = ATTNRT_PROBE_AUTO;
   std::optional<std::string> plugin_path, priority_file, attention_backend, attention_config, cache_folder;
 

@@ -1,20 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "priority.hpp"
 
+#include <algorithm>
+#include <set>
 
-#include "file_text.hpp"
 #include "json_reader.hpp"
+#include "regular_file.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
 namespace {
 
+constexpr std::size_t kMaxOrder = 1024;
+constexpr uint64_t kMaxBytes = 4 << 20;
+
 /// Names in an order, each once.
 std::vector<std::string> read_order(const JsonReader& in) {
+  if (const std::size_t n = in.size(); n > kMaxOrder)
+    in.fail("has " + std::to_string(n) + " names, wanted at most " + std::to_string(kMaxOrder));
+  if (!in.ok()) return {};
   const std::vector<std::string> order = in.texts();
+  std::set<std::string> seen;
   for (std::size_t i = 0; i < order.size(); ++i)
-    for (std::size_t j = 0; j < i; ++j)
-      if (equal_ignoring_case(order[i], order[j])) in.at(i).fail("'" + order[i] + "' stands twice in this list");
+    if (!seen.insert(upper(order[i])).second) in.at(i).fail("'" + order[i] + "' stands twice in this list");
   return order;
 }
 
@@ -129,8 +137,8 @@ Result<PriorityTable> parse_priority(std::string_view text, const std::string& f
 }
 
 Result<PriorityTable> read_priority(const std::filesystem::path& file) {
-  const auto text = read_text(file);
-  if (!text) return invalid("priority table " + file.string() + " cannot be read, wanted a JSON file");
+  const auto text = read_regular_file(file, kMaxBytes);
+  if (!text) return invalid("priority table " + text.error().text + ", wanted a JSON file");
   return parse_priority(*text, file.string());
 }
 

@@ -5,7 +5,6 @@
 #include <set>
 
 #include "attnrt/diag.hpp"
-#include "digest.hpp"
 #include "loader.hpp"
 #include "trust.hpp"
 #include "words.hpp"
@@ -48,38 +47,77 @@ void ask_available(PluginFile& file, const std::vector<DeviceReport>& machine) {
   file.sentence = file.devices.front().second;
 }
 
-PluginFile examine(const std::filesystem::path& path, const Options& options, const std::vector<DeviceReport>& machine,
-                   const Log& log, const Probe& probe, const Pins& pins) {
-  PluginFile file;
-  file.path = path;
-  const auto settle = [&file](State state, std::string sentence) {
-    file.state = state;
-    file.sentence = std::move(sentence);
-    return file;
-  };
-  if (std::string why = distrust(path); !why.empty()) {
-    std::error_code error;
-    if (!std::filesystem::exists(path, error)) file.remedy = "remove the link, or mend where it leads";
-    if (!options.trust_any) return settle(State::untrusted, std::move(why));
-    log.write(ATTNRT_LOG_WARNING, "loading " + path.string() + " although " + why + " (trust: any)");
-  }
-  file.inspection = inspect(path);
-  if (file.inspection.state != State::loaded) return settle(file.inspection.state, file.inspection.sentence);
-  if (const auto pin = pins.find(file.inspection.name); pin != pins.end())
-    if (const std::string digest = sha256_of(path); digest != pin->second) {
-      file.remedy = "install the file that was pinned, or pin this digest in the attention config";
-      return settle(State::untrusted, "its digest is " + digest + ", pinned is " + pin->second);
-    }
-  if (probe)
-    if (const Loaded verdict = probe(path, file.inspection); verdict.state != State::loaded)
-      return settle(verdict.state, verdict.sentence);
-  const Loaded loaded = load(path, file.inspection);
-  settle(loaded.state, loaded.sentence);
+/// Why one of the libraries that a plugin brought in must not be; "" = all are trusted.
+std::string distrust_libraries(const std::vector<std::string>& libraries) {
+  for (const std::string& library : libraries)
+    if (std::string why = distrust(library); !why.empty()) return "it brings in " + printable(library) + ", but " + why;
+  return "";
+}
+
+/// The plugin that the last scan loaded from this path; NULL = none.
+const PluginFile* loaded_before(const Registry* before, const std::filesystem::path& path) {
+  if (!before) return nullptr;
+  const auto at = std::find_if(before->files.begin(), before->files.end(),
+                               [&path](const PluginFile& f) { return f.path == path && f.plugin; });
+  return at == before->files.end() ? nullptr : &*at;
+}
+
+/// Loads what the probe let pass, and asks it for this machine's devices.
+void load_into(PluginFile& file, const Judged& judged, const std::vector<DeviceReport>& machine) {
+  const Loaded loaded = load(judged);
+  file.state = loaded.state;
+  file.sentence = loaded.sentence;
   if (!loaded.build_id.empty()) file.inspection.build_id = loaded.build_id;  // what was verified is the code that runs
-  if (!loaded.plugin) return file;
+  if (!loaded.plugin) return;
   file.plugin = loaded.plugin;
   ask_available(file, machine);
-  return file;
+}
+
+/// Every file with its state, in the order of the paths.
+std::vector<PluginFile> examine(const std::vector<std::filesystem::path>& paths, const Options& options,
+                                const std::vector<DeviceReport>& machine, const Log& log, const Probe& probe,
+                                const Pins& pins, const Registry* before) {
+  std::vector<PluginFile> files;
+  std::vector<Judged> going_on;
+  std::vector<std::size_t> of;  // their places in `files`
+  for (const auto& path : paths) {
+    Judgement told = judge(path, options, pins, log);
+    const PluginFile* kept = told.passing ? loaded_before(before, path) : nullptr;
+    if (kept) {
+      log.write(ATTNRT_LOG_WARNING, path.string() + " goes on as it is: " + told.sentence);
+      files.push_back(*kept);
+      continue;
+    }
+    files.push_back({path, told.state, told.sentence, told.file.inspection, nullptr, {}, told.remedy, {}});
+    if (told.state != State::loaded) continue;
+    of.push_back(files.size() - 1);
+    going_on.push_back(std::move(told.file));
+  }
+  std::vector<Loaded> verdicts(going_on.size());
+  if (probe) {
+    std::vector<Judged> unknown;  // what runs in this process already is asked again only on demand
+    std::vector<std::size_t> place;
+    for (std::size_t i = 0; i < going_on.size(); ++i)
+      if (options.probe == ATTNRT_PROBE_ALWAYS || !is_resident(going_on[i])) {
+        unknown.push_back(going_on[i]);
+        place.push_back(i);
+      }
+    std::vector<Loaded> told = probe(unknown);
+    for (std::size_t i = 0; i < told.size(); ++i) verdicts[place[i]] = std::move(told[i]);
+  }
+  for (std::size_t i = 0; i < going_on.size(); ++i) {
+    PluginFile& file = files[of[i]];
+    if (verdicts[i].state == State::loaded && !options.trust_any)
+      if (std::string why = distrust_libraries(verdicts[i].libraries); !why.empty())
+        verdicts[i] = {State::untrusted, std::move(why)};
+    if (verdicts[i].state == State::loaded) {
+      load_into(file, going_on[i], machine);
+    } else {
+      file.state = verdicts[i].state;
+      file.sentence = verdicts[i].sentence;
+    }
+  }
+  return files;
 }
 
 }  // namespace
@@ -103,15 +141,14 @@ const BackendEntry* Registry::find(std::string_view name) const {
 }
 
 std::shared_ptr<const Registry> scan(const Options& options, const std::vector<DeviceReport>& machine, const Log& log,
-                                     const Probe& probe, const Pins& pins) {
+                                     const Probe& probe, const Pins& pins, const Registry* before) {
   auto registry = std::make_shared<Registry>();
   SearchResult found = search(options);
   registry->folders = std::move(found.folders);
   for (const Folder& folder : registry->folders)
     if (!folder.sentence.empty() && folder.origin != "default")
       log.write(ATTNRT_LOG_WARNING, "plugins of " + folder.path.string() + " are not seen: " + folder.sentence);
-  for (const auto& path : found.files) {
-    PluginFile file = examine(path, options, machine, log, probe, pins);
+  for (PluginFile& file : examine(found.files, options, machine, log, probe, pins, before)) {
     if (file.plugin) {
       // All or nothing: a plugin half shadowed would be a puzzle.
       for (uint32_t b = 0; file.plugin && b < file.plugin->num_backends; ++b)
@@ -129,9 +166,14 @@ std::shared_ptr<const Registry> scan(const Options& options, const std::vector<D
         registry->backends.push_back(
             {file.plugin->backends[b]->name, file.plugin->backends[b], registry->files.size()});
     log.write(ATTNRT_LOG_DEBUG,
-              path.string() + ": " + state_name(file.state) + (file.sentence.empty() ? "" : ": " + file.sentence));
+              file.path.string() + ": " + state_name(file.state) + (file.sentence.empty() ? "" : ": " + file.sentence));
     registry->files.push_back(std::move(file));
   }
+  for (const auto& pin : pins)
+    if (std::none_of(registry->files.begin(), registry->files.end(),
+                     [&pin](const PluginFile& f) { return f.inspection.name == pin.first; }))
+      log.write(ATTNRT_LOG_WARNING, "the pin of '" + printable(pin.first, 64) +
+                                        "' holds nothing: no plugin of that name (a plugin's, not a backend's) was found");
   std::sort(registry->backends.begin(), registry->backends.end(),
             [](const BackendEntry& a, const BackendEntry& b) { return a.name < b.name; });
   return registry;

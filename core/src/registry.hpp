@@ -2,7 +2,6 @@
 #pragma once
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -11,6 +10,7 @@
 #include "attnrt/plugin.h"
 #include "device.hpp"
 #include "inspect.hpp"
+#include "judge.hpp"
 #include "loader.hpp"
 #include "log.hpp"
 #include "search.hpp"
@@ -52,14 +52,13 @@ struct Registry {
   const PluginFile& file_of(const BackendEntry& backend) const { return files[backend.file]; }
 };
 
-/// Takes an inspected file before it is loaded; answers `loaded` to go on. The place of the out-of-process probe.
-using Probe = std::function<Loaded(const std::filesystem::path&, const Inspection&)>;
+/// Takes judged files before they are loaded, all of a scan at once; an answer for each, `loaded` to go on. The place of
+/// the out-of-process probe.
+using Probe = std::function<std::vector<Loaded>(const std::vector<Judged>&)>;
 
-/// Plugin name -> the digest that its file must have.
-using Pins = std::map<std::string, std::string>;
-
-/// search, trust, inspect, probe, load, available: all folders, every file one state.
+/// search, judge, probe, load, available: all folders, every file one state. `before`: what the last scan found, from
+/// which a loaded plugin is kept where this process lacks the descriptors or memory to look at its file again.
 std::shared_ptr<const Registry> scan(const Options& options, const std::vector<DeviceReport>& machine, const Log& log,
-                                     const Probe& probe = {}, const Pins& pins = {});
+                                     const Probe& probe = {}, const Pins& pins = {}, const Registry* before = nullptr);
 
 }  // namespace attnrt::core

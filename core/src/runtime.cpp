@@ -7,6 +7,7 @@
 #include "explain.hpp"
 #include "probe.hpp"
 #include "problem.hpp"
+#include "trust.hpp"
 #include "verdicts.hpp"
 #include "words.hpp"
 
@@ -55,7 +56,10 @@ Result<std::unique_ptr<Runtime>> Runtime::open(Options options, std::shared_ptr<
 Result<PriorityTable> Runtime::read_table() const {
   if (options_.priority_file) return read_priority(*options_.priority_file);
   if (const auto env = options_.trusted_name_in("ATTNRT_PRIORITY"); env && !env->empty()) return read_priority(*env);
-  return read_priority(default_config_folder() / "priority.json");
+  const auto shipped = default_config_folder() / "priority.json";
+  if (std::string why = options_.trust_any ? "" : distrust(shipped); !why.empty())
+    return invalid("the shipped priority table is not trusted: " + why);
+  return read_priority(shipped);
 }
 
 Outcome Runtime::rescan() {
@@ -63,7 +67,9 @@ Outcome Runtime::rescan() {
   const Turn one_scan(rescans_);
   auto table = read_table();
   if (!table) return table.error();
-  auto registry = scan(options_, machine_, host_->log(), prober(), config_.pins);
+  const std::shared_ptr<const Catalog> before = this->catalog();
+  auto registry = scan(options_, machine_, host_->log(), prober(), config_.pins,
+                       before ? before->registry.get() : nullptr);
   auto catalog = make_catalog(std::move(registry), std::make_shared<PriorityTable>(std::move(*table)), ledger(),
                               machine_.front().vendor);
   const StateLock lock;
@@ -71,47 +77,81 @@ Outcome Runtime::rescan() {
   return {ATTNRT_OK, ""};
 }
 
-/// The step between inspect and load: the remembered verdict, else a helper process. Where that cannot be started only
-/// the folder that was installed with this library is believed.
+/// Differs where what a plugin may find here does: a device, a driver, an instruction set.
+static std::string text_of(const std::vector<DeviceReport>& machine) {
+  std::string out;
+  for (const DeviceReport& r : machine)
+    out += std::to_string(r.device.type) + ":" + std::to_string(r.device.arch) + ":" + std::to_string(r.device.isa) + ":" +
+           printable(r.name + ":" + r.sentence, 200) + ";";
+  return out;
+}
+
+/// The step between judge and load: the remembered verdict, else a helper process. Where that cannot be started only the
+/// folder that was installed with this library is believed.
 Probe Runtime::prober() const {
   if (options_.probe == ATTNRT_PROBE_NEVER) return {};
-  return [program = probe_program(), verdicts = Verdicts(Verdicts::folder_for(options_)),
-          always = options_.probe == ATTNRT_PROBE_ALWAYS, home = default_plugin_folder(),
-          host = host_](const std::filesystem::path& file, const Inspection& inspection) -> Loaded {
-    if (!always)
-      if (auto known = verdicts.recall(file, inspection)) return *known;
-    Loaded verdict = core::probe(program, file);
-    if (verdict.state != State::unprobed) {
-      verdicts.remember(file, inspection, verdict);
-      return verdict;
+  return [this](const std::vector<Judged>& files) {
+    const CacheFolder cache = cache_folder();
+    Verdicts verdicts(cache, text_of(machine_));
+    std::vector<Loaded> out(files.size());
+    std::vector<Judged> unknown;
+    std::vector<std::size_t> place;
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      auto known = options_.probe == ATTNRT_PROBE_ALWAYS ? std::nullopt : verdicts.recall(files[i]);
+      if (known) {
+        out[i] = std::move(*known);
+      } else {
+        unknown.push_back(files[i]);
+        place.push_back(i);
+      }
     }
-    std::error_code error;
-    verdict.sentence += "; without it plugins are loaded from " + home.string() + " alone";
-    if (!std::filesystem::equivalent(file.parent_path(), home, error)) return verdict;
-    host->log().once(ATTNRT_LOG_WARNING, verdict.sentence, verdict.sentence);
-    return {};
+    if (unknown.empty()) return out;
+    const ProbeProgram program = probe_program();
+    const auto home = default_plugin_folder();
+    std::vector<Loaded> told = core::probe(program, unknown);
+    for (std::size_t i = 0; i < told.size(); ++i) {
+      verdicts.remember(unknown[i], told[i]);
+      std::error_code error;
+      if (told[i].state == State::unprobed && !told[i].started) {
+        told[i].sentence += "; without it plugins are loaded from " + home.string() + " alone";
+        if (std::filesystem::equivalent(unknown[i].path.parent_path(), home, error)) {
+          host_->log().once(ATTNRT_LOG_WARNING, told[i].sentence, told[i].sentence);
+          told[i] = {};
+        }
+      }
+      out[place[i]] = std::move(told[i]);
+    }
+    verdicts.save();
+    return out;
   };
 }
 
+/// A folder that is refused is told once: whoever else may write it could tell this process what to load.
+CacheFolder Runtime::cache_folder() const {
+  CacheFolder cache(CacheFolder::place(options_));
+  if (!cache.refusal().empty()) {
+    const std::string text = "nothing is remembered between processes: " + cache.refusal();
+    host_->log().once(ATTNRT_LOG_WARNING, text, text);
+  }
+  return cache;
+}
+
 Outcome Runtime::forgive(const std::string& plugin) {
-  if (Verdicts(Verdicts::folder_for(options_)).forgive(plugin) == 0)
+  if (Verdicts(cache_folder(), text_of(machine_)).forgive(plugin) == 0)
     return invalid("forgive: no crash or timeout of '" + plugin + "' is remembered");
   return rescan();
 }
 
 /// What was verified here, and what shipped with the library.
-Ledger Runtime::ledger() const {
-  std::vector<std::filesystem::path> files = {default_config_folder() / "ledger.json"};
-  if (const auto folder = Verdicts::folder_for(options_); !folder.empty()) files.push_back(folder / "ledger.json");
-  return Ledger::read(files);
-}
+Ledger Runtime::ledger() const { return Ledger::read(default_config_folder() / "ledger.json", cache_folder()); }
 
 Outcome Runtime::record(const std::vector<LedgerEntry>& entries) {
-  const auto folder = Verdicts::folder_for(options_);
-  if (folder.empty())
+  const CacheFolder cache = cache_folder();
+  if (cache.path().empty())
     return {ATTNRT_UNAVAILABLE,
             "record: there is no cache folder, wanted options.cache_folder, XDG_CACHE_HOME or HOME"};
-  if (Outcome failed = Ledger::record(folder / "ledger.json", entries); failed.status) return failed;
+  if (!cache.refusal().empty()) return {ATTNRT_UNAVAILABLE, "record: the cache folder is not used: " + cache.refusal()};
+  if (Outcome failed = Ledger::record(cache, entries); failed.status) return failed;
   return rescan();
 }
 

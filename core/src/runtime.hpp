@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "attention_config.hpp"
+#include "cache_folder.hpp"
 #include "catalog.hpp"
 #include "device.hpp"
 #include "fork.hpp"
@@ -42,6 +43,7 @@ class Runtime {
   Runtime(Options options, std::shared_ptr<const Host> host);
   Outcome known(const std::string& backend) const;
   Probe prober() const;
+  CacheFolder cache_folder() const;
   Result<PriorityTable> read_table() const;
   Wishes wishes() const;
   std::vector<SwitchValue> switch_values(const Catalog& catalog, std::vector<std::string>& notes) const;

@@ -8,15 +8,20 @@
 namespace attnrt::core {
 namespace fs = std::filesystem;
 
-fs::path core_file() {
+constexpr std::size_t kMaxFiles = 4096;
+
+/// Taken when the library is loaded, since a name that is relative means something else after a chdir.
+static const fs::path own_file = [] {
   Dl_info info{};
-  if (!dladdr(reinterpret_cast<const void*>(&core_file), &info) || !info.dli_fname) return {};
+  if (!dladdr(reinterpret_cast<const void*>(&core_file), &info) || !info.dli_fname) return fs::path{};
   std::error_code error;
   fs::path file = fs::canonical(info.dli_fname, error);
   return error ? fs::path{} : file;
-}
+}();
 
-fs::path core_folder() { return core_file().parent_path(); }
+fs::path core_file() { return own_file; }
+
+fs::path core_folder() { return own_file.parent_path(); }
 
 // A statically linked core (tests) lies in bin/, the shared one in lib/.
 static fs::path library_folder() {
@@ -30,11 +35,10 @@ static fs::path library_folder() {
 fs::path default_plugin_folder() { return library_folder() / "attnrt" / "plugins"; }
 
 fs::path default_config_folder() {
+  // Where the build and where the installation put it, seen from the library; no other folder above it is asked.
   std::error_code error;
-  for (fs::path up = library_folder(); up.has_relative_path(); up = up.parent_path()) {
-    const fs::path installed = up / "share" / "attnrt" / "configs";
-    if (fs::exists(installed / "priority.json", error)) return installed;
-  }
+  for (const char* place : {ATTNRT_CONFIGS_FROM_LIB, "../share/attnrt/configs"})
+    if (const fs::path folder = (library_folder() / place).lexically_normal(); fs::exists(folder, error)) return folder;
   return library_folder() / "attnrt" / "configs";
 }
 
@@ -68,6 +72,11 @@ SearchResult search(const Options& options) {
         if (it->path().extension() == ".so") files.push_back(it->path());
       if (error) folder.sentence = "the folder cannot be read: " + error.message();
       std::sort(files.begin(), files.end());
+      if (files.size() > kMaxFiles) {
+        folder.sentence = "the folder holds " + std::to_string(files.size()) + " files that end in .so, wanted at most " +
+                          std::to_string(kMaxFiles) + ": those whose names sort later are not looked at";
+        files.resize(kMaxFiles);
+      }
       const bool again =
           std::any_of(out.folders.begin(), out.folders.end(), [&](const Folder& f) { return f.path == folder.path; });
       if (!again) out.files.insert(out.files.end(), files.begin(), files.end());

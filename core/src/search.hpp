@@ -20,8 +20,8 @@ struct SearchResult {
   std::vector<std::filesystem::path> files;  ///< every *.so, absolute; folders in order, names sorted within
 };
 
-/// The file this code was loaded from, and its folder, from the loader's own knowledge; empty where that cannot be
-/// told.
+/// The file this code was loaded from, and its folder, as the loader knew them when it was loaded; empty where that
+/// cannot be told.
 std::filesystem::path core_file();
 std::filesystem::path core_folder();
 /// Where the shipped plugins lie: <core folder>/attnrt/plugins.

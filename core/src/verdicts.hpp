@@ -1,36 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <cstdint>
-#include <filesystem>
+#include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "inspect.hpp"
+#include "cache_folder.hpp"
+#include "judged.hpp"
 #include "loader.hpp"
-#include "options.hpp"
 
 namespace attnrt::core {
 
-/// What probing a file told, remembered across processes by the file's build id and size and by this library's own
-/// build. Only success, crash and timeout are kept: a missing library is looked for again each time. [thread-safe]
+/// What probing files told, remembered across processes. A verdict holds for one state of the file, one build of this
+/// library and one machine: whatever may change the answer (the file, a library that the plugin brought in, a device, a
+/// driver) makes the file be probed again. Only success, crash and timeout are kept: a missing library is looked for again
+/// each time. One object serves one scan: the memory is read when it is made and written by save(). [one thread]
 class Verdicts {
  public:
-  /// The folder of the file `verdicts.json`; empty = nothing is remembered.
-  explicit Verdicts(std::filesystem::path folder);
-  /// The folder by option, else XDG_CACHE_HOME or HOME, else none; none when AT_SECURE.
-  static std::filesystem::path folder_for(const Options& options);
+  /// `machine`: a text that differs where devices or drivers do.
+  Verdicts(CacheFolder folder, std::string machine);
 
   /// The remembered verdict: `loaded`, or `quarantined` with what happened and when.
-  std::optional<Loaded> recall(const std::filesystem::path& file, const Inspection& inspection) const;
-  void remember(const std::filesystem::path& file, const Inspection& inspection, const Loaded& verdict) const;
-  /// Forgets the crashes and timeouts of a plugin, by its name or file name; how many there were.
-  std::size_t forgive(const std::string& name) const;
+  std::optional<Loaded> recall(const Judged& file) const;
+  void remember(const Judged& file, const Loaded& verdict);
+  /// Writes what was remembered since; without a usable folder each scan probes again, nothing else happens.
+  void save();
+  /// Forgets the crashes and timeouts of a plugin, by its name or file name, at once; how many there were.
+  std::size_t forgive(const std::string& name);
 
  private:
-  std::string key_of(const std::filesystem::path& file, const Inspection& inspection) const;
+  struct Entry {
+    std::string name, path, state, sentence, date;
+    std::map<std::string, std::string> libraries;  ///< those it brought in, each with FileIdentity::text()
+  };
+  using Entries = std::map<std::string, Entry>;
+  std::string key_of(const Judged& file) const;
+  static Entries parse(const std::optional<std::string>& text);
+  static std::string print(const Entries& entries);
 
-  std::filesystem::path path_;
-  std::string host_;  ///< the build id of this library
+  CacheFolder folder_;
+  std::string machine_, host_;
+  Entries known_, fresh_;
 };
 
 }  // namespace attnrt::core

@@ -296,11 +296,13 @@ TEST_CASE("a probe stands between inspection and the loader") {
   Options options;
   options.plugin_path = one.path().string();
   int asked = 0;
-  const auto registry = scan(options, {}, {}, [&asked](const fs::path& file, const Inspection& seen) {
-    ++asked;
-    CHECK(file.filename() == "probed.so");
-    CHECK(seen.name == "fixture_first");
-    return Loaded{State::crashed, "the plugin crashed while it was probed", nullptr};
+  const auto registry = scan(options, {}, {}, [&asked](const std::vector<Judged>& files) {
+    for (const Judged& file : files) {
+      ++asked;
+      CHECK(file.path.filename() == "probed.so");
+      CHECK(file.inspection.name == "fixture_first");
+    }
+    return std::vector<Loaded>(files.size(), {State::crashed, "the plugin crashed while it was probed", nullptr});
   });
   CHECK(asked == 1);
   expect(registry->files.at(0), State::crashed, "crashed while it was probed");

@@ -180,7 +180,7 @@ TEST_CASE("a priority table is read as it stands") {
 TEST_CASE("a table's file that cannot be read is named") {
   const Scratch one;
   CHECK_THAT(read_priority(one.path() / "none.json").error().text,
-             Contains("none.json cannot be read, wanted a JSON file"));
+             Contains("none.json cannot be read: No such file or directory, wanted a JSON file"));
   CHECK_FALSE(read_priority(one.path()));
   CHECK_THAT(read_priority(one.write("t.json", "{\n")).error().text, Contains("t.json:2:1: "));
   CHECK(read_priority(one.write("t.json", R"({"version": 1, "rules": []})")));

@@ -38,9 +38,9 @@ TEST_CASE("open judges its options") {
   CHECK(runtime == nullptr);
   CHECK_THAT(attnrt_last_error(), Contains("options.struct_size is 8, wanted at least"));
   options = attnrt::sized<attnrt_options>();
-  options.flags = 4;
+  options.flags = 8;
   CHECK(attnrt_open(&options, &runtime) == ATTNRT_INVALID);
-  CHECK_THAT(attnrt_last_error(), Contains("options.flags holds unknown bits: 4"));
+  CHECK_THAT(attnrt_last_error(), Contains("options.flags holds unknown bits: 8"));
   options.flags = 0;
   options.probe = 3;
   CHECK(attnrt_open(&options, &runtime) == ATTNRT_INVALID);

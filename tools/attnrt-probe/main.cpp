@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// attnrt-probe FILE: loads one plugin so that the host need not be the first. Says on descriptor 3 what it will do next
-// ("stage ...") and what became of it ("verdict STATE SENTENCE"); a plugin that crashes, hangs or exits leaves the last
-// stage behind. Started by the core's probe.cpp.
+// attnrt-probe FILE IDENTITY: loads one plugin so that the host need not be the first. A child of its own does so
+// (supervise.hpp). Descriptor 3 tells what that will do next ("stage ..."), the libraries that the plugin brought in
+// ("library PATH"), what became of it ("verdict STATE SENTENCE") and how the child ended ("end ..."); a plugin that
+// crashes, hangs or exits leaves the last stage behind. Destructors run after the verdict, as a stage. IDENTITY is the
+// file's state on disk (file_identity.hpp) when the host judged it. Started by the core's probe.cpp.
 #include <fenv.h>
+#include <limits.h>
+#include <link.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,20 +18,30 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 
 #include "device.hpp"
+#include "file_identity.hpp"
 #include "loader.hpp"
 #include "op.hpp"
 #include "sample.hpp"
+#include "supervise.hpp"
 
 namespace {
 
 using namespace attnrt::core;
 
+/// Where the supervisor listens, and what it was when it was handed over: a plugin may have closed it and opened a file
+/// of its own under the same number.
+int listener = -1;
+ino_t listener_inode = 0;
+
 void say(const std::string& line) {
+  struct stat now {};
+  if (fstat(listener, &now) != 0 || !S_ISFIFO(now.st_mode) || now.st_ino != listener_inode) _exit(3);
   const std::string text = line + "\n";
-  [[maybe_unused]] const ssize_t written = write(3, text.data(), text.size());
+  [[maybe_unused]] const ssize_t written = write(listener, text.data(), text.size());
 }
 
 /// What is about to be called; said before it is.
@@ -39,7 +53,22 @@ void enter(const std::string& stage) {
 
 [[noreturn]] void conclude(State state, const std::string& sentence) {
   say(std::string("verdict ") + state_name(state) + (sentence.empty() ? "" : " " + sentence));
-  _exit(0);  // no destructors: what the plugin left behind is not ours to run
+  if (state != State::loaded) _exit(0);
+  enter("unload (its destructors)");
+  exit(0);
+}
+
+std::set<std::string> mapped_libraries() {
+  std::set<std::string> out;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* all) {
+        char real[PATH_MAX];
+        if (info->dlpi_name && info->dlpi_name[0] == '/' && realpath(info->dlpi_name, real))
+          static_cast<std::set<std::string>*>(all)->insert(real);
+        return 0;
+      },
+      &out);
+  return out;
 }
 
 /// What a library must leave as it was.
@@ -120,23 +149,23 @@ void exercise(const attnrt_plugin& plugin, const std::vector<DeviceReport>& mach
     }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: attnrt-probe FILE.so (verdicts go to descriptor 3)\n");
-    return 2;
-  }
-  const rlimit no_core{0, 0};
-  setrlimit(RLIMIT_CORE, &no_core);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);  // a plugin that hangs must not outlive a host that was ended meanwhile
-  const Inspection inspection = inspect(argv[1]);
+/// The work of the supervised child.
+void probe_plugin(int descriptor, void* arg) {
+  const char* const* argv = static_cast<const char* const*>(arg);
+  struct stat info {};
+  listener = descriptor;
+  if (fstat(listener, &info) == 0) listener_inode = info.st_ino;
+  const std::filesystem::path file = argv[1];
+  if (stat(file.c_str(), &info) != 0 || FileIdentity::of(info).text() != argv[2])
+    conclude(State::unprobed, "the file changed while it was judged, wanted a rescan");
+  const Inspection inspection = inspect(file);
   if (inspection.state != State::loaded) conclude(inspection.state, inspection.sentence);
   const std::vector<DeviceReport> machine = detect_devices();
+  std::set<std::string> known = mapped_libraries();
   const Surroundings before = Surroundings::now();
   try {
     enter("load (its constructors and attnrt_plugin_query)");
-    const Loaded loaded = load(argv[1], inspection);
+    const Loaded loaded = load({file, FileIdentity::of(info), inspection});
     if (loaded.state != State::loaded) conclude(loaded.state, loaded.sentence);
     check_surroundings(before, true);
     exercise(*loaded.plugin, machine);
@@ -144,5 +173,18 @@ int main(int argc, char** argv) {
   } catch (...) {
     conclude(State::invalid, "an exception came across the ABI from " + current + ", wanted a status");
   }
+  known.insert(std::filesystem::canonical(file).string());
+  for (const std::string& library : mapped_libraries())
+    if (!known.contains(library)) say("library " + library);
   conclude(State::loaded, "");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: attnrt-probe FILE.so IDENTITY (verdicts go to descriptor 3)\n");
+    return 2;
+  }
+  return attnrt::probe::supervise(3, &probe_plugin, argv);
 }

@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "failure.hpp"
-#include "json_keys.hpp"
+#include "duplicate_key.hpp"
 
 namespace attnrt::cli {
 namespace {
@@ -38,7 +38,7 @@ void add_object(json::object& config, const std::string& name, const std::string
   if (error || !value.is_object())
     throw Failure(fmt::format("{} is '{}'{}, wanted a JSON object such as '{{\"backend\": \"CPU_ATTN\"}}'", name, text,
                               error ? " (" + error.message() + ")" : ""));
-  if (const auto twice = duplicate_key(text))
+  if (const auto twice = json_keys::duplicate_key(text))
     throw Failure(fmt::format("{} names '{}' twice, wanted each key once", name, *twice));
   for (const auto& [key, item] : value.get_object()) config[key] = item;
 }

@@ -14,7 +14,7 @@
 #include <limits>
 
 #include "failure.hpp"
-#include "json_keys.hpp"
+#include "duplicate_key.hpp"
 
 namespace attnrt::cli {
 namespace {
@@ -150,7 +150,7 @@ Header parse_header(std::string_view text, uint64_t data_bytes) {
     throw Failure(fmt::format("the header is not JSON at byte {}: {}, wanted an object", read, error.message()));
   const json::value root = parser.release();
   if (!root.is_object()) throw Failure(fmt::format("the header is {}, wanted a JSON object", json_in_quotes(root)));
-  if (const auto twice = duplicate_key(text))
+  if (const auto twice = json_keys::duplicate_key(text))
     throw Failure(fmt::format("the header names {} twice, wanted each name once", in_quotes(*twice)));
 
   Header header;

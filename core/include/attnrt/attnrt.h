@@ -39,6 +39,7 @@ ATTNRT_EXPORT const char* attnrt_version(void);
 
 #define ATTNRT_OPTION_IGNORE_ENVIRONMENT (1u << 0) /* no variable is read, ever */
 #define ATTNRT_OPTION_TRUST_ANY (1u << 1)          /* load plugins whatever their owner and mode; logged */
+#define ATTNRT_OPTION_PINNED_ONLY (1u << 2)        /* load only plugins that the attention config pins */
 
 /* Unknown plugins are loaded in a helper process first. Auto: unless its verdict is remembered; without the helper
  * program only plugins of the default folder are loaded. Always: whatever is remembered. */

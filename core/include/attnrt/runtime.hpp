@@ -32,6 +32,7 @@ struct Options {
   uint32_t probe = ATTNRT_PROBE_AUTO;                        ///< ATTNRT_PROBE_*
   bool read_environment = true;                              ///< false: no variable is read, ever
   bool trust_any = false;                                    ///< true: plugins are loaded whatever their owner and mode
+  bool pinned_only = false;                                  ///< true: only plugins that attention_config pins
   std::function<void(int32_t level, const char* text)> log;  ///< ATTNRT_LOG_*, from any thread; what it throws is lost
 };
 
@@ -78,7 +79,7 @@ class Runtime {
     const auto text = [](const std::string& s) { return s.empty() ? nullptr : s.c_str(); };
     auto o = sized<attnrt_options>();
     o.flags = (options.read_environment ? 0 : ATTNRT_OPTION_IGNORE_ENVIRONMENT) |
-              (options.trust_any ? ATTNRT_OPTION_TRUST_ANY : 0);
+              (options.trust_any ? ATTNRT_OPTION_TRUST_ANY : 0) | (options.pinned_only ? ATTNRT_OPTION_PINNED_ONLY : 0);
     o.plugin_path = text(options.plugin_path);
     o.priority_file = text(options.priority_file);
     o.attention_backend = text(options.attention_backend);

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef ATTNRT_CLI_JSON_KEYS_HPP
-#define ATTNRT_CLI_JSON_KEYS_HPP
+#pragma once
 #include <optional>
 #include <string>
 #include <string_view>
 
-namespace attnrt::cli {
+namespace attnrt::json_keys {
 
 /// The first key that stands twice in one object of a JSON text, at any depth. A parsed boost::json::value cannot tell:
-/// its last one wins silently. Nothing where the text is not JSON.
+/// its last one wins silently. Nothing where the text is not JSON. [thread-safe]
 std::optional<std::string> duplicate_key(std::string_view json);
 
-}  // namespace attnrt::cli
-#endif
+}  // namespace attnrt::json_keys

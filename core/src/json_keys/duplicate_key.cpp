@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "json_keys.hpp"
+#include "duplicate_key.hpp"
 
 #include <boost/json/basic_parser_impl.hpp>
 #include <limits>
 #include <set>
 #include <vector>
 
-namespace attnrt::cli {
+namespace attnrt::json_keys {
 namespace {
 
 using boost::json::error_code;
@@ -66,4 +66,4 @@ std::optional<std::string> duplicate_key(std::string_view json) {
   return parser.handler().duplicate;
 }
 
-}  // namespace attnrt::cli
+}  // namespace attnrt::json_keys
