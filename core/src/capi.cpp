@@ -195,7 +195,7 @@ attnrt_status attnrt_doctor(attnrt_runtime* runtime, attnrt_text** json) {
   return guarded([&] {
     if (!runtime || !json) return null_argument("doctor: runtime or json");
     const Runtime& rt = *runtime->runtime;
-    return give_json(doctor_json(*rt.catalog(), rt.options(), rt.machine()), json);
+    return give_json(doctor_json(*rt.catalog(), rt.options(), rt.machine(), rt.cache_folder()), json);
   });
 }
 

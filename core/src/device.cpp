@@ -48,6 +48,7 @@ struct Nvml {
   int (*get_uuid)(void*, char*, unsigned);
   int (*get_name)(void*, char*, unsigned);
   int (*get_capability)(void*, int*, int*);
+  int (*get_driver_version)(char*, unsigned);  ///< may be NULL: it only distinguishes drivers
 
   /// "" or what is missing.
   std::string load() {
@@ -63,6 +64,7 @@ struct Nvml {
         !find(get_uuid, "nvmlDeviceGetUUID") || !find(get_name, "nvmlDeviceGetName") ||
         !find(get_capability, "nvmlDeviceGetCudaComputeCapability"))
       return "libnvidia-ml.so.1 lacks a function of NVML's version 2";
+    find(get_driver_version, "nvmlSystemGetDriverVersion");
     return "";
   }
 
@@ -120,6 +122,9 @@ void detect_cuda(std::vector<DeviceReport>& out, const std::optional<std::string
   if (nvml.get_count(&count) != 0 || count == 0) return absent("no CUDA device: the driver counts none");
   const std::vector<void*> handles = visible_devices(nvml, count, visible);
   if (handles.empty()) return absent("no CUDA device: CUDA_VISIBLE_DEVICES is '" + *visible + "', which names none");
+  char version[80] = "";
+  const std::string driver =
+      nvml.get_driver_version && nvml.get_driver_version(version, sizeof version) == 0 ? std::string(", driver ") + version : "";
   for (std::size_t i = 0; i < handles.size(); ++i) {
     char name[96] = "";
     int major = 0, minor = 0;
@@ -129,7 +134,7 @@ void detect_cuda(std::vector<DeviceReport>& out, const std::optional<std::string
       continue;
     }
     out.push_back({{ATTNRT_DEVICE_CUDA, static_cast<int32_t>(i), static_cast<uint32_t>(major * 10 + minor), 0},
-                   true, name, "compute capability " + std::to_string(major) + "." + std::to_string(minor)});
+                   true, name, "compute capability " + std::to_string(major) + "." + std::to_string(minor) + driver});
   }
 }
 

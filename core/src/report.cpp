@@ -145,7 +145,8 @@ json::object show_json(const Registry& registry, const Ledger& ledger, const Bac
           {"variants", std::move(variants)}};
 }
 
-json::object doctor_json(const Catalog& catalog, const Options& options, const std::vector<DeviceReport>& machine) {
+json::object doctor_json(const Catalog& catalog, const Options& options, const std::vector<DeviceReport>& machine,
+                         const CacheFolder& cache) {
   const Registry& registry = *catalog.registry;
   json::array findings, environment, devices;
   const auto find = [&findings](const char* severity, std::string text, std::string what_to_do) {
@@ -189,6 +190,12 @@ json::object doctor_json(const Catalog& catalog, const Options& options, const s
                        {"state", r.present ? "present" : "absent"},
                        {"sentence", r.sentence},
                        {"isa", strings(names_of(words::isa, r.device.isa))}});
+
+  if (!cache.refusal().empty())
+    find("warning", "nothing is remembered between processes: " + cache.refusal(),
+         "let the folder belong to its user and be writable by nobody else, or name another by XDG_CACHE_HOME");
+  else if (cache.path().empty() && options.probe != ATTNRT_PROBE_NEVER)
+    find("note", "nothing is remembered between processes: there is no cache folder", "set XDG_CACHE_HOME or HOME");
 
   for (const Folder& f : registry.folders)
     if (!f.sentence.empty())

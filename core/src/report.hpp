@@ -4,6 +4,7 @@
 #pragma once
 #include <boost/json.hpp>
 
+#include "cache_folder.hpp"
 #include "catalog.hpp"
 #include "device.hpp"
 #include "options.hpp"
@@ -15,8 +16,9 @@ boost::json::object list_json(const Registry& registry);
 /// The capability sheet of one backend, judged for these devices, and where its variants were verified.
 boost::json::object show_json(const Registry& registry, const Ledger& ledger, const BackendEntry& backend,
                               const std::vector<DeviceReport>& machine);
-/// Paths, environment, devices, plugins, and what is wrong with them and what to do.
+/// Paths, environment, devices, plugins, and what is wrong with them and what to do. `cache`: where what is kept between
+/// processes lies.
 boost::json::object doctor_json(const Catalog& catalog, const Options& options,
-                                const std::vector<DeviceReport>& machine);
+                                const std::vector<DeviceReport>& machine, const CacheFolder& cache);
 
 }  // namespace attnrt::core

@@ -38,12 +38,13 @@ class Runtime {
   const std::shared_ptr<const Host>& host() const noexcept { return host_; }
   const Options& options() const noexcept { return options_; }
   const std::vector<DeviceReport>& machine() const noexcept { return machine_; }
+  /// Where this runtime remembers; a folder that is refused is told once. [thread-safe]
+  CacheFolder cache_folder() const;
 
  private:
   Runtime(Options options, std::shared_ptr<const Host> host);
   Outcome known(const std::string& backend) const;
   Probe prober() const;
-  CacheFolder cache_folder() const;
   Result<PriorityTable> read_table() const;
   Wishes wishes() const;
   std::vector<SwitchValue> switch_values(const Catalog& catalog, std::vector<std::string>& notes) const;

@@ -35,6 +35,9 @@ const Row rows[] = {
     {"leave_in_kv_layout", "crashed", "exited with status", "in kv_layout of leave_in_kv_layout/nothing"},
     {"leave_in_create", "crashed", "exited with status", "in create of leave_in_create/nothing"},
     {"leave_in_destroy", "crashed", "exited with status", "in destroy of leave_in_destroy/nothing"},
+    {"crash_in_destructor", "crashed", "crashed with SIGSEGV", "in unload (its destructors)"},
+    {"leave_in_destructor", "crashed", "exited with status", "in unload (its destructors)"},
+    {"throw_in_destructor", "crashed", "crashed with SIGABRT", "in unload (its destructors)"},
     // dlopen is declared to throw nothing: whether an exception comes through it is up to compiler and sanitizer.
     {"throw_in_constructor", "crashed|invalid", ""},
     {"throw_in_query", "invalid", "an exception came across the ABI from load"},
@@ -52,8 +55,13 @@ const Row rows[] = {
     {"mask_in_create", "invalid", "changes the signal mask", "when called"},
     {"abort_in_query", "crashed", "crashed with SIGABRT", "in load"},
     {"timer_in_constructor", "crashed", "crashed with signal ", "in load"},  // a number without a name
+    {"killed_in_create", "unprobed", "crashed with SIGKILL in create of killed_in_create/nothing", "somebody else did"},
+    {"hog_in_create", "crashed", "crashed with SIGABRT", "in create"},
+    {"reuse_in_query", "crashed", "exited with status", "in load"},
+    {"slow_in_create", "loaded", ""},
     {"flood_in_constructor", "crashed", "crashed with SIGSEGV", "in load"},
     {"leave_process_in_create", "loaded", ""},
+    {"leave_session_in_create", "loaded", ""},
     {"say_null_in_available", "unavailable", "the plugin cannot use this device and gave no reason"},
     {"say_null_in_supports", "loaded", ""},
     {"say_null_in_kv_layout", "loaded", ""},
@@ -163,7 +171,11 @@ TEST_CASE("each bad file has its state and sentence, the host lives and CPU_ATTN
     WARN(expected.size() << " files, " << survived << " of them not loaded");
     check_cpu_attn(runtime);
     CHECK(runtime.doctor().find("crash_in_query") != std::string::npos);
-    for (const auto& [pid, descriptors] : folder.loaders("leave_process_in_create")) CHECK(gone(pid));
+    for (const char* leaver : {"leave_process_in_create", "leave_session_in_create"}) {
+      CHECK(folder.loaders(leaver).size() == 2);
+      for (const auto& [pid, descriptors] : folder.loaders(leaver)) CHECK(gone(pid));
+    }
+    CHECK(read_bytes(folder.path() / "traces.own") == "");  // nothing of ours was written over a plugin's file
   }
 
   // The second time nothing that crashed or hung is started again; all else tells the same.

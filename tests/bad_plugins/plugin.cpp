@@ -40,10 +40,10 @@
 
 namespace {
 
-enum class Place { nowhere, constructor, query, available, supports, kv_layout, create, destroy };
+enum class Place { nowhere, constructor, query, available, supports, kv_layout, create, destroy, destructor };
 enum class Deed {
-  nothing, crash, hang, hang_mute, leave, throw_it, abort_it, timer, stop, flood, leave_process, thread, mask, locale,
-  rounding, flush, say_null, say_much
+  nothing, crash, hang, hang_mute, leave, throw_it, abort_it, timer, killed, stop, slow, flood, hog, reuse, leave_process,
+  leave_session, thread, mask, locale, rounding, flush, say_null, say_much
 };
 enum class Table {
   right, null_plugin, null_backend, null_variant, null_caps, null_run, size_zero, size_huge, long_name, long_summary,
@@ -85,6 +85,23 @@ void trace() {
   close(fd);
 }
 
+/// Leaves a process behind, as a daemon one that is no child of this, of another group and session.
+void leave(bool as_daemon) {
+  int ends[2];
+  if (pipe(ends) != 0) return;
+  if (fork() == 0) {
+    if (as_daemon) setsid();
+    if (as_daemon && fork() != 0) _exit(0);
+    trace();
+    close(ends[1]);
+    for (;;) pause();
+  }
+  close(ends[1]);
+  char none;
+  if (read(ends[0], &none, 1) != 0) die(SIGABRT);  // until it has left its trace
+  close(ends[0]);
+}
+
 [[noreturn]] void* wait_for_ever(void*) {
   for (;;) pause();
 }
@@ -109,7 +126,23 @@ void trace() {
     case Deed::throw_it: throw "across the boundary";
     case Deed::abort_it: die(SIGABRT);
     case Deed::timer: die(SIGRTMIN + 2);
+    case Deed::killed: die(SIGKILL);  // as the system does when memory runs out
     case Deed::stop: raise(SIGSTOP); return;
+    case Deed::slow: usleep(1000000); return;
+    case Deed::hog:  // address space that can be written, 64 times 1 GiB, none of it touched
+      for (int i = 0; i < 64; ++i)
+        if (mmap(nullptr, size_t{1} << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) ==
+            MAP_FAILED)
+          die(SIGABRT);
+      return;
+    case Deed::reuse: {  // its own file under every number that a channel may have
+      char file[512];
+      snprintf(file, sizeof file, "%s.own", getenv("BAD_PLUGIN_TRACE"));
+      const int own = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+      for (int fd = 3; fd < 1024; ++fd)
+        if (fd != own) dup2(own, fd);
+      return;
+    }
     case Deed::flood: {
       static char noise[1 << 20];
       memset(noise, '\n', sizeof noise);
@@ -118,11 +151,7 @@ void trace() {
       die(SIGSEGV);
     }
     case Deed::leave_process:
-      if (fork() == 0) {
-        trace();
-        for (;;) pause();
-      }
-      return;
+    case Deed::leave_session: leave(deed == Deed::leave_session); return;
     case Deed::thread: {
       pthread_t thread;
       pthread_create(&thread, nullptr, &wait_for_ever, nullptr);
@@ -171,6 +200,8 @@ __attribute__((constructor)) void construct() {
   trace();
   reached<Place::constructor>();
 }
+
+__attribute__((destructor)) void destruct() { reached<Place::destructor>(); }
 
 attnrt_status available(attnrt_device, const attnrt_diag* diag) {
   return reached<Place::available>(diag) ? ATTNRT_UNAVAILABLE : ATTNRT_OK;

@@ -117,6 +117,56 @@ TEST_CASE("the helper tells what the system says of a missing symbol or library,
         "libbad_plugin_absent.so: cannot open shared object file: No such file or directory");
 }
 
+TEST_CASE("what waits too long for its turn is not probed, and that is not its fault") {
+  const auto place = std::filesystem::path(ATTNRT_TEST_FIXTURES) / "hang_in_query.so";
+  const std::vector<Judged> files(5, judged(place));
+  ProbeLimits limits;
+  limits.each = std::chrono::milliseconds(300);
+  limits.all = std::chrono::milliseconds(400);
+  limits.at_once = 2;
+  const std::vector<Loaded> verdicts = probe(probe_program(), files, limits);
+  REQUIRE(verdicts.size() == 5);
+  for (const std::size_t first : {0, 1}) CHECK(verdicts[first].state == State::timeout);
+  CHECK(verdicts[4].state == State::unprobed);
+  CHECK_THAT(verdicts[4].sentence, Contains("no time was left to probe it: all probes of a scan may take 400 ms"));
+}
+
+TEST_CASE("a host and its helper that are halted together are not late") {
+  const Scratch traces;
+  const EnvironmentVariable trace("BAD_PLUGIN_TRACE", traces.path().string());
+  const pid_t host = fork();
+  if (host == 0) _exit(probed("slow_in_create", std::chrono::milliseconds(2500)).state == State::loaded ? 0 : 1);
+  for (int i = 0; i < 1000 && std::filesystem::is_empty(traces.path()); ++i) usleep(5000);
+  REQUIRE_FALSE(std::filesystem::is_empty(traces.path()));
+  const auto file = std::filesystem::directory_iterator(traces.path())->path().filename().string();
+  const pid_t plugin = std::stoi(file.substr(file.rfind('.') + 1));
+  for (const int number : {SIGSTOP, SIGCONT}) {
+    for (const pid_t pid : {host, plugin}) REQUIRE(kill(pid, number) == 0);
+    if (number == SIGSTOP) std::this_thread::sleep_for(std::chrono::milliseconds(3500));
+  }
+  int status = 0;
+  REQUIRE(waitpid(host, &status, 0) == host);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE("a helper that somebody ends is not the plugin's crash") {
+  const Scratch traces;
+  const EnvironmentVariable trace("BAD_PLUGIN_TRACE", traces.path().string());
+  for (const int number : {SIGTERM, SIGKILL}) {
+    std::thread administrator([&] {
+      for (int i = 0; i < 1000 && std::filesystem::is_empty(traces.path()); ++i) usleep(5000);
+      const auto file = std::filesystem::directory_iterator(traces.path())->path();
+      kill(std::stoi(file.filename().string().substr(file.filename().string().rfind('.') + 1)), number);
+      std::filesystem::remove(file);
+    });
+    const Loaded verdict = probed("slow_in_create");
+    administrator.join();
+    CHECK(verdict.state == State::unprobed);
+    CHECK_THAT(verdict.sentence, Contains("which somebody else did; it is probed again at the next scan"));
+  }
+}
+
 TEST_CASE("a helper that cannot start is not the plugin's fault") {
   const Scratch folder;
   const auto file = std::filesystem::path(ATTNRT_TEST_FIXTURES) / "well.so";

@@ -128,7 +128,7 @@ TEST_CASE("a GPU that the driver tells of is there, one that is only named stays
   CAPTURE(gpu.sentence);
   REQUIRE(gpu.present);
   CHECK(gpu.name == "Fake H100");
-  CHECK(gpu.sentence == "compute capability 9.0");
+  CHECK(gpu.sentence == "compute capability 9.0, driver 580.65.06");
   CHECK(gpu.device.arch == 90);
   const auto found = detect_devices();
   CHECK(parse_device("", found)->type == ATTNRT_DEVICE_CUDA);

@@ -263,3 +263,35 @@ TEST_CASE("thousands of note headers do not keep the host busy") {
   CHECK(look(bytes).state == State::damaged);
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
 }
+
+TEST_CASE("thousands of symbols that share a long name do not keep the host busy") {
+  constexpr std::size_t count = 43690, name = 1 << 20;
+  std::string bytes = real();
+  bytes.resize((bytes.size() + 7) / 8 * 8);
+  const std::size_t text = bytes.size();
+  bytes.append(name - 1, 'a').push_back('\0');
+  const std::size_t symbols = bytes.size();
+  Elf64_Sym symbol{};
+  symbol.st_info = ELF64_ST_INFO(STB_GLOBAL, STT_NOTYPE);
+  symbol.st_shndx = 1;
+  for (std::size_t i = 0; i < count; ++i) bytes.append(reinterpret_cast<const char*>(&symbol), sizeof symbol);
+  const std::size_t sections = bytes.size();
+  Elf64_Shdr table[3]{};
+  table[1].sh_type = SHT_DYNSYM;
+  table[1].sh_offset = symbols;
+  table[1].sh_size = count * sizeof symbol;
+  table[1].sh_link = 2;
+  table[1].sh_entsize = sizeof symbol;
+  table[2].sh_type = SHT_STRTAB;
+  table[2].sh_offset = text;
+  table[2].sh_size = name;
+  bytes.append(reinterpret_cast<const char*>(table), sizeof table);
+  bytes = with<uint64_t>(bytes, offsetof(Elf64_Ehdr, e_shoff), sections);
+  bytes = with<uint16_t>(bytes, offsetof(Elf64_Ehdr, e_shnum), 3);
+  const auto start = std::chrono::steady_clock::now();
+  const Inspection seen = look(bytes);
+  CHECK(seen.state == State::invalid);
+  CHECK_THAT(seen.sentence, Contains("exports aaaa") && Contains("wanted attnrt_plugin_query alone"));
+  CHECK(seen.sentence.size() < 500);
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
+}

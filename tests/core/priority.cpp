@@ -2,6 +2,8 @@
 // JSON read strictly: the priority table and the attention config, each error by its place.
 #include "priority.hpp"
 
+#include <sys/stat.h>
+
 #include "attention_config.hpp"
 #include "json_reader.hpp"
 #include "problem.hpp"
@@ -184,6 +186,26 @@ TEST_CASE("a table's file that cannot be read is named") {
   CHECK_FALSE(read_priority(one.path()));
   CHECK_THAT(read_priority(one.write("t.json", "{\n")).error().text, Contains("t.json:2:1: "));
   CHECK(read_priority(one.write("t.json", R"({"version": 1, "rules": []})")));
+  REQUIRE(mkfifo((one.path() / "fifo").c_str(), 0600) == 0);
+  CHECK_THAT(read_priority(one.path() / "fifo").error().text, Contains("fifo is not a regular file, wanted a JSON file"));
+  CHECK_THAT(read_priority("/dev/zero").error().text, Contains("/dev/zero is not a regular file, wanted a JSON file"));
+  one.write("large.json", "");
+  std::filesystem::resize_file(one.path() / "large.json", (4 << 20) + 1);
+  CHECK_THAT(read_priority(one.path() / "large.json").error().text, Contains("has 4194305 bytes, wanted at most 4194304"));
+  CHECK_THAT(read_priority(one.write("empty.json", "")).error().text, Contains("empty.json:1:1: "));
+}
+
+TEST_CASE("a key that stands twice is refused at any depth") {
+  for (const char* text : {R"({"version": 2, "version": 1, "rules": []})", R"({"version": 1, "rules": [], "\u0072ules": []})",
+                           R"({"version": 1, "rules": [{"name": "a", "order": ["A"], "order": ["B"]}]})"})
+    CHECK_THAT(parse_priority(text, "t.json").error().text, Contains("stands twice in one object, wanted it once"));
+}
+
+TEST_CASE("an order of very many names is refused at once") {
+  std::string names;
+  for (int i = 0; i < 40000; ++i) names += (i ? ",\"X" : "\"X") + std::to_string(i) + "\"";
+  CHECK_THAT(parse_priority(R"({"version": 1, "rules": [{"name": "a", "order": [)" + names + "]}]}", "t.json").error().text,
+             Contains("has 40000 names, wanted at most 1024"));
 }
 
 TEST_CASE("patterns fit names whatever their case") {
