@@ -90,7 +90,7 @@ Loaded load(const Judged& file) {
     if (!is_as_judged(file)) {
       resident.plugin = nullptr;
       resident.state = State::unprobed;
-      resident.sentence = changed().sentence;
+      resident.sentence = "the file changed while it was loaded, wanted a restart";
     }
     it = residents->insert_or_assign(file.path.string(), std::move(resident)).first;
   }
