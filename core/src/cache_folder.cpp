@@ -149,10 +149,10 @@ std::optional<std::string> CacheFolder::read(const std::string& name) const {
   return bytes ? std::optional(std::move(*bytes)) : std::nullopt;
 }
 
-Error CacheFolder::rewrite(const std::string& name,
+Status CacheFolder::rewrite(const std::string& name,
                            const std::function<std::string(const std::optional<std::string>&)>& change) const {
   const auto failed = [&](const std::string& why) {
-    return Error{ATTNRT_FAILED, (path_ / name).string() + " cannot be written: " + why};
+    return Status{ATTNRT_FAILED, (path_ / name).string() + " cannot be written: " + why};
   };
   if (path_.empty()) return failed("there is no cache folder");
   const Opened opened = open_folder(path_, true);
@@ -170,7 +170,7 @@ Error CacheFolder::rewrite(const std::string& name,
     unlinkat(opened.folder.get(), fresh.c_str(), 0);
     return failed(why);
   }
-  return {ATTNRT_OK, ""};
+  return {};
 }
 
 }  // namespace attnrt::core

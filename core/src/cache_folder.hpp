@@ -32,7 +32,7 @@ class CacheFolder {
   /// Replaces a file by what `change` makes of its bytes, under a lock that other threads and processes respect and that
   /// no forked child keeps. Makes the folder. FAILED: the sentence says why; the file is as before. `change` does not
   /// throw anything but std::bad_alloc.
-  Error rewrite(const std::string& name, const std::function<std::string(const std::optional<std::string>&)>& change) const;
+  Status rewrite(const std::string& name, const std::function<std::string(const std::optional<std::string>&)>& change) const;
 
  private:
   std::filesystem::path path_;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "explain.hpp"
+#include "reasons.hpp"
 #include "report.hpp"
 #include "runtime.hpp"
 
@@ -59,17 +60,17 @@ namespace {
 
 thread_local std::string last_error;
 
-attnrt_status fail(const Error& error) {
+attnrt_status fail(const Status& error) {
   last_error = error.text;
-  return error.status;
+  return error.code;
 }
 
 /// Runs a call that answers an Outcome; whatever is thrown becomes a status.
 template <class Call>
 attnrt_status guarded(Call&& call) noexcept {
   try {
-    const Outcome result = call();
-    return result.status == ATTNRT_OK ? ATTNRT_OK : fail(result);
+    const Status result = call();
+    return result.ok() ? ATTNRT_OK : fail(result);
   } catch (const std::bad_alloc&) {
     last_error = "out of memory";  // 13 characters fit into the string itself
     return ATTNRT_NO_MEMORY;
@@ -86,14 +87,14 @@ attnrt_status guarded(Call&& call) noexcept {
   }
 }
 
-const Outcome kDone{ATTNRT_OK, ""};
+const Status kDone{};
 
-Error null_argument(const char* what) { return {ATTNRT_INVALID, std::string(what) + " is NULL, wanted a pointer"}; }
-Error names_a_variant(const char* call, const char* backend) {
+Status null_argument(const char* what) { return {ATTNRT_INVALID, std::string(what) + " is NULL, wanted a pointer"}; }
+Status names_a_variant(const char* call, const char* backend) {
   return invalid(std::string(call) + ": backend is '" + backend + "', wanted its name without a variant");
 }
 
-Outcome long_enough(const attnrt_problem& p) {
+Status long_enough(const attnrt_problem& p) {
   constexpr uint32_t base = sdk::base_size<attnrt_problem>;
   if (p.struct_size >= base) return kDone;
   return invalid("problem.struct_size is " + std::to_string(p.struct_size) + ", wanted at least " +
@@ -102,19 +103,19 @@ Outcome long_enough(const attnrt_problem& p) {
 
 /// Puts a result's value behind a handle.
 template <class Handle, class T>
-Outcome give(Result<T> result, Handle** out) {
+Status give(Result<T> result, Handle** out) {
   if (!result) return result.error();
   *out = new Handle{std::move(*result)};
   return kDone;
 }
 
 /// An error of a kernel's call as its caller needs it, who may hold many ops: "CPU_ATTN/avx2: run: ...".
-Error of_call(const Choice& choice, const char* call, const Error& error) {
-  if (!choice.backend || !choice.variant) return {error.status, std::string(call) + ": " + error.text};
-  return {error.status, choice.backend->name + "/" + choice.variant->name + ": " + call + ": " + error.text};
+Status of_call(const Choice& choice, const char* call, const Status& error) {
+  if (!choice.backend || !choice.variant) return {error.code, std::string(call) + ": " + error.text};
+  return {error.code, choice.backend->name + "/" + choice.variant->name + ": " + call + ": " + error.text};
 }
-Outcome of_call(const Op& op, const char* call, Outcome result) {
-  return result.status == ATTNRT_OK ? result : of_call(op.choice(), call, result);
+Status of_call(const Op& op, const char* call, Status result) {
+  return result.ok() ? result : of_call(op.choice(), call, result);
 }
 
 std::unique_ptr<attnrt_choice> wrap(std::shared_ptr<const Choice> choice) {
@@ -125,7 +126,7 @@ std::unique_ptr<attnrt_choice> wrap(std::shared_ptr<const Choice> choice) {
   return handle;
 }
 
-Outcome give_json(const boost::json::object& document, attnrt_text** out) {
+Status give_json(const boost::json::object& document, attnrt_text** out) {
   *out = new attnrt_text{boost::json::serialize(document)};
   return kDone;
 }
@@ -138,7 +139,7 @@ const char* attnrt_last_error(void) { return last_error.c_str(); }
 const char* attnrt_version(void) { return ATTNRT_VERSION; }
 
 attnrt_status attnrt_open(const attnrt_options* options, attnrt_runtime** runtime) {
-  return guarded([&]() -> Outcome {
+  return guarded([&]() -> Status {
     if (!runtime) return null_argument("open: runtime");
     *runtime = nullptr;
     auto own = Options::from(options);
@@ -180,10 +181,10 @@ attnrt_status attnrt_list(attnrt_runtime* runtime, attnrt_text** json) {
 }
 
 attnrt_status attnrt_show(attnrt_runtime* runtime, const char* backend, attnrt_text** json) {
-  return guarded([&]() -> Outcome {
+  return guarded([&]() -> Status {
     if (!runtime || !backend || !json) return null_argument("show: runtime, backend or json");
     const auto catalog = runtime->runtime->catalog();
-    if (Error unknown = catalog->known(backend); unknown.status) return unknown;
+    if (Status unknown = catalog->known(backend); !unknown.ok()) return unknown;
     const BackendEntry* entry = catalog->registry->find(backend);
     if (!entry) return names_a_variant("show", backend);
     return give_json(show_json(*catalog->registry, runtime->runtime->ledger(), *entry, runtime->runtime->machine()),
@@ -201,13 +202,13 @@ attnrt_status attnrt_doctor(attnrt_runtime* runtime, attnrt_text** json) {
 
 attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const char* variant, const char* device,
                             const char* result, int32_t passed) {
-  return guarded([&]() -> Outcome {
+  return guarded([&]() -> Status {
     if (!runtime || !backend || !variant || !device || !result) return null_argument("record: an argument");
     const auto catalog = runtime->runtime->catalog();
-    if (Error unknown = catalog->known(backend); unknown.status) return unknown;
+    if (Status unknown = catalog->known(backend); !unknown.ok()) return unknown;
     const BackendEntry* entry = catalog->registry->find(backend);
     if (!entry) return names_a_variant("record", backend);
-    if (Error unknown = catalog->known(entry->name + "/" + variant); unknown.status) return unknown;
+    if (Status unknown = catalog->known(entry->name + "/" + variant); !unknown.ok()) return unknown;
     const uint64_t isa = runtime->runtime->machine().front().device.isa;  // the CPU stands first
     const std::string kind = std::string_view(device) == "cpu" ? device_kind(ATTNRT_DEVICE_CPU, 0, isa) : device;
     if (!parse_device_kind(kind.starts_with("fake:") ? kind.substr(5) : kind))
@@ -220,7 +221,7 @@ attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const 
 }
 
 attnrt_status attnrt_priority(attnrt_runtime* runtime, attnrt_text** json) {
-  return guarded([&]() -> Outcome {
+  return guarded([&]() -> Status {
     if (!runtime || !json) return null_argument("priority: runtime or json");
     const auto table = runtime->runtime->catalog()->table;
     boost::json::object document = boost::json::parse(table->json).as_object();
@@ -234,7 +235,7 @@ void attnrt_text_free(attnrt_text* text) { delete text; }
 
 const attnrt_executor* attnrt_default_executor(attnrt_runtime* runtime, uint32_t num_workers) {
   const attnrt_executor* pool = nullptr;
-  guarded([&]() -> Outcome {
+  guarded([&]() -> Status {
     if (!runtime) return null_argument("default_executor: runtime");
     if (num_workers > 4096)
       return invalid("default_executor: num_workers is " + std::to_string(num_workers) + ", wanted 0 to 4096");
@@ -245,9 +246,9 @@ const attnrt_executor* attnrt_default_executor(attnrt_runtime* runtime, uint32_t
 }
 
 attnrt_status attnrt_problem_init(attnrt_runtime* runtime, const char* device, attnrt_problem* problem) {
-  return guarded([&]() -> Outcome {
+  return guarded([&]() -> Status {
     if (!runtime || !problem) return null_argument("problem_init: runtime or problem");
-    if (Outcome shorter = long_enough(*problem); shorter.status) return shorter;
+    if (Status shorter = long_enough(*problem); !shorter.ok()) return shorter;
     auto made = runtime->runtime->problem_for(device);
     if (!made) return made.error();
     sdk::give(*made, problem);
@@ -256,16 +257,16 @@ attnrt_status attnrt_problem_init(attnrt_runtime* runtime, const char* device, a
 }
 
 attnrt_status attnrt_select(attnrt_runtime* runtime, const attnrt_problem* problem, attnrt_choice** choice) {
-  return guarded([&]() -> Outcome {
+  return guarded([&]() -> Status {
     if (!runtime || !problem || !choice) return null_argument("select: runtime, problem or choice");
     *choice = nullptr;
-    if (Outcome shorter = long_enough(*problem); shorter.status) return shorter;
+    if (Status shorter = long_enough(*problem); !shorter.ok()) return shorter;
     attnrt_problem own;
     sdk::take(*problem, own);
     auto made = runtime->runtime->select(own);
     if (!made) return made.error();
-    const Error error = (*made)->error;
-    if (error.status != ATTNRT_INVALID) *choice = wrap(std::move(*made)).release();
+    const Status error = (*made)->status;
+    if (error.code != ATTNRT_INVALID) *choice = wrap(std::move(*made)).release();
     return error;
   });
 }
@@ -276,13 +277,13 @@ const char* attnrt_choice_backend(const attnrt_choice* choice) {
   if (!choice) return nullptr;
   const Choice& c = *choice->choice;
   if (c.attention_free) return "NO_ATTENTION";
-  return c.backend && !c.error.status ? c.backend->name.c_str() : nullptr;
+  return c.backend && c.status.ok() ? c.backend->name.c_str() : nullptr;
 }
 const char* attnrt_choice_variant(const attnrt_choice* choice) {
   if (!choice) return nullptr;
   const Choice& c = *choice->choice;
   if (c.attention_free) return "";
-  return c.variant && !c.error.status ? c.variant->name : nullptr;
+  return c.variant && c.status.ok() ? c.variant->name : nullptr;
 }
 int32_t attnrt_choice_honoured(const attnrt_choice* choice) { return choice && choice->unhonoured.empty(); }
 const char* attnrt_choice_unhonoured(const attnrt_choice* choice) { return choice ? choice->unhonoured.c_str() : ""; }
@@ -322,7 +323,7 @@ const char* attnrt_choice_json(const attnrt_choice* choice) {
 }
 
 attnrt_status attnrt_op_create(attnrt_runtime* runtime, const attnrt_choice* choice, attnrt_op** op) {
-  return guarded([&]() -> Outcome {
+  return guarded([&]() -> Status {
     if (!runtime || !choice || !op) return null_argument("op_create: runtime, choice or op");
     *op = nullptr;
     auto made = Op::create(runtime->runtime->host(), choice->choice);
@@ -345,7 +346,7 @@ attnrt_status attnrt_op_workspace(const attnrt_op* op, const attnrt_limits* limi
 
 attnrt_status attnrt_plan_create(const attnrt_op* op, const attnrt_limits* limits, const attnrt_memory* memory,
                                  attnrt_plan** plan) {
-  return guarded([&]() -> Outcome {
+  return guarded([&]() -> Status {
     if (!op || !plan) return null_argument("plan_create: op or plan");
     *plan = nullptr;
     auto made = Plan::create(*op->op, limits, memory);

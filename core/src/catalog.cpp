@@ -77,15 +77,15 @@ const VariantOrder& Catalog::variants_of(const BackendEntry& backend, const attn
   return order_for(orders[static_cast<std::size_t>(&backend - registry->backends.data())], problem, cpu_vendor);
 }
 
-Error Catalog::known(std::string_view wish) const {
+Status Catalog::known(std::string_view wish) const {
   const std::string_view name = wish.substr(0, wish.find('/'));
   if (const BackendEntry* backend = registry->find(name)) {
-    if (name.size() == wish.size()) return {ATTNRT_OK, ""};
+    if (name.size() == wish.size()) return {};
     const std::string_view variant = wish.substr(name.size() + 1);
     std::vector<std::string> variants;
     for (uint32_t v = 0; v < backend->table->num_variants; ++v) {
       variants.emplace_back(backend->table->variants[v]->name);
-      if (equal_ignoring_case(variants.back(), variant)) return {ATTNRT_OK, ""};
+      if (equal_ignoring_case(variants.back(), variant)) return {};
     }
     return invalid("Unknown variant '" + std::string(variant) + "' of attention backend " + backend->name +
                    ". Valid options are: " + join(variants) + did_you_mean(variant, variants));

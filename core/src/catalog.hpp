@@ -55,7 +55,7 @@ struct Catalog {
   /// Is this backend ("NAME" or "NAME/variant") loaded? Error: the table knows the name but no loaded plugin offers it
   /// (UNSUPPORTED, with the state of the file that would, or "not installed"), or nobody knows it (INVALID, with the
   /// names that are loaded).
-  Error known(std::string_view name) const;
+  Status known(std::string_view name) const;
   /// The ranking for a problem and the rule behind it (NULL = none fits).
   const std::vector<Slot>& ranking_for(const attnrt_problem& problem, const Rule*& rule) const;
   /// The order of a backend's variants for a problem. `backend` is one of the registry's.

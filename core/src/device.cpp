@@ -173,7 +173,7 @@ constexpr uint64_t kAvx2 = ATTNRT_ISA_AVX2, kAvx512 = kAvx2 | ATTNRT_ISA_AVX512,
 constexpr CpuLevel kLevels[] = {
     {"baseline", 0}, {"avx2", kAvx2}, {"avx512", kAvx512}, {"avx512_bf16", kBf16}, {"amx", kAmx}};
 
-Error unknown_device(std::string_view text, const char* wanted) {
+Status unknown_device(std::string_view text, const char* wanted) {
   std::vector<std::string> known;
   for (const CpuLevel& level : kLevels) known.push_back(std::string("cpu:") + level.name);
   for (const char* kind : {"cpu", "cuda", "rocm"}) known.emplace_back(kind);
@@ -255,10 +255,10 @@ Result<Device> parse_device(std::string_view text, const std::vector<DeviceRepor
   if (const DeviceReport* r = real(d.type, id)) return r->device;
   for (const DeviceReport& r : machine)
     if (!r.present && r.device.type == d.type)
-      return Error{ATTNRT_UNAVAILABLE, "device '" + std::string(text) + "' is not in this machine (" + r.sentence +
+      return Status{ATTNRT_UNAVAILABLE, "device '" + std::string(text) + "' is not in this machine (" + r.sentence +
                                            "); to ask about such hardware name its architecture, as in " +
                                            (d.type == ATTNRT_DEVICE_CUDA ? "cuda:9.0" : "rocm:gfx942")};
-  return Error{ATTNRT_UNAVAILABLE, "device '" + std::string(text) + "' is not in this machine"};
+  return Status{ATTNRT_UNAVAILABLE, "device '" + std::string(text) + "' is not in this machine"};
 }
 
 }  // namespace attnrt::core

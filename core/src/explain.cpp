@@ -4,6 +4,7 @@
 #include "absence.hpp"
 #include "other_kind.hpp"
 #include "problem.hpp"
+#include "reasons.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
@@ -12,24 +13,8 @@ namespace {
 
 constexpr std::size_t kColumns = 80;
 
-std::vector<Refusal> refusals_of(const Choice& choice, const Verdict& verdict) {
-  std::vector<Refusal> out;
-  if (verdict.unavailable) out.push_back({ATTNRT_WHY_UNAVAILABLE, *verdict.unavailable, ""});
-  if (verdict.disabled)
-    out.push_back({ATTNRT_WHY_DISABLED, "disabled by " + *verdict.disabled_name + "=" + verdict.disabled->is, ""});
-  for (Refusal& r : refusal_texts(verdict.match, *verdict.variant, choice.problem)) out.push_back(std::move(r));
-  return out;
-}
-
 std::string winner_name(const Choice& choice) {
-  return choice.attention_free ? "NO_ATTENTION" : choice.backend && !choice.error.status ? choice.backend->name : "";
-}
-
-std::vector<std::string> potential_backends(const Choice& choice) {
-  std::vector<std::string> out;
-  for (const Candidate& c : choice.candidates)
-    if (const Verdict* best = best_verdict(choice, c); best && best->ok()) out.push_back(c.slot->name);
-  return out;
+  return choice.attention_free ? "NO_ATTENTION" : choice.backend && choice.status.ok() ? choice.backend->name : "";
 }
 
 /// Text flowed into lines of at most kColumns, continued under `indent`.
@@ -65,7 +50,7 @@ std::string pad(std::string text, std::size_t width) {
 std::string why_sentence(const Choice& choice) {
   if (choice.attention_free) return "the model has no attention layers";
   if (choice.honoured) return "forced by " + choice.wish.origin + " (" + choice.wish.value + ")";
-  if (!choice.backend) return choice.error.text;
+  if (!choice.backend) return choice.status.text;
   const std::string rule = choice.rule ? "rule \"" + choice.rule->name + "\" of " + choice.catalog->table->file
                                        : "no rule of " + choice.catalog->table->file + " fits, names in order";
   return "the first valid backend by " + rule;
@@ -151,48 +136,11 @@ json::array candidates_json(const Choice& choice) {
 
 }  // namespace
 
-std::vector<std::string> short_reasons(const Choice& choice, const Verdict& verdict) {
-  std::vector<std::string> out;
-  for (const Refusal& r : refusals_of(choice, verdict)) out.push_back(r.text);
-  return out;
-}
-
-std::string offered_instead(const Choice& choice, const Verdict& verdict) {
-  std::vector<std::string> out;
-  // Sizes of a kernel for another family or other hardware would help nobody.
-  if (verdict.match.sheet & (sdk::why_bit(ATTNRT_WHY_FAMILY) | sdk::why_bit(ATTNRT_WHY_ARCH))) return "";
-  for (attnrt_why why = 0; why < ATTNRT_WHY_COUNT_; ++why)
-    if (verdict.match.sheet & sdk::why_bit(why))
-      if (std::string wanted = why_wanted(why, *verdict.variant->caps, choice.problem); !wanted.empty())
-        out.push_back(std::move(wanted));
-  return join(out, "; ");
-}
-
 std::string log_line(const Choice& choice) {
   if (choice.attention_free) return "Using NO_ATTENTION: the model has no attention layers.";
   std::string out = "Using " + winner_name(choice) + " attention backend ";
   return out + (choice.honoured ? "(forced by " + choice.wish.origin + ")."
                                 : "out of potential backends: [" + join(potential_backends(choice), ", ", "'") + "].");
-}
-
-std::string unhonoured_text(const Choice& choice) {
-  if (choice.wish.source == Source::automatic || choice.honoured) return "";
-  return choice.wish.origin + "=" + choice.wish.value +
-         (choice.attention_free ? " has no effect: " : " cannot be honoured: ") + choice.wish_reasons;
-}
-
-std::string no_valid_backend(const Choice& choice) {
-  std::vector<std::string> parts;
-  std::string offered;
-  for (const Candidate& c : choice.candidates) {
-    const Verdict* best = best_verdict(choice, c);
-    parts.push_back(c.slot->name + ": [" + (best ? join(short_reasons(choice, *best)) : absence(c.slot->file)) + "]");
-    if (!best) continue;
-    if (const std::string wanted = offered_instead(choice, *best); !wanted.empty())
-      offered += ". " + c.slot->name + ": " + wanted;
-  }
-  return "No valid attention backend found for " + describe(choice.problem) + ". Reasons: {" + join(parts) + "}" +
-         offered + not_loaded(*choice.catalog->registry, *choice.catalog->table);
 }
 
 std::string explain_text(const Choice& choice, bool all) {
@@ -280,7 +228,7 @@ json::object choice_json(const Choice& choice) {
           {"impl", choice.variant ? json::value(choice.variant->caps->impl) : json::value(nullptr)},
           {"verified", choice.verified},
           {"log", name.empty() ? json::value(nullptr) : json::value(log_line(choice))},
-          {"error", text_or_null(choice.error.text)},
+          {"error", text_or_null(choice.status.text)},
           {"kv_layout", std::move(layout)},
           {"block_size", choice.block_size ? json::value(choice.block_size) : json::value(nullptr)},
           {"kernel_block_size", choice.block_size ? json::value(choice.problem.block_size) : json::value(nullptr)},

@@ -82,8 +82,8 @@ const LedgerEntry* Ledger::find(const std::string& build_id, const std::string& 
   return best && best->passed ? best : nullptr;
 }
 
-Error Ledger::record(const CacheFolder& cache, const std::vector<LedgerEntry>& entries) {
-  Error written = cache.rewrite(kFile, [&entries](const std::optional<std::string>& text) {
+Status Ledger::record(const CacheFolder& cache, const std::vector<LedgerEntry>& entries) {
+  Status written = cache.rewrite(kFile, [&entries](const std::optional<std::string>& text) {
     std::vector<LedgerEntry> all = text ? parse(*text, true) : std::vector<LedgerEntry>{};
     for (const LedgerEntry& e : entries) {
       std::erase_if(all, [&e](const LedgerEntry& old) { return same_kernel(old, e); });
@@ -95,7 +95,7 @@ Error Ledger::record(const CacheFolder& cache, const std::vector<LedgerEntry>& e
                       {"device", e.device}, {"date", e.date}, {"result", e.result}, {"passed", e.passed}});
     return json::serialize(json::object{{"verified", std::move(list)}}) + "\n";
   });
-  if (written.status) written.text = "the ledger " + written.text;
+  if (!written.ok()) written.text = "the ledger " + written.text;
   return written;
 }
 

@@ -41,7 +41,7 @@ class Ledger {
                           const std::string& device) const;
   const std::vector<LedgerEntry>& entries() const noexcept { return entries_; }
   /// Adds or replaces the entries for the same kernels and device in the cache folder.
-  static Error record(const CacheFolder& cache, const std::vector<LedgerEntry>& entries);
+  static Status record(const CacheFolder& cache, const std::vector<LedgerEntry>& entries);
 
  private:
   std::vector<LedgerEntry> entries_;

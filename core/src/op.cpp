@@ -9,14 +9,14 @@
 namespace attnrt::core {
 namespace {
 
-const Outcome kDone{ATTNRT_OK, ""};
+const Status kDone{};
 
 /// Collects the sentences of one call.
 class Said {
  public:
   const attnrt_diag* sink() const noexcept { return sentences_.get(); }
   sdk::Diag diag() const noexcept { return sdk::Diag(sink()); }
-  Error error(attnrt_status status) const {
+  Status error(attnrt_status status) const {
     std::string text = sentences_.text();
     if (text.empty()) text = "the kernel failed with status " + std::to_string(status) + " and gave no reason";
     return {status, std::move(text)};
@@ -27,12 +27,12 @@ class Said {
 };
 
 /// What a call of the kernel came to. Where a task of the call forked, the child has only a part of the result.
-Outcome outcome(const Op& op, attnrt_status status, const Said& said) {
-  if (Outcome dead = op.alive(); dead.status) return dead;
+Status outcome(const Op& op, attnrt_status status, const Said& said) {
+  if (Status dead = op.alive(); !dead.ok()) return dead;
   return status == ATTNRT_OK ? kDone : said.error(status);
 }
 
-Error missing_entry() { return {ATTNRT_UNSUPPORTED, "the variant does not offer this, wanted one that does"}; }
+Status missing_entry() { return {ATTNRT_UNSUPPORTED, "the variant does not offer this, wanted one that does"}; }
 
 }  // namespace
 
@@ -55,10 +55,10 @@ Op::~Op() {
 
 Result<std::unique_ptr<Op>> Op::create(std::shared_ptr<const Host> host, std::shared_ptr<const Choice> choice) {
   if (choice->attention_free) return invalid("the model has no attention layers, there is nothing to create");
-  if (!choice->variant) return invalid("the choice has no winner: " + choice->error.text);
+  if (!choice->variant) return invalid("the choice has no winner: " + choice->status.text);
   const attnrt_problem& p = choice->problem;
   if (p.device_id < 0)
-    return Error{ATTNRT_UNAVAILABLE,
+    return Status{ATTNRT_UNAVAILABLE,
                  "the choice was made for hardware that is not in this machine, wanted a real device"};
   std::unique_ptr<Op> op(new Op(std::move(host), std::move(choice)));
   Said said;
@@ -69,17 +69,17 @@ Result<std::unique_ptr<Op>> Op::create(std::shared_ptr<const Host> host, std::sh
     op->kernel_ = nullptr;
     return said.error(status);
   }
-  if (!op->kernel_) return Error{ATTNRT_FAILED, "the kernel created no op and told no error"};
+  if (!op->kernel_) return Status{ATTNRT_FAILED, "the kernel created no op and told no error"};
   return op;
 }
 
-Outcome Op::alive() const {
+Status Op::alive() const {
   if (fork_generation() == generation_) return kDone;
   return {ATTNRT_FAILED, "this process was forked after the op was created, wanted an op created after the fork"};
 }
 
-Outcome Op::kv_layout(attnrt_kv_layout* layout) const {
-  if (Outcome dead = alive(); dead.status) return dead;
+Status Op::kv_layout(attnrt_kv_layout* layout) const {
+  if (Status dead = alive(); !dead.ok()) return dead;
   if (!layout || layout->struct_size < sdk::base_size<attnrt_kv_layout>)
     return invalid("wanted a struct with struct_size set");
   if (!choice_->block_size) return invalid("the op has no cache, K and V are given to run");
@@ -87,8 +87,8 @@ Outcome Op::kv_layout(attnrt_kv_layout* layout) const {
   return kDone;
 }
 
-Outcome Op::workspace(const attnrt_limits* limits, attnrt_workspace* sizes) const {
-  if (Outcome dead = alive(); dead.status) return dead;
+Status Op::workspace(const attnrt_limits* limits, attnrt_workspace* sizes) const {
+  if (Status dead = alive(); !dead.ok()) return dead;
   Said said;
   attnrt_limits own;
   attnrt_workspace answer;
@@ -106,8 +106,8 @@ bool Op::holds_blocks(const sdk::Diag& diag, const attnrt_tensor* k_cache) const
                             " of kv_layout"));
 }
 
-Outcome Op::write_kv(const attnrt_write_args* args, attnrt_stream stream) const {
-  if (Outcome dead = alive(); dead.status) return dead;
+Status Op::write_kv(const attnrt_write_args* args, attnrt_stream stream) const {
+  if (Status dead = alive(); !dead.ok()) return dead;
   if (!variant().write_kv) return missing_entry();
   Said said;
   attnrt_write_args own;
@@ -117,8 +117,8 @@ Outcome Op::write_kv(const attnrt_write_args* args, attnrt_stream stream) const 
   return outcome(*this, variant().write_kv(kernel_, &own, stream, said.sink()), said);
 }
 
-Outcome Op::gather_kv(const attnrt_gather_args* args, attnrt_stream stream) const {
-  if (Outcome dead = alive(); dead.status) return dead;
+Status Op::gather_kv(const attnrt_gather_args* args, attnrt_stream stream) const {
+  if (Status dead = alive(); !dead.ok()) return dead;
   if (!variant().gather_kv) return missing_entry();
   Said said;
   attnrt_gather_args own;
@@ -128,8 +128,8 @@ Outcome Op::gather_kv(const attnrt_gather_args* args, attnrt_stream stream) cons
   return outcome(*this, variant().gather_kv(kernel_, &own, stream, said.sink()), said);
 }
 
-Outcome Op::merge_states(const attnrt_merge_args* args, attnrt_stream stream) const {
-  if (Outcome dead = alive(); dead.status) return dead;
+Status Op::merge_states(const attnrt_merge_args* args, attnrt_stream stream) const {
+  if (Status dead = alive(); !dead.ok()) return dead;
   if (!variant().merge_states) return missing_entry();
   Said said;
   attnrt_merge_args own;
@@ -138,7 +138,7 @@ Outcome Op::merge_states(const attnrt_merge_args* args, attnrt_stream stream) co
   return outcome(*this, variant().merge_states(kernel_, &own, stream, said.sink()), said);
 }
 
-Outcome Plan::allocate(const attnrt_workspace& w) {
+Status Plan::allocate(const attnrt_workspace& w) {
   const struct { uint64_t bytes, alignment; void** pointer; uint64_t* size; } pieces[] = {
       {w.plan_bytes, w.plan_alignment, &memory_.plan, &memory_.plan_bytes},
       {w.pinned_bytes, w.pinned_alignment, &memory_.pinned, &memory_.pinned_bytes},
@@ -160,20 +160,20 @@ Outcome Plan::allocate(const attnrt_workspace& w) {
 }
 
 Result<std::unique_ptr<Plan>> Plan::create(const Op& op, const attnrt_limits* limits, const attnrt_memory* memory) {
-  if (Outcome dead = op.alive(); dead.status) return dead;
+  if (Status dead = op.alive(); !dead.ok()) return dead;
   std::unique_ptr<Plan> plan(new Plan(op));
   Said said;
   attnrt_workspace sizes{};
   sizes.struct_size = sizeof sizes;
   if (!sdk::accept(said.diag(), "limits", limits, plan->limits_)) return said.error(ATTNRT_INVALID);
-  if (Outcome failed = op.workspace(&plan->limits_, &sizes); failed.status) return failed;
+  if (Status failed = op.workspace(&plan->limits_, &sizes); !failed.ok()) return failed;
   if (memory) {
     if (!sdk::accept(said.diag(), "memory", memory, plan->memory_) ||
         !sdk::check_memory(said.diag(), sizes, plan->memory_))
       return said.error(ATTNRT_INVALID);
   } else if (op.problem().device_type != ATTNRT_DEVICE_CPU) {
     return invalid("memory is NULL, wanted device memory of the sizes that workspace tells");
-  } else if (Outcome failed = plan->allocate(sizes); failed.status) {
+  } else if (Status failed = plan->allocate(sizes); !failed.ok()) {
     return failed;
   }
   const attnrt_status status =
@@ -186,11 +186,11 @@ Result<std::unique_ptr<Plan>> Plan::create(const Op& op, const attnrt_limits* li
 }
 
 Plan::~Plan() {
-  if (kernel_ && op_->alive().status == ATTNRT_OK) op_->variant().plan_destroy(kernel_);
+  if (kernel_ && op_->alive().ok()) op_->variant().plan_destroy(kernel_);
 }
 
-Outcome Plan::update(const attnrt_batch* batch, attnrt_stream stream) {
-  if (Outcome dead = op_->alive(); dead.status) return dead;
+Status Plan::update(const attnrt_batch* batch, attnrt_stream stream) {
+  if (Status dead = op_->alive(); !dead.ok()) return dead;
   updated_ = false;
   Said said;
   attnrt_batch own;
@@ -202,8 +202,8 @@ Outcome Plan::update(const attnrt_batch* batch, attnrt_stream stream) {
   return outcome(*op_, status, said);
 }
 
-Outcome Plan::run(const attnrt_run_args* args, attnrt_stream stream) const {
-  if (Outcome dead = op_->alive(); dead.status) return dead;
+Status Plan::run(const attnrt_run_args* args, attnrt_stream stream) const {
+  if (Status dead = op_->alive(); !dead.ok()) return dead;
   if (!updated_) return invalid("the plan holds no batch, wanted a plan_update that succeeded");
   Said said;
   attnrt_run_args own;

@@ -26,9 +26,6 @@ class Host {
   attnrt_host face_{};
 };
 
-/// Success, or the Error behind a status that is not OK.
-using Outcome = Error;  // status ATTNRT_OK = success
-
 /// A variant created for one problem. Every call is checked against the contract before the plugin is entered; after a
 /// fork every call answers FAILED.
 class Op {
@@ -43,15 +40,15 @@ class Op {
   attnrt_kernel_op* kernel() const noexcept { return kernel_; }
   const Choice& choice() const noexcept { return *choice_; }
 
-  Outcome kv_layout(attnrt_kv_layout* layout) const;
-  Outcome workspace(const attnrt_limits* limits, attnrt_workspace* sizes) const;
-  Outcome write_kv(const attnrt_write_args* args, attnrt_stream stream) const;
-  Outcome gather_kv(const attnrt_gather_args* args, attnrt_stream stream) const;
-  Outcome merge_states(const attnrt_merge_args* args, attnrt_stream stream) const;
+  Status kv_layout(attnrt_kv_layout* layout) const;
+  Status workspace(const attnrt_limits* limits, attnrt_workspace* sizes) const;
+  Status write_kv(const attnrt_write_args* args, attnrt_stream stream) const;
+  Status gather_kv(const attnrt_gather_args* args, attnrt_stream stream) const;
+  Status merge_states(const attnrt_merge_args* args, attnrt_stream stream) const;
   /// Are the blocks of a native cache as large as kv_layout tells? Only the plugin can read them. True for all others.
   bool holds_blocks(const sdk::Diag& diag, const attnrt_tensor* k_cache) const;
   /// FAILED where this process is a fork of the one that created the op.
-  Outcome alive() const;
+  Status alive() const;
 
  private:
   Op(std::shared_ptr<const Host> host, std::shared_ptr<const Choice> choice);
@@ -71,15 +68,15 @@ class Plan {
   Plan& operator=(const Plan&) = delete;
 
   const Op& op() const noexcept { return *op_; }
-  Outcome update(const attnrt_batch* batch, attnrt_stream stream);
-  Outcome run(const attnrt_run_args* args, attnrt_stream stream) const;
+  Status update(const attnrt_batch* batch, attnrt_stream stream);
+  Status run(const attnrt_run_args* args, attnrt_stream stream) const;
 
  private:
   struct Release {
     void operator()(void* p) const noexcept { std::free(p); }
   };
   explicit Plan(const Op& op) : op_(&op) {}
-  Outcome allocate(const attnrt_workspace& sizes);
+  Status allocate(const attnrt_workspace& sizes);
 
   const Op* op_;
   attnrt_limits limits_{};

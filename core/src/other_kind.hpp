@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include "select.hpp"
+#include "choice.hpp"
 
 namespace attnrt::core {
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "problem.hpp"
+#include "select.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
@@ -13,7 +14,7 @@ constexpr uint32_t kBoth = ATTNRT_PHASE_PREFILL | ATTNRT_PHASE_DECODE;
 
 /// Hangs the prefill half on the decode half; without a prefill backend the whole choice has no winner.
 void attach(Choice& decode, Choice prefill, const std::string& what) {
-  if (prefill.error.status) decode.error = {prefill.error.status, what + ": " + prefill.error.text};
+  if (!prefill.status.ok()) decode.status = {prefill.status.code, what + ": " + prefill.status.text};
   decode.prefill = std::make_shared<Choice>(std::move(prefill));
 }
 
@@ -39,7 +40,7 @@ Choice share_cache(const std::shared_ptr<const Catalog>& catalog, const attnrt_p
     problem.block_size = decode.block_size;
     Choice prefill = select(catalog, problem, wishes.decode.strict ? wishes.decode : Override{}, switches);
     if (prefill.backend && !same_cache(decode, prefill))
-      prefill.error = {ATTNRT_UNSUPPORTED,
+      prefill.status = {ATTNRT_UNSUPPORTED,
                        prefill.backend->name + " keeps its cache otherwise than " + decode.backend->name};
     attach(decode, std::move(prefill), std::string("prefill on the cache of ") + decode.backend->name + " (" +
                                            (decode.kv_layout.id ? decode.kv_layout.id : "none") + ", block size " +
@@ -47,11 +48,11 @@ Choice share_cache(const std::shared_ptr<const Catalog>& catalog, const attnrt_p
     return decode;
   };
   Choice first = attempt(asked.kv_layouts, asked.block_size);
-  if (!first.error.status || !first.prefill) return first;
+  if (first.status.ok() || !first.prefill) return first;
   for (const uint32_t layouts : {asked.kv_layouts, asked.kv_layouts & ~ATTNRT_KV_NATIVE})
     for (const uint32_t block_size : {16u, 32u, 64u, 128u, 256u}) {
       if (layouts == 0 || (asked.block_size && asked.block_size != block_size)) continue;
-      if (Choice next = attempt(layouts, block_size); !next.error.status) return next;
+      if (Choice next = attempt(layouts, block_size); next.status.ok()) return next;
     }
   return first;
 }

@@ -173,8 +173,8 @@ json::object doctor_json(const Catalog& catalog, const Options& options, const s
   for (const auto& [origin, wish] : {std::pair{"VLLM_ATTENTION_BACKEND", options.name_in("VLLM_ATTENTION_BACKEND")},
                                      std::pair{"--attention-backend", options.attention_backend}}) {
     if (!wish || wish->empty() || equal_ignoring_case(*wish, "auto")) continue;
-    const Error unknown = catalog.known(*wish);
-    if (!unknown.status) continue;
+    const Status unknown = catalog.known(*wish);
+    if (unknown.ok()) continue;
     const std::string name = wish->substr(0, wish->find('/'));
     const PluginFile* file = registry.find(name) ? nullptr : would_offer(registry, *catalog.table, name);
     find("error", origin + ("=" + *wish) + " cannot be honoured: " + unknown.text,

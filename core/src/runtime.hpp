@@ -8,11 +8,12 @@
 #include "attention_config.hpp"
 #include "cache_folder.hpp"
 #include "catalog.hpp"
+#include "choice.hpp"
 #include "device.hpp"
+#include "forces.hpp"
 #include "fork.hpp"
 #include "op.hpp"
 #include "options.hpp"
-#include "phases.hpp"
 
 namespace attnrt::core {
 
@@ -21,14 +22,14 @@ class Runtime {
  public:
   static Result<std::unique_ptr<Runtime>> open(Options options, std::shared_ptr<const Host> host);
 
-  Outcome rescan();
-  Outcome forgive(const std::string& plugin);
+  Status rescan();
+  Status forgive(const std::string& plugin);
   Ledger ledger() const;
   /// Writes into the local ledger and ranks anew. UNAVAILABLE: there is no cache folder to keep it in.
-  Outcome record(const std::vector<LedgerEntry>& entries);
-  Outcome force(const std::string& backend);
-  Outcome push_force(const std::string& backend);
-  Outcome pop_force();
+  Status record(const std::vector<LedgerEntry>& entries);
+  Status force(const std::string& backend);
+  Status push_force(const std::string& backend);
+  Status pop_force();
 
   Result<attnrt_problem> problem_for(const char* device) const;
   /// A choice, also without a winner; Error: the problem is broken.
@@ -43,21 +44,17 @@ class Runtime {
 
  private:
   Runtime(Options options, std::shared_ptr<const Host> host);
-  Outcome known(const std::string& backend) const;
-  Probe prober() const;
+  Status known(const std::string& backend) const;
   Result<PriorityTable> read_table() const;
-  Wishes wishes() const;
-  std::vector<SwitchValue> switch_values(const Catalog& catalog, std::vector<std::string>& notes) const;
   void log_choice(const Choice& choice) const;
 
   Options options_;
   std::shared_ptr<const Host> host_;
   std::vector<DeviceReport> machine_;
   AttentionConfig config_;
-  uint64_t id_;  ///< for the scoped forces of each thread; never used again
+  Forces forces_;
   // Under the StateLock.
   std::shared_ptr<const Catalog> catalog_;
-  std::string global_force_;
   mutable std::set<std::string> logged_;
   Turns rescans_;
 };

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "attnrt/diag.hpp"
-#include "explain.hpp"
 #include "problem.hpp"
+#include "reasons.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
@@ -162,11 +162,11 @@ void warn_of_block_size(Choice& choice, std::size_t winner) {
 }
 
 /// Tries to do what was wished. Returns the sentence that says why not, "" = done.
-Error honour(Choice& choice, const Override& wish, const std::vector<ActiveSwitch>& active) {
+Status honour(Choice& choice, const Override& wish, const std::vector<ActiveSwitch>& active) {
   const std::size_t slash = wish.value.find('/');
   const std::string name = wish.value.substr(0, slash);
   const std::string variant = slash == std::string::npos ? "" : wish.value.substr(slash + 1);
-  if (Error unknown = choice.catalog->known(wish.value); unknown.status) return unknown;
+  if (Status unknown = choice.catalog->known(wish.value); !unknown.ok()) return unknown;
   const BackendEntry* backend = choice.catalog->registry->find(name);
   const auto named = [&](const attnrt_variant* v) { return variant.empty() || equal_ignoring_case(variant, v->name); };
 
@@ -178,7 +178,7 @@ Error honour(Choice& choice, const Override& wish, const std::vector<ActiveSwitc
     add_candidate(choice, *slot, active);
   }
   const auto candidate = std::find_if(choice.candidates.begin(), choice.candidates.end(), same);
-  if (take(choice, *candidate, variant)) return {ATTNRT_OK, ""};
+  if (take(choice, *candidate, variant)) return {};
 
   const Verdict* reason = nullptr;
   for (std::size_t i = candidate->first; i < candidate->first + candidate->count; ++i) {
@@ -227,18 +227,6 @@ void report_idle_switches(Choice& choice, const std::vector<ActiveSwitch>& activ
 
 }  // namespace
 
-const char* source_name(Source source) {
-  constexpr const char* names[] = {"scoped force", "global force", "argument", "environment", "automatic"};
-  return names[static_cast<int>(source)];
-}
-
-const Verdict* best_verdict(const Choice& choice, const Candidate& candidate) {
-  const Verdict* best = nullptr;
-  for (std::size_t i = candidate.first; i < candidate.first + candidate.count; ++i)
-    if (const Verdict& v = choice.verdicts[i]; !best || v.count() < best->count()) best = &v;
-  return best;
-}
-
 Choice select(std::shared_ptr<const Catalog> catalog, const attnrt_problem& problem, const Override& wish,
               const std::vector<SwitchValue>& values) {
   Choice choice;
@@ -257,8 +245,8 @@ Choice select(std::shared_ptr<const Catalog> catalog, const attnrt_problem& prob
   report_idle_switches(choice, active, values);
 
   if (wish.source != Source::automatic) {
-    Error refused = honour(choice, wish, active);
-    choice.honoured = refused.status == ATTNRT_OK;
+    Status refused = honour(choice, wish, active);
+    choice.honoured = refused.ok();
     if (choice.honoured) {
       choice.source = wish.source;
       return choice;
@@ -266,7 +254,7 @@ Choice select(std::shared_ptr<const Catalog> catalog, const attnrt_problem& prob
     choice.wish_reasons = refused.text;
     if (wish.strict) {
       choice.source = wish.source;
-      choice.error = std::move(refused);
+      choice.status = std::move(refused);
       return choice;
     }
   }
@@ -275,7 +263,7 @@ Choice select(std::shared_ptr<const Catalog> catalog, const attnrt_problem& prob
       warn_of_block_size(choice, i);
       break;
     }
-  if (!choice.backend) choice.error = {ATTNRT_UNSUPPORTED, no_valid_backend(choice)};
+  if (!choice.backend) choice.status = {ATTNRT_UNSUPPORTED, no_valid_backend(choice)};
   if (wish.source != Source::automatic)
     choice.warnings.push_back(wish.origin + "=" + wish.value + " cannot be honoured: " + choice.wish_reasons +
                               "; using " + (choice.backend ? choice.backend->name : std::string("no backend")) +

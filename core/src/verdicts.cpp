@@ -98,7 +98,7 @@ void Verdicts::remember(const Judged& file, const Loaded& verdict) {
 
 void Verdicts::save() {
   if (fresh_.empty()) return;
-  [[maybe_unused]] const Error ignored = folder_.rewrite(kFile, [this](const std::optional<std::string>& text) {
+  [[maybe_unused]] const Status ignored = folder_.rewrite(kFile, [this](const std::optional<std::string>& text) {
     Entries all = parse(text);
     // A file has one verdict: what was remembered of an earlier state of it is dropped.
     std::erase_if(all, [this](const auto& old) {
@@ -121,12 +121,12 @@ std::size_t Verdicts::forgive(const std::string& name) {
   };
   if (std::none_of(known_.begin(), known_.end(), named)) return 0;
   std::size_t forgiven = 0;
-  const Error failed = folder_.rewrite(kFile, [&](const std::optional<std::string>& text) {
+  const Status failed = folder_.rewrite(kFile, [&](const std::optional<std::string>& text) {
     Entries all = parse(text);
     forgiven = std::erase_if(all, named);
     return print(all);
   });
-  return failed.status ? 0 : forgiven;
+  return failed.ok() ? forgiven : 0;
 }
 
 }  // namespace attnrt::core

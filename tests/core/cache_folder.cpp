@@ -27,7 +27,7 @@ mode_t mode_of(const fs::path& path) {
   return info.st_mode & 07777;
 }
 
-Error put(const CacheFolder& folder, const std::string& bytes) {
+Status put(const CacheFolder& folder, const std::string& bytes) {
   return folder.rewrite("memory.json", [&](const std::optional<std::string>&) { return bytes; });
 }
 
@@ -49,7 +49,7 @@ TEST_CASE("cache folder: made for its owner alone, whatever the umask") {
   CHECK(folder.usable());
   CHECK_FALSE(fs::exists(place));
   CHECK(folder.read("memory.json") == std::nullopt);
-  const Error written = put(folder, "one");
+  const Status written = put(folder, "one");
   umask(before);
   CHECK(written.text == "");
   CHECK(folder.read("memory.json") == "one");
@@ -64,7 +64,7 @@ TEST_CASE("cache folder: no folder, nothing kept") {
   const CacheFolder none{fs::path()};
   CHECK_FALSE(none.usable());
   CHECK(none.refusal() == "");
-  CHECK(put(none, "one").status == ATTNRT_FAILED);
+  CHECK(put(none, "one").code == ATTNRT_FAILED);
 }
 
 TEST_CASE("cache folder: nothing is written through links") {
@@ -75,7 +75,7 @@ TEST_CASE("cache folder: nothing is written through links") {
     fs::create_symlink(victim, one.path() / name);
     const CacheFolder folder(one.path());
     CHECK(folder.read("memory.json") == std::nullopt);
-    [[maybe_unused]] const Error ignored = put(folder, "one");
+    [[maybe_unused]] const Status ignored = put(folder, "one");
     CHECK(read_bytes(victim) == "kept");
     for (const char* left : {"memory.json", "memory.json.lock"}) fs::remove(one.path() / left);
   }
@@ -131,7 +131,7 @@ TEST_CASE("cache folder: a stranger's folder, file or way is no memory") {
   const CacheFolder theirs(place);
   CHECK_THAT(theirs.refusal(), Contains("belongs to user 54321"));
   CHECK(theirs.read("memory.json") == std::nullopt);
-  CHECK(put(theirs, "one").status == ATTNRT_FAILED);
+  CHECK(put(theirs, "one").code == ATTNRT_FAILED);
   CHECK(read_bytes(place / "memory.json") == "planted");
   REQUIRE(lchown(place.c_str(), 0, 0) == 0);  // only the file is theirs now
   CHECK(CacheFolder(place).usable());
@@ -142,7 +142,7 @@ TEST_CASE("cache folder: a stranger's folder, file or way is no memory") {
   fs::create_symlink(precious.path(), home.path() / "theirs/.cache");
   give_away(home.path() / "theirs/.cache");
   give_away(home.path() / "theirs");
-  CHECK(put(CacheFolder(home.path() / "theirs/.cache/attnrt"), "one").status == ATTNRT_FAILED);
+  CHECK(put(CacheFolder(home.path() / "theirs/.cache/attnrt"), "one").code == ATTNRT_FAILED);
   CHECK(fs::is_empty(precious.path()));
 }
 
@@ -164,7 +164,7 @@ TEST_CASE("cache folder: a lock that somebody keeps is given up after a while") 
   char done = 0;
   REQUIRE(read(ready[0], &done, 1) == 1);
   REQUIRE(done == 'y');
-  Error refused;
+  Status refused;
   CHECK(seconds([&] { refused = put(folder, "two"); }) < 10);
   CHECK_THAT(refused.text, Contains("its lock is held by another process"));
   CHECK(folder.read("memory.json") == "one");
@@ -181,7 +181,7 @@ TEST_CASE("cache folder: a forked child keeps no lock") {
   std::atomic<bool> stop{false};
   std::atomic<int> failed{0};
   std::thread writer([&] {
-    while (!stop) failed += put(folder, "x").status != ATTNRT_OK;
+    while (!stop) failed += put(folder, "x").ok() == false;
   });
   std::vector<pid_t> children;
   for (int i = 0; i < 50; ++i) {
@@ -215,7 +215,7 @@ TEST_CASE("cache folder: processes that write at once lose nothing") {
       for (int i = 0; i < rounds; ++i)
         lost += folder.rewrite("memory.json", [](const std::optional<std::string>& old) {
                         return old.value_or("") + "+";
-                      }).status != ATTNRT_OK;
+                      }).ok() == false;
       _exit(lost);
     }
     children.push_back(child);

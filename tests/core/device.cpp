@@ -94,7 +94,7 @@ TEST_CASE("a device that is not here or not understood has its sentence") {
     CAPTURE(row.text);
     const auto got = parse_device(row.text, machine());
     REQUIRE_FALSE(got);
-    CHECK(got.error().status == row.status);
+    CHECK(got.error().code == row.status);
     CHECK_THAT(got.error().text, Contains(row.fragment));
   }
 }
@@ -136,7 +136,7 @@ TEST_CASE("a GPU that the driver tells of is there, one that is only named stays
   CHECK(parse_device("cuda:0", found)->arch == 90);
   CHECK(parse_device("cuda:9.0", found)->id == -1);
   CHECK(parse_device("cuda:2", found)->arch == 120);
-  CHECK(parse_device("cuda:3", found).error().status == ATTNRT_UNAVAILABLE);
+  CHECK(parse_device("cuda:3", found).error().code == ATTNRT_UNAVAILABLE);
 
   // As CUDA does: the words in their order, up to the first that names no device.
   const struct {

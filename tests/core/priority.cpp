@@ -133,7 +133,7 @@ TEST_CASE("each fault in a priority table is told by its pointer") {
     CAPTURE(row.text);
     const auto read = parse_priority(row.text, "t.json");
     REQUIRE_FALSE(read);
-    CHECK(read.error().status == ATTNRT_INVALID);
+    CHECK(read.error().code == ATTNRT_INVALID);
     CHECK_THAT(read.error().text, StartsWith("priority table t.json#") && Contains(row.fragment));
   }
 }
@@ -251,7 +251,7 @@ TEST_CASE("an attention config holds the backends and the keys of the table's sw
     CAPTURE(row.text);
     const auto read = parse_attention_config(row.text, *table);
     REQUIRE_FALSE(read);
-    CHECK(read.error().status == ATTNRT_INVALID);
+    CHECK(read.error().code == ATTNRT_INVALID);
     CHECK_THAT(read.error().text, Contains(row.fragment));
   }
 }

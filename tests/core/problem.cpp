@@ -144,7 +144,7 @@ TEST_CASE("a problem at odds with itself has its sentence") {
     const auto whole = complete(p);
     CAPTURE(row.fragment);
     REQUIRE_FALSE(whole);
-    CHECK(whole.error().status == ATTNRT_INVALID);
+    CHECK(whole.error().code == ATTNRT_INVALID);
     CHECK_THAT(whole.error().text, Contains("problem: ") && Contains(row.fragment));
   }
 }

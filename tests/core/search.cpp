@@ -37,7 +37,7 @@ TEST_CASE("options are copied, their size and flags judged") {
   in.struct_size = sizeof in - 1;
   CHECK_THAT(Options::from(&in).error().text, Contains("options.struct_size is") && Contains("wanted at least"));
   in.struct_size = 0;
-  CHECK(Options::from(&in).error().status == ATTNRT_INVALID);
+  CHECK(Options::from(&in).error().code == ATTNRT_INVALID);
   in.struct_size = sizeof in + 64;  // an engine built with newer headers
   CHECK(Options::from(&in));
   in.flags = 1u << 31;

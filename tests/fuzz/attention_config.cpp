@@ -47,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const auto config = core::parse_attention_config(input, shipped());
   if (!config) {
-    promise(config.error().status == ATTNRT_INVALID, "a broken configuration is INVALID");
+    promise(config.error().code == ATTNRT_INVALID, "a broken configuration is INVALID");
     promise(config.error().text.starts_with("attention-config"), "a refusal names what it is about",
             config.error().text);
     fuzz::promise_sentence(config.error().text);

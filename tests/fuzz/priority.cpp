@@ -131,7 +131,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const auto table = core::parse_priority(input, "table.json");
   if (!table) {
-    promise(table.error().status == ATTNRT_INVALID, "a broken table is INVALID");
+    promise(table.error().code == ATTNRT_INVALID, "a broken table is INVALID");
     promise(table.error().text.starts_with("priority table ") || table.error().text.starts_with("table.json:"),
             "a refusal names the file", table.error().text);
     fuzz::promise_sentence(table.error().text);
