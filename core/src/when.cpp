@@ -12,7 +12,7 @@
 namespace attnrt::core {
 namespace {
 
-uint64_t word(const JsonReader& at, std::span<const Word> words) {
+uint64_t word(const JsonReader& at, const Words& words) {
   const std::string name = at.text();
   if (!at.ok()) return 0;
   if (const auto value = value_of(words, name); value && name == name_of(words, *value)) return *value;

@@ -1,35 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The names of every bit and value of plugin.h, in the spelling of the command line, the priority table and the JSON.
+// Names looked up and joined: those of plugin.h (attnrt/words.hpp), of plugins, of architectures and sizes.
 #pragma once
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "attnrt/diag.hpp"
 #include "attnrt/plugin.h"
+#include "attnrt/words.hpp"
 
 namespace attnrt::core {
 
-struct Word {
-  uint64_t value;
-  const char* name;
-};
-
-namespace words {
-extern const std::span<const Word> dtypes, families, attn_types, phases, kv_layouts, features, isa, determinism,
-    graph_levels, provides, sanitizers, devices, causal;
-}
+using sdk::Word;
+using sdk::Words;
+namespace words = sdk::words;
 
 /// The name of one value; "unknown" where there is none.
-const char* name_of(std::span<const Word> words, uint64_t value);
+inline const char* name_of(const Words& words, uint64_t value) { return words.name(value); }
 /// The value of a name, case-insensitive.
-std::optional<uint64_t> value_of(std::span<const Word> words, std::string_view name);
+std::optional<uint64_t> value_of(const Words& words, std::string_view name);
 /// The names of the bits of a mask, in order.
-std::vector<std::string> names_of(std::span<const Word> words, uint64_t mask);
+std::vector<std::string> names_of(const Words& words, uint64_t mask);
 /// The same for a set of dtypes, a mask of (1 << dtype).
 std::vector<std::string> dtype_names(uint64_t mask);
 

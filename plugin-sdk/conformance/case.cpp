@@ -2,47 +2,12 @@
 #include "conformance/case.hpp"
 
 #include "attnrt/check.hpp"
+#include "attnrt/words.hpp"
 
 namespace attnrt::conformance {
 
 using sdk::dtype_name;
 using sdk::say;
-
-namespace {
-
-const char* layout_name(uint32_t layout) {
-  switch (layout) {
-    case ATTNRT_KV_CONTIGUOUS:
-      return "contiguous";
-    case ATTNRT_KV_NHD:
-      return "nhd";
-    case ATTNRT_KV_HND:
-      return "hnd";
-    case ATTNRT_KV_PACKED:
-      return "packed";
-    case ATTNRT_KV_MLA_LATENT:
-      return "mla_latent";
-    case ATTNRT_KV_NATIVE:
-      return "native";
-    default:
-      return "other layout";
-  }
-}
-
-const char* type_name(uint32_t type) {
-  switch (type) {
-    case ATTNRT_ATTN_DECODER:
-      return "decoder";
-    case ATTNRT_ATTN_ENCODER:
-      return "encoder";
-    case ATTNRT_ATTN_ENCODER_ONLY:
-      return "encoder_only";
-    default:
-      return "encoder_decoder";
-  }
-}
-
-}  // namespace
 
 std::string text(const Case& c) {
   const attnrt_problem& p = c.problem;
@@ -54,9 +19,9 @@ std::string text(const Case& c) {
   if (p.out_dtype != p.q_dtype) out += say(" out ", dtype_name(p.out_dtype));
   out += say(" heads ", p.num_heads, "/", p.num_kv_heads, " size ", p.head_size_qk);
   if (p.head_size_v != p.head_size_qk) out += say("/", p.head_size_v);
-  out += say(" ", layout_name(p.kv_layouts));
+  out += say(" ", sdk::words::kv_layouts.name(p.kv_layouts));
   if (sdk::is_paged(p.kv_layouts)) out += say(" block ", p.block_size);
-  out += say(" ", type_name(p.attn_type),
+  out += say(" ", sdk::words::attn_types.name(p.attn_type),
              p.causal == ATTNRT_CAUSAL_ALWAYS  ? " causal"
              : p.causal == ATTNRT_CAUSAL_NEVER ? " non-causal"
                                                : " causal per request");

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "attnrt/check.hpp"
-#include "conformance/feature_name.hpp"
+#include "attnrt/words.hpp"
 #include "conformance/judge.hpp"
 #include "conformance/request.hpp"
 #include "conformance/rig.hpp"
@@ -132,7 +132,7 @@ class Show {
   }
 
   void conclude() {
-    const std::string where = say(v_.name, " ", feature_name(feature_));
+    const std::string where = say(v_.name, " ", sdk::words::features.name(feature_));
     if (failed_) return;
     if (cases_ == 0) {
       out_.push_back({"feature", where, false, "no admitted case of the grid uses it, so that nothing shows it"});
@@ -148,7 +148,7 @@ class Show {
  private:
   void fail(const Case& c, std::string sentence) {
     failed_ = true;
-    out_.push_back({"feature", text(c), false, say(feature_name(feature_), ": ", sentence)});
+    out_.push_back({"feature", text(c), false, say(sdk::words::features.name(feature_), ": ", sentence)});
   }
 
   const attnrt_variant& v_;

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "attnrt/check.hpp"
-#include "conformance/feature_name.hpp"
+#include "attnrt/words.hpp"
 #include "conformance/numerics.hpp"
 #include "conformance/problem_change.hpp"
 #include "conformance/random.hpp"
@@ -82,7 +82,7 @@ void check_reach(const attnrt_variant& v, const GridOptions& options, Findings& 
   for (int bit = 0; bit < 64; ++bit)
     if (features >> bit & 1u)
       out.push_back({"sheet", v.name, false,
-                     say("claims ", feature_name(uint64_t{1} << bit), ", which no admitted case of the grid reaches")});
+                     say("claims ", sdk::words::features.name(uint64_t{1} << bit), ", which no admitted case of the grid reaches")});
   const struct {
     const char* name;
     uint32_t missing;

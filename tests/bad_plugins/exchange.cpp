@@ -93,6 +93,7 @@ TEST_CASE("a plugin that runs already stays when a rescan lacks descriptors") {
   folder.install("well");
   attnrt::Options options = folder.options();
   options.cache_folder = "";
+  options.priority_file = ATTNRT_BUILD "/share/attnrt/configs/priority.json";  // needs one descriptor, a plugin more
   attnrt::Runtime runtime(options);
   CHECK(told(runtime.list()).at("well.so").state == "loaded");
   rlimit before{}, none{};

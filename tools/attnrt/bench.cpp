@@ -154,7 +154,7 @@ int bench(const GlobalFlags& global, const BenchFlags& flags) {
     for (const uint32_t dtype : dtypes) {
       const BenchData data(c, dtype);
       for (const uint32_t n : threads) {
-        progress.step(fmt::format("{}, {}, threads {}", c.id, word_of_element(dtype), n));
+        progress.step(fmt::format("{}, {}, threads {}", c.id, sdk::dtype_name(dtype), n));
         measure_case(runtime, flags, data, runtime.executor(n), rounds, report);
       }
     }

@@ -38,7 +38,7 @@ uint32_t bits_of(double exact, Dtype dtype) {
 /// Normal deviates come from a table in a pseudo-random order: a gigabyte of them takes no minute.
 class Noise {
  public:
-  explicit Noise(uint32_t type) : bytes_(static_cast<std::size_t>(bytes_of_element(type))) {
+  explicit Noise(uint32_t type) : bytes_(static_cast<std::size_t>(sdk::dtype_bytes(type))) {
     std::mt19937 generator(7);
     std::normal_distribution<double> normal;
     const Dtype dtype = file_dtype(type);
@@ -63,7 +63,7 @@ class Noise {
 /// Row `index` of rows of `width` elements as numbers.
 std::vector<double> row(const std::byte* data, uint32_t type, int64_t index, int64_t width) {
   Array array = make_array(file_dtype(type), {width}, 0);
-  std::memcpy(array.data.data(), data + index * width * bytes_of_element(type), array.data.size());
+  std::memcpy(array.data.data(), data + index * width * sdk::dtype_bytes(type), array.data.size());
   std::vector<double> numbers(static_cast<std::size_t>(width));
   for (int64_t i = 0; i < width; ++i) numbers[static_cast<std::size_t>(i)] = element(array, i);
   return numbers;
@@ -87,25 +87,13 @@ LargeBytes::~LargeBytes() {
   if (map_) ::munmap(map_, mapped_);
 }
 
-attnrt_dtype dlpack_of_element(uint32_t type) noexcept {
-  constexpr attnrt_dtype table[] = {{2, 32, 1}, {2, 16, 1}, {4, 16, 1}, {10, 8, 1}, {11, 8, 1}, {12, 8, 1}, {0, 8, 1}};
-  return table[std::min<uint32_t>(type, ATTNRT_INT8)];
-}
-
-const char* word_of_element(uint32_t type) noexcept {
-  constexpr const char* words[] = {"fp32", "fp16", "bf16", "fp8_e4m3", "fp8_e4m3fnuz", "fp8_e5m2", "int8"};
-  return words[std::min<uint32_t>(type, ATTNRT_INT8)];
-}
-
-int64_t bytes_of_element(uint32_t type) noexcept { return type == ATTNRT_FP32 ? 4 : type <= ATTNRT_BF16 ? 2 : 1; }
-
 BenchData::BenchData(const BenchCase& c, uint32_t type) : shape(c), dtype(type) {
   Noise noise(type);
   q = noise.rows(c.num_tokens() * c.num_heads * c.head_size);
   k = noise.rows(c.num_keys() * c.num_kv_heads * c.head_size);
   if (!c.latent()) v = noise.rows(c.num_keys() * c.num_kv_heads * c.head_size_v());
   const auto share = [&](LargeBytes& rows, int64_t width) {
-    const int64_t row = c.num_kv_heads * width * bytes_of_element(type);
+    const int64_t row = c.num_kv_heads * width * sdk::dtype_bytes(type);
     int64_t first = 0;
     for (const auto& r : c.requests) {
       if (first > 0)

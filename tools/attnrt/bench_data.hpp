@@ -3,6 +3,7 @@
 // bench_data.hpp: q, k and v of a benchmark case, and how far an output is from attention in float64.
 #ifndef ATTNRT_CLI_BENCH_DATA_HPP
 #define ATTNRT_CLI_BENCH_DATA_HPP
+#include "attnrt/dtype.hpp"
 #include "attnrt/runtime.hpp"
 #include "bench_case.hpp"
 #include "safetensors.hpp"
@@ -33,13 +34,6 @@ class LargeBytes {
   std::size_t mapped_ = 0;
   std::byte* data_ = nullptr;
 };
-
-/// An element type of plugin.h as DLPack writes it.
-attnrt_dtype dlpack_of_element(uint32_t type) noexcept;
-/// "fp32", "bf16", "fp8_e4m3" ...
-const char* word_of_element(uint32_t type) noexcept;
-/// Bytes of one.
-int64_t bytes_of_element(uint32_t type) noexcept;
 
 /// Normally distributed rows in fp32, fp16 or bf16: softmax over them is neither flat nor one-hot. Row-major [rows,
 /// heads, width]; latent MLA: k is latent and rope in one row, v is the latent. Rows of a shared prefix are the same in

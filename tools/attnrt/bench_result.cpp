@@ -31,13 +31,13 @@ json::value limits_json(const BenchLimits& l) {
 
 json::value result_json(const BenchResult& r, const BenchLimits& limits, bool fastest) {
   json::object o{
-      {"case", r.shape.id}, {"kind", r.shape.kind}, {"dtype", word_of_element(r.dtype)}, {"threads", r.threads}};
+      {"case", r.shape.id}, {"kind", r.shape.kind}, {"dtype", sdk::dtype_name(r.dtype)}, {"threads", r.threads}};
   o["variant"] = r.variant;
   if (!r.refusal.empty()) {
     o["unsupported"] = r.refusal;
     return o;
   }
-  o["kv_dtype"] = word_of_element(r.kv_dtype);
+  o["kv_dtype"] = sdk::dtype_name(r.kv_dtype);
   o["layout"] = r.layout;
   o["block_size"] = r.block_size ? json::value(r.block_size) : json::value(nullptr);
   o["ms_best"] = r.times.best() * 1e3;
@@ -60,7 +60,7 @@ bool same_work(const BenchResult& a, const BenchResult& b) {
   return a.shape.id == b.shape.id && a.dtype == b.dtype && a.threads == b.threads;
 }
 
-double BenchResult::gbs() const { return shape.kv_bytes(bytes_of_element(kv_dtype)) / times.median() * 1e-9; }
+double BenchResult::gbs() const { return shape.kv_bytes(sdk::dtype_bytes(kv_dtype)) / times.median() * 1e-9; }
 double BenchResult::percent_compute(const BenchLimits& limits) const {
   const double most = limits.of(unit);
   return most > 0 ? 100 * gflops() / most : 0;
@@ -102,7 +102,7 @@ json::value bench_json(const BenchReport& report) {
     rows.push_back(result_json(r, report.limits_for(r.threads), report.is_fastest(r)));
   for (const BenchLeftOut& l : report.left_out)
     left_out.push_back(
-        {{"case", l.shape}, {"dtype", word_of_element(l.dtype)}, {"variant", l.variant}, {"reason", l.reason}});
+        {{"case", l.shape}, {"dtype", sdk::dtype_name(l.dtype)}, {"variant", l.variant}, {"reason", l.reason}});
   return json::object{
       {"version", attnrt_version()},   {"processor", processor_name()}, {"cpus", std::thread::hardware_concurrency()},
       {"limits", std::move(measured)}, {"results", std::move(rows)},    {"left_out", std::move(left_out)}};

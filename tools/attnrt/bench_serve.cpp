@@ -46,7 +46,7 @@ class Worker {
     key_ = key;
     const BenchTimes times = measure_times([this] { setup_->run(); }, effort, !fresh);
     const double seconds = times.best();
-    json::object reply{{"case", c.id}, {"dtype", word_of_element(dtype)}, {"threads", threads}, {"kind", c.kind}};
+    json::object reply{{"case", c.id}, {"dtype", sdk::dtype_name(dtype)}, {"threads", threads}, {"kind", c.kind}};
     reply["variant"] = setup_->variant();
     reply["layout"] = setup_->layout_id();
     reply["block"] = setup_->block_size();
@@ -54,7 +54,7 @@ class Worker {
     reply["ms_median"] = times.median() * 1e3;
     reply["reps"] = times.seconds.size();
     reply["gflops"] = c.flops() / seconds * 1e-9;
-    reply["kv_gbs"] = c.kv_bytes(bytes_of_element(setup_->kv_dtype())) / seconds * 1e-9;
+    reply["kv_gbs"] = c.kv_bytes(sdk::dtype_bytes(setup_->kv_dtype())) / seconds * 1e-9;
     reply["err"] = error_;
     reply["other_cpus"] = times.other_cpus;
     reply["steal"] = times.steal;

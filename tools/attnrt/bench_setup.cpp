@@ -61,8 +61,8 @@ BenchSetup::BenchSetup(Runtime& runtime, const BenchData& data, const BenchWish&
       op_(runtime.op(choice_)),
       plan_(nullptr) {
   const BenchCase& c = data.shape;
-  const int64_t bytes = bytes_of_element(data.dtype), tokens = c.num_tokens(), keys = c.num_keys();
-  const attnrt_dtype dtype = dlpack_of_element(data.dtype);
+  const int64_t bytes = sdk::dtype_bytes(data.dtype), tokens = c.num_tokens(), keys = c.num_keys();
+  const attnrt_dtype dtype = sdk::to_dlpack(data.dtype);
   place_requests();
   out_ = LargeBytes(static_cast<std::size_t>(tokens * c.num_heads * c.head_size_v() * bytes));
   q_ = Tensor(data.q.data(), dtype, {tokens, c.num_heads, c.head_size});
@@ -114,7 +114,7 @@ void BenchSetup::place_requests() {
 void BenchSetup::fill_cache() {
   const BenchCase& c = data_.shape;
   const attnrt_kv_layout layout = op_.kv_layout();
-  const attnrt_dtype dtype = dlpack_of_element(layout.dtype);
+  const attnrt_dtype dtype = sdk::to_dlpack(layout.dtype);
   const int64_t size = layout.block_size, bytes = static_cast<int64_t>(layout.block_bytes);
   layout_id_ = layout.id;
   cache_ = LargeBytes(static_cast<std::size_t>(num_blocks_ * bytes));

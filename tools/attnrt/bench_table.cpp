@@ -18,7 +18,7 @@ constexpr std::size_t kNumbers = 13;
 /// "nhd of 64", "nhd of 64, fp8_e4m3".
 std::string cache_words(const BenchResult& r) {
   return (r.block_size ? fmt::format("{} of {}", r.layout, r.block_size) : r.layout) +
-         (r.kv_dtype == r.dtype ? "" : fmt::format(", {}", word_of_element(r.kv_dtype)));
+         (r.kv_dtype == r.dtype ? "" : fmt::format(", {}", sdk::dtype_name(r.kv_dtype)));
 }
 
 /// "52% AVX2 FMA", or nothing where no limit was measured.
@@ -49,7 +49,7 @@ std::string limits_words(const BenchLimits& l) {
 std::vector<std::string> left_out_words(const BenchReport& report) {
   using Works = std::set<std::string>;
   const auto work = [](const std::string& shape, uint32_t dtype) {
-    return fmt::format("{}, {}", shape, word_of_element(dtype));
+    return fmt::format("{}, {}", shape, sdk::dtype_name(dtype));
   };
   Works all;
   for (const BenchResult& r : report.results) all.insert(work(r.shape.id, r.dtype));
@@ -103,7 +103,7 @@ std::string bench_table(const BenchReport& report) {
   const BenchResult* last = nullptr;
   for (const BenchResult& r : report.results) {
     if (!last || !same_work(r, *last))
-      out += fmt::format("\n{}, {}, {} thread{}\n", r.shape.id, word_of_element(r.dtype), r.threads,
+      out += fmt::format("\n{}, {}, {} thread{}\n", r.shape.id, sdk::dtype_name(r.dtype), r.threads,
                          r.threads == 1 ? "" : "s");
     last = &r;
     if (!r.refusal.empty())
@@ -127,7 +127,7 @@ std::string bench_markdown(const BenchReport& report) {
       "| case | dtype | threads | variant | cache | ms | rate | of the limit | err |\n"
       "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
   for (const BenchResult& r : report.results) {
-    out += fmt::format("| {} | {} | {} | {}{} |", in_cell(r.shape.id), word_of_element(r.dtype), r.threads,
+    out += fmt::format("| {} | {} | {} | {}{} |", in_cell(r.shape.id), sdk::dtype_name(r.dtype), r.threads,
                        in_cell(r.variant), report.is_fastest(r) ? " (fastest)" : "");
     if (!r.refusal.empty())
       out += fmt::format(" {} | | | | |\n", in_cell(r.refusal));
@@ -148,21 +148,21 @@ std::string bench_csv(const BenchReport& report) {
       "percent_read,err,fastest,reason\n";
   for (const BenchResult& r : report.results) {
     const std::string head = fmt::format("{},{},{},{},{},", in_quotes(r.shape.id), r.shape.kind,
-                                         word_of_element(r.dtype), r.threads, in_quotes(r.variant));
+                                         sdk::dtype_name(r.dtype), r.threads, in_quotes(r.variant));
     if (!r.refusal.empty()) {
       out += head + std::string(kNumbers, ',') + in_quotes(r.refusal) + "\n";
       continue;
     }
     const BenchLimits limits = report.limits_for(r.threads);
     out +=
-        head + fmt::format("{},{},{},{:.6g},{:.6g},{},{:.6g},{:.6g},{},{},{},{:.3g},{},\n", word_of_element(r.kv_dtype),
+        head + fmt::format("{},{},{},{:.6g},{:.6g},{},{:.6g},{:.6g},{},{},{},{:.3g},{},\n", sdk::dtype_name(r.kv_dtype),
                            in_quotes(r.layout), r.block_size ? std::to_string(r.block_size) : "", r.times.best() * 1e3,
                            r.times.median() * 1e3, r.times.seconds.size(), r.gflops(), r.gbs(), word_of_unit(r.unit),
                            if_measured(r.percent_compute(limits)), if_measured(r.percent_read(limits)), r.error,
                            report.is_fastest(r) ? "true" : "false");
   }
   for (const BenchLeftOut& l : report.left_out)
-    out += fmt::format("{},,{},,{},{}{}\n", in_quotes(l.shape), word_of_element(l.dtype), in_quotes(l.variant),
+    out += fmt::format("{},,{},,{},{}{}\n", in_quotes(l.shape), sdk::dtype_name(l.dtype), in_quotes(l.variant),
                        std::string(kNumbers, ','), in_quotes(l.reason));
   return out;
 }

@@ -7,7 +7,7 @@
 #include <functional>
 #include <tuple>
 
-#include "bench_data.hpp"
+#include "attnrt/dtype.hpp"
 
 namespace attnrt::cli {
 namespace {
@@ -67,7 +67,7 @@ Tensor rows(const Array& array) {
 
 }  // namespace
 
-attnrt_dtype dlpack_of(Dtype dtype) noexcept { return dlpack_of_element(element_of(dtype)); }
+attnrt_dtype dlpack_of(Dtype dtype) noexcept { return sdk::to_dlpack(element_of(dtype)); }
 
 Computed unwritten(const RunFile& run, const attnrt_problem& problem) {
   Computed result;

@@ -120,18 +120,12 @@ attnrt_problem to_problem(const Runtime& runtime, const ProblemFlags& flags) {
   }
   if (flags.kv_cache_dtype && lower(flags.kv_cache_dtype->text) != "auto")
     p.kv_dtype = element_type(*flags.kv_cache_dtype);
-  if (flags.attn_type)
-    p.attn_type = word(*flags.attn_type, {{"decoder", ATTNRT_ATTN_DECODER},
-                                          {"encoder", ATTNRT_ATTN_ENCODER},
-                                          {"encoder_only", ATTNRT_ATTN_ENCODER_ONLY},
-                                          {"encoder_decoder", ATTNRT_ATTN_ENCODER_DECODER}});
+  if (flags.attn_type) p.attn_type = word(*flags.attn_type, sdk::words::attn_types);
   const bool encoder = p.attn_type == ATTNRT_ATTN_ENCODER || p.attn_type == ATTNRT_ATTN_ENCODER_ONLY;
   const bool causal = flags.causal ? truth(*flags.causal) : p.attn_type == ATTNRT_ATTN_DECODER;
   p.causal = causal ? ATTNRT_CAUSAL_ALWAYS : ATTNRT_CAUSAL_NEVER;
   p.phase = encoder ? ATTNRT_PHASE_PREFILL : ATTNRT_PHASE_MIXED;
-  if (flags.phase)
-    p.phase = word(*flags.phase,
-                   {{"prefill", ATTNRT_PHASE_PREFILL}, {"decode", ATTNRT_PHASE_DECODE}, {"mixed", ATTNRT_PHASE_MIXED}});
+  if (flags.phase) p.phase = word(*flags.phase, sdk::words::phases);
   p.kv_layouts = encoder ? ATTNRT_KV_CONTIGUOUS : 0;
   p.features = 0;
   if (flags.mla && truth(*flags.mla)) {

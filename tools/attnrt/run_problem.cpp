@@ -8,7 +8,7 @@
 #include <limits>
 #include <tuple>
 
-#include "bench_data.hpp"
+#include "attnrt/dtype.hpp"
 #include "failure.hpp"
 
 namespace attnrt::cli {
@@ -64,7 +64,7 @@ uint32_t element_of(Dtype dtype) noexcept {
   }
 }
 
-const char* word_of(Dtype dtype) noexcept { return word_of_element(element_of(dtype)); }
+const char* word_of(Dtype dtype) noexcept { return sdk::dtype_name(element_of(dtype)); }
 
 attnrt_problem to_run_problem(const Runtime& runtime, const RunFile& run, const RunFlags& flags) {
   check_flags(run, flags);

@@ -49,6 +49,11 @@ bool truth(const Setting& setting) {
   return word(setting, {{"true", 1}, {"false", 0}}) != 0;
 }
 
+[[noreturn]] static void refuse(const Setting& setting, const std::string& said, const std::vector<std::string>& known) {
+  throw Failure(fmt::format("{} is '{}', wanted one of {}{}", setting.from, setting.text, fmt::join(known, ", "),
+                            did_you_mean(said, known)));
+}
+
 uint32_t word(const Setting& setting, std::initializer_list<std::pair<const char*, uint32_t>> words) {
   const std::string said = lower(setting.text);
   std::vector<std::string> known;
@@ -56,8 +61,17 @@ uint32_t word(const Setting& setting, std::initializer_list<std::pair<const char
     if (said == name) return value;
     known.emplace_back(name);
   }
-  throw Failure(fmt::format("{} is '{}', wanted one of {}{}", setting.from, setting.text, fmt::join(known, ", "),
-                            did_you_mean(said, known)));
+  refuse(setting, said, known);
+}
+
+uint32_t word(const Setting& setting, const sdk::Words& words) {
+  const std::string said = lower(setting.text);
+  std::vector<std::string> known;
+  for (const sdk::Word& w : words) {
+    if (said == w.name) return static_cast<uint32_t>(w.value);
+    known.emplace_back(w.name);
+  }
+  refuse(setting, said, known);
 }
 
 uint32_t element_type(const Setting& setting) {

@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "attnrt/words.hpp"
+
 namespace attnrt::cli {
 
 /// What a user said: the text, and where, "--block-size" or "layer.safetensors: metadata softcap", for the error.
@@ -24,6 +26,8 @@ double number(const Setting& setting, double low);
 bool truth(const Setting& setting);
 /// The value that stands beside the word said, without regard to case. Throws Failure, which lists the words.
 uint32_t word(const Setting& setting, std::initializer_list<std::pair<const char*, uint32_t>> words);
+/// The same for all names of one enumeration of plugin.h.
+uint32_t word(const Setting& setting, const sdk::Words& words);
 /// An element type of plugin.h: fp32, fp16, bf16, fp8_e4m3, fp8_e5m2, int8 and their other spellings. Throws Failure.
 uint32_t element_type(const Setting& setting);
 
