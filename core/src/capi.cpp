@@ -4,11 +4,14 @@
 #include "attnrt/attnrt.h"
 
 #include <atomic>
+#include <cstdint>
 #include <string>
 
 #include "explain.hpp"
+#include "json_text.hpp"
 #include "report.hpp"
 #include "runtime.hpp"
+#include "words.hpp"
 
 using namespace attnrt::core;
 namespace sdk = attnrt::sdk;
@@ -60,7 +63,7 @@ namespace {
 thread_local std::string last_error;
 
 attnrt_status fail(const Error& error) {
-  last_error = error.text;
+  last_error = printable(error.text, SIZE_MAX);  // it may name a path, a variable or a plugin's words
   return error.status;
 }
 
@@ -75,7 +78,7 @@ attnrt_status guarded(Call&& call) noexcept {
     return ATTNRT_NO_MEMORY;
   } catch (const std::exception& e) {
     try {
-      last_error = e.what();
+      last_error = printable(e.what());
     } catch (...) {
       last_error.clear();
     }
@@ -120,13 +123,13 @@ Outcome of_call(const Op& op, const char* call, Outcome result) {
 std::unique_ptr<attnrt_choice> wrap(std::shared_ptr<const Choice> choice) {
   auto handle = std::make_unique<attnrt_choice>();
   if (choice->prefill) handle->prefill = wrap(choice->prefill);
-  handle->unhonoured = unhonoured_text(*choice);
+  handle->unhonoured = printable(unhonoured_text(*choice), SIZE_MAX);
   handle->choice = std::move(choice);
   return handle;
 }
 
-Outcome give_json(const boost::json::object& document, attnrt_text** out) {
-  *out = new attnrt_text{boost::json::serialize(document)};
+Outcome give_json(boost::json::object document, attnrt_text** out) {
+  *out = new attnrt_text{json_text(std::move(document))};
   return kDone;
 }
 
@@ -225,7 +228,7 @@ attnrt_status attnrt_priority(attnrt_runtime* runtime, attnrt_text** json) {
     const auto table = runtime->runtime->catalog()->table;
     boost::json::object document = boost::json::parse(table->json).as_object();
     document["file"] = table->file;
-    return give_json(document, json);
+    return give_json(std::move(document), json);
   });
 }
 
@@ -315,7 +318,7 @@ const char* attnrt_choice_json(const attnrt_choice* choice) {
   const char* text = "";
   if (choice)
     guarded([&] {
-      text = choice->json.get([choice] { return boost::json::serialize(choice_json(*choice->choice)); });
+      text = choice->json.get([choice] { return json_text(choice_json(*choice->choice)); });
       return kDone;
     });
   return text;
