@@ -146,7 +146,7 @@ TEST_CASE("the plugin of Triton kernels is chosen for hardware that is elsewhere
 
 TEST_CASE("a kernel that floods the pipe of findings has failed, and verify ends") {
   // Without a line end, in lines that mean nothing, and in lines that the helper itself might write.
-  const json::value report = verify(ATTNRT_TEST_FLOOD " --check numerics --jobs 3", 1, "timeout 90");
+  const json::value report = verify(ATTNRT_TEST_FLOOD " --check numerics --jobs 3", 1, "timeout 250");
   const auto& checks = report.at("checks").as_array();
   REQUIRE(checks.size() == 3);
   for (const json::value& check : checks) {
