@@ -4,12 +4,15 @@
 #include "attnrt/attnrt.h"
 
 #include <atomic>
+#include <cstdint>
 #include <string>
 
 #include "explain.hpp"
+#include "json_text.hpp"
 #include "reasons.hpp"
 #include "report.hpp"
 #include "runtime.hpp"
+#include "words.hpp"
 
 using namespace attnrt::core;
 namespace sdk = attnrt::sdk;
@@ -61,11 +64,11 @@ namespace {
 thread_local std::string last_error;
 
 attnrt_status fail(const Status& error) {
-  last_error = error.text;
+  last_error = printable(error.text, SIZE_MAX);  // it may name a path, a variable or a plugin's words
   return error.code;
 }
 
-/// Runs a call that answers an Outcome; whatever is thrown becomes a status.
+/// Runs a call that answers a Status; whatever is thrown becomes a status.
 template <class Call>
 attnrt_status guarded(Call&& call) noexcept {
   try {
@@ -76,7 +79,7 @@ attnrt_status guarded(Call&& call) noexcept {
     return ATTNRT_NO_MEMORY;
   } catch (const std::exception& e) {
     try {
-      last_error = e.what();
+      last_error = printable(e.what());
     } catch (...) {
       last_error.clear();
     }
@@ -121,13 +124,13 @@ Status of_call(const Op& op, const char* call, Status result) {
 std::unique_ptr<attnrt_choice> wrap(std::shared_ptr<const Choice> choice) {
   auto handle = std::make_unique<attnrt_choice>();
   if (choice->prefill) handle->prefill = wrap(choice->prefill);
-  handle->unhonoured = unhonoured_text(*choice);
+  handle->unhonoured = printable(unhonoured_text(*choice), SIZE_MAX);
   handle->choice = std::move(choice);
   return handle;
 }
 
-Status give_json(const boost::json::object& document, attnrt_text** out) {
-  *out = new attnrt_text{boost::json::serialize(document)};
+Status give_json(boost::json::object document, attnrt_text** out) {
+  *out = new attnrt_text{json_text(std::move(document))};
   return kDone;
 }
 
@@ -226,7 +229,7 @@ attnrt_status attnrt_priority(attnrt_runtime* runtime, attnrt_text** json) {
     const auto table = runtime->runtime->catalog()->table;
     boost::json::object document = boost::json::parse(table->json).as_object();
     document["file"] = table->file;
-    return give_json(document, json);
+    return give_json(std::move(document), json);
   });
 }
 
@@ -316,7 +319,7 @@ const char* attnrt_choice_json(const attnrt_choice* choice) {
   const char* text = "";
   if (choice)
     guarded([&] {
-      text = choice->json.get([choice] { return boost::json::serialize(choice_json(*choice->choice)); });
+      text = choice->json.get([choice] { return json_text(choice_json(*choice->choice)); });
       return kDone;
     });
   return text;

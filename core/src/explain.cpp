@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "explain.hpp"
 
+#include <cstdint>
+
 #include "absence.hpp"
 #include "other_kind.hpp"
 #include "problem.hpp"
@@ -17,8 +19,10 @@ std::string winner_name(const Choice& choice) {
   return choice.attention_free ? "NO_ATTENTION" : choice.backend && choice.status.ok() ? choice.backend->name : "";
 }
 
-/// Text flowed into lines of at most kColumns, continued under `indent`.
-std::string wrap(const std::string& head, const std::string& text) {
+/// Text flowed into lines of at most kColumns, continued under `head`. Made printable first: a line end in a plugin's
+/// or a file's words would begin a line that looks like ours.
+std::string wrap(const std::string& head, const std::string& words) {
+  const std::string text = printable(words, SIZE_MAX);
   std::string out = head;
   std::size_t column = head.size(), begin = 0;
   bool fresh = true;
@@ -160,7 +164,7 @@ std::string explain_text(const Choice& choice, bool all) {
     if (const std::string order = variants_sentence(choice); !order.empty()) out += wrap("  variants  ", order);
     std::string cache = name_of(words::kv_layouts, choice.problem.kv_layouts);
     if (choice.block_size)
-      cache = std::string(choice.kv_layout.id ? choice.kv_layout.id : cache) + ", block size " +
+      cache = (choice.kv_layout.id ? printable(choice.kv_layout.id) : cache) + ", block size " +
               std::to_string(choice.block_size) +
               (choice.block_size != choice.problem.block_size
                    ? " in kernel blocks of " + std::to_string(choice.problem.block_size)
@@ -179,7 +183,7 @@ std::string explain_text(const Choice& choice, bool all) {
       continue;
     }
     out += "  " + std::string(4 - std::min<std::size_t>(4, number.size()), ' ') + number + "  " +
-           pad(c.slot->name, 26) + result_text(choice, c) + "\n";
+           pad(printable(c.slot->name), 26) + result_text(choice, c) + "\n";
     if (!c.slot->backend && c.slot->file) out += wrap("          ", absence(c.slot->file));
     for (std::size_t i = c.first; i < c.first + c.count; ++i) {
       const Verdict& v = choice.verdicts[i];
@@ -206,7 +210,7 @@ json::object choice_json(const Choice& choice) {
   const auto text_or_null = [](const std::string& s) { return s.empty() ? json::value(nullptr) : json::value(s); };
   json::value layout = nullptr, wish = nullptr, rule = nullptr, variant_rule = nullptr;
   if (choice.block_size)
-    layout = {{"id", choice.kv_layout.id ? choice.kv_layout.id : ""},
+    layout = {{"id", printable(choice.kv_layout.id)},
               {"kind", name_of(words::kv_layouts, choice.kv_layout.kind)},
               {"block_bytes", choice.kv_layout.block_bytes}};
   if (choice.wish.source != Source::automatic)

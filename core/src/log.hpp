@@ -7,7 +7,7 @@
 
 namespace attnrt::core {
 
-/// The engine's log callback; silent without one. [thread-safe]
+/// The engine's log callback, which hears printable lines; silent without one. [thread-safe]
 class Log {
  public:
   using Callback = void (*)(void* self, int32_t level, const char* text);

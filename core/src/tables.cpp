@@ -18,6 +18,8 @@ class TableCheck {
  public:
   const std::string& fault() const { return fault_; }
 
+  /// A name is a word of ASCII. Any other text may hold whatever bytes the author's editor wrote: it is made printable
+  /// where it leaves the library, and the plugin stays usable.
   bool text(const std::string& where, const char* s, bool name) {
     if (!s) return fail(where + " is NULL, wanted a text");
     const std::size_t n = strnlen(s, kMaxText);

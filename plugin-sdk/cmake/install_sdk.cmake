@@ -14,6 +14,7 @@ install(FILES cmake/attnrt_plugin_sdkConfig.cmake cmake/AttnrtPlugin.cmake cmake
         DESTINATION ${sdk_package} COMPONENT sdk)
 install(DIRECTORY conformance DESTINATION ${sdk_package} COMPONENT sdk)
 install(DIRECTORY template DESTINATION ${CMAKE_INSTALL_DATADIR}/attnrt COMPONENT sdk)
+install(FILES examples/minimal.c DESTINATION ${CMAKE_INSTALL_DATADIR}/attnrt/examples COMPONENT sdk)
 install(FILES README.md DESTINATION ${sdk_package} COMPONENT sdk)
 
 # For build systems other than CMake: where the headers, the version script and the check after linking are.

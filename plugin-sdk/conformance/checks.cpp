@@ -60,6 +60,13 @@ Findings merge(const attnrt_variant& variant, Memory& memory, const CheckOptions
   return check_merge_states(variant, memory, numerics_of(options));
 }
 
+Findings refusals(const attnrt_variant& variant, Memory& memory, const CheckOptions& options) {
+  if (options.host_checks)
+    return {{"refusals", variant.name, true, std::string("the plugin leaves wrong calls to its host (") + kHostChecks + ")",
+             true}};
+  return check_refusals(variant, memory, grid_of(options));
+}
+
 }  // namespace
 
 const std::vector<Check>& variant_checks() {
@@ -69,7 +76,7 @@ const std::vector<Check>& variant_checks() {
       {"supports", "what sheet and supports() admit is served, what they refuse is refused with a reason",
        [](const attnrt_variant& v, Memory& m, const CheckOptions& o) { return check_supports(v, m, grid_of(o)); }},
       {"refusals", "wrong structs, bits, tensors, lengths, ids and slots are refused and change nothing",
-       [](const attnrt_variant& v, Memory& m, const CheckOptions& o) { return check_refusals(v, m, grid_of(o)); }},
+       &refusals},
       {"workspace", "its answers depend on limits alone",
        [](const attnrt_variant& v, Memory& m, const CheckOptions& o) { return check_workspace(v, m, grid_of(o)); }},
       {"plans", "plans of one op are independent of each other",

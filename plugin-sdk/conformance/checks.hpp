@@ -27,6 +27,7 @@ struct CheckOptions {
   uint32_t arch = 0;  ///< of the device, 0 on the CPU
   Depth depth = Depth::normal;
   uint64_t seed = 1;
+  bool host_checks = false;  ///< the plugin leaves wrong calls to its host (leaves_checks_to_host in refusals.hpp)
   /// Told what comes next and how far the check is; NULL = nobody wants to know.
   std::function<void(std::size_t done, std::size_t total, const std::string& next)> progress;
 };

@@ -15,6 +15,7 @@
 #include "conformance/checks.hpp"
 #include "conformance/fenced_memory.hpp"
 #include "conformance/image.hpp"
+#include "conformance/refusals.hpp"
 
 namespace {
 
@@ -59,6 +60,7 @@ int run(const char* file, const std::string& depth, const char* only) {
   CheckOptions options;
   options.depth = depth == "quick" ? Depth::quick : depth == "all" ? Depth::all : Depth::normal;
   options.isa = attnrt::sdk::cpu_isa();
+  options.host_checks = leaves_checks_to_host(*plugin);
   bool good = passed(file, "image", check_image(handle, *plugin));
   int checked = 0;
   for (uint32_t b = 0; b < plugin->num_backends; ++b)

@@ -15,5 +15,14 @@ namespace attnrt::conformance {
 /// is accepted. [one thread per memory]
 Findings check_refusals(const attnrt_variant& variant, Memory& memory, const GridOptions& options);
 
+/// An extension of plugins that judge no wrong calls themselves: attnrt's core judges every call before a plugin is entered
+/// (attnrt/check.hpp), and another host of such a plugin must do the same. Any address but NULL says yes.
+inline constexpr const char* kHostChecks = "attnrt.host_checks/1";
+
+/// Does this plugin say so? [thread-safe]
+inline bool leaves_checks_to_host(const attnrt_plugin& plugin) {
+  return plugin.extension && plugin.extension(kHostChecks);
+}
+
 }  // namespace attnrt::conformance
 #endif

@@ -87,6 +87,7 @@ const Row rows[] = {
     {"other_name", "invalid", "plugin.name and version are somebody_else 1.0, the ELF note says other_name 1.0"},
     {"other_abi", "invalid", "plugin.abi differs from the ELF note's"},
     {"unknown_bits", "invalid", ".caps.features holds unknown bits"},
+    {"latin_texts", "loaded", ""},
     {"future_major", "incompatible", "built for plugin ABI 2.0, wanted 1.0"},
     {"future_minor", "loaded", ""},
     {"other_minor", "invalid", "plugin.abi differs from the ELF note's"},

@@ -48,7 +48,7 @@ enum class Deed {
 enum class Table {
   right, null_plugin, null_backend, null_variant, null_caps, null_run, size_zero, size_huge, long_name, long_summary,
   many_backends, past_the_array, past_the_text, two_variants_one_name, two_backends_one_name, other_name, other_abi,
-  unknown_bits, future_minor
+  unknown_bits, future_minor, latin_texts
 };
 constexpr Place place = Place::BAD_PLACE;
 constexpr Deed deed = Deed::BAD_DEED;
@@ -301,6 +301,9 @@ const attnrt_plugin* tables() {
     case Table::other_name: plugin.name = "somebody_else"; break;
     case Table::other_abi: plugin.abi_major = ATTNRT_ABI_MAJOR + 1; break;
     case Table::future_minor: plugin.abi_minor = BAD_NOTE_MINOR; break;
+    case Table::latin_texts:  // Latin-1, a control code of one byte and of two, a line that looks like another's
+      plugin.build = caps.impl = backend.summary = "caf\xe9 \x1b[31m \xc2\x9b\nattnrt: error: forged\x7f";
+      break;
     case Table::unknown_bits: caps.features |= UINT64_C(1) << 63; break;
   }
   return &plugin;

@@ -144,6 +144,19 @@ TEST_CASE("the plugin of Triton kernels is chosen for hardware that is elsewhere
   }
 }
 
+TEST_CASE("a kernel that floods the pipe of findings has failed, and verify ends") {
+  // Without a line end, in lines that mean nothing, and in lines that the helper itself might write.
+  const json::value report = verify(ATTNRT_TEST_FLOOD " --check numerics --jobs 3", 1, "timeout 250");
+  const auto& checks = report.at("checks").as_array();
+  REQUIRE(checks.size() == 3);
+  for (const json::value& check : checks) {
+    CAPTURE(check);
+    CHECK(check.at("result") == "failed");
+    CHECK(std::string(check.at("failures").at(0).at("sentence").as_string().c_str()).find(
+              "the plugin writes to a descriptor that it did not open") != std::string::npos);
+  }
+}
+
 TEST_CASE("what verify cannot do it says") {
   const Scratch scratch("verify-errors");
   std::ofstream(scratch.file("text.so")) << "no library";

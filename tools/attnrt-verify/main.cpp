@@ -25,6 +25,7 @@
 #include "conformance/cuda_memory.hpp"
 #include "conformance/fenced_memory.hpp"
 #include "conformance/image.hpp"
+#include "conformance/refusals.hpp"
 
 namespace {
 
@@ -154,6 +155,7 @@ int verify(char** words) {
   options.depth = depth == "quick" ? Depth::quick : depth == "all" ? Depth::all : Depth::normal;
   options.seed = std::strtoull(words[6], nullptr, 10);
   options.isa = std::strtoull(words[7], nullptr, 16);
+  options.host_checks = leaves_checks_to_host(*plugin);
   options.progress = [](std::size_t done, std::size_t total, const std::string& next) {
     say({{"next", next}, {"done", done}, {"total", total}});
   };

@@ -16,6 +16,7 @@
 #include "document.hpp"
 #include "failure.hpp"
 #include "model_problem.hpp"
+#include "streams.hpp"
 #include "verbs.hpp"
 
 namespace attnrt::cli {
@@ -28,15 +29,14 @@ class Progress {
  public:
   Progress(bool quiet, std::size_t steps) : quiet_(quiet), live_(::isatty(STDERR_FILENO) == 1), steps_(steps) {}
   ~Progress() {
-    if (!quiet_ && live_) fmt::print(stderr, "\r\033[K");
+    if (!quiet_ && live_) tell("\r\033[K");
   }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   void step(const std::string& what) {
     ++at_;
     if (quiet_) return;
-    fmt::print(stderr, "{}[{}/{}] {}{}", live_ ? "\r\033[K" : "", at_, steps_, what, live_ ? "" : "\n");
-    std::fflush(stderr);
+    tell(fmt::format("{}[{}/{}] {}{}", live_ ? "\r\033[K" : "", at_, steps_, what, live_ ? "" : "\n"));
   }
 
  private:

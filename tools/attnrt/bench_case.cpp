@@ -4,11 +4,11 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <fstream>
 #include <sstream>
 
 #include "document.hpp"
 #include "failure.hpp"
+#include "regular_file.hpp"
 #include "setting.hpp"
 
 namespace attnrt::cli {
@@ -17,6 +17,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr int64_t kMostTokens = 1 << 24;
+constexpr uint64_t kMostBytes = 4 << 20;
 constexpr int64_t kMostHeads = 1024, kMostWidth = 1024;
 
 int64_t number_at(const json::object& o, const char* key, int64_t otherwise, int64_t high, const std::string& from) {
@@ -175,11 +176,8 @@ BenchCase bench_case(const std::string& id, const json::value& value, const std:
 }
 
 std::vector<BenchCase> read_bench_grid(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  if (!(text << file.rdbuf())) throw Failure(fmt::format("{} cannot be read, wanted a grid of cases in JSON", path));
   json::error_code error;
-  const json::value value = json::parse(text.str(), error);
+  const json::value value = json::parse(read_regular_file(path, kMostBytes, "a grid of cases in JSON"), error);
   if (error || !value.is_object() || value.get_object().empty())
     throw Failure(
         fmt::format("{} is no JSON object of cases, wanted {{\"name\": {{\"seqs\": [[queries, keys]]}}}}", path));

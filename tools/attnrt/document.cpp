@@ -4,13 +4,19 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <sstream>
+
+#include "attnrt/diag.hpp"
 
 namespace attnrt::cli {
 namespace {
 
 namespace json = boost::json;
 constexpr std::size_t kColumns = 80;
+
+/// Text for a terminal and for JSON, whoever wrote it.
+std::string shown(std::string_view text) { return sdk::printable(text, SIZE_MAX); }
 
 bool is_short(const json::value& value) {
   if (value.is_object()) return value.get_object().empty();
@@ -21,7 +27,9 @@ bool is_short(const json::value& value) {
 
 void write(std::string& out, const json::value& value, std::size_t indent) {
   if (is_short(value) && !value.is_array()) {
-    out += value.is_double() ? fmt::format("{}", value.get_double()) : json::serialize(value);
+    out += value.is_double()   ? fmt::format("{}", value.get_double())
+           : value.is_string() ? json::serialize(json::value(shown(value.get_string())))
+                               : json::serialize(value);
     return;
   }
   const bool object = value.is_object(), flat = is_short(value);
@@ -93,6 +101,7 @@ void print_wrapped(const std::string& first, std::size_t indent, const std::stri
   std::string line = first, word;
   bool start = true;
   while (words >> word) {
+    word = shown(word);
     const std::size_t column = line.size() - (line.rfind('\n') + 1);  // npos + 1 is 0
     if (!start && column + 1 + word.size() > kColumns) {
       fmt::print("{}\n", line);

@@ -6,7 +6,7 @@
 
 namespace attnrt::cli {
 
-/// The library's JSON documents, and ours, as text for people: two spaces deeper a level, short lists on one line.
+/// The library's JSON documents, and ours, as printable text: two spaces deeper a level, short lists on one line.
 std::string pretty(const boost::json::value& value);
 /// pretty() on standard output.
 void print_json(const boost::json::value& value);
@@ -21,7 +21,7 @@ const boost::json::array& array_at(const boost::json::value& object, const char*
 /// "first: second", without the colon where one is empty.
 std::string join_said(const std::string& first, const std::string& second);
 
-/// Prints words in lines of at most 80 columns, the first indented by `first`, the others by `indent` spaces.
+/// Prints words, made printable, in lines of 80 columns, the first indented by `first`, the others by `indent` spaces.
 void print_wrapped(const std::string& first, std::size_t indent, const std::string& text);
 
 }  // namespace attnrt::cli

@@ -9,8 +9,8 @@
 #include <boost/json.hpp>
 #include <optional>
 
-#include "failure.hpp"
 #include "duplicate_key.hpp"
+#include "failure.hpp"
 
 namespace attnrt::cli {
 namespace {
@@ -25,11 +25,38 @@ std::optional<std::string> config_key(const std::string& argument) {
   return std::nullopt;
 }
 
-/// What a shell word means: JSON where it is JSON (2, true, null, "x"), else the word itself.
-json::value config_value(const std::string& text) {
+/// What a shell word means: JSON where it is JSON (2, true, null, "x"), else the word itself, if that is UTF-8.
+json::value config_value(const std::string& name, const std::string& text) {
   json::error_code error;
   json::value value = json::parse(text, error);
-  return error ? json::value(text) : value;
+  if (!error) return value;
+  const std::string quoted = json::serialize(json::value(text));
+  value = json::parse(quoted, error);
+  if (error) throw Failure(fmt::format("{} is '{}', wanted UTF-8", name, text));
+  return value;
+}
+
+/// The pins of several options hold together: the last one would else drop those before it without a word.
+void add_pins(json::object& config, const std::string& name, const json::value& pins) {
+  if (!pins.is_object())
+    throw Failure(fmt::format("{}: pin is '{}', wanted an object such as {{\"cpu_attn\": \"sha256:...\"}}", name,
+                              json::serialize(pins)));
+  json::value& all = config["pin"];
+  if (!all.is_object()) all = json::object{};
+  for (const auto& [plugin, digest] : pins.get_object()) {
+    const auto [pin, fresh] = all.get_object().emplace(plugin, digest);
+    if (!fresh && pin->value() != digest)
+      throw Failure(fmt::format("{} pins '{}' to {}, pinned before to {}, wanted one digest", name,
+                                std::string_view(plugin.data(), plugin.size()), json::serialize(digest),
+                                json::serialize(pin->value())));
+  }
+}
+
+void add_value(json::object& config, const std::string& name, const std::string& key, const json::value& value) {
+  if (key == "pin")
+    add_pins(config, name, value);
+  else
+    config[key] = value;
 }
 
 void add_object(json::object& config, const std::string& name, const std::string& text) {
@@ -40,7 +67,7 @@ void add_object(json::object& config, const std::string& name, const std::string
                               error ? " (" + error.message() + ")" : ""));
   if (const auto twice = json_keys::duplicate_key(text))
     throw Failure(fmt::format("{} names '{}' twice, wanted each key once", name, *twice));
-  for (const auto& [key, item] : value.get_object()) config[key] = item;
+  for (const auto& [key, item] : value.get_object()) add_value(config, name, key, item);
 }
 
 }  // namespace
@@ -73,7 +100,7 @@ std::string take_attention_config(std::vector<std::string>& arguments) {
     std::string word = key->substr(1);
     std::replace(word.begin(), word.end(), '-', '_');
     if (word.empty()) throw Failure(fmt::format("{} names no key, wanted one such as {}backend", name, name));
-    config[word] = config_value(text);
+    add_value(config, name, word, config_value(name, text));
   }
   arguments = std::move(rest);
   return any ? json::serialize(config) : "";
@@ -90,6 +117,7 @@ void add_global_flags(CLI::App& app, GlobalFlags& flags) {
                  "The backend to use, NAME or NAME/variant; 'auto' chooses [VLLM_ATTENTION_BACKEND]")
       ->type_name("NAME");
   app.add_flag("--trust-any", flags.trust_any, "Load plugins whatever their owner and mode");
+  app.add_flag("--pinned-only", flags.pinned_only, "Load only plugins that the attention config pins");
   app.add_flag("-v,--verbose", flags.verbose, "Log everything on standard error");
   app.add_flag("-q,--quiet", flags.quiet, "Log only errors")->excludes("--verbose");
 }
@@ -110,6 +138,7 @@ Runtime open_runtime(const GlobalFlags& flags) {
   options.attention_backend = flags.attention_backend;
   options.attention_config = flags.attention_config;
   options.trust_any = flags.trust_any;
+  options.pinned_only = flags.pinned_only;
   options.log = [logger](int32_t level, const char* text) {
     constexpr spdlog::level::level_enum levels[] = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
                                                     spdlog::level::err};

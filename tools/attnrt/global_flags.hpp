@@ -14,11 +14,12 @@ struct GlobalFlags {
   std::string plugin_path, priority_file, attention_backend;
   std::string attention_config;  ///< a JSON object, "" = none
   bool trust_any = false, verbose = false, quiet = false;
+  bool pinned_only = false;
 };
 
 /// Takes the attention-config words out of the arguments, whose spelling no option parser knows: `-ac.KEY VALUE`,
 /// `--attention-config.KEY VALUE`, `-ac '{...}'`, `--attention-config '{...}'`, each also with `=`. Returns them as one
-/// JSON object, "" where there are none; later ones win. Throws Failure.
+/// JSON object, "" where there are none; later ones win, pins add up. Throws Failure.
 std::string take_attention_config(std::vector<std::string>& arguments);
 
 void add_global_flags(CLI::App& app, GlobalFlags& flags);

@@ -4,14 +4,17 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <cstdio>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <stdexcept>
+#include <string_view>
 
+#include "attnrt/diag.hpp"
 #include "failure.hpp"
 #include "help_text.hpp"
 #include "misspelt.hpp"
+#include "streams.hpp"
 #include "verbs.hpp"
 
 namespace attnrt::cli {
@@ -24,7 +27,7 @@ constexpr const char* kFooter = R"(Anywhere on the line, what an engine would ha
                               Several keys, as JSON
 
 Exit status: 0 done, 1 no backend serves the problem or a check failed,
-2 the command line or a file is wrong.
+2 the command line or a file is wrong, 3 standard output cannot be written.
 
 Examples:
   attnrt list
@@ -83,20 +86,27 @@ int exit_status(const Error& error) {
   return error.status() == ATTNRT_INVALID ? kUsage : kCheckFailed;
 }
 
-int complain(int status, const char* sentence) {
-  fmt::print(stderr, "attnrt: {}\n", sentence);
+/// One line on standard error, whatever the sentence quotes; the status.
+int complain(int status, std::string_view sentence) noexcept {
+  try {
+    tell("attnrt: " + sdk::printable(sentence, SIZE_MAX) + "\n");
+  } catch (const std::bad_alloc&) {
+    tell("attnrt: the memory of this machine is not enough\n");
+  }
   return status;
 }
+
+int unwritable() noexcept { return complain(kUnwritable, "standard output cannot be written"); }
 
 }  // namespace
 }  // namespace attnrt::cli
 
 int main(int argc, char** argv) {
   using namespace attnrt::cli;
+  open_missing_streams();
   try {
     const int status = interpret(std::vector<std::string>(argv + 1, argv + argc));
-    if (std::fflush(stdout) != 0) return complain(kUsage, "standard output cannot be written");
-    return status;
+    return flush_output() ? status : unwritable();
   } catch (const Failure& failure) {
     return complain(failure.status(), failure.what());
   } catch (const attnrt::Error& error) {
@@ -104,6 +114,6 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     return complain(kCheckFailed, "the memory of this machine is not enough, wanted less to compute");
   } catch (const std::exception& error) {
-    return complain(kCheckFailed, error.what());
+    return flush_output() ? complain(kCheckFailed, error.what()) : unwritable();  // fmt throws where it cannot print
   }
 }

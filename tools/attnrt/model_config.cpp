@@ -7,18 +7,18 @@
 #include <array>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <initializer_list>
 #include <utility>
 
 #include "failure.hpp"
+#include "regular_file.hpp"
 
 namespace attnrt::cli {
 namespace {
 
 namespace json = boost::json;
 
-constexpr std::uintmax_t kMostBytes = 4 << 20;
+constexpr uint64_t kMostBytes = 4 << 20;
 constexpr int64_t kMostLayers = 4096;
 
 bool among(std::string_view word, std::initializer_list<std::string_view> words) {
@@ -308,16 +308,7 @@ ModelConfig read_model_config(const std::string& path) {
   namespace fs = std::filesystem;
   std::error_code error;
   const std::string file = fs::is_directory(path, error) ? (fs::path(path) / "config.json").string() : path;
-  if (!fs::is_regular_file(file, error))
-    throw Failure(fmt::format("{} is no regular file, wanted a model's config.json", file));
-  if (const std::uintmax_t size = fs::file_size(file, error); error || size > kMostBytes)
-    throw Failure(fmt::format("{} has {} bytes, wanted a config.json of at most {}", file, size, kMostBytes));
-  std::ifstream stream(file, std::ios::binary);
-  std::string text(kMostBytes, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!stream.is_open() || stream.bad())
-    throw Failure(fmt::format("{} cannot be read, wanted a model's config.json", file));
-  text.resize(static_cast<std::size_t>(stream.gcount()));
+  const std::string text = read_regular_file(file, kMostBytes, "a model's config.json");
   json::error_code wrong;
   const json::value value = json::parse(text, wrong);
   if (wrong || !value.is_object())

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 
+#include "attnrt/diag.hpp"
 #include "failure.hpp"
+#include "streams.hpp"
 
 namespace attnrt::cli {
 namespace {
@@ -33,7 +35,8 @@ CLI::Option* add_model_flag(CLI::App& verb, std::string& path) {
 }
 
 void tell_assumed(const ModelConfig& model) {
-  for (const std::string& sentence : model.assumed) fmt::print(stderr, "{}: assumed {}\n", model.path, sentence);
+  for (const std::string& sentence : model.assumed)
+    tell(fmt::format("{}: assumed {}\n", sdk::printable(model.path), sdk::printable(sentence)));
 }
 
 void fill_from_model(ProblemFlags& flags, const ModelConfig& model, const LayerKind& kind) {
@@ -96,7 +99,7 @@ void tell_measured(const ModelConfig& model) {
   add(model.sinks, "sinks");
   add(model.alibi, "ALiBi slopes");
   add(model.sparse, "the choice of keys");
-  if (!without.empty()) fmt::print(stderr, "{}: measured without {}\n", model.path, without);
+  if (!without.empty()) tell(fmt::format("{}: measured without {}\n", sdk::printable(model.path), without));
 }
 
 std::vector<BenchCase> cases_of_model(const std::vector<BenchCase>& grid, const ModelConfig& model) {

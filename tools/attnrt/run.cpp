@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 
+#include "attnrt/diag.hpp"
 #include "chunked.hpp"
 #include "compare.hpp"
 #include "document.hpp"
@@ -88,7 +89,7 @@ void print_comparison(const char* name, const Comparison& c) {
 void print_report(const Report& r, const json::value& choice) {
   const RunFile& run = r.run;
   const attnrt_problem& p = r.choice.problem();
-  fmt::print("{:<8} {}\n", "file", run.path);
+  fmt::print("{:<8} {}\n", "file", sdk::printable(run.path));
   const std::string width = run.head_size() == run.head_size_v ? std::to_string(run.head_size())
                                                                : fmt::format("{}/{}", run.head_size(), run.head_size_v);
   print_wrapped(fmt::format("{:<8} ", "problem"), 9,
@@ -104,7 +105,7 @@ void print_report(const Report& r, const json::value& choice) {
              r.repeat > 1 ? fmt::format(", median of {}", r.repeat) : "");
   if (r.out) print_comparison("out", *r.out);
   if (r.lse) print_comparison("lse", *r.lse);
-  if (!r.flags.output.empty()) fmt::print("{:<8} {}\n", "written", r.flags.output);
+  if (!r.flags.output.empty()) fmt::print("{:<8} {}\n", "written", sdk::printable(r.flags.output));
 }
 
 void write_output(const RunFlags& flags, const RunFile& run, const Computed& computed, const Choice& choice) {

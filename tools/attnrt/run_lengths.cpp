@@ -17,6 +17,25 @@ std::vector<int32_t> evenly(int64_t parts, int64_t rows) {
   return start;
 }
 
+constexpr int32_t kMostSeqLen = 1 << 24;  ///< tokens of one request; memory for partial results grows with them
+
+/// Offsets ascend from 0 or later to at most `rows`. Memory is sized by them, so they are looked at before.
+void check_offsets(const std::string& name, const std::vector<int32_t>& offsets, int64_t rows, const RunFile& run) {
+  int32_t least = 0;
+  for (std::size_t r = 0; r < offsets.size(); ++r) {
+    if (offsets[r] < least || offsets[r] > rows)
+      throw Failure(fmt::format("{}: {}[{}] is {}, wanted at least {} and at most {}, the rows there are", run.path,
+                                name, r, offsets[r], least, rows));
+    least = offsets[r];
+  }
+}
+
+void check_lengths(const std::string& name, const std::vector<int32_t>& lengths, const RunFile& run) {
+  for (std::size_t r = 0; r < lengths.size(); ++r)
+    if (lengths[r] > kMostSeqLen)
+      throw Failure(fmt::format("{}: {}[{}] is {}, wanted at most {}", run.path, name, r, lengths[r], kMostSeqLen));
+}
+
 /// Where the queries stand: the last query at the last key, the first ones before all keys where there are fewer of
 /// those, or, top left, the first query at the first key.
 std::vector<int32_t> positions(const RunFile& run, const Alignment& align) {
@@ -52,6 +71,7 @@ void read_lengths(RunReader& reader, const Alignment& align, RunFile& run) {
                                                       : evenly(run.batch.value_or(1), run.num_tokens());
   if (run.query_start_loc.empty())
     throw Failure(fmt::format("{}: query_start_loc is empty, wanted R + 1 offsets", run.path));
+  check_offsets(reader.spelling("query_start_loc"), run.query_start_loc, run.num_tokens(), run);
   const int64_t requests = run.num_seqs();
   if (!run.paged()) {
     const int64_t rows = run.k->shape[0];
@@ -68,10 +88,13 @@ void read_lengths(RunReader& reader, const Alignment& align, RunFile& run) {
     if (run.kv_start_loc.back() != rows)
       throw Failure(fmt::format("{}: kv_start_loc ends at {}, wanted {}, the rows of k", run.path,
                                 run.kv_start_loc.back(), rows));
+    check_offsets(reader.spelling("kv_start_loc"), run.kv_start_loc, rows, run);
   }
   if (reader.has("kv_lens")) run.kv_lens = reader.lengths("kv_lens", requests, "[R]");
   run.seq_lens =
       run.paged() || reader.has("seq_lens") ? reader.lengths("seq_lens", requests, "[R]") : positions(run, align);
+  check_lengths(reader.spelling("kv_lens"), run.kv_lens, run);
+  check_lengths(reader.spelling("seq_lens"), run.seq_lens, run);
   if (align.top_left) want_top_left(run);
   if (!run.paged()) return;
   const Array table = reader.take("block_table", {Dtype::I32}, {requests, kAny}, "[R, W]");

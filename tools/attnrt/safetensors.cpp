@@ -13,6 +13,7 @@
 #include <cstring>
 #include <limits>
 
+#include "attnrt/diag.hpp"
 #include "failure.hpp"
 #include "duplicate_key.hpp"
 
@@ -125,11 +126,7 @@ void check_coverage(const std::map<std::string, Entry>& tensors, uint64_t data_b
 
 }  // namespace
 
-std::string in_quotes(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text.substr(0, 60)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  return out + (text.size() > 60 ? "...'" : "'");
-}
+std::string in_quotes(std::string_view text) { return "'" + sdk::printable(text, 60) + "'"; }
 
 const char* name_of(Dtype dtype) { return kDtypes[static_cast<std::size_t>(dtype)].name; }
 std::size_t bytes_of(Dtype dtype) { return kDtypes[static_cast<std::size_t>(dtype)].bytes; }
@@ -192,7 +189,9 @@ bool read_at(int file, uint64_t offset, void* to, uint64_t bytes) {
 
 }  // namespace
 
-Safetensors::Safetensors(const std::string& path) : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+// O_NONBLOCK: opening a FIFO must not wait for a writer.
+Safetensors::Safetensors(const std::string& path)
+    : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {
   if (file_ < 0)
     throw Failure(fmt::format("{} cannot be read: {}, wanted a safetensors file", path, std::strerror(errno)));
   try {

@@ -62,7 +62,7 @@ struct Array {
   }
 };
 
-/// A piece of a file in a sentence: in quotes, at most 60 characters, on one line.
+/// A piece of a file in a sentence: in quotes, at most 60 bytes, printable and on one line.
 std::string in_quotes(std::string_view text);
 
 /// An array of this dtype and shape with all bytes set to `fill`; 0xFF is a NaN in F32, F16 and BF16.
@@ -81,8 +81,9 @@ struct Header {
   std::map<std::string, std::string> metadata;
 };
 
-/// Longest header that is read, the format's own limit.
-inline constexpr uint64_t kMaxHeaderBytes = 100'000'000;
+/// Longest header that is read. The format allows 100 MB, of which a file for `attnrt run` needs a few KB: JSON takes 26
+/// times its bytes in memory, and a header of small numbers would ask for gigabytes.
+inline constexpr uint64_t kMaxHeaderBytes = 4 << 20;
 
 /// Reads a JSON header over `data_bytes` bytes of data. Throws Failure where it is not JSON, names a tensor twice, has
 /// a field of the wrong type, a size that overflows or does not match its offsets, or data that overlap, leave holes or

@@ -7,10 +7,12 @@
 #include <memory>
 #include <thread>
 
+#include "attnrt/diag.hpp"
 #include "conformance/checks.hpp"
 #include "document.hpp"
 #include "failure.hpp"
 #include "setting.hpp"
+#include "streams.hpp"
 #include "verbs.hpp"
 #include "verify_report.hpp"
 
@@ -145,10 +147,10 @@ class ProgressLine {
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
   void show(const std::string& text) {
-    if (wanted_ && text != last_) fmt::print(stderr, "\r\033[K{}", (last_ = text).substr(0, 110));
+    if (wanted_ && text != last_) tell("\r\033[K" + sdk::printable(last_ = text, 110));
   }
   void clear() {
-    if (wanted_ && !last_.empty()) fmt::print(stderr, "\r\033[K");
+    if (wanted_ && !last_.empty()) tell("\r\033[K");
     last_.clear();
   }
 

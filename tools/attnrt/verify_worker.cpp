@@ -28,6 +28,12 @@ namespace {
 namespace json = boost::json;
 using Clock = std::chrono::steady_clock;
 
+// What a check may say. The longest line of an honest one is a sentence, all of its lines are some megabytes; a plugin
+// that writes to descriptor 3, which it did not open, can send anything.
+constexpr std::size_t kMostNoise = 1 << 20;  ///< bytes that are no finding: a line without an end, or not understood
+constexpr std::size_t kMostSaid = 64 << 20;  ///< bytes in all
+constexpr int kReadsAtOnce = 64;             ///< then the other workers and the clock have their turn
+
 std::string helper_program() {
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
@@ -85,26 +91,43 @@ class Worker {
   /// Takes what was said; true once the process has ended or was ended.
   bool listen(std::chrono::seconds patience) {
     char buffer[8192];
-    for (;;) {
+    for (int reads = 0; reads < kReadsAtOnce; ++reads) {
       const ssize_t got = read(fd_, buffer, sizeof buffer);
+      if (got < 0 && errno == EINTR) continue;
       if (got < 0 && errno == EAGAIN) break;
       if (got <= 0) return conclude("");
-      text_.append(buffer, static_cast<std::size_t>(got));
-      heard_ = Clock::now();
-      for (std::size_t end; (end = text_.find('\n')) != std::string::npos; text_.erase(0, end + 1))
-        take(text_.substr(0, end));
+      hear({buffer, static_cast<std::size_t>(got)});
+      if (noise_ + text_.size() > kMostNoise || said_ > kMostSaid)
+        return stop(
+            fmt::format("{} bytes came from descriptor 3, {} of them no finding, wanted findings alone and at "
+                        "most {}: the plugin writes to a descriptor that it did not open",
+                        said_, noise_ + text_.size(), kMostSaid));
     }
     if (Clock::now() - heard_ < patience) return false;
-    kill(child_, SIGKILL);
-    return conclude(fmt::format("nothing was heard for {} s, wanted an end", patience.count()));
+    return stop(fmt::format("no finding was heard for {} s, wanted an end", patience.count()));
   }
   VerifyResult result() { return std::move(result_); }
 
  private:
-  void take(const std::string& line) {
+  void hear(std::string_view piece) {
+    said_ += piece.size();
+    std::size_t begin = 0;
+    for (std::size_t end; (end = piece.find('\n', begin)) != std::string_view::npos; begin = end + 1) {
+      text_.append(piece.substr(begin, end - begin));
+      if (take(text_))
+        heard_ = Clock::now();
+      else
+        noise_ += text_.size() + 1;
+      text_.clear();
+    }
+    text_.append(piece.substr(begin));
+  }
+
+  /// False where the line is no message of the helper.
+  bool take(const std::string& line) {
     json::error_code error;
     const json::value said = json::parse(line, error);
-    if (error || !said.is_object()) return;
+    if (error || !said.is_object()) return false;
     const json::object& o = said.as_object();
     if (o.contains("device")) {
       result_.device = text_at(said, "device");
@@ -121,7 +144,16 @@ class Worker {
       death_ = text_at(said, "error");
     } else if (o.contains("end")) {
       complete_ = true;
+    } else {
+      return false;
     }
+    return true;
+  }
+
+  bool stop(const std::string& why) {
+    kill(child_, SIGKILL);
+    complete_ = false;  // whatever it said
+    return conclude(why);
   }
 
   bool conclude(std::string why) {
@@ -145,7 +177,9 @@ class Worker {
   Clock::time_point start_, heard_;
   pid_t child_ = -1;
   int fd_ = -1;
-  std::string text_, next_, at_, death_;
+  std::string text_;  ///< the line whose end has not come
+  std::string next_, at_, death_;
+  std::size_t said_ = 0, noise_ = 0;
   bool complete_ = false;
 };
 
