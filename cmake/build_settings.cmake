@@ -37,3 +37,14 @@ if(CCACHE_PROGRAM)
     endif()
   endforeach()
 endif()
+
+# attnrt_together(TARGET [APART file...]): a build of the core alone compiles a target's files many at a time, for reading
+# the headers is most of the work there. APART: files with names of their own that another file has too.
+function(attnrt_together target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "APART")
+  if(NOT ATTNRT_CORE_ONLY)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
+  set_source_files_properties(${arg_APART} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endfunction()

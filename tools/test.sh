@@ -1,24 +1,23 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds and runs the tests: the plain build and, where clang has libFuzzer, the fuzz targets for 20 s each, in one CTest
-# run whose closing line comes last. --sanitize adds the core with its loader, bad plugins, forks and threads under the
-# address and undefined-behaviour sanitizers and under the thread sanitizer. --all has everything under the sanitizers,
-# the dense grids (label all) and, where clang++ is installed, clang.
+# Builds and runs the tests: the plain build, the core with its loader, bad plugins, forks and threads under the address and
+# undefined-behaviour sanitizers and under the thread sanitizer, and, where clang has libFuzzer, the fuzz targets for 20 s
+# each, in one CTest run whose closing line comes last. --all has everything under the sanitizers, the dense grids (label
+# all) and, where clang++ is installed, clang.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-presets=(dev)
+presets=(dev asan-core tsan-core)
 select=(-LE '^all$')
 case "${1:-}" in
   "") ;;
-  --sanitize) presets+=(asan-core tsan-core) ;;
   --all)
     presets=(dev asan tsan)
     select=()
     if command -v clang++ >/dev/null; then presets+=(clang); fi
     ;;
   *)
-    echo "test: '$1' is not understood, wanted --sanitize, --all or nothing" >&2
+    echo "test: '$1' is not understood, wanted --all or nothing" >&2
     exit 2
     ;;
 esac

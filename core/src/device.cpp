@@ -13,6 +13,7 @@
 
 #include "attnrt/cpu_isa.hpp"
 #include "attnrt/fork.hpp"
+#include "cpu_vendor.hpp"
 #include "file_text.hpp"
 #include "spelling/nearest.hpp"
 #include "words.hpp"
@@ -173,11 +174,45 @@ constexpr uint64_t kAvx2 = ATTNRT_ISA_AVX2, kAvx512 = kAvx2 | ATTNRT_ISA_AVX512,
 constexpr CpuLevel kLevels[] = {
     {"baseline", 0}, {"avx2", kAvx2}, {"avx512", kAvx512}, {"avx512_bf16", kBf16}, {"amx", kAmx}};
 
+struct Maker {
+  const char* name;
+  CpuVendor vendor;
+  int32_t id;  ///< of a CPU of theirs that is only asked about
+};
+constexpr Maker kMakers[] = {{"intel", CpuVendor::intel, kAskedIntel}, {"amd", CpuVendor::amd, kAskedAmd}};
+
 Status unknown_device(std::string_view text, const char* wanted) {
   std::vector<std::string> known;
   for (const CpuLevel& level : kLevels) known.push_back(std::string("cpu:") + level.name);
+  for (const CpuLevel& level : kLevels)
+    for (const Maker& maker : kMakers) known.push_back(std::string("cpu:") + maker.name + ":" + level.name);
   for (const char* kind : {"cpu", "cuda", "rocm"}) known.emplace_back(kind);
   return invalid("device is '" + std::string(text) + "', wanted " + wanted + did_you_mean(text, known));
+}
+
+/// What stands behind "cpu:" in `text`, a level or MAKER:level; `here` is this machine's CPU.
+Result<Device> parse_cpu(std::string_view text, std::string_view rest, const DeviceReport& here) {
+  Device d = here.device;
+  if (rest.empty()) return d;
+  int32_t absent = -1;
+  if (const std::size_t colon = rest.find(':'); colon != std::string_view::npos)
+    for (const Maker& maker : kMakers)
+      if (equal_ignoring_case(rest.substr(0, colon), maker.name)) {
+        absent = maker.id;
+        if (maker.vendor != here.vendor) d.id = absent;
+        rest.remove_prefix(colon + 1);
+        break;
+      }
+  for (const CpuLevel& level : kLevels)
+    if (equal_ignoring_case(rest, level.name)) {
+      if (level.isa & ~d.isa) d.id = absent;
+      d.isa = level.isa;
+      return d;
+    }
+  return unknown_device(
+      text,
+      "cpu:baseline, cpu:avx2, cpu:avx512, cpu:avx512_bf16 or cpu:amx, with intel: or amd: before the "
+      "level where the CPU's maker matters");
 }
 
 }  // namespace
@@ -218,17 +253,7 @@ Result<Device> parse_device(std::string_view text, const std::vector<DeviceRepor
   if (!type) return unknown_device(text, wanted);
   Device d;
   d.type = static_cast<int32_t>(*type);
-  if (d.type == ATTNRT_DEVICE_CPU) {
-    d = real(ATTNRT_DEVICE_CPU, 0)->device;
-    if (rest.empty()) return d;
-    for (const CpuLevel& level : kLevels)
-      if (equal_ignoring_case(rest, level.name)) {
-        if (level.isa & ~d.isa) d.id = -1;
-        d.isa = level.isa;
-        return d;
-      }
-    return unknown_device(text, "cpu:baseline, cpu:avx2, cpu:avx512, cpu:avx512_bf16 or cpu:amx");
-  }
+  if (d.type == ATTNRT_DEVICE_CPU) return parse_cpu(text, rest, *real(ATTNRT_DEVICE_CPU, 0));
   const char* const begin = rest.data();
   const char* const end = begin + rest.size();
   if (d.type == ATTNRT_DEVICE_ROCM && rest.size() >= 6 && equal_ignoring_case(rest.substr(0, 3), "gfx")) {

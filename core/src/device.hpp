@@ -11,7 +11,7 @@
 
 namespace attnrt::core {
 
-/// One device, real (id >= 0) or only asked about (id -1).
+/// One device, real (id >= 0) or only asked about (id below 0, as cpu_vendor.hpp says).
 struct Device {
   int32_t type = ATTNRT_DEVICE_CPU;
   int32_t id = 0;

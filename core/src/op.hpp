@@ -11,8 +11,8 @@
 
 namespace attnrt::core {
 
-/// The host as plugins see it, and the thread pools; shared by the runtime and its ops, so an op may outlive the runtime
-/// and a pool is there as long as either. [thread-safe]
+/// The host as plugins see it, and the thread pools; shared by the runtime and its ops, so an op may outlive the
+/// runtime and a pool is there as long as either. [thread-safe]
 class Host {
  public:
   explicit Host(Log::Callback callback, void* self);

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "cpu_vendor.hpp"
 #include "problem.hpp"
 #include "spelling/nearest.hpp"
 #include "words.hpp"
@@ -104,7 +105,8 @@ When read_when(const JsonReader& in) {
 bool When::holds(const attnrt_problem& p, CpuVendor machine) const {
   if (device_type && *device_type != p.device_type) return false;
   if (p.arch < arch_min || p.arch > arch_max) return false;
-  if ((isa & ~p.isa) || (cpu_vendor != CpuVendor::any && cpu_vendor != machine)) return false;
+  if (isa & ~p.isa) return false;
+  if (cpu_vendor != CpuVendor::any && cpu_vendor != vendor_of(p.device_id, machine)) return false;
   const Family actual = p.family == ATTNRT_FAMILY_MLA ? Family::mla
                         : is_mla_prefill(p)           ? Family::mla_prefill
                                                       : Family::standard;

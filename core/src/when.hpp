@@ -24,7 +24,7 @@ struct When {
   CpuVendor cpu_vendor = CpuVendor::any;
 
   bool operator==(const When&) const = default;
-  /// `machine`: who made this machine's CPU, which stands for that of a CPU that is only asked about.
+  /// `machine`: who made this machine's CPU, which stands for that of a CPU that is asked about without its maker.
   bool holds(const attnrt_problem& problem, CpuVendor machine) const;
 };
 

@@ -53,11 +53,11 @@ std::vector<Judged> choose_rows(const attnrt_problem& p, const std::vector<Reque
 
 }  // namespace
 
-double tolerance(uint32_t out_dtype, double bound, double top_score) {
+double tolerance(uint32_t out_dtype, double bound, double top_score, double flushed) {
+  if (!(bound > 0)) return 4 * unit_roundoff(out_dtype) * bound;  // all values are 0, or a NaN is among them
   const double allowed = 4 * unit_roundoff(out_dtype) * bound;
-  // Below the smallest normal number, 2^-126, a processor may flush to zero: the products of a row, and its sums.
-  if (out_dtype == ATTNRT_FP32) return std::max(64 * allowed * std::max(1.0, top_score / 16), bound > 0 ? 0x1p-124 : 0);
-  return bound > 0 ? std::max(allowed, out_dtype == ATTNRT_FP16 ? 0x1p-24 : 0x1p-124) : allowed;
+  if (out_dtype == ATTNRT_FP32) return std::max(64 * allowed * std::max(1.0, top_score / 16), flushed);
+  return std::max({allowed, out_dtype == ATTNRT_FP16 ? 0x1p-24 : 0, flushed});
 }
 
 double rms_ratio(uint32_t out_dtype, std::size_t rows) {
@@ -111,7 +111,8 @@ std::vector<Fault> judge(const attnrt_problem& p, const Operands& operands, cons
           const std::size_t at = static_cast<std::size_t>(j.i) * w.p.num_heads + static_cast<std::size_t>(j.h);
           for (std::size_t d = 0; d < row.out.size(); ++d) {
             const double got = w.outcome.out[j.request][at * row.out.size() + d], wanted = row.out[d];
-            const double error = got - wanted, allowed = tolerance(w.p.out_dtype, row.bound[d], row.top_score);
+            const double error = got - wanted;
+            const double allowed = tolerance(w.p.out_dtype, row.bound[d], row.top_score, row.flushed);
             const double plain_error = rounded(w.p.out_dtype, plain[d]) - wanted;
             j.square_error += error * error;
             j.plain_square_error += plain_error * plain_error;

@@ -15,8 +15,9 @@ namespace attnrt::conformance {
 
 /// Largest distance from the truth that an element may have: 4 u `bound`, where bound is sum(p |v|) of its row; fp32:
 /// 64 times that, and more where scores are above 16, for a score of size s is only good to a few u s in fp32 and its
-/// error goes into p whole; fp16: at least a step between subnormals. [thread-safe]
-double tolerance(uint32_t out_dtype, double bound, double top_score = 0);
+/// error goes into p whole. Where bound is not 0 at least `flushed`, what results may lack that were flushed to zero one
+/// by one (Row::flushed), and in fp16 a step between subnormals. [thread-safe]
+double tolerance(uint32_t out_dtype, double bound, double top_score = 0, double flushed = kLeastNormal);
 
 /// Largest ratio of a kernel's RMS error over so many rows to that of plain fp32 attention: 1.75, fp32 3. In fp32 one
 /// wrong weight moves all elements of its row together, so few rows are few samples and get 1 + 2 / sqrt(rows) times

@@ -138,7 +138,8 @@ bool agrees(const attnrt_problem& p, const Outcome& outcome, const ResultRow& at
   if (of_lse) return lse_agrees(static_cast<double>(outcome.lse[at.request][index]), row.lse);
   for (std::size_t d = 0; d < row.out.size(); ++d) {
     const double got = outcome.out[at.request][index * row.out.size() + d];
-    if (!(std::fabs(got - row.out[d]) <= tolerance(p.out_dtype, row.bound[d], row.top_score))) return false;
+    const double allowed = tolerance(p.out_dtype, row.bound[d], row.top_score, row.flushed);
+    if (!(std::fabs(got - row.out[d]) <= allowed)) return false;
   }
   return true;
 }

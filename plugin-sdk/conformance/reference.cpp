@@ -41,9 +41,21 @@ T dot(const float* a, const float* b, int64_t n) {
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
+// How much of a key's contribution may be lost where results below kLeastNormal become 0: its product with the weight,
+// the sum that this is added to, and, where the weight is of that size itself, all of it.
+double lost_of(double weight, double size, const float* v, int64_t dv) {
+  double lost = 2 * kLeastNormal;
+  if (std::min(weight, size) < 2 * kLeastNormal) {
+    float largest = 0;
+    for (int64_t d = 0; d < dv; ++d) largest = std::max(largest, std::fabs(v[d]));
+    lost += size * double{largest};
+  }
+  return lost;
+}
+
 template <class T>
 T attend(const attnrt_problem& p, const Operands& o, const RequestData& r, int32_t i, int32_t h, int32_t first,
-         int32_t last, std::vector<T>& out, std::vector<T>* bound, T& top_score) {
+         int32_t last, std::vector<T>& out, Row* row, T& top_score) {
   const int64_t dqk = p.head_size_qk, dv = p.head_size_v, heads = p.num_kv_heads;
   const int64_t kvh = h / static_cast<int32_t>(p.num_heads / p.num_kv_heads);
   const float* q = r.q.data() + (int64_t{i} * p.num_heads + h) * dqk;
@@ -62,7 +74,7 @@ T attend(const attnrt_problem& p, const Operands& o, const RequestData& r, int32
     top = std::max(top, s);
   }
   out.assign(at(dv), 0);
-  if (bound) bound->assign(at(dv), 0);
+  if (row) row->bound.assign(at(dv), 0), row->flushed = 0;
   if (top == hidden) return hidden;
   T sum = o.sinks.empty() ? T(0) : std::exp(static_cast<T>(o.sinks[at(h)]) - top);
   for (int32_t j = first; j < last; ++j) {
@@ -74,13 +86,17 @@ T attend(const attnrt_problem& p, const Operands& o, const RequestData& r, int32
     const T size =
         r.v_row_scale.empty() ? weight : weight * static_cast<T>(r.v_row_scale[at(int64_t{j} * heads + kvh)]);
     for (int64_t d = 0; d < dv; ++d) out[at(d)] += size * static_cast<T>(v[d]);
-    if (bound)
-      for (int64_t d = 0; d < dv; ++d) (*bound)[at(d)] += size * std::fabs(static_cast<T>(v[d]));
+    if (!row) continue;
+    for (int64_t d = 0; d < dv; ++d) row->bound[at(d)] += double{size} * double{std::fabs(v[d])};
+    row->flushed += lost_of(double{weight}, double{size}, v, dv);
   }
   const T last_scale = static_cast<T>(scale_of(r.v.empty() && o.v_scale.empty() ? o.k_scale : o.v_scale, kvh));
   for (T& x : out) x = x / sum * last_scale;
-  if (bound)
-    for (T& x : *bound) x = x / sum * last_scale;
+  if (row) {
+    for (double& x : row->bound) x = x / double{sum} * double{last_scale};
+    // Values may be scaled before they are summed or after, and the result is rounded once more.
+    row->flushed = row->flushed / double{sum} * std::max(1.0, double{last_scale}) + kLeastNormal;
+  }
   return top + std::log(sum);
 }
 
@@ -124,7 +140,7 @@ void reference_row(const attnrt_problem& p, const Operands& o, const RequestData
   const float* q = r.q.data() + (int64_t{i} * p.num_heads + h) * p.head_size_qk;
   const float k_scale = scale_of(o.k_scale, h / static_cast<int32_t>(p.num_heads / p.num_kv_heads));
   row.top_score = 0.5 * o.scale * k_scale * std::sqrt(dot<double>(q, q, p.head_size_qk) * p.head_size_qk);
-  row.lse = attend<double>(p, o, r, i, h, 0, r.num_keys, row.out, &row.bound, row.top_score);
+  row.lse = attend<double>(p, o, r, i, h, 0, r.num_keys, row.out, &row, row.top_score);
 }
 
 void plain_row(const attnrt_problem& p, const Operands& o, const RequestData& r, int32_t i, int32_t h, int32_t first,

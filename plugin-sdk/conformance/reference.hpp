@@ -11,6 +11,9 @@
 
 namespace attnrt::conformance {
 
+/// The least normal number of fp32 and of bf16. Processors may flush what is smaller to zero, each result for itself.
+inline constexpr double kLeastNormal = 0x1p-126;
+
 /// How a mask is handed over: the type of its elements, whether one serves all requests or all heads, whether a dense
 /// one has one row for all queries or one column for all keys, and whether its keys or its queries lie side by side.
 struct MaskForm {
@@ -58,6 +61,7 @@ struct Row {
   std::vector<double> bound;  ///< [Dv], sum over keys of p |v|
   double lse = 0;             ///< natural log, sink included
   double top_score = 0;       ///< size of the scores: the largest |scale * q.k| seen, and what q is good for
+  double flushed = 0;         ///< what an element of out may lack where results below kLeastNormal become 0
 };
 
 /// Where local key j stands in its sequence (context parallelism). [thread-safe]

@@ -145,6 +145,15 @@ TEST_CASE("batches without a cache, of cross attention, with flags of each reque
              Contains("request 2 has 26 keys, wanted at most 25 of max_kv_tokens 50"));
   CHECK_THAT(refused([&] { dense.add({1, 1, {0}}); }), Contains("request 2 has 1 blocks, wanted none: the op has no"));
 
+  // More queries than keys: the first ones see none. Where a cache holds the query's own keys that is a mistake.
+  dense.clear();
+  dense.add({5, 2});
+  dense.add({3, 0});
+  CHECK(all(dense.view().seq_lens, 2) == std::vector<int32_t>{2, 0});
+  CHECK(all(dense.view().kv_start_loc, 3) == std::vector<int32_t>{0, 2, 2});
+  CHECK(dense.view().max_seq_len == 2);
+  CHECK_THAT(refused([&] { dense.add({5, -1}); }), Contains("request 2 has seq_len -1, wanted 0 to max_seq_len 64"));
+
   attnrt::Batch cross(paged(), room());
   cross.add({2, 9, {1, 2, 3}, 33});
   cross.add({1, 4, {4}});

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names of devices, and what a driver's management library tells.
-#include "attnrt/cpu_isa.hpp"
 #include "device.hpp"
+#include "attnrt/cpu_isa.hpp"
+#include "cpu_vendor.hpp"
 
 #include "scratch.hpp"
 
@@ -20,10 +21,13 @@ DeviceReport report(int32_t type, int32_t id, uint32_t arch, uint64_t isa, bool 
 
 constexpr uint64_t kAvx2 = ATTNRT_ISA_AVX2, kAvx512 = kAvx2 | ATTNRT_ISA_AVX512;
 
-/// A CPU with AVX2, a GPU of compute capability 12.0, nothing for ROCm.
+/// AMD's CPU with AVX2, a GPU of compute capability 12.0, nothing for ROCm.
 std::vector<DeviceReport> machine() {
-  return {report(ATTNRT_DEVICE_CPU, 0, 0, kAvx2, true), report(ATTNRT_DEVICE_CUDA, 0, 120, 0, true),
-          report(ATTNRT_DEVICE_ROCM, 0, 0, 0, false)};
+  std::vector<DeviceReport> out = {report(ATTNRT_DEVICE_CPU, 0, 0, kAvx2, true),
+                                   report(ATTNRT_DEVICE_CUDA, 0, 120, 0, true),
+                                   report(ATTNRT_DEVICE_ROCM, 0, 0, 0, false)};
+  out.front().vendor = CpuVendor::amd;
+  return out;
 }
 
 }  // namespace
@@ -39,6 +43,10 @@ TEST_CASE("a device's name says which hardware, and whether it is here") {
       {"cpu:baseline", {ATTNRT_DEVICE_CPU, 0, 0, 0}},
       {"cpu:avx512", {ATTNRT_DEVICE_CPU, -1, 0, kAvx512}},
       {"cpu:AVX512_BF16", {ATTNRT_DEVICE_CPU, -1, 0, kAvx512 | ATTNRT_ISA_AVX512_BF16 | ATTNRT_ISA_AVX512_VNNI}},
+      {"cpu:amd:avx2", {ATTNRT_DEVICE_CPU, 0, 0, kAvx2}},  // what is here
+      {"CPU:Intel:avx2", {ATTNRT_DEVICE_CPU, kAskedIntel, 0, kAvx2}},
+      {"cpu:intel:avx512", {ATTNRT_DEVICE_CPU, kAskedIntel, 0, kAvx512}},
+      {"cpu:amd:avx512", {ATTNRT_DEVICE_CPU, kAskedAmd, 0, kAvx512}},
       {"cuda", {ATTNRT_DEVICE_CUDA, 0, 120, 0}},
       {"cuda:0", {ATTNRT_DEVICE_CUDA, 0, 120, 0}},
       {"cuda:9.0", {ATTNRT_DEVICE_CUDA, -1, 90, 0}},
@@ -73,6 +81,10 @@ TEST_CASE("a device that is not here or not understood has its sentence") {
       {":", ATTNRT_INVALID, "device is ':'"},
       {" cpu", ATTNRT_INVALID, "device is ' cpu'"},
       {"cpu:avx9", ATTNRT_INVALID, "wanted cpu:baseline, cpu:avx2, cpu:avx512, cpu:avx512_bf16 or cpu:amx"},
+      {"cpu:intel", ATTNRT_INVALID, "cpu:avx512_bf16 or cpu:amx, with intel: or amd: before the level"},
+      {"cpu:intel:", ATTNRT_INVALID, "device is 'cpu:intel:', wanted"},
+      {"cpu:via:avx2", ATTNRT_INVALID, "device is 'cpu:via:avx2', wanted"},
+      {"cpu:intel:amx2", ATTNRT_INVALID, "Did you mean 'cpu:intel:amx'?"},
       {"cuda:x", ATTNRT_INVALID, "device is 'cuda:x'"},
       {"cuda:-1", ATTNRT_INVALID, "device is 'cuda:-1'"},
       {"cuda:9.", ATTNRT_INVALID, "device is 'cuda:9.'"},

@@ -376,3 +376,22 @@ TEST_CASE("a plan keeps its op, a copied choice its text") {
   plan.run({s.q, {4, kHeads, kSize}}, cache, {out, {4, kHeads, kSize}});
   CHECK(s.error(out.data() + 3 * kHeads * kSize, 3, 4, 1 / std::sqrt(32.0)) < 1e-5);
 }
+
+TEST_CASE("causal queries before the first key give rows of 0, the others attend") {
+  const attnrt::Runtime rt(only_plugins());
+  const attnrt::Op op =
+      rt.op(rt.select(rt.decoder(kHeads, kKvHeads, kSize, ATTNRT_FP32, "cpu").with_kv_layouts(ATTNRT_KV_CONTIGUOUS)));
+  const auto limits = attnrt::Limits(1, 8, 8).with_kv_tokens(8);
+  attnrt::Plan plan = op.plan(limits);
+  attnrt::Batch batch = op.make_batch(limits);
+  batch.add({5, 2});
+  Sequence<float> s;
+  s.grow(5, 1);
+  std::vector<float> out(s.q.size(), -77);
+  plan.update(batch);
+  plan.run({s.q, {5, kHeads, kSize}}, {s.k, {2, kKvHeads, kSize}}, {s.v, {2, kKvHeads, kSize}},
+           {out, {5, kHeads, kSize}});
+  const int64_t row = kHeads * kSize;
+  CHECK(std::all_of(out.begin(), out.begin() + 3 * row, [](float x) { return x == 0; }));
+  for (const int64_t t : {3, 4}) CHECK(s.error(out.data() + t * row, t, t - 2, 1 / std::sqrt(32.0)) < 1e-5);
+}

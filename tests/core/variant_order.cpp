@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cpu_vendor.hpp"
 #include "problem.hpp"
 #include "scratch.hpp"
 
@@ -26,9 +27,9 @@ class Backend {
     entry_.table = &table_;
   }
   /// Its variants as a table orders them on a CPU with these instruction sets, "RULE: a, b, ..."; "" = no rule.
-  std::string order(const PriorityTable& table, uint64_t isa, CpuVendor machine) const {
+  std::string order(const PriorityTable& table, uint64_t isa, CpuVendor machine, int32_t id = -1) const {
     const auto orders = variant_orders(entry_, table);
-    const VariantOrder& order = order_for(orders, default_problem({ATTNRT_DEVICE_CPU, -1, 0, isa}), machine);
+    const VariantOrder& order = order_for(orders, default_problem({ATTNRT_DEVICE_CPU, id, 0, isa}), machine);
     std::string out = (order.rule ? order.rule->name : "") + ":";
     for (const attnrt_variant* v : order.variants) out += std::string(" ") + v->name;
     CHECK(order.listed <= order.variants.size());
@@ -59,6 +60,12 @@ TEST_CASE("the shipped table orders what the vendor's processors execute fastest
     CHECK(standard.order(*table, isa, CpuVendor::intel) == "Intel: avx512 avx512_bf16 amx_bf16 onednn avx2 portable");
   CHECK(standard.order(*table, kBf16, CpuVendor::amd) == "AMD: avx512_bf16 avx512 amx_bf16 onednn avx2 portable");
   CHECK(standard.order(*table, kBf16, CpuVendor::any) == ": amx_bf16 avx512_bf16 avx512 onednn avx2 portable");
+
+  // Whose CPU is asked about counts more than whose is here.
+  CHECK(standard.order(*table, kBf16, CpuVendor::amd, kAskedIntel) ==
+        standard.order(*table, kBf16, CpuVendor::intel));
+  CHECK(standard.order(*table, kBf16, CpuVendor::intel, kAskedAmd) ==
+        standard.order(*table, kBf16, CpuVendor::amd));
 
   const Backend mla("CPU_MLA",
                     {"avx512_bf16", "avx512", "avx2", "avx512_bf16_prefill", "avx512_prefill", "avx2_prefill"});

@@ -22,6 +22,9 @@ NumericsOptions quick() {
 }
 
 // The checks that fail in the first faulty case, or, where one is named, in the cases up to the first that it fails in.
+// Going on past the first faulty case proves no less: a correct plugin fails no check in any case, so that the fault alone
+// makes the named check fail, wherever it does. Which check sees a fault first depends on the order of the grid, since a
+// fault of the mask may read a key that is NaN (finite) in one case and a wrong key (out) in another.
 std::set<std::string> first_failure(const attnrt_variant& variant, const std::string& wanted = "") {
   std::set<std::string> checks;
   NumericsOptions options = quick();

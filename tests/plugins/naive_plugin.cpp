@@ -42,6 +42,26 @@ float load_byte(uint32_t dtype, uint8_t byte) {
   return byte & 0x80 ? -size : size;
 }
 
+float number_of(uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, 4);
+  return value;
+}
+
+float load_half(uint16_t half) {
+  const uint32_t exponent = half >> 10 & 31u, mantissa = half & 1023u, sign = uint32_t{half} >> 15 << 31;
+  const float subnormal = static_cast<float>(static_cast<int32_t>(mantissa)) * 0x1p-24f;
+  const float size =
+      exponent == 0 ? subnormal : number_of((exponent == 31 ? 255u : exponent + 112) << 23 | mantissa << 13);
+  return sign ? -size : size;
+}
+
+// Rows are most of what this plugin reads, so what depends on their type is asked once a row.
+template <class Load>
+void load_each(const char* from, std::size_t bytes, std::vector<float>& to, Load&& read) {
+  for (std::size_t d = 0; d < to.size(); ++d) to[d] = read(from + d * bytes);
+}
+
 float load(uint32_t dtype, const char* from) {
   float value;
   if (dtype == ATTNRT_FP32) {
@@ -51,17 +71,7 @@ float load(uint32_t dtype, const char* from) {
   if (dtype >= ATTNRT_FP8_E4M3) return load_byte(dtype, static_cast<uint8_t>(*from));
   uint16_t half;
   std::memcpy(&half, from, 2);
-  uint32_t bits = uint32_t{half} << 16;
-  if (dtype == ATTNRT_FP16) {
-    const uint32_t exponent = half >> 10 & 31u, mantissa = half & 1023u;
-    const float size = exponent == 31 ? (mantissa ? NAN : INFINITY)
-                       : exponent == 0
-                           ? std::ldexp(static_cast<float>(mantissa), -24)
-                           : std::ldexp(static_cast<float>(mantissa + 1024), static_cast<int>(exponent) - 25);
-    return half >> 15 ? -size : size;
-  }
-  std::memcpy(&value, &bits, 4);
-  return value;
+  return dtype == ATTNRT_FP16 ? load_half(half) : number_of(uint32_t{half} << 16);
 }
 
 void store(uint32_t dtype, float value, char* to) {
@@ -111,8 +121,35 @@ char* row_of(const attnrt_tensor& t, int64_t a, int64_t b, int64_t c = 0) {
   return static_cast<char*>(t.data) + t.byte_offset + at * (t.dtype.bits / 8);
 }
 
+struct Bytes {
+  explicit Bytes(uint32_t dtype) {
+    for (uint32_t byte = 0; byte < 256; ++byte) number[byte] = load_byte(dtype, static_cast<uint8_t>(byte));
+  }
+  float number[256];
+};
+const Bytes kE4m3(ATTNRT_FP8_E4M3), kE5m2(ATTNRT_FP8_E5M2), kInt8(ATTNRT_INT8);
+
 void load_row(uint32_t dtype, const char* from, std::vector<float>& to) {
-  for (std::size_t d = 0; d < to.size(); ++d) to[d] = load(dtype, from + d * sdk::dtype_bytes(dtype));
+  if (dtype == ATTNRT_FP32) {
+    std::memcpy(to.data(), from, to.size() * sizeof(float));
+  } else if (dtype == ATTNRT_FP16) {
+    load_each(from, 2, to, [](const char* at) { return load(ATTNRT_FP16, at); });
+  } else if (dtype == ATTNRT_BF16) {
+    load_each(from, 2, to, [](const char* at) { return load(ATTNRT_BF16, at); });
+  } else {
+    const Bytes& bytes = dtype == ATTNRT_INT8 ? kInt8 : dtype == ATTNRT_FP8_E4M3 ? kE4m3 : kE5m2;
+    load_each(from, 1, to, [&bytes](const char* at) { return bytes.number[static_cast<uint8_t>(*at)]; });
+  }
+}
+
+// In four chains: one would wait for its own sum at each step.
+float dot(const float* a, const float* b, std::size_t n) {
+  float sum[4] = {0, 0, 0, 0};
+  std::size_t d = 0;
+  for (; d + 4 <= n; d += 4)
+    for (std::size_t c = 0; c < 4; ++c) sum[c] += a[d + c] * b[d + c];
+  for (; d < n; ++d) sum[0] += a[d] * b[d];
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 class Naive {
@@ -373,9 +410,8 @@ class Naive {
       if (FAULT(naive_prefix_skipped) && r > 0 && j < b.common_prefix_len) continue;
       const char* key = paged ? place(*a.k_cache, j) : row_of(*a.k, b.kv_start_loc[r] + j, kvh);
       load_row(p_.kv_dtype, key, k);
-      float s = 0;
       const std::size_t dims = FAULT(naive_head_size) ? std::min<std::size_t>(q.size(), 128) : q.size();
-      for (std::size_t d = 0; d < dims; ++d) s += q[d] * k[d];
+      float s = dot(q.data(), k.data(), dims);
       s *= scale * (FAULT(naive_k_scale_ignored) ? 1.0f : scale_of(a.k_scale, r, FAULT(naive_first_scale) ? 0 : kvh));
       if (has_row_scales(p_))
         s *= row_scale(FAULT(naive_other_token) && j ? place(*a.k_cache, j - 1) : key, p_.head_size_qk);

@@ -174,3 +174,25 @@ TEST_CASE("plain fp32 attention agrees, over parts of the keys too") {
   CHECK(out[0] == Approx(-5.0));
   CHECK(lse == Approx(std::log(4.0)));
 }
+
+TEST_CASE("what may be flushed to zero grows with the keys that a row sees") {
+  const auto flushed = [](const Operands& o, int32_t keys, float key, float value) {
+    const auto n = static_cast<std::size_t>(keys);
+    const RequestData r = request(1, std::vector<float>(n, key), std::vector<float>(n, value));
+    return row_of(tiny(ATTNRT_CAUSAL_ALWAYS), o, r, 0).flushed / kLeastNormal;
+  };
+  // Of each key a product and a sum, by the sum of the weights, and the result.
+  CHECK(flushed({}, 1, 0, 1) == Approx(3));
+  CHECK(flushed({}, 50, 0, 1) == Approx(3));
+  Operands sink;  // of weight 1 beside keys of weight 1/e^2
+  sink.sinks = {0};
+  CHECK(flushed(sink, 50, -2, 1) == Approx(100 / (1 + 50 * std::exp(-2.0)) + 1));
+  CHECK(flushed(sink, 50, -200, 1) == Approx(101));  // the weights are far below the least normal number: all of them
+  sink.v_scale = {8};
+  CHECK(flushed(sink, 50, -200, 1) == Approx(801));
+  // A weight that is flushed takes its whole value with it.
+  sink.v_scale = {};
+  const double weight = std::exp(-87.5);
+  REQUIRE(weight < kLeastNormal);
+  CHECK(flushed(sink, 1, -87.5f, 1000) == Approx(3 + 1000 * weight / kLeastNormal));
+}

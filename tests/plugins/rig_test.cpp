@@ -99,6 +99,13 @@ TEST_CASE("tolerances are those of the output's type") {
   CHECK(tolerance(ATTNRT_BF16, 1.0) == 0x1p-6);
   CHECK(tolerance(ATTNRT_FP16, 1.0) == 0x1p-9);
   CHECK(tolerance(ATTNRT_FP32, 1.0) == 0x1p-16);
+  for (const uint32_t dtype : {ATTNRT_FP32, ATTNRT_BF16}) {
+    CHECK(tolerance(dtype, 0x1p-140, 0, 0x1p-120) == 0x1p-120);
+    CHECK(tolerance(dtype, 1.0, 0, 0x1p-120) == tolerance(dtype, 1.0));
+    CHECK(tolerance(dtype, 0.0, 0, 0x1p-120) == 0);  // where no value is but 0 there is nothing to be flushed
+    CHECK(std::isnan(tolerance(dtype, NAN, 0, 0x1p-120)));
+  }
+  CHECK(tolerance(ATTNRT_FP16, 0x1p-140, 0, 0x1p-120) == 0x1p-24);
   CHECK(rms_ratio(ATTNRT_BF16, 1) == 1.75);
   CHECK(rms_ratio(ATTNRT_FP32, 1) == 9.0);
   CHECK(rms_ratio(ATTNRT_FP32, 10000) == Approx(3.06));

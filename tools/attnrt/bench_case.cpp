@@ -136,9 +136,21 @@ int64_t BenchCase::longest_keys() const noexcept {
   return n;
 }
 
+BenchCase::Keys BenchCase::seen(const Request& r, int64_t query) const noexcept {
+  const int64_t at = r.keys - r.queries + query;
+  Keys keys{0, causal ? at + 1 : r.keys};
+  if (window > 0) keys = {std::max<int64_t>(0, at - window + 1), std::min(keys.last, at + window)};
+  return keys;
+}
+
 double BenchCase::flops() const noexcept {
   double pairs = 0;
   for (const Request& r : requests) {
+    for (int64_t i = 0; i < r.queries && window > 0; ++i) {
+      const Keys keys = seen(r, i);
+      pairs += static_cast<double>(keys.last - keys.first);
+    }
+    if (window > 0) continue;
     const auto q = static_cast<double>(r.queries), k = static_cast<double>(r.keys);
     pairs += q * k - (causal && r.queries > 1 ? q * q / 2 : 0);
   }
@@ -147,7 +159,13 @@ double BenchCase::flops() const noexcept {
 
 double BenchCase::kv_bytes(int64_t element_bytes) const noexcept {
   const int64_t width = latent() ? head_size : head_size + head_size_v();
-  const int64_t keys = num_keys() - shared_prefix * (static_cast<int64_t>(requests.size()) - 1);
+  int64_t keys = 0, shared = 0;
+  for (const Request& r : requests) {
+    const int64_t first = seen(r, 0).first, of_prefix = std::max<int64_t>(0, shared_prefix - first);
+    keys += r.keys - first - of_prefix;
+    shared = std::max(shared, of_prefix);
+  }
+  keys += shared;
   return static_cast<double>(keys * num_kv_heads * width * element_bytes);
 }
 
@@ -169,6 +187,11 @@ BenchCase bench_case(const std::string& id, const json::value& value, const std:
   c.num_kv_heads = number_at(o, "hkv", c.latent() ? 1 : c.mla ? c.num_heads : c.num_kv_heads, kMostHeads, from);
   c.head_size = number_at(o, "d", c.latent() ? 576 : c.mla ? 192 : c.head_size, kMostWidth, from);
   c.causal = flag_at(o, "causal", true, from);
+  c.window = number_at(o, "window", 0, kMostTokens, from);
+  if (const json::value* cap = o.if_contains("softcap"))
+    c.softcap = number({json::serialize(*cap), fmt::format("{}: softcap", from)}, 0);
+  c.sinks = flag_at(o, "sinks", false, from);
+  c.alibi = flag_at(o, "alibi", false, from);
   c.shared_prefix = number_at(o, "shared_prefix", 0, kMostTokens, from);
   c.hint = flag_at(o, "hint", true, from);
   check_case(c, from);

@@ -22,6 +22,9 @@ struct BenchCase {
   bool causal = true;
   bool mla = false;  ///< decode: latent, 576/512, one KV head; prefill: 192/128, a KV head for each head, no cache
   std::string kind = "prefill";
+  int64_t window = 0;  ///< keys that a query sees at most, its own included; not causal: to each side; 0 = all
+  double softcap = 0;  ///< scores become softcap * tanh(score / softcap); 0 = none
+  bool sinks = false, alibi = false;
   int64_t shared_prefix = 0;  ///< first keys that are the same for all requests, in the same blocks of the cache
   bool hint = true;           ///< is the library told of them?
 
@@ -35,17 +38,22 @@ struct BenchCase {
   int64_t shortest_keys() const noexcept;
   int64_t longest_query() const noexcept;
   int64_t longest_keys() const noexcept;
+  /// The keys [first, last) that a query of a request sees.
+  struct Keys {
+    int64_t first, last;
+  };
+  Keys seen(const Request& request, int64_t query) const noexcept;
   /// Of the visible pairs alone; a square causal request has half of its pairs.
   double flops() const noexcept;
-  /// Keys and values as the cache holds them, each read once.
+  /// Keys and values that a query sees, as the cache holds them, each read once.
   double kv_bytes(int64_t element_bytes) const noexcept;
 };
 
 /// The grid that ships: prefill, encoder, decode within and beyond the cache, a mixed batch, MLA.
 const std::vector<BenchCase>& bench_grid();
 
-/// {"seqs": [[queries, keys], ...], "hq", "hkv", "d", "causal", "kind", "mla", "shared_prefix", "hint"}: a case of a
-/// grid file or of a request. `from` names it in errors. Throws Failure.
+/// {"seqs": [[queries, keys], ...], "hq", "hkv", "d", "causal", "kind", "mla", "window", "softcap", "sinks", "alibi",
+/// "shared_prefix", "hint"}: a case of a grid file or of a request. `from` names it in errors. Throws Failure.
 BenchCase bench_case(const std::string& id, const boost::json::value& value, const std::string& from);
 
 /// A grid file: {"name": {case}, ...}. Throws Failure.

@@ -92,6 +92,9 @@ BenchData::BenchData(const BenchCase& c, uint32_t type) : shape(c), dtype(type) 
   q = noise.rows(c.num_tokens() * c.num_heads * c.head_size);
   k = noise.rows(c.num_keys() * c.num_kv_heads * c.head_size);
   if (!c.latent()) v = noise.rows(c.num_keys() * c.num_kv_heads * c.head_size_v());
+  for (int64_t h = 0; h < c.num_heads && c.sinks; ++h) sinks.push_back(static_cast<float>(h % 5) - 2);
+  for (int64_t h = 1; h <= c.num_heads && c.alibi; ++h)
+    alibi_slopes.push_back(std::exp2(-8 * static_cast<float>(h) / static_cast<float>(c.num_heads)));
   const auto share = [&](LargeBytes& rows, int64_t width) {
     const int64_t row = c.num_kv_heads * width * sdk::dtype_bytes(type);
     int64_t first = 0;
@@ -123,18 +126,23 @@ double BenchData::error(const std::byte* out) const {
     const std::size_t r = i % c.requests.size();
     const auto [queries, keys] = c.requests[r];
     const int64_t query = below(queries), head = below(c.num_heads);
-    const int64_t seen = c.causal ? keys - queries + query + 1 : keys, group = head / (c.num_heads / c.num_kv_heads);
+    const BenchCase::Keys seen = c.seen(c.requests[r], query);
+    const int64_t group = head / (c.num_heads / c.num_kv_heads);
     const int64_t at = (first_query[r] + query) * c.num_heads + head;
     const std::vector<double> q_row = row(q.data(), dtype, at, width);
     std::vector<double> sum(static_cast<std::size_t>(width_v));
-    double total = 0;
-    for (int64_t j = 0; j < seen; ++j) {
+    const auto of_head = [head](const std::vector<float>& all) { return double{all[static_cast<std::size_t>(head)]}; };
+    double total = sinks.empty() ? 0 : std::exp(of_head(sinks));
+    for (int64_t j = seen.first; j < seen.last; ++j) {
       const int64_t k_at = (first_key[r] + j) * c.num_kv_heads + group;
       const std::vector<double> k_row = row(k.data(), dtype, k_at, width);
       const std::vector<double> v_row = c.latent() ? k_row : row(v.data(), dtype, k_at, width_v);
       double score = 0;
       for (std::size_t d = 0; d < q_row.size(); ++d) score += q_row[d] * k_row[d];
-      const double weight = std::exp(score * scale);
+      score *= scale;
+      if (c.softcap > 0) score = c.softcap * std::tanh(score / c.softcap);
+      if (!alibi_slopes.empty()) score += of_head(alibi_slopes) * static_cast<double>(j - (keys - queries + query));
+      const double weight = std::exp(score);
       total += weight;
       for (std::size_t d = 0; d < sum.size(); ++d) sum[d] += weight * v_row[d];
     }

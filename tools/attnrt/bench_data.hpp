@@ -42,6 +42,7 @@ struct BenchData {
   BenchCase shape;
   uint32_t dtype;
   LargeBytes q, k, v;
+  std::vector<float> sinks, alibi_slopes;  ///< [heads] of a case that has them
 
   BenchData(const BenchCase& c, uint32_t dtype);
   /// RMS error of sampled rows of an output [tokens, heads, width of v] of the same dtype over the RMS of the

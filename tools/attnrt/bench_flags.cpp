@@ -50,7 +50,8 @@ std::vector<BenchCase> own_case(const BenchFlags& flags, const std::optional<Mod
   o["hint"] = !flags.no_hint;
   std::string id = flags.seqs;
   if (flags.shared_prefix) id += ", sharing " + flags.shared_prefix->text + (flags.no_hint ? " untold" : "");
-  return {bench_case(id, o, "--seqs")};
+  const BenchCase c = bench_case(id, o, "--seqs");
+  return model ? of_each_kind(c, *model) : std::vector<BenchCase>{c};
 }
 
 }  // namespace
@@ -73,7 +74,8 @@ void add_bench_flags(CLI::App& verb, BenchFlags& flags) {
   text("--case", "NAMES", flags.cases, "Only these cases of the grid, a comma list");
   text("--cases", "FILE", flags.grid,
        "A grid in JSON in place of the shipped one: {\"name\": {\"seqs\": [[queries, keys]], "
-       "\"hq\", \"hkv\", \"d\", \"causal\", \"kind\", \"mla\", \"shared_prefix\", \"hint\"}}");
+       "\"hq\", \"hkv\", \"d\", \"causal\", \"kind\", \"mla\", \"window\", \"softcap\", \"sinks\", \"alibi\", "
+       "\"shared_prefix\", \"hint\"}}");
   CLI::Option* seqs = text("--seqs", "QxK,...", flags.seqs, "A batch of one's own: queries x keys of each request");
   seqs->excludes("--case")->excludes("--cases");
   value("--num-heads", "N", flags.num_heads, "of that batch, query heads: 32")->needs(seqs);

@@ -39,7 +39,8 @@ class Worker {
     effort.min_reps = whole(setting_at(request, "min_reps", "5"), 1, 1'000'000);
 
     const Key key{json::serialize(json::value{text_at(request, "case"), request.at("seqs"), c.num_heads, c.num_kv_heads,
-                                              c.head_size, c.causal, c.mla, c.shared_prefix, c.hint}),
+                                              c.head_size, c.causal, c.mla, c.window, c.softcap, c.sinks, c.alibi,
+                                              c.shared_prefix, c.hint}),
                   dtype, threads};
     const bool fresh = key != key_;
     if (fresh) prepare(c, dtype, threads);

@@ -31,6 +31,13 @@ attnrt_problem bench_problem(const Runtime& runtime, const BenchCase& c, uint32_
   p.head_size_qk = static_cast<uint32_t>(c.head_size);
   p.head_size_v = static_cast<uint32_t>(c.head_size_v());
   p.causal = c.causal ? ATTNRT_CAUSAL_ALWAYS : ATTNRT_CAUSAL_NEVER;
+  if (c.window > 0) {
+    p.window_left = static_cast<int32_t>(c.window - 1);
+    p.window_right = c.causal ? 0 : p.window_left;
+  }
+  p.softcap = static_cast<float>(c.softcap);
+  if (c.sinks) p.features |= ATTNRT_FEATURE_SINKS;
+  if (c.alibi) p.features |= ATTNRT_FEATURE_ALIBI;
   p.kv_layouts = wish.layout;
   p.block_size = wish.layout == ATTNRT_KV_CONTIGUOUS ? 0 : wish.block_size;
   if (wish.layout == ATTNRT_KV_CONTIGUOUS) p.phase = ATTNRT_PHASE_PREFILL;
@@ -75,6 +82,10 @@ BenchSetup::BenchSetup(Runtime& runtime, const BenchData& data, const BenchWish&
     v_ = Tensor(data.v.data(), dtype, {keys, c.num_kv_heads, c.head_size_v()});
   }
   args_.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(c.mla ? 192 : c.head_size)));
+  if (c.sinks) sinks_ = Tensor(data.sinks.data(), {c.num_heads});
+  if (c.alibi) alibi_slopes_ = Tensor(data.alibi_slopes.data(), {c.num_heads});
+  args_.sinks = sinks_.get();
+  args_.alibi_slopes = alibi_slopes_.get();
   args_.q = q_.get();
   args_.out = out_rows_.get();
   if (block_size()) {

@@ -51,7 +51,7 @@ class BenchSetup {
   LargeBytes cache_, out_;
   std::vector<int32_t> query_start_loc_{0}, kv_start_loc_{0}, seq_lens_, block_table_;
   int64_t num_blocks_ = 0, table_width_ = 0;
-  Tensor q_, k_, v_, k_cache_, v_cache_, out_rows_;
+  Tensor q_, k_, v_, k_cache_, v_cache_, out_rows_, sinks_, alibi_slopes_;
   attnrt_run_args args_ = sized<attnrt_run_args>();
 };
 

@@ -3,7 +3,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <algorithm>
+#include <utility>
 
 #include "attnrt/diag.hpp"
 #include "failure.hpp"
@@ -89,27 +89,31 @@ void want_measured(const ModelConfig& model) {
 
 void tell_measured(const ModelConfig& model) {
   tell_assumed(model);
-  std::string without;
-  const auto add = [&without](bool has, const char* what) {
-    if (has) without += fmt::format("{}{}", without.empty() ? "" : ", ", what);
-  };
-  add(std::any_of(model.kinds.begin(), model.kinds.end(), [](const LayerKind& k) { return k.sliding_window; }),
-      "the sliding window");
-  add(model.softcap.has_value(), "the softcap");
-  add(model.sinks, "sinks");
-  add(model.alibi, "ALiBi slopes");
-  add(model.sparse, "the choice of keys");
-  if (!without.empty()) tell(fmt::format("{}: measured without {}\n", sdk::printable(model.path), without));
+  if (model.sparse) tell(fmt::format("{}: measured without the choice of keys\n", sdk::printable(model.path)));
+}
+
+std::vector<BenchCase> of_each_kind(const BenchCase& c, const ModelConfig& model) {
+  std::vector<BenchCase> cases;
+  for (const LayerKind& kind : model.kinds) {
+    BenchCase& own = cases.emplace_back(c);
+    if (model.kinds.size() > 1) own.id += ", " + kind.name;
+    own.window = kind.sliding_window.value_or(0);
+    own.softcap = model.softcap.value_or(0);
+    own.sinks = model.sinks;
+    own.alibi = model.alibi;
+  }
+  return cases;
 }
 
 std::vector<BenchCase> cases_of_model(const std::vector<BenchCase>& grid, const ModelConfig& model) {
   std::vector<BenchCase> cases;
   for (const BenchCase& c : grid) {
     if (c.mla != model.mla || c.causal == model.encoder) continue;
-    BenchCase& own = cases.emplace_back(c);
+    BenchCase own = c;
     own.num_heads = model.num_heads;
     own.num_kv_heads = c.latent() ? 1 : model.num_kv_heads;
     if (!c.mla) own.head_size = model.head_size;
+    for (BenchCase& each : of_each_kind(own, model)) cases.push_back(std::move(each));
   }
   if (cases.empty())
     throw Failure(fmt::format("{} has none of these cases, wanted one that such a model has", model.path));

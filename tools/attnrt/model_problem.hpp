@@ -25,10 +25,14 @@ const LayerKind& kind_of_layer(const ModelConfig& model, const MaybeSetting& lay
 /// Throws Failure for latent attention of sizes that bench does not measure.
 void want_measured(const ModelConfig& model);
 
-/// tell_assumed, and that bench measures without the window, softcap, sinks and slopes of a model that has them.
+/// tell_assumed, and that bench measures without the choice of keys of a model that has one.
 void tell_measured(const ModelConfig& model);
 
-/// The cases of a grid that such a model has, with its heads and sizes. Throws Failure where there is none.
+/// A case once for each kind of the model's layers, with its window, and the model's softcap, sinks and slopes.
+std::vector<BenchCase> of_each_kind(const BenchCase& c, const ModelConfig& model);
+
+/// The cases of a grid that such a model has, with its heads, sizes and kinds of layers. Throws Failure where there is
+/// none.
 std::vector<BenchCase> cases_of_model(const std::vector<BenchCase>& grid, const ModelConfig& model);
 
 }  // namespace attnrt::cli

@@ -77,8 +77,8 @@ void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
         ->group("The problem");
   };
   value("--device", "DEV", flags.device,
-        "cpu, cpu:avx2, cuda:0 (a real one), cuda:9.0 or rocm:gfx942 (need not be here); default: cuda:0, rocm:0 or "
-        "cpu, the first that is here");
+        "cpu, cuda:0 (a real one), cpu:avx2, cpu:amd:avx2, cuda:9.0 or rocm:gfx942 (need not be here); default: cuda:0, "
+        "rocm:0 or cpu, the first that is here");
   value("--dtype", "TYPE", flags.dtype, "of q, k, v and the output: fp32, fp16, bf16 (default), fp8_e4m3, fp8_e5m2");
   value("--kv-cache-dtype", "TYPE", flags.kv_cache_dtype, "of the cache: auto (default, as --dtype) or a dtype");
   value("--head-size", "N", flags.head_size, "of q and k: 128");

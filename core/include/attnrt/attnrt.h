@@ -9,10 +9,10 @@
  * thread. The library never prints, throws, aborts or exits. Structs shared with plugins come from plugin.h; set their
  * struct_size. Functions are [thread-safe] unless they say otherwise.
  *
- * A process may fork at any moment. In the child runtimes, choices and texts of the parent work as before; every call on
- * an op or a plan of the parent answers FAILED, and freeing them is allowed. A pool of the parent runs its loops on the
- * calling thread; attnrt_default_executor gives the child one with threads of its own. The thread whose task forked
- * finds its own call FAILED in the child. A child of vfork, _Fork or a bare clone must not call the library.
+ * A process may fork at any moment. In the child runtimes, choices and texts of the parent work as before; every call
+ * on an op or a plan of the parent answers FAILED, and freeing them is allowed. A pool of the parent runs its loops on
+ * the calling thread; attnrt_default_executor gives the child one with threads of its own. The thread whose task
+ * forked finds its own call FAILED in the child. A child of vfork, _Fork or a bare clone must not call the library.
  */
 #ifndef ATTNRT_H
 #define ATTNRT_H
@@ -104,10 +104,11 @@ ATTNRT_EXPORT attnrt_status attnrt_record(attnrt_runtime* runtime, const char* b
 ATTNRT_EXPORT const char* attnrt_text_data(const attnrt_text* text);
 ATTNRT_EXPORT void attnrt_text_free(attnrt_text* text);
 
-/* A pool of num_workers threads, the calling one among them, to pass as stream; 0 = as many as the process may use of the
- * machine by its affinity mask and its control groups' CPU quotas, asked once. Made on first use; one parallel loop at a
- * time. It lives until the runtime is closed and all ops of that runtime are freed; ops of another runtime do not keep
- * it. Where the system refuses threads the pool has fewer: read its num_workers; a warning is logged. NULL on failure. */
+/* A pool of num_workers threads, the calling one among them, to pass as stream; 0 = as many as the process may use of
+ * the machine by its affinity mask and its control groups' CPU quotas, asked once. Made on first use; one parallel
+ * loop at a time. It lives until the runtime is closed and all ops of that runtime are freed; ops of another runtime
+ * do not keep it. Where the system refuses threads the pool has fewer: read its num_workers; a warning is logged. NULL
+ * on failure. */
 ATTNRT_EXPORT const attnrt_executor* attnrt_default_executor(attnrt_runtime* runtime, uint32_t num_workers);
 
 /* ---- selection -------------------------------------------------------------------------------------------- */
@@ -134,9 +135,9 @@ ATTNRT_EXPORT void attnrt_choice_free(attnrt_choice* choice);
  * choice. */
 ATTNRT_EXPORT const char* attnrt_choice_backend(const attnrt_choice* choice);
 ATTNRT_EXPORT const char* attnrt_choice_variant(const attnrt_choice* choice);
-/* 1: the backend that somebody asked for (by a force, an argument or VLLM_ATTENTION_BACKEND) was chosen, or nobody asked
- * for one. 0: it was not chosen, and the sentence names the override and the reason ("VLLM_ATTENTION_BACKEND=X cannot
- * be honoured: ..."); with 1 it is "". Owned by the choice. Each half of a pair answers for itself. */
+/* 1: the backend that somebody asked for (by a force, an argument or VLLM_ATTENTION_BACKEND) was chosen, or nobody
+ * asked for one. 0: it was not chosen, and the sentence names the override and the reason ("VLLM_ATTENTION_BACKEND=X
+ * cannot be honoured: ..."); with 1 it is "". Owned by the choice. Each half of a pair answers for itself. */
 ATTNRT_EXPORT int32_t attnrt_choice_honoured(const attnrt_choice* choice);
 ATTNRT_EXPORT const char* attnrt_choice_unhonoured(const attnrt_choice* choice);
 /* The problem with everything settled: one KV layout, the kernel's block size. */
@@ -144,8 +145,8 @@ ATTNRT_EXPORT const attnrt_problem* attnrt_choice_problem(const attnrt_choice* c
 /* The prefill half where both phases were asked for, else NULL. Owned by the choice. */
 ATTNRT_EXPORT const attnrt_choice* attnrt_choice_prefill(const attnrt_choice* choice);
 /* Why: a table for people (80 columns), and the same as JSON. Built on first use, owned by the choice. The table names
- * backends that serve other families or types of device alone in one line; explain_all gives them rows with every reason,
- * too. */
+ * backends that serve other families or types of device alone in one line; explain_all gives them rows with every
+ * reason, too. */
 ATTNRT_EXPORT const char* attnrt_choice_explain(const attnrt_choice* choice);
 ATTNRT_EXPORT const char* attnrt_choice_explain_all(const attnrt_choice* choice);
 ATTNRT_EXPORT const char* attnrt_choice_json(const attnrt_choice* choice);

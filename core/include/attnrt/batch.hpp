@@ -18,7 +18,7 @@ namespace attnrt {
 /// that is a variable points to its blocks in a vector: a braced list dies with its own statement.
 struct Request {
   int32_t query_len = 0;          ///< new tokens: rows of q, the last ones of the sequence
-  int32_t seq_len = 0;            ///< context plus new tokens
+  int32_t seq_len = 0;            ///< context plus new tokens; without a cache less where queries see no key
   Span<int32_t> blocks{};         ///< its blocks of the cache in order, enough for its keys; none without a cache
   int32_t kv_len = -1;            ///< visible keys where they are not seq_len (cross attention), else -1
   std::optional<bool> causal{};   ///< with ATTNRT_CAUSAL_PER_REQUEST, where unset means causal
@@ -150,8 +150,10 @@ class Batch {
     if (r >= limits_.max_seqs) fail("is one too many, wanted at most max_seqs ", limits_.max_seqs);
     if (q.query_len < 0 || q.query_len > limits_.max_query_len)
       fail("has query_len ", q.query_len, ", wanted 0 to max_query_len ", limits_.max_query_len);
-    if (q.seq_len < q.query_len || q.seq_len > limits_.max_seq_len)
-      fail("has seq_len ", q.seq_len, ", wanted ", q.query_len, " (its query) to max_seq_len ", limits_.max_seq_len);
+    const int32_t least = block_size_ == 0 ? 0 : q.query_len;  // the new tokens' own keys lie in the cache
+    if (q.seq_len < least || q.seq_len > limits_.max_seq_len)
+      fail("has seq_len ", q.seq_len, ", wanted ", least, block_size_ == 0 ? "" : " (its query)", " to max_seq_len ",
+           limits_.max_seq_len);
     if (tokens + q.query_len > limits_.max_tokens)
       fail("has query_len ", q.query_len, ", wanted at most ", limits_.max_tokens - tokens, " of max_tokens ",
            limits_.max_tokens);

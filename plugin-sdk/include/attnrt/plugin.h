@@ -273,7 +273,7 @@ typedef struct attnrt_problem {
   uint32_t cp_rank;
   uint32_t cp_interleave;    /* local key j stands at ((j / I) * W + r) * I + j % I */
   uint32_t sparse_topk;      /* columns of sparse_indices, 0 = not sparse */
-  int32_t device_id;         /* ordinal of a real device, -1 = hardware that is not in this machine */
+  int32_t device_id;         /* ordinal of a real device, below 0 = hardware that is not in this machine */
 } attnrt_problem;
 
 /* Sizes a variant admits: a value is admitted when it is in `list`, or when `multiple` is not 0 and the value is a

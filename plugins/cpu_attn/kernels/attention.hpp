@@ -184,6 +184,8 @@ struct AttentionKernels {
   int32_t row_walk_rows;
   int32_t item_rows = 0;  ///< 0 = by the problem, or kItemRows where there are no splits
   int32_t tile_keys = 0;  ///< 0 = by the problem
+  /// In place of attend_bytes where the processor decides, asked once an op; NULL = attend_bytes.
+  AttendFns (*bytes_here)(uint32_t q_dtype) noexcept = nullptr;
 };
 
 /// Whatever the compiler makes for the baseline of the architecture.

@@ -8,30 +8,31 @@
 #include "side_stream.hpp"
 
 namespace attnrt::cpu {
-
 namespace {
 
-AttentionKernels bf16_kernels() noexcept {
-  namespace isa = kernel::avx512_bf16;
-  AttentionKernels kernels{{isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
-                            isa::panel_fns<isa::Fp16, isa::DotFp32, isa::DotFp16>,
-                            isa::panel_fns<isa::Bf16, isa::DotPair, isa::DotPair>},
-                           {isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
-                            isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
-                            isa::panel_fns<isa::Bf16, isa::DotPair, isa::DotPair>},
-                           &isa::panel_scratch_bytes,
-                           &isa::panel_split_floats,
-                           isa::kRowWalkRows};
-  if (__builtin_cpu_supports("avx512vbmi"))
-    for (uint32_t dtype = ATTNRT_FP32; dtype <= ATTNRT_BF16; ++dtype)
-      kernels.attend_bytes[dtype] = avx512_vbmi_bytes(dtype);
-  return kernels;
+namespace isa = kernel::avx512_bf16;
+
+constexpr AttendFns kBytes[] = {isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
+                                isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
+                                isa::panel_fns<isa::Bf16, isa::DotPair, isa::DotPair>};
+
+AttendFns bytes_here(uint32_t q_dtype) noexcept {
+  return __builtin_cpu_supports("avx512vbmi") ? avx512_vbmi_bytes(q_dtype) : kBytes[q_dtype];
 }
 
 }  // namespace
 
 const AttentionKernels& avx512_bf16_attention() noexcept {
-  static const AttentionKernels kernels = bf16_kernels();
+  static constexpr AttentionKernels kernels{
+      {isa::panel_fns<float, isa::DotFp32, isa::DotFp32>, isa::panel_fns<isa::Fp16, isa::DotFp32, isa::DotFp16>,
+       isa::panel_fns<isa::Bf16, isa::DotPair, isa::DotPair>},
+      {kBytes[ATTNRT_FP32], kBytes[ATTNRT_FP16], kBytes[ATTNRT_BF16]},
+      &isa::panel_scratch_bytes,
+      &isa::panel_split_floats,
+      isa::kRowWalkRows,
+      0,
+      0,
+      &bytes_here};
   return kernels;
 }
 

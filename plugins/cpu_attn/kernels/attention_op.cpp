@@ -50,12 +50,17 @@ View scales_of(const attnrt_tensor* tensor) {
   return scales;
 }
 
+AttendFns attend_of(const attnrt_problem& p, const AttentionKernels& kernels) {
+  if (!quantised(p)) return kernels.attend[p.q_dtype];
+  return kernels.bytes_here ? kernels.bytes_here(p.q_dtype) : kernels.attend_bytes[p.q_dtype];
+}
+
 }  // namespace
 
 AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& kernels)
     : problem_(info.problem),
       kernels_(kernels),
-      attend_((quantised(info.problem) ? kernels.attend_bytes : kernels.attend)[info.problem.q_dtype]) {
+      attend_(attend_of(info.problem, kernels)) {
   const attnrt_problem& p = problem_;
   shape_.num_heads = static_cast<int32_t>(p.num_heads);
   shape_.num_kv_heads = static_cast<int32_t>(p.num_kv_heads);
