@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CPU_ATTN/amx_bf16 asks the system for AMX tile data when an op is created, and is UNAVAILABLE where it is refused.
+// CPU_ATTN/amx_bf16 prefetches the system for AMX tile data when an op is created, and is UNAVAILABLE where it is refused.
 #include <dlfcn.h>
 
 #include <catch2/catch.hpp>
@@ -44,7 +44,7 @@ std::string refusal(const attnrt_variant& variant) {
 
 }  // namespace
 
-TEST_CASE("an op that needs AMX asks for it, and is unavailable where it is refused") {
+TEST_CASE("an op that needs AMX prefetches for it, and is unavailable where it is refused") {
   const attnrt_variant& variant = amx_of(plugin_of(ATTNRT_TEST_PLUGINS "/cpu_attn.so"));
   const int refused = end_under_filter(EPERM, [&] {
     const std::string why = refusal(variant);
@@ -58,7 +58,7 @@ TEST_CASE("an op that needs AMX asks for it, and is unavailable where it is refu
   CHECK(end_under_filter(kKills, [&] { return refusal(variant).empty(); }) == 1000 + SIGSYS);
 }
 
-TEST_CASE("loading a plugin asks for nothing") {
+TEST_CASE("loading a plugin prefetches for nothing") {
   const int loaded =
       end_under_filter(kKills, [] { return plugin_of(ATTNRT_TEST_PLUGINS "/cpu_attn.so").num_backends > 0; });
   CHECK((loaded == 0 || loaded == kNoFilters));

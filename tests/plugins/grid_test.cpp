@@ -7,7 +7,7 @@
 #include <set>
 
 #include "conformance/pairwise.hpp"
-#include "conformance/quantised.hpp"
+#include "conformance/kv_8bit.hpp"
 #include "conformance/request.hpp"
 #include "naive_plugin.hpp"
 

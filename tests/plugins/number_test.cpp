@@ -90,13 +90,13 @@ TEST_CASE("a cache of 8 bits saturates") {
   CHECK(largest(ATTNRT_FP8_E4M3) == 448.0f);
   CHECK(largest(ATTNRT_FP8_E4M3FNUZ) == 240.0f);
   CHECK(largest(ATTNRT_FP8_E5M2) == 57344.0f);
-  CHECK(quantised(ATTNRT_FP8_E4M3, 1000.0f) == 448.0f);
-  CHECK(quantised(ATTNRT_FP8_E4M3, -INFINITY) == -448.0f);
-  CHECK(quantised(ATTNRT_FP8_E5M2, 1e9f) == 57344.0f);
-  CHECK(quantised(ATTNRT_INT8, 300.0f) == 127.0f);
-  CHECK(quantised(ATTNRT_INT8, -300.0f) == -128.0f);
-  CHECK(quantised(ATTNRT_INT8, 2.5f) == 2.0f);
-  CHECK(quantised(ATTNRT_FP8_E4M3, 0x1p-10f) == 0.0f);  // half of the smallest: to even
-  CHECK(quantised(ATTNRT_FP8_E4M3, 0x1.8p-9f) == 0x1p-8f);
-  CHECK(std::isnan(quantised(ATTNRT_FP8_E5M2, NAN)));
+  CHECK(kv_8bit(ATTNRT_FP8_E4M3, 1000.0f) == 448.0f);
+  CHECK(kv_8bit(ATTNRT_FP8_E4M3, -INFINITY) == -448.0f);
+  CHECK(kv_8bit(ATTNRT_FP8_E5M2, 1e9f) == 57344.0f);
+  CHECK(kv_8bit(ATTNRT_INT8, 300.0f) == 127.0f);
+  CHECK(kv_8bit(ATTNRT_INT8, -300.0f) == -128.0f);
+  CHECK(kv_8bit(ATTNRT_INT8, 2.5f) == 2.0f);
+  CHECK(kv_8bit(ATTNRT_FP8_E4M3, 0x1p-10f) == 0.0f);  // half of the smallest: to even
+  CHECK(kv_8bit(ATTNRT_FP8_E4M3, 0x1.8p-9f) == 0x1p-8f);
+  CHECK(std::isnan(kv_8bit(ATTNRT_FP8_E5M2, NAN)));
 }

@@ -16,7 +16,7 @@
 #include "conformance/judge.hpp"
 #include "conformance/launch.hpp"
 #include "conformance/number.hpp"
-#include "conformance/quantised.hpp"
+#include "conformance/kv_8bit.hpp"
 #include "conformance/request.hpp"
 #include "subject.hpp"
 
@@ -86,12 +86,12 @@ struct Strange {
 };
 Strange make_strange(const Case& c, RequestData& r, std::size_t salt) {
   Strange s;
-  const int32_t own = r.num_keys - r.shared_keys;
+  const int32_t own = r.num_keys - r.prefix_keys;
   if (own < 4 || r.query_len == 0) return s;
   const auto pick = [&](std::size_t n) {  // both ends, and between them
     const auto span = at(own);
     const std::size_t places[] = {span - 1, 0, span / 2, span - 2, span / 3, span * 3 / 4};
-    return r.shared_keys + static_cast<int32_t>(places[n % 6]);
+    return r.prefix_keys + static_cast<int32_t>(places[n % 6]);
   };
   const int64_t kv_heads = c.problem.num_kv_heads;
   const auto spoil = [&](std::vector<float>& rows, int64_t size, int32_t key, float value) {

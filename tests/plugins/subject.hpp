@@ -58,7 +58,7 @@ inline std::string why_no_variant() {
   return subject_variants().empty() ? "this processor has the instruction sets of no variant" : "";
 }
 
-/// Those whose results do not depend on the batch and whose sheets say what `claims` asks for.
+/// Those whose results do not depend on the batch and whose sheets say what `claims` prefetches for.
 template <class Claims>
 std::vector<const attnrt_variant*> batch_invariant_variants(Claims&& claims) {
   std::vector<const attnrt_variant*> variants = subject_variants();

@@ -8,8 +8,8 @@
 //           Rows (contiguous, NHD, HND) are packed for few queries too: one kind of product for all keeps the bits
 #define ATTNRT_KERNEL_ISA amx_bf16
 #define ATTNRT_KERNEL_AMX
-#include "../../kernel/amx_tile.hpp"
-#include "side_stream.hpp"
+#include "../simd/amx_tile.hpp"
+#include "decode_overlap.hpp"
 
 namespace attnrt::cpu {
 namespace {

@@ -4,7 +4,7 @@
 //   ISA     AVX2, FMA, F16C; register tile 6 x 16
 //   dtypes  fp32; fp16 and bf16 widened to fp32
 #define ATTNRT_KERNEL_ISA avx2
-#include "side_stream.hpp"
+#include "decode_overlap.hpp"
 
 namespace attnrt::cpu {
 

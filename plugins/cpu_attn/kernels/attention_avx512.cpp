@@ -4,7 +4,7 @@
 //   ISA     F, BW, DQ, VL, CD; register tile 6 x 64
 //   dtypes  fp32; fp16 and bf16 widened to fp32
 #define ATTNRT_KERNEL_ISA avx512
-#include "side_stream.hpp"
+#include "decode_overlap.hpp"
 
 namespace attnrt::cpu {
 
@@ -18,7 +18,7 @@ const AttentionKernels& avx512_attention() noexcept {
                                              isa::panel_fns<float, isa::DotFp32, isa::DotFp32>},
                                             &isa::panel_scratch_bytes,
                                             &isa::panel_split_floats,
-                                            isa::kRowWalkRows};
+                                            isa::kInPlaceRows};
   return kernels;
 }
 

@@ -5,7 +5,7 @@
 //   dtypes  bf16 by vdpbf16ps, two products a lane and step; fp32 and fp16 as in attention_avx512.cpp; 8 bits by
 //           attention_avx512_vbmi.cpp where the processor has VBMI
 #define ATTNRT_KERNEL_ISA avx512_bf16
-#include "side_stream.hpp"
+#include "decode_overlap.hpp"
 
 namespace attnrt::cpu {
 
@@ -21,10 +21,10 @@ AttentionKernels bf16_kernels() noexcept {
                             isa::panel_fns<isa::Bf16, isa::DotPair, isa::DotPair>},
                            &isa::panel_scratch_bytes,
                            &isa::panel_split_floats,
-                           isa::kRowWalkRows};
+                           isa::kInPlaceRows};
   if (__builtin_cpu_supports("avx512vbmi"))
     for (uint32_t dtype = ATTNRT_FP32; dtype <= ATTNRT_BF16; ++dtype)
-      kernels.attend_bytes[dtype] = avx512_vbmi_bytes(dtype);
+      kernels.attend_kv8[dtype] = avx512_vbmi_kv8(dtype);
   return kernels;
 }
 

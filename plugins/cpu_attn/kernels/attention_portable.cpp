@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// attention_portable.cpp: attention_tile.hpp for the baseline of the architecture (x86-64: SSE2, register tile 4 x 8).
+// attention_portable.cpp: portable_attention.hpp for the baseline of the architecture (x86-64: SSE2, register tile 4 x 8).
 #define ATTNRT_KERNEL_ISA portable
-#include "attention_tile.hpp"
+#include "portable_attention.hpp"
 
 namespace attnrt::cpu {
 

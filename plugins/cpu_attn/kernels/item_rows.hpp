@@ -7,7 +7,7 @@
 #define ATTNRT_CPU_ATTN_ITEM_ROWS_HPP
 #include <cstdint>
 
-#include "../../kernel/panel_layout.hpp"
+#include "../simd/panel_layout.hpp"
 #include "row_mask.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
@@ -23,7 +23,7 @@ class ItemRows {
   ItemRows(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head)
       : mask_(call, item.request), width_(call.shape.tile_keys), count_(item.rows * item.heads) {
     cut_strips(item);
-    item.gathers() ? gather(call, item, kv_head) : fill(call, item, kv_head);
+    item.is_prefix() ? gather(call, item, kv_head) : fill(call, item, kv_head);
   }
 
   const RowMask& mask() const { return mask_; }
@@ -31,7 +31,7 @@ class ItemRows {
   /// Counted from the first query of the item's request.
   int64_t query(int32_t row) const { return query_[row]; }
   int64_t head(int32_t row) const { return head_[row]; }
-  /// Of a row of sharers.
+  /// Of a row of members.
   int32_t request(int32_t row) const { return request_[row]; }
   int num_strips() const { return num_strips_; }
   const Strip& strip(int i) const { return strips_[i]; }
@@ -124,23 +124,23 @@ class ItemRows {
       }
     // Spans that are all there is to a mask move forward with the query.
     if (mask_.plain()) shared_ = {mask_.mask().span(last).begin, mask_.mask().span(first).end};
-    if (item.resumes()) seen_.begin = reach_.begin = item.shared_keys;
+    if (item.continues_prefix()) seen_.begin = reach_.begin = item.prefix_keys;
   }
 
-  /// The rows of sharers, all of which see all keys of the prefix.
+  /// The rows of members, all of which see all keys of the prefix.
   void gather(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head) {
     const int32_t* first = call.batch->query_start_loc;
     const int32_t group = call.shape.group;
     int32_t row = 0;
-    for (int32_t s = item.first_sharer; s < item.first_sharer + item.num_sharers; ++s) {
-      const cpu::Sharer& sharer = call.sharers[s];
-      for (int32_t i = 0; i < sharer.rows; ++i, ++row) {
-        request_[row] = sharer.request;
-        query_[row] = first[sharer.request] - first[item.request] + i / group;
+    for (int32_t s = item.first_member; s < item.first_member + item.num_members; ++s) {
+      const cpu::PrefixMember& member = call.members[s];
+      for (int32_t i = 0; i < member.rows; ++i, ++row) {
+        request_[row] = member.request;
+        query_[row] = first[member.request] - first[item.request] + i / group;
         head_[row] = kv_head * group + i % group;
       }
     }
-    seen_ = reach_ = shared_ = {0, item.shared_keys};
+    seen_ = reach_ = shared_ = {0, item.prefix_keys};
   }
 
   void see_all() {

@@ -6,8 +6,8 @@
 #include <cstddef>
 #include <limits>
 
-#include "../../kernel/dtype.hpp"
-#include "../../kernel/exp.hpp"
+#include "../simd/dtype.hpp"
+#include "../simd/exp.hpp"
 #include "workers.hpp"
 
 namespace attnrt::cpu {
@@ -48,10 +48,10 @@ void merge_row(const attnrt_merge_args& args, int32_t first, int64_t token, int6
   for (int32_t i = first; i < args.num_partials && max != kNothing; ++i)
     total += isa::exp_nonpositive(lse_of(args, i, token, head) - max);
   const int64_t size = args.out->shape[2];
-  constexpr int64_t kPiece = 256;
-  for (int64_t at = 0; at < size; at += kPiece) {
-    const int64_t n = std::min(kPiece, size - at);
-    float sum[kPiece] = {};
+  constexpr int64_t kBuffer = 256;
+  for (int64_t at = 0; at < size; at += kBuffer) {
+    const int64_t n = std::min(kBuffer, size - at);
+    float sum[kBuffer] = {};
     for (int32_t i = first; i < args.num_partials && max != kNothing; ++i) {
       const float lse = lse_of(args, i, token, head);
       if (lse == kNothing) continue;

@@ -5,7 +5,7 @@
 #define ATTNRT_CPU_ATTN_WORKERS_HPP
 #include <cstdint>
 
-#include "../../kernel/float_mode.hpp"
+#include "../simd/float_mode.hpp"
 #include "attnrt/plugin.hpp"
 
 namespace attnrt::cpu {
