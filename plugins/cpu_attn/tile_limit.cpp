@@ -9,7 +9,7 @@
 #include <vector>
 
 #define ATTNRT_KERNEL_ISA avx512
-#include "../kernel/panel_tile.hpp"
+#include "simd/panel_tile.hpp"
 
 using namespace attnrt::kernel::ATTNRT_KERNEL_ISA;
 

@@ -57,8 +57,7 @@ class BatchBuffers {
         want(driver, &Names::copy_device_async,
              driver.copy_device_async(to, reinterpret_cast<uint64_t>(from), bytes, stream));
     };
-    want(driver, &Names::fill_32_async,
-         driver.fill_32_async(num_seqs, static_cast<unsigned>(b.num_seqs), 1, stream));
+    want(driver, &Names::fill_32_async, driver.fill_32_async(num_seqs, static_cast<unsigned>(b.num_seqs), 1, stream));
     copy(query_start_loc, b.query_start_loc, (seqs + 1) * 4);
     copy(seq_lens, b.seq_lens, seqs * 4);
     copy(kv_lens, b.kv_lens, seqs * 4);
@@ -66,9 +65,10 @@ class BatchBuffers {
     copy(causal, b.causal, seqs);
     const uint64_t width = static_cast<uint64_t>(std::min(b.block_table_width, width_));
     if (!b.block_table || !seqs || !width) return;
-    want(driver, &Names::copy_2d_async,
-         driver.copy_2d_async(block_table, static_cast<uint64_t>(stride_) * 4, reinterpret_cast<uint64_t>(b.block_table),
-                              static_cast<uint64_t>(b.block_table_stride) * 4, width * 4, seqs, stream));
+    want(
+        driver, &Names::copy_2d_async,
+        driver.copy_2d_async(block_table, static_cast<uint64_t>(stride_) * 4, reinterpret_cast<uint64_t>(b.block_table),
+                             static_cast<uint64_t>(b.block_table_stride) * 4, width * 4, seqs, stream));
   }
 
  private:

@@ -45,7 +45,7 @@ class Device {
   }
 
   const GpuDriver& driver() const noexcept { return driver_; }
-  uint32_t arch() const noexcept { return arch_; }  ///< as in attnrt_problem: 90 = 9.0, 0x942 = gfx942
+  uint32_t arch() const noexcept { return arch_; }                  ///< as in attnrt_problem: 90 = 9.0, 0x942 = gfx942
   uint32_t shared_bytes() const noexcept { return shared_bytes_; }  ///< a block may ask for at most
   uint32_t multiprocessors() const noexcept { return multiprocessors_; }
   uint32_t warp_size() const noexcept { return warp_size_; }
@@ -117,7 +117,8 @@ class Device {
     const bool known = std::strncmp(name, "gfx", 3) == 0;
     const auto arch = known ? static_cast<uint32_t>(std::strtoul(name + 3, &end, 16)) : 0;
     if (arch == 0 || (*end != 0 && *end != ':'))
-      throw sdk::Error(ATTNRT_UNAVAILABLE, sdk::say("the device's architecture is '", name, "', wanted gfx and digits"));
+      throw sdk::Error(ATTNRT_UNAVAILABLE,
+                       sdk::say("the device's architecture is '", name, "', wanted gfx and digits"));
     return arch;
   }
 

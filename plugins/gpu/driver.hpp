@@ -41,7 +41,7 @@ inline void want(const GpuDriver& driver, std::string_view call, sdk::GpuResult 
     throw sdk::Error(status_of(error), sdk::say(call, " answered ", error, " (", driver.name_of(error), "), wanted 0"));
 }
 /// The same, with the name that the driver in use has for a function of the table.
-inline void want(const GpuDriver& driver, const char* const sdk::GpuCallNames::* call, sdk::GpuResult error) {
+inline void want(const GpuDriver& driver, const char* const sdk::GpuCallNames::*call, sdk::GpuResult error) {
   const std::string_view name = driver.call_names->*call;
   want(driver, name.substr(0, name.find('_')), error);  // "cuMemAlloc_v2" is known as cuMemAlloc
 }
@@ -68,8 +68,8 @@ class DriverSlot {
       why = load(table);
       int version = 0;
       if (why.empty() && (table.driver_version(&version) || version < table.least_version))
-        why = sdk::say(table.library, " is a driver for ", table.platform, " ", table.version_name(version), ", wanted ",
-                       table.version_name(table.least_version), " or later");
+        why = sdk::say(table.library, " is a driver for ", table.platform, " ", table.version_name(version),
+                       ", wanted ", table.version_name(table.least_version), " or later");
     }
     GpuDriver table;
     std::string why;

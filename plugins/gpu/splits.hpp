@@ -12,11 +12,12 @@
 
 namespace attnrt::gpu {
 
-/// Where a request's bits may not depend on its batch there is one number of splits; elsewhere there are at most so many.
+/// Where a request's bits may not depend on its batch there is one number of splits; elsewhere there are at most so
+/// many.
 constexpr int32_t kInvariantSplits = 16, kMaxSplits = 32;
 
-/// As many splits as give each multiprocessor two programs, none shorter than two tiles of `tile` keys. `programs`: of a
-/// batch without splits; `room`: how many splits of each token scratch has room for. At least 1. [thread-safe]
+/// As many splits as give each multiprocessor two programs, none shorter than two tiles of `tile` keys. `programs`: of
+/// a batch without splits; `room`: how many splits of each token scratch has room for. At least 1. [thread-safe]
 inline int32_t splits_that_fill(const Device& device, int64_t programs, int64_t keys, int64_t tile, int64_t room) {
   const int64_t fill = ceiling(2 * int64_t{device.multiprocessors()}, programs);
   const int64_t splits = std::min({int64_t{kMaxSplits}, fill, ceiling(keys, 2 * tile), room});

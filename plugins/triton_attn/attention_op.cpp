@@ -46,8 +46,7 @@ void AttentionOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
     diag.add(ATTNRT_WHY_ALIBI, "linear and square-root ALiBi are asked for at once, wanted one of them");
   refuse_missing(p, diag);
   const gpu::KernelImage* const attention = kernel_table().find(attention_wanted(p, p.arch, 0, 0));
-  if (!attention || !find_merge_splits(p, p.arch, attention->head_size_v))
-    refuse_kernel(p, "attention", diag);
+  if (!attention || !find_merge_splits(p, p.arch, attention->head_size_v)) refuse_kernel(p, "attention", diag);
 }
 
 AttentionOp::AttentionOp(const sdk::CreateInfo& info)
@@ -101,8 +100,8 @@ int64_t AttentionOp::capacity(const attnrt_limits& limits) const {
 int32_t AttentionOp::num_splits(const Shape& shape, const Plan& plan) const {
   if (invariant_) return decodes_ ? kInvariantSplits : 1;
   if (plan.max_query_len_ > shape.tokens) return 1;
-  return gpu::splits_that_fill(device_, int64_t{plan.num_seqs_} * problem_.num_kv_heads * shape.head_tiles, plan.max_seq_len_,
-                          shape.tile, plan.capacity_ / plan.num_tokens_);
+  return gpu::splits_that_fill(device_, int64_t{plan.num_seqs_} * problem_.num_kv_heads * shape.head_tiles,
+                               plan.max_seq_len_, shape.tile, plan.capacity_ / plan.num_tokens_);
 }
 
 attnrt_workspace AttentionOp::workspace(const attnrt_limits& limits) const {

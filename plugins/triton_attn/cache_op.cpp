@@ -78,8 +78,10 @@ CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(
     write_stored_ = load(kernel_table().find(write_wanted(p, device_.arch(), p.kv_dtype)), "write_kv", kWriteKvMembers);
   }
   if (p.features & ATTNRT_FEATURE_LSE) {
-    merge_same_ = load(kernel_table().find(merge_wanted(p, device_.arch(), p.out_dtype)), "merge_states", kMergeStatesMembers);
-    merge_fp32_ = load(kernel_table().find(merge_wanted(p, device_.arch(), ATTNRT_FP32)), "merge_states", kMergeStatesMembers);
+    merge_same_ =
+        load(kernel_table().find(merge_wanted(p, device_.arch(), p.out_dtype)), "merge_states", kMergeStatesMembers);
+    merge_fp32_ =
+        load(kernel_table().find(merge_wanted(p, device_.arch(), ATTNRT_FP32)), "merge_states", kMergeStatesMembers);
   }
 }
 

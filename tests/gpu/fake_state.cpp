@@ -49,7 +49,8 @@ void reset(const DeviceModel& model, const gpu::KernelImage* kernels, uint32_t n
   s.graphs.clear();
   s.legacy.queue.clear();
 #define ATTNRT_FAKE_ENTRY_(member, cuda, hip, arguments) &entry::member,
-  s.tables.push_back(std::make_unique<GpuDriver>(GpuDriver{ATTNRT_GPU_FUNCTIONS(ATTNRT_FAKE_ENTRY_) &entry::function_set}));
+  s.tables.push_back(
+      std::make_unique<GpuDriver>(GpuDriver{ATTNRT_GPU_FUNCTIONS(ATTNRT_FAKE_ENTRY_) & entry::function_set}));
   s.table = s.tables.back().get();
 #undef ATTNRT_FAKE_ENTRY_
   s.memory = std::make_unique<DeviceMemory>();

@@ -34,7 +34,9 @@ HIP_TEST_EXPORT const char* hip_test_calls() {
 }
 
 HIP_TEST_EXPORT int hipInit(unsigned) { return 0; }
-HIP_TEST_EXPORT const char* hipGetErrorName(int error) { return error == 2 ? "hipErrorOutOfMemory" : "hipErrorUnknown"; }
+HIP_TEST_EXPORT const char* hipGetErrorName(int error) {
+  return error == 2 ? "hipErrorOutOfMemory" : "hipErrorUnknown";
+}
 HIP_TEST_EXPORT int hipGetDeviceCount(int* count) { return *count = 4, 0; }
 HIP_TEST_EXPORT int hipDeviceGet(int* device, int ordinal) { return *device = ordinal, 0; }
 HIP_TEST_EXPORT int hipDeviceGetName(char* name, int bytes, int) { return std::snprintf(name, bytes, "test"), 0; }
@@ -52,12 +54,14 @@ HIP_TEST_EXPORT int hipModuleLoadData(void** module, const void*) { return *modu
 HIP_TEST_EXPORT int hipModuleUnload(void*) { return 0; }
 HIP_TEST_EXPORT int hipModuleGetFunction(void** function, void*, const char*) { return *function = &calls, 0; }
 HIP_TEST_EXPORT int hipFuncSetAttribute(const void*, int, int) { return note("hipFuncSetAttribute"); }
-HIP_TEST_EXPORT int hipModuleLaunchKernel(void*, unsigned x, unsigned y, unsigned z, unsigned block_x, unsigned, unsigned,
-                                          unsigned shared, void*, void**, void** extra) {
+HIP_TEST_EXPORT int hipModuleLaunchKernel(void*, unsigned x, unsigned y, unsigned z, unsigned block_x, unsigned,
+                                          unsigned, unsigned shared, void*, void**, void** extra) {
   return note("launch %u %u %u x %u, shared %u, %zu bytes, end %zu", x, y, z, block_x, shared,
               *static_cast<std::size_t*>(extra[3]), reinterpret_cast<std::size_t>(extra[4]));
 }
-HIP_TEST_EXPORT int hipMemcpy(void*, const void*, std::size_t bytes, int kind) { return note("copy %zu kind %d", bytes, kind); }
+HIP_TEST_EXPORT int hipMemcpy(void*, const void*, std::size_t bytes, int kind) {
+  return note("copy %zu kind %d", bytes, kind);
+}
 HIP_TEST_EXPORT int hipMemcpyAsync(void* to, const void* from, std::size_t bytes, int kind, void*) {
   return note("copy %p %p %zu kind %d", to, from, bytes, kind);
 }

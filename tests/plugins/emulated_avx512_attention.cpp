@@ -14,7 +14,7 @@ const AttentionKernels& avx512_attention() noexcept {
       {isa::panel_fns<float, isa::DotFp32, isa::DotFp32>, {}, isa::panel_fns<float, isa::DotFp32, isa::DotFp32>},
       &isa::panel_scratch_bytes,
       &isa::panel_split_floats,
-      isa::kInPlaceRows};
+      Isa::avx512};
   return kernels;
 }
 

@@ -59,7 +59,7 @@ bool expands() {
     expand_chunk<Kv8, Pair>(reinterpret_cast<const char*>(chunk), reinterpret_cast<char*>(words), sizeof words[0]);
     for (int64_t lane = 0; lane < kGranule; ++lane)
       for (int64_t e = 0; e < kChunkElements; ++e) {
-        const auto type = static_cast<uint8_t>(first + lane * kChunkElements + e);
+        const auto byte = static_cast<uint8_t>(first + lane * kChunkElements + e);
         uint32_t bits;
         std::memcpy(&bits, &words[e / Pair][lane], sizeof bits);
         if (Pair == 2) bits = e % 2 ? bits & 0xffff0000u : bits << 16;
@@ -77,7 +77,7 @@ bool widens() {
     Kv8 row[kLanes + 1];
     float numbers[kLanes + 1];
     for (int i = 0; i <= kLanes; ++i) {
-      const auto type = static_cast<uint8_t>(first + i);
+      const auto byte = static_cast<uint8_t>(first + i);
       std::memcpy(&row[i], &byte, sizeof byte);
     }
     widen_kv8(row, numbers, kLanes + 1, 1.0f);

@@ -68,9 +68,9 @@ Ordered order(const AttentionShape& shape, const std::vector<std::pair<int32_t, 
   batch.common_prefix_len = prefix;
   limits.num_workers = kWorkers;
   const PartitionSizes sizes = partition_sizes(shape, kernels, limits);
-  Ordered ordered{std::vector<AttentionItem>(sizes.prefix_items + sizes.items), std::vector<PrefixMember>(sizes.members), {}};
-  ordered.parts =
-      partition(shape, kernels, sizes, kWorkers, batch, ordered.members.data(), ordered.items.data());
+  Ordered ordered{
+      std::vector<AttentionItem>(sizes.prefix_items + sizes.items), std::vector<PrefixMember>(sizes.members), {}};
+  ordered.parts = partition(shape, kernels, sizes, kWorkers, batch, ordered.members.data(), ordered.items.data());
   return ordered;
 }
 
@@ -91,7 +91,8 @@ int64_t check_tasks(const AttentionItem* items, int64_t count) {
       CHECK(before.kv_head == kHeads - 1);
       continue;
     }
-    CHECK((task.kv_head == before.kv_head || (task.kv_head == before.kv_head + 1 && item.cluster_begin == &item - items)));
+    CHECK((task.kv_head == before.kv_head ||
+           (task.kv_head == before.kv_head + 1 && item.cluster_begin == &item - items)));
     CHECK(item.is_prefix() == before.item->is_prefix());
     if (!item.is_prefix()) CHECK(item.request == before.item->request);
   }

@@ -10,52 +10,34 @@
 
 #include "../simd/panel_layout.hpp"
 #include "attnrt/plugin.h"
+#include "tuning.hpp"
 
 namespace attnrt::cpu {
 
-/// Query rows of one item of the portable kernel. Row = query * group + head of the group: the heads that share keys
-/// share a tile.
-constexpr int32_t kItemRows = 64;
-/// Keys of one of its tiles; tiles stand at 0, kTileKeys, 2 kTileKeys of every request.
-constexpr int32_t kTileKeys = 64;
-
-/// Bounds of the panel kernels' items and tiles.
-constexpr int32_t kMaxItemRows = 264, kMaxTileKeys = 256;
-/// KV heads that one worker attends together, at most.
-constexpr int32_t kMaxItemHeads = 32;
-/// An item with fewer rows than kDecodeRows waits for memory, as decode does. One with at least kOverlapRows computes
-/// long enough to prefetch for such an item meanwhile (decode_overlap.hpp).
-constexpr int32_t kDecodeRows = 12, kOverlapRows = 48;
-/// The most of AttentionKernels::in_place_rows where a head's rows follow each other in a page (HND): there packing
-/// reads in the order of memory too.
-constexpr int32_t kInPlaceRowsHnd = 12;
-/// Keys of a tile of the onednn variant.
-constexpr int32_t kMatmulKeys = 128;
-/// Where a long request may be split among workers: at 0, kSplitKeys, 2 kSplitKeys of its keys, and nowhere else.
-constexpr int32_t kSplitKeys = 1024;
-
-/// The static part of a problem, in the kernel's types.
+/// The static part of a problem, in the kernel's types. Row = query * group + head of the group: the heads of a group,
+/// which have the same keys, are in one tile.
 struct AttentionShape {
   int32_t num_heads, num_kv_heads, group;
   int32_t head_size_qk, head_size_v;
-  int32_t block_size;  ///< 0 without a cache
-  int32_t item_rows;   ///< most query rows of an item
-  int32_t tile_keys;   ///< of the panel kernels: tiles stand at its multiples
+  int32_t block_size;     ///< 0 without a cache
+  int32_t item_rows;      ///< most query rows of an item
+  int32_t tile_keys;      ///< of the panel kernels: tiles stand at its multiples
   int32_t in_place_rows;  ///< up to so many rows of a KV head read keys and values in place, without packing; 0 = none
-  bool native;         ///< the cache holds packed pages
-  bool latent;         ///< the cache holds latent rows: MLA decode
+  bool native;            ///< the cache holds packed pages
+  bool latent;            ///< the cache holds latent rows: MLA decode
   kernel::PanelLayout panels;  ///< of a native page and KV head
-  uint32_t q_dtype;    ///< of out too
-  uint32_t kv_dtype;   ///< as stored
-  bool kv_8bit;        ///< keys and values are fp8 or int8
-  bool widens;         ///< a native tile of 16 bits becomes fp32 once for all rows, not in the registers of each strip
-  bool row_scales;     ///< each row of a cache of 8 bits has a scale: behind it, in native pages behind the values
-  int32_t q_rope;      ///< last dims of q that lie in a tensor of their own, 0 = none
-  uint64_t features;   ///< ATTNRT_FEATURE_* of the problem
-  uint32_t causal;     ///< ATTNRT_CAUSAL_*
+  uint32_t q_dtype;            ///< of out too
+  uint32_t kv_dtype;           ///< as stored
+  bool kv_8bit;                ///< keys and values are fp8 or int8
+  bool widens;        ///< a native tile of 16 bits becomes fp32 once for all rows, not in the registers of each strip
+  bool row_scales;    ///< each row of a cache of 8 bits has a scale: behind it, in native pages behind the values
+  int32_t q_rope;     ///< last dims of q that lie in a tensor of their own, 0 = none
+  uint64_t features;  ///< ATTNRT_FEATURE_* of the problem
+  uint32_t causal;    ///< ATTNRT_CAUSAL_*
   int32_t window_left, window_right;
   float softcap;
   int32_t cp_size, cp_rank, cp_interleave;
+  Tuning tuning;  ///< for this processor
 };
 
 /// A tensor's memory with the strides, in elements, of the dimensions before the last.
@@ -75,8 +57,8 @@ struct DenseMask {
 /// What hides and shows keys beyond causality and the window.
 struct MaskOperands {
   DenseMask dense;
-  View tree;    ///< [request, query, key], fp32; data NULL = none
-  View ranges;  ///< [token, 2], int32; data NULL = none
+  View tree;                      ///< [request, query, key], fp32; data NULL = none
+  View ranges;                    ///< [token, 2], int32; data NULL = none
   attnrt_block_sparse pattern{};  ///< block 0 = none
 };
 
@@ -86,7 +68,7 @@ class MatmulWorkers;  // onednn_matmul.hpp
 struct PrefixMember {
   int32_t request;
   int32_t rows;   ///< all it has: queries x group
-  int64_t state;  ///< what the prefix gives them, for KV head 0, in floats of `states`
+  int64_t state;  ///< their state after the prefix, for KV head 0, in floats of `states`
 };
 
 /// One call: a batch and its operands. k and v: strides of block, slot, head in a cache, 0, row, head without one.
@@ -94,39 +76,39 @@ struct AttentionCall {
   AttentionShape shape;
   const attnrt_batch* batch;
   View q, k, v, out;
-  View q_rope;        ///< where shape.q_rope is not 0
-  View lse;           ///< data NULL = not wanted
-  View sinks;         ///< data NULL = none
-  bool sinks_fp32;    ///< else of q's dtype
-  View alibi_slopes;  ///< data NULL = none
+  View q_rope;            ///< where shape.q_rope is not 0
+  View lse;               ///< data NULL = not wanted
+  View sinks;             ///< data NULL = none
+  bool sinks_fp32;        ///< else of q's dtype
+  View alibi_slopes;      ///< data NULL = none
   View k_scale, v_scale;  ///< [request, KV head], value = stored * scale; data NULL = 1
   MaskOperands masks;
   float scale;
-  float* partials;    ///< results of splits, where items have slots
-  int32_t* counters;  ///< of finished subitems, [split group, KV head], zero between runs
+  float* partials;               ///< results of splits, where items have slots
+  int32_t* counters;             ///< of finished subitems, [split group, KV head], zero between calls
   const MatmulWorkers* matmuls;  ///< of the onednn variant, else NULL
   const PrefixMember* members;
-  float* states;      ///< of the members' rows between the two passes of a run
+  float* states;  ///< of the members' rows between the two passes of a call
 };
 
-/// Up to item_rows rows of one request, for each `heads` KV heads: all their keys, or a subitem of them whose results
-/// other num_subitems complete. Or all rows of some members, for the keys of their prefix, which leave their state to the
-/// members' own items; those go on from there.
+/// Up to item_rows rows of one request, for each of `heads` KV heads: all their keys, or a subitem, which is a range of
+/// their splits that other subitems complete. Or all rows of several requests for the keys of their common prefix
+/// (cascade); the state that these have then is where the requests' own items begin.
 struct AttentionItem {
-  int32_t request;  ///< of members, the first one's: their keys are read through its block table
+  int32_t request;  ///< of a prefix item, the first one's: the keys are read through its block table
   int32_t rows;     ///< of each KV head
-  int32_t heads;    ///< that are attended together; divides the number of KV heads; 1 for members
+  int32_t heads;    ///< that are attended together; divides the number of KV heads; 1 in a prefix item
   int64_t first_row;
-  int64_t cost;  ///< about the time of these heads, in units without meaning
-  int64_t slot;  ///< of the first split of KV head 0, in floats of `partials`; -1 = all keys
-  int32_t first_split, last_split;  ///< of this subitem
+  int64_t cost;                       ///< about the time of these heads, in units without meaning
+  int64_t slot;                       ///< of the first split of KV head 0, in floats of `partials`; -1 = all keys
+  int32_t first_split, last_split;    ///< of this subitem
   int32_t split_group, num_subitems;  ///< whose counter, and how many subitems it counts
-  int32_t prefix_keys;  ///< of members, where their keys end; of a member, where its own begin; else 0
-  int32_t first_member, num_members;  ///< num_members is 0 in an item of one request
-  int64_t cluster_begin, cluster_items;  ///< neighbours that read much the same keys (task_at), this one among them
+  int32_t prefix_keys;  ///< of a prefix item, where its keys end; of a member's own item, where they begin; else 0
+  int32_t first_member, num_members;     ///< num_members is 0 in an item of one request
+  int64_t cluster_begin, cluster_items;  ///< neighbours that read much the same keys (task_at)
 
   bool is_prefix() const { return num_members > 0; }
-  /// Does it go on from a state that members left?
+  /// Does it begin with the state that a prefix item left?
   bool continues_prefix() const { return prefix_keys > 0 && num_members == 0; }
 };
 
@@ -135,8 +117,8 @@ struct AttentionTask {
   const AttentionItem* item;
   int32_t kv_head;
 };
-/// Of the tasks in their order: a run's items for one KV head, then for the next, so that the keys of a head are read
-/// again while a cache holds them.
+/// Of the tasks in their order: a cluster's items for one KV head, then for the next, so that the keys of a head are
+/// read again while a cache holds them.
 inline AttentionTask task_at(const AttentionItem* items, int64_t num_kv_heads, int64_t i) {
   const AttentionItem& any = items[i / num_kv_heads];
   const int64_t at = i - any.cluster_begin * num_kv_heads;
@@ -150,13 +132,14 @@ using AttendFn = void (*)(const AttentionCall& call, const AttentionItem& item, 
 /// Do the items of a mixed batch stand in two lists?
 inline bool mixes(const AttentionShape& shape) { return shape.native && !shape.latent; }
 
-/// A mixed batch: items that compute, then items that stream. Each worker takes from both lists, and attends its stream
-/// between strips of rows of the other one, whose products meanwhile hide the time that memory takes.
+/// A mixed batch: items that compute (prefill), then items that wait for memory (decode). Each worker takes from both
+/// lists, and attends its decode item between strips of rows of the other one, whose products hide the time that memory
+/// takes.
 struct MixedWork {
   const AttentionItem* items;
   int64_t num_compute_items, num_decode_items;
-  int64_t overlap_pairs;   ///< of rows and keys, of the items that can host, for one KV head
-  int64_t decode_keys;  ///< for one KV head
+  int64_t overlap_pairs;  ///< of rows and keys, of the items with at least Tuning::overlap_rows, for one KV head
+  int64_t decode_keys;    ///< for one KV head
   std::atomic<int64_t> next_compute_task{0}, next_decode_task{0};  ///< counted by item and KV head
 };
 
@@ -173,17 +156,13 @@ struct AttendFns {
 
 /// The tile kernels of one instruction set.
 struct AttentionKernels {
-  AttendFns attend[3];  ///< by dtype of q: ATTNRT_FP32, ATTNRT_FP16, ATTNRT_BF16
+  AttendFns attend[3];      ///< by dtype of q: ATTNRT_FP32, ATTNRT_FP16, ATTNRT_BF16
   AttendFns attend_kv8[3];  ///< where keys and values have 8 bits
   /// Bytes of scratch of one worker, a multiple of 64.
   std::size_t (*scratch_bytes)(const AttentionShape& shape);
   /// Floats of one split's result with `rows` rows; NULL = items are never split.
   int64_t (*split_floats)(const AttentionShape& shape, int64_t rows);
-  /// Up to so many rows of a KV head use keys and values as an engine lays them out; all KV heads together then read
-  /// pages in the order of memory. 0 = never.
-  int32_t in_place_rows;
-  int32_t item_rows = 0;  ///< 0 = by the problem, or kItemRows where there are no splits
-  int32_t tile_keys = 0;  ///< 0 = by the problem
+  Isa isa;
 };
 
 /// Whatever the compiler makes for the baseline of the architecture.

@@ -8,18 +8,6 @@
 
 namespace attnrt::cpu {
 
-const AttentionKernels& avx512_attention() noexcept {
-  namespace isa = kernel::avx512;
-  static constexpr AttentionKernels kernels{{isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
-                                             isa::panel_fns<isa::Fp16, isa::DotFp32, isa::DotFp16>,
-                                             isa::panel_fns<isa::Bf16, isa::DotFp32, isa::DotWide>},
-                                            {isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
-                                             isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
-                                             isa::panel_fns<float, isa::DotFp32, isa::DotFp32>},
-                                            &isa::panel_scratch_bytes,
-                                            &isa::panel_split_floats,
-                                            isa::kInPlaceRows};
-  return kernels;
-}
+const AttentionKernels& avx512_attention() noexcept { return kernel::avx512::fp32_kernels<Isa::avx512>; }
 
 }  // namespace attnrt::cpu

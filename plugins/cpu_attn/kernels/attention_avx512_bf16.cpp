@@ -21,7 +21,7 @@ AttentionKernels bf16_kernels() noexcept {
                             isa::panel_fns<isa::Bf16, isa::DotPair, isa::DotPair>},
                            &isa::panel_scratch_bytes,
                            &isa::panel_split_floats,
-                           isa::kInPlaceRows};
+                           Isa::avx512_bf16};
   if (__builtin_cpu_supports("avx512vbmi"))
     for (uint32_t dtype = ATTNRT_FP32; dtype <= ATTNRT_BF16; ++dtype)
       kernels.attend_kv8[dtype] = avx512_vbmi_kv8(dtype);

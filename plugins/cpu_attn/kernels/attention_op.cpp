@@ -15,18 +15,7 @@ namespace attnrt::cpu {
 
 namespace {
 
-/// Rows enough that packing or reading keys is cheap beside them, few enough that a tile stays in a megabyte of cache.
-/// All heads of MLA together, where they fit: one packed tile then serves them all.
-int32_t panel_item_rows(const AttentionShape& shape) {
-  if (shape.head_size_qk + shape.head_size_v <= 256) return shape.native && !shape.kv_8bit && !shape.widens ? 144 : 258;
-  if (shape.head_size_qk + shape.head_size_v <= 512) return 144;
-  return shape.group >= 64 && shape.group <= 128 ? shape.group : 96;
-}
-
-/// Is a tile of 16 bits widened once for all rows of an item? That is faster on Intel's Ice Lake. On AMD's Zen 4 it was
-/// not tried: tiles that widen in their registers reach 85 to 88 % of the FMA limit there in fp16 prefill_2048
-/// (docs/performance.md).
-bool widens_once() {
+bool is_intel() {
 #if defined(__x86_64__)
   return __builtin_cpu_is("intel") != 0;
 #else
@@ -34,12 +23,11 @@ bool widens_once() {
 #endif
 }
 
-/// Fewer keys where rows are wide, so that keys, values and scores of a tile stay in the cache together; few where
-/// blocks are to be skipped.
-int32_t panel_tile_keys(const attnrt_problem& p) {
-  if (p.features & ATTNRT_FEATURE_BLOCK_SPARSE) return kernel::kPanelWidth;
+/// Few keys where blocks are to be skipped.
+int32_t tile_keys(const attnrt_problem& p, Isa isa) {
   const uint32_t bytes = kv_8bit(p) ? 4 : sdk::dtype_bytes(p.q_dtype);
-  return (p.head_size_qk + p.head_size_v) * bytes > 1024 ? kMaxTileKeys / 2 : kMaxTileKeys;
+  if (isa != Isa::onednn && (p.features & ATTNRT_FEATURE_BLOCK_SPARSE)) return kernel::kPanelWidth;
+  return tile_keys_for(isa, int64_t{p.head_size_qk + p.head_size_v} * bytes);
 }
 
 /// Of [R or 1, Hkv or 1], one number for all where a dimension is 1.
@@ -79,15 +67,15 @@ AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& ke
   shape_.native = sdk::is_paged(p.kv_layouts) && (p.kv_layouts & ATTNRT_KV_NATIVE);
   shape_.latent = p.family == ATTNRT_FAMILY_MLA && !kv_8bit(p);
   if (shape_.native) shape_.panels = native_page(p);
-  shape_.widens = shape_.native && attend_.widens && !shape_.kv_8bit && widens_once();
+  shape_.tuning = tuning_for(is_intel(), kernels.isa);
+  shape_.widens = shape_.native && attend_.widens && !shape_.kv_8bit && shape_.tuning.widens_once;
   if (!shape_.native && !(p.kv_layouts & ATTNRT_KV_MLA_LATENT)) {
     const bool hnd = sdk::is_paged(p.kv_layouts) && (p.kv_layouts & ATTNRT_KV_HND);
-    shape_.in_place_rows = hnd ? std::min(kInPlaceRowsHnd, kernels.in_place_rows) : kernels.in_place_rows;
+    shape_.in_place_rows = hnd ? shape_.tuning.in_place_rows_hnd : shape_.tuning.in_place_rows;
   }
-  shape_.item_rows = kernels.split_floats ? panel_item_rows(shape_) : kItemRows;
-  shape_.tile_keys = panel_tile_keys(p);
-  if (kernels.item_rows > 0) shape_.item_rows = kernels.item_rows;
-  if (kernels.tile_keys > 0) shape_.tile_keys = kernels.tile_keys;
+  shape_.item_rows = item_rows_for(kernels.isa, shape_.head_size_qk, shape_.head_size_v, shape_.group,
+                                   shape_.native && !shape_.kv_8bit && !shape_.widens);
+  shape_.tile_keys = tile_keys(p, kernels.isa);
   worker_bytes_ = kernels.scratch_bytes(shape_);
 }
 
@@ -99,8 +87,8 @@ attnrt_workspace AttentionOp::workspace(const attnrt_limits& limits) const {
                  sizes.members * sizeof(PrefixMember) + sizes.counters * sizeof(int32_t);
   w.plan_alignment = 64;
   w.pinned_alignment = 1;
-  w.scratch_bytes = uint64_t{limits.num_workers} * worker_bytes_ +
-                    (sizes.partial_floats + sizes.state_floats) * sizeof(float);
+  w.scratch_bytes =
+      uint64_t{limits.num_workers} * worker_bytes_ + (sizes.partial_floats + sizes.state_floats) * sizeof(float);
   w.scratch_alignment = 64;
   return w;
 }
@@ -170,7 +158,8 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   if (plan.parts_.prefix_items > 0) attend(plan.items_, plan.parts_.prefix_items);
   const AttentionItem* items = plan.items_ + plan.parts_.prefix_items;
   if (const Partition& parts = plan.parts_; parts.num_decode_items > 0) {
-    MixedWork work{items, parts.items - parts.num_decode_items, parts.num_decode_items, parts.overlap_pairs, parts.decode_keys};
+    MixedWork work{items, parts.items - parts.num_decode_items, parts.num_decode_items, parts.overlap_pairs,
+                   parts.decode_keys};
     workers.parallel_for(workers.num_workers(), 1, [&](int64_t, int64_t, uint32_t worker) noexcept {
       attend_.mixed(call, work, plan.scratch_ + worker * worker_bytes_);
     });
@@ -194,16 +183,16 @@ void AttentionOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
   constexpr uint64_t kRows = ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
   constexpr uint64_t kWhole = ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES;
   if ((p.features & (kRows | kWhole)) && !kv_8bit(p))
-    diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype),
-                                                 ", wanted one of 8 bits where there are scales"));
+    diag.add(ATTNRT_WHY_KV_CACHE_DTYPE,
+             sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted one of 8 bits where there are scales"));
   if ((p.features & kRows) && (p.features & kWhole))
     diag.add(ATTNRT_WHY_PER_HEAD_SCALES,
              "scales a token and head and scales a tensor or head are asked for, wanted one kind");
   if ((p.features & kRows) && !(p.kv_layouts & (ATTNRT_KV_NHD | ATTNRT_KV_HND | ATTNRT_KV_NATIVE)))
     diag.add(ATTNRT_WHY_KV_LAYOUT, "scales a token and head are asked for, wanted a cache whose rows they follow");
   if (p.num_kv_heads == 0 || p.num_heads % p.num_kv_heads != 0)
-    diag.add(ATTNRT_WHY_GQA_GROUP, sdk::say("num_heads is ", p.num_heads, ", wanted a multiple of num_kv_heads ",
-                                            p.num_kv_heads));
+    diag.add(ATTNRT_WHY_GQA_GROUP,
+             sdk::say("num_heads is ", p.num_heads, ", wanted a multiple of num_kv_heads ", p.num_kv_heads));
   if ((p.features & ATTNRT_FEATURE_TREE_MASK) && p.cp_size > 1)
     diag.add(ATTNRT_WHY_TREE_MASK,
              sdk::say("cp_size is ", p.cp_size, ", wanted 1 with a tree mask: its columns are the ",

@@ -8,14 +8,8 @@
 namespace attnrt::cpu {
 namespace {
 
-/// From these on it paid in most of what was measured (docs/performance.md); fewer were not: what two requests save of
-/// reading keys, the second pass takes back, and a short prefix lies in the processor's cache anyway.
-constexpr int32_t kLeastSharers = 4, kLeastKeys = 512;
-/// Where each request alone would use rows as they lie: together they are packed.
-constexpr int32_t kLeastSharersOfRows = 6;
-
-int32_t least_sharers(const AttentionShape& shape) {
-  return shape.group > shape.in_place_rows ? kLeastSharers : kLeastSharersOfRows;
+int32_t min_requests(const AttentionShape& shape) {
+  return shape.group > shape.in_place_rows ? shape.tuning.prefix_requests : shape.tuning.prefix_requests_in_place;
 }
 
 /// Do all queries of a request see all of its first keys?
@@ -47,7 +41,7 @@ CommonPrefix find_common_prefix(const AttentionShape& shape, const AttentionKern
                                 uint64_t state_floats, PrefixMember* members) noexcept {
   CommonPrefix prefix{b.common_prefix_len / std::max(1, shape.block_size) * shape.block_size, 0};
   prefix.keys = prefix.keys / shape.tile_keys * shape.tile_keys;
-  if (!may_cascade(shape, kernels) || prefix.keys < kLeastKeys) return {0, 0};
+  if (!may_cascade(shape, kernels) || prefix.keys < shape.tuning.prefix_keys) return {0, 0};
   int64_t used = 0;
   for (int32_t r = 0; r < b.num_seqs; ++r) {
     const int64_t rows = (int64_t{b.query_start_loc[r + 1]} - b.query_start_loc[r]) * shape.group;
@@ -57,7 +51,7 @@ CommonPrefix find_common_prefix(const AttentionShape& shape, const AttentionKern
     members[prefix.num_members++] = {r, static_cast<int32_t>(rows), used};
     used += floats;
   }
-  return prefix.num_members < least_sharers(shape) ? CommonPrefix{0, 0} : prefix;
+  return prefix.num_members < min_requests(shape) ? CommonPrefix{0, 0} : prefix;
 }
 
 }  // namespace attnrt::cpu

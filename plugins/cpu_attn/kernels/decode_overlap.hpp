@@ -2,10 +2,10 @@
 //
 // decode_overlap.hpp: a worker's part of a mixed batch (MixedWork). Items with few rows (decode) wait for memory, items
 // with many (prefill) for products; one after the other, each leaves idle what the other one needs. So the register
-// tiles of an item with many rows ask for the lines of a stream, evenly, a little faster than the pace at which both
-// lists would end together; when those of a tile were asked for, it is attended between two strips. Which items meet is
-// a matter of chance and changes no bit: each has its own rows, its own scratch and its own order of tiles. After
-// POD-Attention (arXiv:2410.18038), which fuses prefill and decode on a GPU.
+// tiles of an item with many rows prefetch the lines of a decode item, evenly, a little faster than the pace at which
+// both lists would end together; when those of a tile have been prefetched, it is attended between two strips. Which
+// items meet is a matter of chance and changes no bit: each has its own rows, its own scratch and its own order of
+// tiles. After POD-Attention (arXiv:2410.18038), which fuses prefill and decode on a GPU.
 #ifndef ATTNRT_CPU_ATTN_DECODE_OVERLAP_HPP
 #define ATTNRT_CPU_ATTN_DECODE_OVERLAP_HPP
 #include <optional>
@@ -25,11 +25,11 @@ class DecodeOverlap {
     const int64_t pair = call.shape.kv_8bit || call.shape.widens ? Packed::kPair : Direct::kPair;
     const float steps = static_cast<float>(work.overlap_pairs) / static_cast<float>(kStripRows * kTileColumns * pair);
     const float lines = static_cast<float>(work.decode_keys * call.shape.panels.element_bytes) / kLineBytes;
-    const float rate = kPace * lines / steps;
+    const float rate = call.shape.tuning.overlap_pace * lines / steps;
     step_bytes_ = rate < 1.0f ? static_cast<int64_t>(rate * kLineBytes) + 1 : kLineBytes;
   }
 
-  /// What to ask for in `steps` steps; false where nothing is left.
+  /// What to prefetch in `steps` steps; false where nothing is left.
   [[gnu::noinline]] bool lines(int64_t steps, DecodeLines& decode_lines) {
     while (range_ == num_ranges_)
       if (step_bytes_ == 0 || !advance()) return false;
@@ -42,7 +42,7 @@ class DecodeOverlap {
     return true;
   }
 
-  /// What is left of the streams, when nothing else is.
+  /// Attends the decode items that are left when nothing else is.
   void finish() {
     while (decode_ || open_decode()) {
       while (decode_->advance(true)) {
@@ -52,18 +52,16 @@ class DecodeOverlap {
   }
 
  private:
-  /// Some steps ask for nothing: those of an item's first strip and of few columns.
-  static constexpr float kPace = 1.25f;
-
   bool open_decode() {
     const int64_t heads = call_.shape.num_kv_heads;
     const int64_t i = work_.next_decode_task.fetch_add(1, std::memory_order_relaxed);
     if (i >= work_.num_decode_items * heads) return false;
-    decode_.emplace(call_, work_.items[work_.num_compute_items + i / heads], static_cast<int32_t>(i % heads), at_, nullptr);
+    decode_.emplace(call_, work_.items[work_.num_compute_items + i / heads], static_cast<int32_t>(i % heads), at_,
+                    nullptr);
     return true;
   }
 
-  /// Attends what was asked for; then finds what to ask for next. False where nothing is left.
+  /// Attends what has been prefetched; then finds what to prefetch next. False where nothing is left.
   bool advance() {
     if (decode_ && !decode_->advance(false)) decode_.reset();
     if (!decode_ && !open_decode()) {
@@ -94,7 +92,8 @@ void attend_mixed(const AttentionCall& call, cpu::MixedWork& work, std::byte* sc
     const int64_t i = work.next_compute_task.fetch_add(1, std::memory_order_relaxed);
     if (i >= work.num_compute_items * heads) break;
     const auto [item, head] = cpu::task_at(work.items, heads, i);
-    PanelAttention<S, Packed, Direct> attention(call, *item, head, at, item->rows >= cpu::kOverlapRows ? &overlap : nullptr);
+    PanelAttention<S, Packed, Direct> attention(call, *item, head, at,
+                                                item->rows >= call.shape.tuning.overlap_rows ? &overlap : nullptr);
     while (attention.advance(true)) {
     }
   }
@@ -104,6 +103,15 @@ void attend_mixed(const AttentionCall& call, cpu::MixedWork& work, std::byte* sc
 template <class S, class Packed, class Direct>
 constexpr cpu::AttendFns panel_fns{&attend_panels<S, Packed, Direct>, &attend_mixed<S, Packed, Direct>,
                                    PanelSource<S, Packed>::kWidens};
+
+/// The kernels of an instruction set whose products are all of fp32: fp16, bf16 and 8 bits are widened.
+template <cpu::Isa isa>
+constexpr cpu::AttentionKernels fp32_kernels{
+    {panel_fns<float, DotFp32, DotFp32>, panel_fns<Fp16, DotFp32, DotFp16>, panel_fns<Bf16, DotFp32, DotWide>},
+    {panel_fns<float, DotFp32, DotFp32>, panel_fns<float, DotFp32, DotFp32>, panel_fns<float, DotFp32, DotFp32>},
+    &panel_scratch_bytes,
+    &panel_split_floats,
+    isa};
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
 #endif

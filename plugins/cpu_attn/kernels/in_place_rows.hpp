@@ -1,33 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// in_place_rows.hpp: keys and values of a tile as an engine lays them out, used by few rows (in_place_tile.hpp) without a copy: a
-// slab of keys, or of values, of all the item's KV heads before the next, which is asked for meanwhile, so that memory
-// is read in its order.
+// in_place_rows.hpp: keys and values of a tile as an engine lays them out, read in place by few rows
+// (in_place_tile.hpp): a slab of keys, or of values, for all the item's KV heads before the next slab, which is
+// prefetched meanwhile, so that memory is read in its order.
 #ifndef ATTNRT_CPU_ATTN_IN_PLACE_ROWS_HPP
 #define ATTNRT_CPU_ATTN_IN_PLACE_ROWS_HPP
 #include <cstdint>
 
 #include "../simd/in_place_tile.hpp"
-#include "kv8_rows.hpp"
 #include "item_rows.hpp"
+#include "kv8_rows.hpp"
 #include "panel_scratch.hpp"
 #include "request_walk.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
-/// For AttentionKernels::in_place_rows. In the variant with the bf16 dot, where more was not measured, as many as slice
-/// the turning of keys: then packing would not turn fewer.
-#if defined(ATTNRT_KERNEL_PAIRS)
-constexpr int32_t kInPlaceRows = kHasInPlaceTiles ? 2 * kTileRows : 0;
-#else
-constexpr int32_t kInPlaceRows = kHasInPlaceTiles ? 4 * kTileRows : 0;
-#endif
-
 class InPlaceRows {
  public:
-  /// Serves items that use() is true of. `last_key`: where the item or sum_block ends.
+  /// Serves items that use() is true of. `last_key`: where the item or subitem ends.
   InPlaceRows(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head, const PanelScratch& at,
-          int64_t last_key)
+              int64_t last_key)
       : shape_(call.shape), at_(at), heads_(item.heads), last_key_(last_key) {
     if (!use(call.shape, item)) return;
     element_ = shape_.kv_8bit ? 1 : shape_.kv_dtype == ATTNRT_FP32 ? 4 : 2;
@@ -63,7 +55,8 @@ class InPlaceRows {
   }
 
 #if defined(ATTNRT_KERNEL_AVX512)
-  /// Scores of all rows. S: as stored; D: the dot. `sum_block`: dims that are summed from zero before they are added up.
+  /// Scores of all rows. S: as stored; D: the dot. `sum_block`: dims that are summed from zero before they are added
+  /// up.
   template <class S, class D>
   void score(const ItemRows& rows, int64_t sum_block) {
     const int64_t size = slab(shape_.head_size_qk);
@@ -77,7 +70,7 @@ class InPlaceRows {
     }
   }
 
-  /// Adds the weighted values to `acc`, [row][width].
+  /// Adds the values times their probabilities to `acc`, [row][width].
   template <class S, class D>
   void add_values(const ItemRows& rows, float* acc, int64_t width) {
     const int64_t size = slab(shape_.head_size_v);
@@ -93,7 +86,6 @@ class InPlaceRows {
 
  private:
   static constexpr int64_t kMaxTile = cpu::kMaxTileKeys, kMaxPrefetch = 2 * kMaxTile;
-  static constexpr int64_t kSlabBytes = 64 << 10;
 
   static float scale_of_row(const char* row, int64_t size) {
     return row_scale(reinterpret_cast<const uint8_t*>(row), size);
@@ -106,10 +98,10 @@ class InPlaceRows {
 
   int64_t begin() const { return first_ / kGranule * kGranule; }
 
-  /// Columns of `size` numbers for all the item's heads that the cache holds twice: those in use, and those asked for.
-  /// Two granules at least, where they fit the list of what is asked for.
+  /// Columns of `size` numbers for all the item's heads that the cache holds twice: those in use, and those that are
+  /// prefetched. Two granules at least, where they fit the list of what to prefetch.
   int64_t slab(int64_t size) const {
-    const int64_t columns = kSlabBytes / (heads_ * size * element_) / kGranule * kGranule;
+    const int64_t columns = shape_.tuning.slab_bytes / (heads_ * size * element_) / kGranule * kGranule;
     const int64_t most = kMaxTile < kMaxPrefetch / heads_ ? kMaxTile : kMaxPrefetch / heads_ / kGranule * kGranule;
     const int64_t enough = columns < 2 * kGranule ? 2 * kGranule : columns;
     return enough < most ? enough : most;
@@ -209,7 +201,7 @@ class InPlaceRows {
   }
   const char* zero() const { return reinterpret_cast<const char*>(at_.zero); }
 
-  /// Rows of `count` keys from a position on, to ask for while those in use are: place head * slab + column. Engines
+  /// Rows of `count` keys from a position on, to prefetch while others are in use: place head * slab + column. Engines
   /// lay out the heads of a token side by side (NHD), or the tokens of a head (HND).
   void list_prefetch(const KvWalk<char>& walk, int64_t head_stride, int64_t from, int64_t count) {
     const char* rows[kMaxTile];

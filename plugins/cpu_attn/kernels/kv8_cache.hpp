@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// kv8_cache.hpp: the native cache of 8 bits (data sheet)
-//   storage  e4m3, e5m2, int8 in pages of plugins/cpu_attn/simd/panel_layout.hpp, chunks of 64 bytes that become two vectors
+// kv8_cache.hpp: the native cache of 8 bits, fp8 and int8 (data sheet)
+//   storage  e4m3, e5m2, int8 in pages of simd/panel_layout.hpp, chunks of 64 bytes that become two vectors
 //            of bf16 pairs; scales of rows, where there are any, together behind the page's values
 //   scales   as in kv_cache.hpp
 //   sharing  every variant of CPU_ATTN that takes native pages of 8 bits reads and writes the same ones

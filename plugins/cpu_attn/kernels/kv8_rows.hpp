@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// kv8_rows.hpp: caches of 8 bits, whose type is known at run time alone.
+// kv8_rows.hpp: rows of a cache of 8 bits (fp8 e4m3, e5m2, int8), whose type is known at run time alone.
 #ifndef ATTNRT_CPU_ATTN_KV8_ROWS_HPP
 #define ATTNRT_CPU_ATTN_KV8_ROWS_HPP
 #include <cstdint>

@@ -39,14 +39,17 @@ void narrow_kv8(uint32_t from, const std::byte* row, std::byte* to, int64_t n, f
 }
 void narrow_kv8(uint32_t from, uint32_t to_type, const std::byte* row, std::byte* to, int64_t n, float scale) {
   switch (to_type) {
-    case ATTNRT_FP8_E4M3: return narrow_kv8<kernel::portable::E4m3>(from, row, to, n, scale);
-    case ATTNRT_FP8_E5M2: return narrow_kv8<kernel::portable::E5m2>(from, row, to, n, scale);
-    default: return narrow_kv8<kernel::portable::Int8>(from, row, to, n, scale);
+    case ATTNRT_FP8_E4M3:
+      return narrow_kv8<kernel::portable::E4m3>(from, row, to, n, scale);
+    case ATTNRT_FP8_E5M2:
+      return narrow_kv8<kernel::portable::E5m2>(from, row, to, n, scale);
+    default:
+      return narrow_kv8<kernel::portable::Int8>(from, row, to, n, scale);
   }
 }
 
-/// The scale with which a row's largest number becomes the type's: infinite where one is, so that the row is read as NaN.
-/// int8 has no NaN: there the scale is NaN where a number is. fp8 keeps those in their places.
+/// The scale with which a row's largest number becomes the type's: infinite where one is, so that the row is read as
+/// NaN. int8 has no NaN: there the scale is NaN where a number is. fp8 keeps those in their places.
 float scale_for(uint32_t from, uint32_t to_type, const std::byte* row, int64_t n) {
   const float largest = to_type == ATTNRT_FP8_E4M3 ? 448.0f : to_type == ATTNRT_FP8_E5M2 ? 57344.0f : 127.0f;
   float numbers[kBuffer], most = 0.0f;
@@ -75,8 +78,8 @@ void copy_row(const CachePart& part, int64_t row, int64_t slot, bool to_cache) {
   const attnrt_tensor& cache = *part.cache;
   const int64_t cell = cache.dtype.bits / 8, block_size = cache.shape[1];
   const auto dtype = static_cast<uint32_t>(sdk::dtype_of(cache.dtype));
-  std::byte* cells = data_of(cache) + (slot / block_size * cache.strides[0] + slot % block_size * cache.strides[1] +
-                                       part.column) * cell;
+  std::byte* cells = data_of(cache) +
+                     (slot / block_size * cache.strides[0] + slot % block_size * cache.strides[1] + part.column) * cell;
   for (int64_t head = 0; head < part.rows->shape[1]; ++head)
     copy_head(part, dtype, row, head, cells + head * cache.strides[2] * cell, to_cache);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // latent_source.hpp: the keys and values of a tile of an MLA latent cache (data sheet)
-//   keys    rows that follow each other in a block and are of the type that the dot takes are read as they lie; others
+//   keys    rows that follow each other in a block and are of the type that the dot takes are read in place; others
 //           (other types, block sizes that are no multiple of 16, ends of a request) go through the worker's scratch,
 //           16 at a time, those that are no key as zeros
-//   values  the keys' first columns: read as they lie where a step is one row, else two rows are interleaved panel by
+//   values  the keys' first columns: read in place where a step is one row, else two rows are interleaved panel by
 //           panel right before the panel is used, while it is in the nearest cache
 #ifndef ATTNRT_CPU_ATTN_LATENT_SOURCE_HPP
 #define ATTNRT_CPU_ATTN_LATENT_SOURCE_HPP
@@ -22,7 +22,7 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 template <class S, class D>
 class LatentSource {
  public:
-  /// `last_key`: where the item or sum_block ends; keys are asked for prefetch up to there.
+  /// `last_key`: where the item or subitem ends; keys are prefetched up to there.
   LatentSource(const cpu::AttentionCall& call, int32_t request, const PanelScratch& at, int64_t last_key)
       : shape_(call.shape), at_(at), last_key_(last_key) {
     if (!shape_.latent) return;
@@ -72,7 +72,7 @@ class LatentSource {
       }
     }
     for (int64_t c = begin_; c < end_; c += kGranule) {
-      const int64_t later = tile + c + kPrefetchKeys;
+      const int64_t later = tile + c + shape_.tuning.latent_prefetch_keys;
       prefetch_[c / kGranule] = nullptr;
       if (later < last_key_) walk_.rows(later, later + 1, &prefetch_[c / kGranule]);
     }
@@ -141,8 +141,6 @@ class LatentSource {
  private:
   using Element = typename D::A;
   static constexpr int64_t kWordBytes = 4, kSteps = kLatentQk / D::kPair;
-  /// Keys between those at hand and those asked for: enough to hide memory, few enough that a request starts at once.
-  static constexpr int64_t kPrefetchKeys = 2 * kGranule;
   static_assert(D::kPair * sizeof(Element) == kWordBytes);
   static_assert(sizeof(S) == sizeof(Element) || (sizeof(S) == 2 && sizeof(Element) == 4));
 

@@ -35,8 +35,8 @@ void add_row(const attnrt_tensor& out, int64_t token, int64_t head, int64_t at, 
   for (int64_t d = 0; d < n; ++d) sum[d] += weight * isa::widen(row[d]);
 }
 
-/// One row: the partials from `first` on into out. Its columns go through a small buffer, read before written. A partial
-/// without keys is not read; one that is NaN makes the row NaN.
+/// One row: the partials from `first` on into out. Its columns go through a small buffer, read before written. A
+/// partial without keys is not read; one that is NaN makes the row NaN.
 template <class T>
 void merge_row(const attnrt_merge_args& args, int32_t first, int64_t token, int64_t head) {
   float max = kNothing, total = 0.0f;
@@ -80,9 +80,12 @@ void merge_all(const attnrt_merge_args& args, attnrt_stream stream) {
 
 void merge_partials(const attnrt_merge_args& args, attnrt_stream stream) {
   switch (sdk::dtype_of(args.out->dtype)) {
-    case ATTNRT_FP16: return merge_all<isa::Fp16>(args, stream);
-    case ATTNRT_BF16: return merge_all<isa::Bf16>(args, stream);
-    default: return merge_all<float>(args, stream);
+    case ATTNRT_FP16:
+      return merge_all<isa::Fp16>(args, stream);
+    case ATTNRT_BF16:
+      return merge_all<isa::Bf16>(args, stream);
+    default:
+      return merge_all<float>(args, stream);
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// native_cache.hpp: the native cache: pages that register tiles read as they lie (data sheet)
+// native_cache.hpp: the native cache: pages that register tiles read in place (data sheet)
 //   storage  fp32, fp16, bf16; [block][KV head] pages of plugins/cpu_attn/simd/panel_layout.hpp, bf16 in pairs
 //   shapes   block sizes in multiples of 16, best in multiples of 64; rows are split over the executor's workers
 //   sharing  every variant of CPU_ATTN that takes native pages reads and writes the same ones

@@ -5,14 +5,13 @@
 //                 AMX
 //   storage       fp32, fp16, bf16, and e4m3, e5m2, int8 with scales, which become bf16 for the bf16 dot, else fp32, in
 //                 the registers of a few strips of rows, for more rows once a tile; sums in fp32. With the bf16 dot the
-//                 weights of the values are rounded to bf16, their sum too; the log-sum-exp takes the weights as they
-//                 were. Scales of rows multiply the columns of scores and of weights, those after they were summed,
-//                 unrounded
-//   layouts       native pages are read as they lie; on processors of Intel those of fp16 and bf16, where the dot is
+//                 probabilities are rounded to bf16, their sum too; the log-sum-exp takes them unrounded. Scales of
+//                 rows multiply the columns of scores and of probabilities, the latter after they were summed
+//   layouts       native pages are read in place; on processors of Intel those of fp16 and bf16, where the dot is
 //                 fp32's, are widened once a tile for more than eleven strips. Rows (contiguous, NHD, HND) are packed
-//                 tile by tile, for few queries under AVX-512 used as they lie too (in_place_tile.hpp), then by all KV heads
-//                 chunk by chunk, so that memory is read in its order: a head's own rows are short bursts of pages;
-//                 latent rows serve as keys as they lie, their values are packed (latent_source.hpp)
+//                 tile by tile, for few queries under AVX-512 read in place (in_place_tile.hpp), then by all KV heads
+//                 slab by slab, so that memory is read in its order: a head's own rows are short parts of pages; latent
+//                 rows are keys in place, their values are packed (latent_source.hpp)
 //   shapes        head sizes in multiples of 8, K and V of different width, any GQA group, any block size
 //   masks         causal by request, window and its prefix, ranges, tree, dense, block-sparse: tiles that no row sees
 //                 are skipped, columns at both ends of a strip too; a bias is added only in tiles with holes or
@@ -21,14 +20,14 @@
 //   no number     hidden keys and values may be NaN or infinite: their scores are never looked at, and rows that values
 //                 spoiled are attended again without them (non_finite.hpp)
 //   cascade       rows of many requests attend the whole tiles of a common prefix together; each request's own item
-//                 goes on from the state that its rows have then, so that the bits are those of a batch without a hint
-//   mixed         prefill over native pages prefetches for what decode reads, which is attended between its strips
+//                 continues from the state that its rows have then, so that no bit depends on the hint
+//   mixed         prefill over native pages prefetches what decode reads, which is attended between its strips
 //                 (decode_overlap.hpp); other layouts one item after the other
 //   positions     local keys of a context-parallel rank; the result then is a part for merge_states
 //   tiles         rows of (query, head of the group) x tile_keys; register tile kTileRows x kTileVectors, or
 //                 amx_tile.hpp
 //   determinism   schedule-invariant: tiles stand at multiples of tile_keys and splits at multiples of kSplitKeys of
-//                 every request; a row's weights depend on its own keys, hidden keys inside a tile add exact zeros;
+//                 every request; a row's probabilities depend on its own keys, hidden keys of a tile add exact zeros;
 //                 splits fold in ascending order by one function, whoever computed them
 //   algorithm     FlashAttention-2 (arXiv:2307.08691) with GQA heads folded into rows; splits of the keys as in
 //                 Flash-Decoding, folded by the worker that finishes last
@@ -40,16 +39,16 @@
 #include "../simd/panel_fold.hpp"
 #include "../simd/panel_tile.hpp"
 #include "attention.hpp"
-#include "non_finite.hpp"
+#include "in_place_rows.hpp"
 #include "item_rows.hpp"
 #include "latent_source.hpp"
+#include "non_finite.hpp"
+#include "panel_probabilities.hpp"
 #include "panel_product.hpp"
 #include "panel_scratch.hpp"
 #include "panel_source.hpp"
-#include "panel_probabilities.hpp"
 #include "prefix_state.hpp"
 #include "row_io.hpp"
-#include "in_place_rows.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
@@ -65,8 +64,8 @@ class PanelAttention {
  public:
   using Overlap = DecodeOverlap<S, Packed, Direct>;
 
-  /// `overlap`: what is attended between its strips, NULL = nothing. `wanted`: the rows whose results are written, NULL =
-  /// all.
+  /// `overlap`: what is attended between its strips, NULL = nothing. `wanted`: the rows whose results are written, NULL
+  /// = all.
   PanelAttention(const AttentionCall& call, const AttentionItem& item, int32_t kv_head, const PanelScratch& scratch,
                  Overlap* overlap, Pass pass = Pass::kPlain, const bool* wanted = nullptr)
       : call_(call),
@@ -78,11 +77,11 @@ class PanelAttention {
         at_(scratch),
         own_(scratch.part),
         rows_(call, item, kv_head),
-        memory_bound_(item.rows < cpu::kDecodeRows),
+        memory_bound_(item.rows < call.shape.tuning.decode_rows),
         in_place_(pass == Pass::kPlain && InPlaceRows::use(call.shape, item)),
         source_(call, item, kv_head, at_, rows_.seen(), rows_.mask().mask().num_keys, last_key(), memory_bound_),
         products_(shape_, at_, rows_, source_, overlap, pass),
-        walk_(call, item, kv_head, at_, last_key()),
+        in_place_rows_(call, item, kv_head, at_, last_key()),
         latent_(call, item.request, at_, last_key()),
         probabilities_(call, item, kv_head, at_, rows_, pass),
         prefix_(call, item, kv_head, width()) {
@@ -97,8 +96,8 @@ class PanelAttention {
     if (split_ < last_split_) open_split();
   }
 
-  /// Attends the next tile that its rows see; false where there is none: the rows are finished then. `prefetches`: for what
-  /// comes next, unless somebody did.
+  /// Attends the next tile that its rows see; false where there is none: the rows are finished then. `prefetches`: what
+  /// comes next, unless somebody has.
   bool advance(bool prefetches) {
     while (split_ < last_split_) {
       while (tile_ < split_keys_.end) {
@@ -127,23 +126,14 @@ class PanelAttention {
 
  private:
   using Element = typename Packed::A;
-  static_assert(std::is_same_v<Element, typename Direct::A> && Packed::kRoundsProbabilities == Direct::kRoundsProbabilities);
+  static_assert(std::is_same_v<Element, typename Direct::A> &&
+                Packed::kRoundsProbabilities == Direct::kRoundsProbabilities);
   static constexpr bool kFine = sizeof(S) == 4, kTakesKv8 = PanelSource<S, Packed>::kTakesKv8;
-  /// Up to so many strips widen native bytes each for itself: with six, one expansion for all takes no longer, with
-  /// fp32 sums less.
-  static constexpr int kKv8Strips = Packed::kPair == 2 ? 5 : 3;
-  /// Above so many strips, which share the asking for a stream, an expansion of 16 bits pays.
-  static constexpr int kWideStrips = 11;
-  /// May a stream be asked for a page prefetch? With the bf16 dot that was not tried.
-#if defined(ATTNRT_KERNEL_AVX512) && !defined(ATTNRT_KERNEL_PAIRS)
-  static constexpr bool kPrefetchesNextPage = true;
-#else
-  static constexpr bool kPrefetchesNextPage = false;
-#endif
+  static constexpr bool kPrefetchesNextPage = cpu::prefetches_next_page(kLanes, kHasBf16Dot);
 
   int64_t width() const { return source_.packed().padded_v(); }
 
-  /// Where this item or sum_block ends.
+  /// Where this item or subitem ends.
   int64_t last_key() const {
     const int64_t end = rows_.seen().end, split = int64_t{item_.last_split} * kSplitKeys;
     return item_.slot < 0 || split > end ? end : split;
@@ -209,7 +199,7 @@ class PanelAttention {
 
   void attend_pages(int64_t tile, int64_t from, int64_t to, bool prefetches) {
     if constexpr (PanelSource<S, Packed>::kWidens)
-      if (shape_.widens && (products_.overlaps_decode() || rows_.num_strips() > kWideStrips)) {
+      if (shape_.widens && (products_.overlaps_decode() || rows_.num_strips() > shape_.tuning.widen_strips)) {
         source_.widen_pages(tile, from, to);
         return attend_tile<Packed, Prefetch::kNone>(tile, source_.packed());
       }
@@ -222,11 +212,11 @@ class PanelAttention {
       attend_native<Direct, Prefetch::kNone>(tile, from, to);
   }
 
-  /// Pages of 8 bits: few rows take them as they lie where a dot does, more share one expansion.
+  /// Pages of 8 bits: few rows widen them in registers where a dot does, one expansion serves more.
   void attend_kv8(int64_t tile, int64_t from, int64_t to, bool prefetches) {
     if (shape_.row_scales) source_.find_scales(tile, from, to);
     if constexpr (kTakesKv8)
-      if (rows_.num_strips() <= kKv8Strips)
+      if (rows_.num_strips() <= (Packed::kPair == 2 ? shape_.tuning.kv8_strips_bf16 : shape_.tuning.kv8_strips_fp32))
         return with_kv8_type(shape_.kv_dtype, [&](auto type) {
           if (prefetches)
             attend_native<DotKv8<decltype(type), Packed>, Prefetch::kNextTile>(tile, from, to);
@@ -247,39 +237,43 @@ class PanelAttention {
   void attend_tile(int64_t tile, const PanelLayout& layout) {
     products_.template score<D, Mode>(layout);
     probabilities_.place(tile);
-    for (int i = 0; i < rows_.num_strips(); ++i) probabilities_.make_probabilities(tile, rows_.strip(i), kStepColumns<D>);
+    for (int i = 0; i < rows_.num_strips(); ++i)
+      probabilities_.make_probabilities(tile, rows_.strip(i), kStepColumns<D>);
     for (int64_t panel = 0; panel < layout.value_panels(); ++panel)
-      products_.template add_values<D, Mode>(
-          panel, layout.value_step(panel), layout.panel_dims(panel), [&](int64_t begin, int64_t end, ValueSegment* segments) {
-            return source_.template find_segments<D, Mode>(layout, panel, begin, end, segments);
-          });
+      products_.template add_values<D, Mode>(panel, layout.value_step(panel), layout.panel_dims(panel),
+                                             [&](int64_t begin, int64_t end, ValueSegment* segments) {
+                                               return source_.template find_segments<D, Mode>(layout, panel, begin, end,
+                                                                                              segments);
+                                             });
   }
 
   void attend_latent(int64_t tile) {
-    latent_.score(rows_, kFine ? kSumBlockDims : kLatentQk);
+    latent_.score(rows_, kFine ? cpu::kSumBlockDims : kLatentQk);
     probabilities_.place(tile);
-    for (int i = 0; i < rows_.num_strips(); ++i) probabilities_.make_probabilities(tile, rows_.strip(i), kStepColumns<Packed>);
+    for (int i = 0; i < rows_.num_strips(); ++i)
+      probabilities_.make_probabilities(tile, rows_.strip(i), kStepColumns<Packed>);
     for (int64_t panel = 0; panel < kLatentV / kPanelWidth; ++panel) {
       latent_.open_panel(panel);
-      products_.template add_values<Packed, Prefetch::kNone>(
-          panel, latent_.value_step(), kPanelWidth,
-          [&](int64_t begin, int64_t end, ValueSegment* segments) { return latent_.find_segments(begin, end, segments); });
+      products_.template add_values<Packed, Prefetch::kNone>(panel, latent_.value_step(), kPanelWidth,
+                                                             [&](int64_t begin, int64_t end, ValueSegment* segments) {
+                                                               return latent_.find_segments(begin, end, segments);
+                                                             });
     }
   }
 
-  /// Rows as they lie; Stored: their type.
+  /// Rows in place; Stored: their type.
   template <class Stored>
   void attend_in_place([[maybe_unused]] int64_t tile, [[maybe_unused]] int64_t from, [[maybe_unused]] int64_t to) {
 #if defined(ATTNRT_KERNEL_AVX512) && !defined(ATTNRT_KERNEL_AMX)
-    walk_.find(tile, from, to);
+    in_place_rows_.find(tile, from, to);
     probabilities_.place(tile);
-    walk_.template score<Stored, Packed>(rows_, kFine ? kSumBlockDims : shape_.head_size_qk);
+    in_place_rows_.template score<Stored, Packed>(rows_, kFine ? cpu::kSumBlockDims : shape_.head_size_qk);
     for (int i = 0, head = -1; i < rows_.num_strips(); ++i) {
       const Strip& strip = rows_.strip(i);
-      if (shape_.row_scales && strip.kv_head != head) walk_.find_scales(head = strip.kv_head);
+      if (shape_.row_scales && strip.kv_head != head) in_place_rows_.find_scales(head = strip.kv_head);
       probabilities_.make_probabilities(tile, strip, kInPlaceStep<Stored, Packed>);
     }
-    walk_.template add_values<Stored, Packed>(rows_, at_.part.acc, width());
+    in_place_rows_.template add_values<Stored, Packed>(rows_, at_.part.acc, width());
 #endif
   }
 
@@ -293,7 +287,7 @@ class PanelAttention {
       if (wanted_ && !wanted_[row]) continue;
       const int64_t t = token(row), h = rows_.head(row);
       const PanelRowEnd end = finish_row<Packed::kRoundsProbabilities>(rows, row, call_.lse.data, has_sink,
-                                                                 has_sink ? sink_of(call_, h) : kHidden);
+                                                                       has_sink ? sink_of(call_, h) : kHidden);
       const float value = scale_of(call_.v_scale, item_.request, h / shape_.group);
       const Vec factor = broadcast(end.factor * value), sum = broadcast(end.sum);
       const Vec both = broadcast(end.factor * value / end.sum);
@@ -308,7 +302,7 @@ class PanelAttention {
     if (any) attend_again(again);
   }
 
-  /// The next pass for rows of this item, all keys of it. Rows that lie in place are attended for several KV heads
+  /// The next pass for rows of this item, all keys of it. Rows read in place are attended for several KV heads
   /// together; the passes that follow pack them, a KV head at a time.
   [[gnu::noinline]] void attend_again(const bool* rows) {
     for (int32_t head = 0; head < item_.heads; ++head, rows += item_.rows) {
@@ -341,12 +335,12 @@ class PanelAttention {
   const bool in_place_;  ///< so few rows that packing does not pay
   PanelSource<S, Packed> source_;
   const PanelProducts<S, Packed, Direct> products_;
-  InPlaceRows walk_;
+  InPlaceRows in_place_rows_;
   LatentSource<S, Packed> latent_;
   PanelProbabilities<S, Packed> probabilities_;
   const PrefixState prefix_;
   int64_t first_split_, num_splits_;  ///< of all its keys
-  int64_t split_, last_split_;        ///< of this item or sum_block
+  int64_t split_, last_split_;        ///< of this item or subitem
   bool alone_;                        ///< one split is all there is
   KeySpan split_keys_{0, 0};          ///< that are seen of a split
   int64_t tile_ = 0;                  ///< the next one

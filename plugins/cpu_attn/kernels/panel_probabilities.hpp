@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// panel_probabilities.hpp: the scores of an item's rows in a tile of keys become weights (panel_softmax.hpp): scales,
-// softcap, ALiBi, biases and masks, the running maximum and sum.
+// panel_probabilities.hpp: the scores of an item's rows in a tile of keys become probabilities
+// (panel_softmax.hpp), not yet divided by their sum: scales, softcap, ALiBi, biases and masks, the running maximum and
+// sum.
 #ifndef ATTNRT_CPU_ATTN_PANEL_PROBABILITIES_HPP
 #define ATTNRT_CPU_ATTN_PANEL_PROBABILITIES_HPP
 #include <cstdint>
@@ -9,26 +10,29 @@
 
 #include "../simd/panel_fold.hpp"
 #include "attention.hpp"
-#include "non_finite.hpp"
 #include "item_rows.hpp"
+#include "kv8_rows.hpp"
+#include "non_finite.hpp"
 #include "panel_scratch.hpp"
 #include "row_io.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
-/// S: keys as stored; Packed: the dot that takes the weights. State goes to at.part.
+/// S: keys as stored; Packed: the dot that takes the probabilities. State goes to at.part.
 template <class S, class Packed>
 class PanelProbabilities {
  public:
-  PanelProbabilities(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head, const PanelScratch& at,
-               ItemRows& rows, Pass pass)
+  PanelProbabilities(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head,
+                     const PanelScratch& at, ItemRows& rows, Pass pass)
       : call_(call),
         shape_(call.shape),
         item_(item),
         kv_head_(kv_head),
         at_(at),
         rows_(rows),
-        columns_(shape_.row_scales ? at.value_scales : pass == Pass::kScaled ? kSmall.factors : nullptr) {
+        columns_(shape_.row_scales       ? at.value_scales
+                 : pass == Pass::kScaled ? kSmall.factors
+                                         : nullptr) {
     adds_ = shape_.softcap > 0.0f || call.alibi_slopes.data || call.masks.tree.data ||
             call.masks.dense.kind > cpu::DenseMask::Kind::kBool;
     scale_for(item.request, kv_head);
@@ -41,7 +45,8 @@ class PanelProbabilities {
       at_.positions[c] = static_cast<float>(rows_.mask().mask().positions.of(tile + c));
   }
 
-  /// Scores to weights; those of the other columns of its first and last step, of so many, are 0.
+  /// Scores of a strip to probabilities. `step`: columns that a product takes at a time; columns beside what the strip
+  /// sees, up to whole steps, become 0.
   void make_probabilities(int64_t tile, const Strip& strip, int64_t step) {
     if (strip.begin >= strip.end) return;
     const int64_t from = strip.begin / step * step, to = (strip.end + step - 1) / step * step;
@@ -66,8 +71,7 @@ class PanelProbabilities {
                    static_cast<float>(rows_.mask().mask().position(rows_.query(row))));
       if (seen.holes && seen.begin < seen.end) {
         const BiasKey key{rows_.query(row), rows_.mask().has_one_bias() ? 0 : rows_.head(row)};
-        if (key.query != filled.query || key.head != filled.head)
-          any = fill_bias(tile, row, seen);
+        if (key.query != filled.query || key.head != filled.head) any = fill_bias(tile, row, seen);
         filled = key;
         if (any)
           add_bias(s, at_.bias, seen.begin / kLanes * kLanes, seen.end);
@@ -82,9 +86,9 @@ class PanelProbabilities {
     const auto softmax_rows = [&](auto exact) {
       for (int i = 0, row = strip.row; i < strip.rows; ++i, ++row)
         softmax_row<Packed, kDegree, exact.value>(at_.scores + row * shape_.tile_keys, columns[i].begin, columns[i].end,
-                                           from, to, units[i], at_.part.max[row], at_.factors[row],
-                                           at_.part.sum + row * kStateLanes, at_.part.exact + row * kStateLanes,
-                                           columns_);
+                                                  from, to, units[i], at_.part.max[row], at_.factors[row],
+                                                  at_.part.sum + row * kStateLanes, at_.part.exact + row * kStateLanes,
+                                                  columns_);
     };
     if (Packed::kRoundsProbabilities && call_.lse.data)
       softmax_rows(std::true_type{});
@@ -122,10 +126,10 @@ class PanelProbabilities {
   const int32_t kv_head_;
   const PanelScratch& at_;
   ItemRows& rows_;
-  const float* columns_;  ///< what weights are multiplied by, NULL = 1
+  const float* columns_;  ///< what probabilities are multiplied by, NULL = 1
   bool adds_;
   float scale_;
-  bool mapped_;  ///< scores need more than a scale before they are weighed
+  bool mapped_;  ///< scores need more than a scale before the softmax
 };
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // panel_product.hpp: the products of an item's strips of rows with the panels of a tile: scores with its keys, sums of
-// its values, by the register tiles that fit, which ask for memory meanwhile (panel_tile.hpp).
+// its values, by the register tiles that fit, which prefetch meanwhile (panel_tile.hpp).
 #ifndef ATTNRT_CPU_ATTN_PANEL_PRODUCT_HPP
 #define ATTNRT_CPU_ATTN_PANEL_PRODUCT_HPP
 #include <cstdint>
@@ -18,14 +18,11 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 template <class S, class Packed, class Direct>
 class DecodeOverlap;
 
-/// Dims that fp32 scores sum at a time: short sums err less than one long one.
-constexpr int64_t kSumBlockDims = 64;
-
 /// S: as stored; Packed: the dot over packed rows; Direct: over native pages. D: the dot of a product.
 template <class S, class Packed, class Direct>
 class PanelProducts {
  public:
-  /// Refers to all of them. `overlap`: whose lines the tiles ask for, NULL = none.
+  /// Refers to all of them. `overlap`: whose lines the tiles prefetch, NULL = none.
   PanelProducts(const cpu::AttentionShape& shape, const PanelScratch& at, const ItemRows& rows,
                 const PanelSource<S, Packed>& source, DecodeOverlap<S, Packed, Direct>* overlap, Pass pass)
       : shape_(shape),
@@ -36,7 +33,7 @@ class PanelProducts {
         width_(source.packed().padded_v()),
         pass_(pass) {}
 
-  /// May its strips ask for what another item reads?
+  /// May its strips prefetch what a decode item reads?
   bool overlaps_decode() const { return overlap_ != nullptr; }
 
   /// Scores of all strips with the keys that the source found.
@@ -47,13 +44,13 @@ class PanelProducts {
     t.lda = layout.head_size_qk;
     t.step_bytes = layout.key_step();
     t.steps = layout.head_size_qk / D::kPair;
-    t.sum_block = sizeof(S) == 4 ? kSumBlockDims / D::kPair : t.steps;
+    t.sum_block = sizeof(S) == 4 ? cpu::kSumBlockDims / D::kPair : t.steps;
     t.ldc = shape_.tile_keys;
     t.bursts = nullptr;
     t.num_bursts = 0;
-    const bool even = Mode == Prefetch::kNextTile && slices_prefetch();
+    const bool sliced = Mode == Prefetch::kNextTile && slices_prefetch();
     PrefetchSlice slice[kMaxSlices];
-    if (even) t.slice_step = cut_slices<D>(t.steps, slice);
+    if (sliced) t.slice_step = cut_slices<D>(t.steps, slice);
     [[maybe_unused]] int64_t next_burst = 0;
     for (int64_t column = 0; column < shape_.tile_keys; column += kTileColumns)
       for (int i = 0; i < rows_.num_strips(); ++i) {
@@ -75,10 +72,10 @@ class PanelProducts {
         }
         const int64_t vectors = (to - from) / kLanes;
         if constexpr (Mode == Prefetch::kNextTile && kSlices)
-          if (even && SliceTiles<D>::has(strip.rows, vectors)) {
+          if (sliced && SliceTiles<D>::has(strip.rows, vectors)) {
             for (int j = 0; j < 2; ++j)
               t.slice[j] = slice_line<D>(layout, from + slice[i].column[j], t.steps, slice[i].at[j]);
-            t.slice_switch = slice[i].turn;
+            t.slice_switch = slice[i].switch_at;
             SliceTiles<D>::scores(t, strip.rows);
             continue;
           }
@@ -102,7 +99,7 @@ class PanelProducts {
     t.ldc = width_;
     t.segments = segments;
     int64_t begin = -1, end = -1;
-    const bool even = Mode == Prefetch::kNextTile && slices_prefetch();
+    const bool sliced = Mode == Prefetch::kNextTile && slices_prefetch();
     const int64_t tiles = dims / kTileColumns, parts = rows_.num_strips() * tiles;
     for (int i = 0; i < rows_.num_strips(); ++i) {
       const Strip& strip = rows_.strip(i);
@@ -122,7 +119,7 @@ class PanelProducts {
         t.offset = column * D::kPair * D::kBytes;
         const int64_t vectors = (rest < kTileColumns ? rest : kTileColumns) / kLanes;
         if constexpr (Mode == Prefetch::kNextTile && kSlices)
-          if (even && SliceTiles<D>::has(strip.rows, vectors)) {
+          if (sliced && SliceTiles<D>::has(strip.rows, vectors)) {
             t.slice = step_bytes * (i * tiles + column / kTileColumns) / parts;
             t.slice_step = (step_bytes + parts - 1) / parts;
             SliceTiles<D>::values(t, strip.rows);
@@ -143,7 +140,7 @@ class PanelProducts {
   template <class D, class FindSegments>
   [[gnu::noinline]] void add_seen(int64_t panel, int64_t step_bytes, int64_t dims, FindSegments& find_segments) const {
     VisibleValues<D> values{step_bytes, dims, width_, at_.part.acc + panel * kPanelWidth,
-                         shape_.tile_keys * 4 / static_cast<int64_t>(sizeof(typename D::A))};
+                            shape_.tile_keys * 4 / static_cast<int64_t>(sizeof(typename D::A))};
     for (int i = 0; i < rows_.num_strips(); ++i) {
       const Strip& strip = rows_.strip(i);
       for (int row = strip.row; row < strip.row + strip.rows && strip.begin < strip.end; ++row) {
@@ -151,27 +148,28 @@ class PanelProducts {
         if (seen.begin >= seen.end) continue;
         if (seen.holes)
           rows_.mask().fill(rows_.query(row), rows_.head(row), rows_.tile(), seen.begin, seen.end, at_.bias);
-        values.add(reinterpret_cast<const typename D::A*>(at_.scores), row, at_.factors[row], strip.begin, strip.end,
-                   [&](int64_t c) {
-                     return c >= seen.begin && c < seen.end && !(seen.holes && at_.bias[c] == RowMask::kHides);
-                   },
-                   find_segments);
+        values.add(
+            reinterpret_cast<const typename D::A*>(at_.scores), row, at_.factors[row], strip.begin, strip.end,
+            [&](int64_t c) {
+              return c >= seen.begin && c < seen.end && !(seen.holes && at_.bias[c] == RowMask::kHides);
+            },
+            find_segments);
       }
     }
   }
 
-  /// With more strips products take most of the time; more were not measured to gain.
-  static constexpr int kMaxSlices = 12;
+  static constexpr int kMaxSlices = cpu::kMaxSlices;
   static constexpr bool kSlices = kStripRows == kTileRows;
   static_assert(kTileColumns % kGranule == 0);
 
-  /// What a strip prefetches for while its scores with a tile of columns are computed, of the values of the columns'
-  /// granules, one after the other: from byte at[0] of the granule at column[0] on, after `turn` steps from the second.
+  /// What a strip prefetches while its scores with a tile of columns are computed, of the values of the columns'
+  /// granules, one after the other: from byte at[0] of the granule at column[0] on, after `switch_at` steps from the
+  /// second.
   struct PrefetchSlice {
-    int64_t column[2], at[2], turn;
+    int64_t column[2], at[2], switch_at;
   };
 
-  /// Does each strip ask for a slice of the stream? They see the same keys then, and ask for no other item's.
+  /// Does each strip prefetch a slice of the next tile? They see the same keys then, and prefetch for no other item.
   bool slices_prefetch() const {
     const int n = rows_.num_strips();
     if (!kSlices || overlap_ || n > kMaxSlices || (kTileColumns == kPanelWidth && n == 1)) return false;
@@ -181,7 +179,7 @@ class PanelProducts {
   }
   /// Bytes of a granule's keys in a step.
   template <class D>
-  static constexpr int64_t kGranuleStep = kGranule * D::kPair * D::kBytes;
+  static constexpr int64_t kGranuleStep = kGranule* D::kPair* D::kBytes;
 
   /// One for each strip; returns the bytes of it for each step.
   template <class D>
@@ -190,8 +188,8 @@ class PanelProducts {
     const int64_t step = (all / steps + n - 1) / n;
     for (int64_t i = 0; i < n; ++i) {
       const int64_t begin = i * all / n, at = begin % granule, column = begin / granule * kGranule;
-      const bool turns = begin + granule - at < all;
-      to[i] = {{column, turns ? column + kGranule : column}, {at, 0}, (granule - at + step - 1) / step};
+      const bool continues = begin + granule - at < all;
+      to[i] = {{column, continues ? column + kGranule : column}, {at, 0}, (granule - at + step - 1) / step};
     }
     return step;
   }

@@ -60,12 +60,12 @@ struct PanelScratch {
   }
 };
 
-/// Of an item, and of the stream beside it (decode_overlap.hpp).
+/// Of an item, and of the decode item beside it (decode_overlap.hpp).
 inline std::size_t panel_item_bytes(const cpu::AttentionShape& shape) {
   return static_cast<std::size_t>(PanelScratch(nullptr, shape).floats) * sizeof(float);
 }
 inline PanelScratch overlap_scratch(std::byte* memory, const cpu::AttentionShape& shape) {
-  return {memory, shape, cpu::kDecodeRows, false};
+  return {memory, shape, shape.tuning.decode_rows, false};
 }
 inline std::size_t panel_scratch_bytes(const cpu::AttentionShape& shape) {
   const int64_t side = cpu::mixes(shape) ? overlap_scratch(nullptr, shape).floats : 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// panel_source.hpp: where register tiles find the keys and values of a tile: in native pages as they lie, or in the
+// panel_source.hpp: where register tiles find the keys and values of a tile: in native pages in place, or in the
 // worker's scratch page, into which rows (contiguous, NHD, HND, MLA latents of 8 bits) are packed, and native pages of
 // 8 bits, or of 16 where the dot is fp32's, widened for many rows.
 #ifndef ATTNRT_CPU_ATTN_PANEL_SOURCE_HPP
@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "../simd/mask.hpp"
 #include "../simd/kv8_pack.hpp"
+#include "../simd/mask.hpp"
 #include "../simd/panel_tile.hpp"
 #include "../simd/panel_widen.hpp"
 #include "kv8_rows.hpp"
@@ -18,7 +18,7 @@
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
-/// Memory that is asked for prefetch.
+/// Memory to prefetch.
 struct LineRange {
   const char* begin;
   int64_t bytes;
@@ -36,7 +36,7 @@ class PanelSource {
   /// Do rows of 8 bits come to this instance?
   static constexpr bool kTakesKv8 = sizeof(S) == 4 || kStepColumns<Packed> == 2;
 
-  /// `memory_bound`: few rows, for which keys and values come from memory as fast as they are used.
+  /// `memory_bound`: the item has so few rows that it waits for memory (Tuning::decode_rows).
   PanelSource(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head, const PanelScratch& at,
               KeySpan seen, int64_t num_keys, int64_t last_key, bool memory_bound)
       : shape_(call.shape),
@@ -66,10 +66,10 @@ class PanelSource {
 
   /// Of the scratch page.
   const PanelLayout& packed() const { return packed_; }
-  /// The keys of the granule that holds a column, and what of the next tile to ask for meanwhile.
+  /// The keys of the granule that holds a column, and what of the next tile to prefetch meanwhile.
   const char* keys(int64_t column) const { return key_at_[column / kGranule]; }
   const char* prefetch(int64_t column) const { return prefetch_at_[column / kGranule]; }
-  /// Values of the next tile, to ask for while scores are computed.
+  /// Values of the next tile, to prefetch while scores are computed.
   const char* const* bursts() const { return bursts_; }
   int64_t num_bursts() const { return num_bursts_; }
 
@@ -89,20 +89,20 @@ class PanelSource {
     const int64_t words = shape_.head_size_qk / Packed::kPair, known = known_end - tile;
     for (int64_t c = known; c < last; ++c) keys[c] = values[c] = zero;
     const S* later[kMaxTile];
-    const int64_t num_later = find_later(tile, later);
+    const int64_t num_later = find_next_tile(tile, later);
     const bool cold = tile / shape_.tile_keys != last_tile_ + 1 || !memory_bound_;
     last_tile_ = tile / shape_.tile_keys;
     const auto rest = [](int64_t n) { return n < 0 ? 0 : n < kGranule ? n : kGranule; };
     for (int64_t c = first; c < end; c += kGranule) {
       const int64_t next = c + kGranule, near = cold ? rest(known - next) : 0;
       key_at_[c / kGranule] = at_.page + packed_.key_at(c);
-      pack_keys<Packed::kPair>(keys + c, words, at_.page + packed_.key_at(c), packed_.key_step(),
-                               PackPrefetch<S>{keys + next, later + c, near, rest(num_later - c),
-                                            row_bytes(shape_.head_size_qk)});
+      pack_keys<Packed::kPair>(
+          keys + c, words, at_.page + packed_.key_at(c), packed_.key_step(),
+          PackPrefetch<S>{keys + next, later + c, near, rest(num_later - c), row_bytes(shape_.head_size_qk)});
       pack_values<Packed::kPair>(values + c, c, packed_, at_.page,
                                  PackPrefetch<S>{values + next, nullptr, near, 0, row_bytes(shape_.head_size_v)});
     }
-    lies_in_scratch(first, end);
+    place_in_scratch(first, end);
   }
 
   /// The memory of the keys [from, to) in native pages and of their values, at most kMaxRanges ranges.
@@ -125,8 +125,8 @@ class PanelSource {
     return count;
   }
 
-  /// Where the keys [from, to) of a tile lie in native pages. The last step of values may hold tokens that are no keys:
-  /// it is copied without them. With kNear what is used next is asked for, not the next tile: pages have kPanelWidth
+  /// Finds the keys [from, to) of a tile in native pages. The last step of values may hold tokens that are no keys: it
+  /// is copied without them. With kNextPage what is used next is prefetched, not the next tile: pages have kPanelWidth
   /// tokens.
   template <Prefetch Mode>
   void find_pages(int64_t tile, int64_t from, int64_t to) {
@@ -142,15 +142,17 @@ class PanelSource {
         const int64_t s = slot + t - token;
         key_at_[(t - tile) / kGranule] = page + layout.key_at(s);
         const int64_t panel = s / layout.key_width() * layout.key_width();
-        prefetch_at_[(t - tile) / kGranule] = page + layout.key_bytes() + panel * layout.padded_v() * layout.element_bytes +
-                                           s % layout.key_width() * layout.pair * layout.element_bytes;
+        prefetch_at_[(t - tile) / kGranule] = page + layout.key_bytes() +
+                                              panel * layout.padded_v() * layout.element_bytes +
+                                              s % layout.key_width() * layout.pair * layout.element_bytes;
       }
       const int64_t next = token + shape_.tile_keys;
       const char* prefetch = next < num_keys_ ? page_of(next) + layout.key_at(next % size) : nullptr;
       page_spans_[num_page_spans_++] = {page, prefetch, slot, token - tile, end - tile};
       token = end;
     }
-    if (Mode == Prefetch::kNextPage) order_page_prefetch((first - tile) / kGranule, (to - tile + kGranule - 1) / kGranule);
+    if (Mode == Prefetch::kNextPage)
+      order_page_prefetch((first - tile) / kGranule, (to - tile + kGranule - 1) / kGranule);
     const int64_t last_tokens = to % layout.pair;  // of the last step
     has_tail_ = to == num_keys_ && last_tokens != 0;
     if (!has_tail_) return;
@@ -183,7 +185,7 @@ class PanelSource {
       });
   }
 
-  /// The scales of a tile's rows; those of columns beside [from, to) are 0. The next tile's are asked for.
+  /// The scales of a tile's rows; those of columns beside [from, to) are 0. The next tile's are prefetched.
   void find_scales(int64_t tile, int64_t from, int64_t to) {
     const PanelLayout& layout = shape_.panels;
     const int64_t first = from / kGranule * kGranule, last = (to + kGranule - 1) / kGranule * kGranule;
@@ -208,7 +210,8 @@ class PanelSource {
 
   /// The segments of a value panel's steps for the columns [begin, end). Mode: that of find_pages.
   template <class D, Prefetch Mode>
-  int64_t find_segments(const PanelLayout& layout, int64_t panel, int64_t begin, int64_t end, ValueSegment* segments) const {
+  int64_t find_segments(const PanelLayout& layout, int64_t panel, int64_t begin, int64_t end,
+                        ValueSegment* segments) const {
     int64_t count = 0;
     for (int s = 0; s < num_page_spans_; ++s) {
       const PageSpan& span = page_spans_[s];
@@ -218,7 +221,8 @@ class PanelSource {
       const bool cut = has_tail_ && s == num_page_spans_ - 1 && to == span.end;
       if (cut) to -= to % D::kPair;
       const char* b = span.page + layout.value_at(span.token + from - span.column, panel);
-      const char* prefetch = span.prefetch ? span.prefetch + panel * kPanelWidth * (span.end - span.column) * layout.element_bytes : b;
+      const char* prefetch =
+          span.prefetch ? span.prefetch + panel * kPanelWidth * (span.end - span.column) * layout.element_bytes : b;
       if (Mode == Prefetch::kNextPage) prefetch = next_page_lines(layout, panel, s, b);
       if (from < to) segments[count++] = {b, prefetch, (to - from + D::kPair - 1) / D::kPair};
       if (cut) segments[count++] = {at_.tail + panel * kPanelWidth * 4, at_.tail, 1};
@@ -229,16 +233,16 @@ class PanelSource {
  private:
   static constexpr int64_t kMaxBursts = 2 * kMaxTile;
 
-  /// Tokens of a tile that lie in one page.
+  /// Tokens of a tile that are in one page.
   struct PageSpan {
     const char* page;
     const char* prefetch;  ///< keys of the next tile, NULL = none
-    int64_t token;      ///< in the page
+    int64_t token;         ///< in the page
     int64_t column, end;
   };
 
   /// Calls put(granule of a page, its column in the scratch page, that of the next tile) for the keys [from, to) of a
-  /// tile, which then lie in scratch.
+  /// tile, which are in scratch then.
   template <class Put>
   void each_granule(int64_t tile, int64_t from, int64_t to, Put&& put) {
     const int64_t size = shape_.block_size, first = from / kGranule * kGranule;
@@ -249,10 +253,10 @@ class PanelSource {
       key_at_[column / kGranule] = at_.page + packed_.key_at(column);
       put(granule, column, prefetch);
     }
-    lies_in_scratch(first - tile, to - tile);
+    place_in_scratch(first - tile, to - tile);
   }
 
-  /// Scores of a page ask for the next one's keys, those of the last page for the values of the first.
+  /// The scores of a page prefetch the next page's keys, those of the last page the values of the first.
   void order_page_prefetch(int64_t begin, int64_t end) {
     constexpr int64_t kPage = kPanelWidth / kGranule;
     const char* values[kPage];
@@ -260,17 +264,19 @@ class PanelSource {
     for (int64_t g = begin; g < end; ++g)
       prefetch_at_[g] = g + kPage < end ? key_at_[g + kPage] : values[(g - begin) % kPage];
   }
-  /// The segments of a tile, panel by panel, ask for those of the pages after the first in their order, then for the keys
+  /// The segments of a tile, panel by panel, prefetch those of the pages after the first in their order, then the keys
   /// of the next tile's first page.
   const char* next_page_lines(const PanelLayout& layout, int64_t panel, int64_t segment, const char* none) const {
     const int64_t others = num_page_spans_ - 1, at = panel * num_page_spans_ + segment;
     if (const int64_t rest = at - layout.value_panels() * others; rest >= 0)
-      return page_spans_[0].prefetch ? page_spans_[0].prefetch + rest * layout.tokens * kPanelWidth * layout.element_bytes : none;
+      return page_spans_[0].prefetch
+                 ? page_spans_[0].prefetch + rest * layout.tokens * kPanelWidth * layout.element_bytes
+                 : none;
     const PageSpan& next = page_spans_[1 + at % others];
     return next.page + layout.value_at(next.token, at / others);
   }
 
-  void lies_in_scratch(int64_t begin, int64_t end) {
+  void place_in_scratch(int64_t begin, int64_t end) {
     page_spans_[0] = {at_.page, nullptr, begin, begin, end};
     num_page_spans_ = 1;
     has_tail_ = false;
@@ -285,7 +291,8 @@ class PanelSource {
     return kept;
   }
 
-  /// Rows of 8 bits, whose scales go to the columns of scores and weights. The next tile's are asked for meanwhile.
+  /// Rows of 8 bits, whose scales go to the columns of scores and probabilities. The next tile's are prefetched
+  /// meanwhile.
   void pack_kv8(int64_t tile, int64_t from, int64_t to) {
     const int64_t first = (from - tile) / kGranule * kGranule, end = to - tile;
     const int64_t last = (end + kGranule - 1) / kGranule * kGranule;
@@ -311,7 +318,7 @@ class PanelSource {
       const int64_t prefetch = num_later - c < kGranule ? num_later - c : kGranule;
       pack_granule(keys + c, values + c, c, later_keys + c, later_values + c, prefetch);
     }
-    lies_in_scratch(first, end);
+    place_in_scratch(first, end);
   }
 
   /// Pairs of bf16 come out of the bytes as they are packed, fp32 through the stage.
@@ -345,7 +352,7 @@ class PanelSource {
 
   /// Few rows leave time for the next tile to come from memory: its keys while this one is packed (they are returned),
   /// its values while scores are computed.
-  int64_t find_later(int64_t tile, const S** keys) {
+  int64_t find_next_tile(int64_t tile, const S** keys) {
     num_bursts_ = 0;
     if (!memory_bound_) return 0;
     const int64_t from = tile + shape_.tile_keys;
@@ -371,7 +378,7 @@ class PanelSource {
   const PanelScratch& at_;
   const KeySpan seen_;
   const int64_t num_keys_;
-  const int64_t last_key_;  ///< of this item or sum_block
+  const int64_t last_key_;  ///< of this item or subitem
   const bool memory_bound_;
   KvWalk<S> keys_{}, values_{};
   KvWalk<uint8_t> kv8_keys_{}, kv8_values_{};

@@ -9,12 +9,7 @@
 namespace attnrt::cpu {
 namespace {
 
-/// Pieces of work a worker should find, so that none waits long for another at the end.
-constexpr int64_t kItemsPerWorker = 4;
-/// Reading or packing keys costs about as much as this many rows against them.
-constexpr int64_t kKeyRows = 12;
-
-/// The keys that the rows of an item may see together, whatever the operands of a run say.
+/// The keys that the rows of an item may see together, whatever the operands of a call say.
 kernel::portable::KeySpan seen_by(const AttentionShape& shape, const attnrt_batch& b, const AttentionItem& item) {
   if (item.is_prefix()) return {0, item.prefix_keys};
   const kernel::portable::Mask mask = kernel::portable::request_mask(shape, b, item.request);
@@ -22,14 +17,14 @@ kernel::portable::KeySpan seen_by(const AttentionShape& shape, const attnrt_batc
           mask.reach((item.first_row + item.rows - 1) / shape.group).end};
 }
 
-/// KV heads of a request's `rows` rows that one worker attends together: all of them, where the num_subitems that are left
-/// are enough for the workers. `num_subitems`: of the batch, for one KV head.
-int32_t heads_together(const AttentionShape& shape, uint32_t num_workers, int64_t num_subitems, int32_t rows) {
+/// KV heads of a request's `rows` rows that one worker attends together: all of them, where the items that are left
+/// are enough for the workers. `num_items`: of the batch, for one KV head.
+int32_t heads_together(const AttentionShape& shape, uint32_t num_workers, int64_t num_items, int32_t rows) {
   if (rows > shape.in_place_rows) return 1;
   const auto fits = [&](int32_t heads) {
-    return shape.num_kv_heads % heads == 0 && heads <= kMaxItemHeads &&
-           int64_t{heads} * rows <= shape.item_rows &&
-           (num_workers < 2 || num_subitems * (shape.num_kv_heads / heads) >= int64_t{num_workers} * kItemsPerWorker);
+    return shape.num_kv_heads % heads == 0 && heads <= kMaxItemHeads && int64_t{heads} * rows <= shape.item_rows &&
+           (num_workers < 2 ||
+            num_items * (shape.num_kv_heads / heads) >= int64_t{num_workers} * shape.tuning.items_per_worker);
   };
   int32_t heads = shape.num_kv_heads;
   while (heads > 1 && !fits(heads)) --heads;
@@ -39,12 +34,12 @@ int32_t heads_together(const AttentionShape& shape, uint32_t num_workers, int64_
 /// Of one KV head. An item without keys still writes its rows.
 int64_t cost_of(const AttentionShape& shape, const attnrt_batch& b, const AttentionItem& item) {
   const kernel::portable::KeySpan keys = seen_by(shape, b, item);
-  return std::max<int64_t>(keys.end - keys.begin, 1) * (item.rows + kKeyRows);
+  return std::max<int64_t>(keys.end - keys.begin, 1) * (item.rows + shape.tuning.key_rows);
 }
 
-/// All rows of the members, in items of about equal size; returns how many. Two members fit any item.
+/// All rows of the members in prefix items of about equal size; returns how many. Two members fit any item.
 int64_t make_prefix_items(const AttentionShape& shape, const attnrt_batch& b, const CommonPrefix& prefix,
-                     const PrefixMember* members, AttentionItem* items) {
+                          const PrefixMember* members, AttentionItem* items) {
   int32_t rows = 0;
   for (int32_t s = 0; s < prefix.num_members; ++s) rows += members[s].rows;
   const int32_t parts = std::max(1, (rows + shape.item_rows - 1) / shape.item_rows);
@@ -74,7 +69,7 @@ bool earlier(const AttentionItem& a, const AttentionItem& c) {
 }
 
 /// The order in which items are attended: long ones before short ones, `last` behind the others. Whole items that read
-/// the same keys, those of one request or of members, make runs of less than a twofold range of cost.
+/// the same keys, those of one request or of a common prefix, make clusters of less than a twofold range of cost.
 template <class Last>
 void order_items(const AttentionShape& shape, const attnrt_batch& b, AttentionItem* items, int64_t count, Last&& last) {
   const auto has_company = [&](const AttentionItem& item) {
@@ -104,23 +99,24 @@ void order_items(const AttentionShape& shape, const attnrt_batch& b, AttentionIt
   }
 }
 
-/// Cuts items above a worker's fair share into num_subitems. Returns how many there are then, at most `most`.
+/// Divides items above a worker's quota into subitems. Returns how many there are then, at most `most`.
 int64_t split_items(const AttentionShape& shape, const AttentionKernels& kernels, const PartitionSizes& sizes,
-                  uint32_t num_workers, const attnrt_batch& b, AttentionItem* items, int64_t count, uint64_t most) {
+                    uint32_t num_workers, const attnrt_batch& b, AttentionItem* items, int64_t count, uint64_t most) {
   std::sort(items, items + count, earlier);
   if (sizes.counters == 0) return count;
 
   int64_t total = 0;
   for (int64_t i = 0; i < count; ++i) total += items[i].cost / items[i].heads;
-  const int64_t share = std::max<int64_t>(1, total * shape.num_kv_heads / (int64_t{num_workers} * kItemsPerWorker));
+  const int64_t quota =
+      std::max<int64_t>(1, total * shape.num_kv_heads / (int64_t{num_workers} * shape.tuning.items_per_worker));
   const int64_t whole = count;
   int64_t used = 0;
   int32_t groups = 0;
-  for (int64_t i = 0; i < whole && items[i].cost > share; ++i) {
+  for (int64_t i = 0; i < whole && items[i].cost > quota; ++i) {
     AttentionItem& item = items[i];
     const kernel::portable::KeySpan keys = seen_by(shape, b, item);
     const int64_t first = keys.begin / kSplitKeys, last = (keys.end + kSplitKeys - 1) / kSplitKeys;
-    const int64_t num_subitems = std::min((item.cost + share - 1) / share, last - first);
+    const int64_t num_subitems = std::min((item.cost + quota - 1) / quota, last - first);
     const int64_t floats = kernels.split_floats(shape, int64_t{item.rows} * item.heads) * (last - first) *
                            (shape.num_kv_heads / item.heads);
     if (num_subitems < 2 || used + floats > static_cast<int64_t>(sizes.partial_floats)) continue;
@@ -143,17 +139,17 @@ int64_t split_items(const AttentionShape& shape, const AttentionKernels& kernels
   return count;
 }
 
-bool is_decode(const AttentionItem& item) { return item.rows < kDecodeRows; }
+bool is_decode(const AttentionShape& shape, const AttentionItem& item) { return item.rows < shape.tuning.decode_rows; }
 
-/// Counts those that stream, where there are items that can host them.
+/// Counts the decode items, where there are items that can prefetch for them.
 void count_overlap(const AttentionShape& shape, const attnrt_batch& b, const AttentionItem* items, Partition& parts) {
   int64_t count = 0;
   for (const AttentionItem* item = items; item < items + parts.items; ++item) {
     const kernel::portable::KeySpan span = seen_by(shape, b, *item);
     int64_t keys = std::max<int64_t>(span.end - span.begin, 0);
     if (item->slot >= 0) keys = std::min<int64_t>(keys, int64_t{item->last_split - item->first_split} * kSplitKeys);
-    if (item->rows >= kOverlapRows) parts.overlap_pairs += keys * item->rows;
-    if (!is_decode(*item)) continue;
+    if (item->rows >= shape.tuning.overlap_rows) parts.overlap_pairs += keys * item->rows;
+    if (!is_decode(shape, *item)) continue;
     parts.decode_keys += keys;
     ++count;
   }
@@ -174,12 +170,12 @@ PartitionSizes partition_sizes(const AttentionShape& shape, const AttentionKerne
     sizes.prefix_items = seqs / 2 + 1;
   }
   if (!kernels.split_floats || limits.num_workers < 2 || limits.max_seq_len <= kSplitKeys) return sizes;
-  // Items above a share of the whole are fewer than the shares, and each is cut into one subitem more than its shares.
-  const uint64_t shares = uint64_t{limits.num_workers} * kItemsPerWorker;
+  // Items above a quota are fewer than the quotas, and each is divided into one subitem more than its quotas.
+  const uint64_t quotas = uint64_t{limits.num_workers} * static_cast<uint64_t>(shape.tuning.items_per_worker);
   const auto heads = static_cast<uint64_t>(shape.num_kv_heads);
-  sizes.items += 2 * shares;
-  if (sizes.members > 0) sizes.prefix_items += 2 * shares;
-  sizes.counters = shares * heads;
+  sizes.items += 2 * quotas;
+  if (sizes.members > 0) sizes.prefix_items += 2 * quotas;
+  sizes.counters = quotas * heads;
   const uint64_t splits = static_cast<uint64_t>(limits.max_seq_len) / kSplitKeys + 1;
   const int64_t decode = kernels.split_floats(shape, std::min(shape.group, shape.item_rows));
   sizes.partial_floats =
@@ -194,34 +190,34 @@ Partition partition(const AttentionShape& shape, const AttentionKernels& kernels
   if (sizes.members > 0 && b.common_prefix_len > 0) {
     prefix = find_common_prefix(shape, kernels, b, sizes.state_floats, members);
     parts.prefix_items = split_items(shape, kernels, sizes, num_workers, b, items,
-                                   make_prefix_items(shape, b, prefix, members, items), sizes.prefix_items);
+                                     make_prefix_items(shape, b, prefix, members, items), sizes.prefix_items);
     order_items(shape, b, items, parts.prefix_items, [](const AttentionItem&) { return false; });
     items += parts.prefix_items;
   }
-  int64_t num_subitems = 0;
-  for (int32_t r = 0; r < b.num_seqs; ++r) num_subitems += num_workers < 2 ? 1 : b.seq_lens[r] / kSplitKeys + 1;
+  int64_t num_items = 0;
+  for (int32_t r = 0; r < b.num_seqs; ++r) num_items += num_workers < 2 ? 1 : b.seq_lens[r] / kSplitKeys + 1;
   int32_t member = 0;
   for (int32_t r = 0; r < b.num_seqs; ++r) {
     const int64_t rows = (int64_t{b.query_start_loc[r + 1]} - b.query_start_loc[r]) * shape.group;
-    const bool shares = member < prefix.num_members && members[member].request == r;
+    const bool is_member = member < prefix.num_members && members[member].request == r;
     for (int64_t at = 0; at < rows; at += shape.item_rows) {
       AttentionItem item{};
       item.request = r;
       item.rows = static_cast<int32_t>(std::min<int64_t>(shape.item_rows, rows - at));
-      item.heads = heads_together(shape, num_workers, num_subitems, item.rows);
+      item.heads = heads_together(shape, num_workers, num_items, item.rows);
       item.first_row = at;
       item.slot = -1;
-      item.prefix_keys = shares ? prefix.keys : 0;
+      item.prefix_keys = is_member ? prefix.keys : 0;
       item.first_member = member;
       item.cost = cost_of(shape, b, item) * item.heads;
       items[parts.items++] = item;
     }
-    member += shares;
+    member += is_member;
   }
   parts.items = split_items(shape, kernels, sizes, num_workers, b, items, parts.items, sizes.items);
   if (mixes(shape) && kernels.split_floats) count_overlap(shape, b, items, parts);
   order_items(shape, b, items, parts.items,
-              [&](const AttentionItem& item) { return parts.num_decode_items > 0 && is_decode(item); });
+              [&](const AttentionItem& item) { return parts.num_decode_items > 0 && is_decode(shape, item); });
   return parts;
 }
 

@@ -53,9 +53,9 @@ struct Scratch {
   Scratch(std::byte* bytes, int64_t head_size_qk, int64_t head_size_v) {
     float* at = reinterpret_cast<float*>(bytes);
     const auto take = [&at](int64_t n) {
-      float* piece = at;
+      float* start = at;
       at += (n + 15) / 16 * 16;
-      return piece;
+      return start;
     };
     const int64_t width = padded(head_size_v);
     q = take(kItemRows * head_size_qk);
@@ -172,8 +172,8 @@ class ItemAttention {
       widen_row(rows[c], to, n);
     };
     place(keys_, kv8_keys_);
-    constexpr int kPiece = kTileVectors * kLanes;
-    const int from = begin / kPiece * kPiece, to = (end + kPiece - 1) / kPiece * kPiece;
+    constexpr int kColumns = kTileVectors * kLanes;
+    const int from = begin / kColumns * kColumns, to = (end + kColumns - 1) / kColumns * kColumns;
     for (int c = from; c < to; c += 4) {
       const float* four[4];
       for (int i = 0; i < 4; ++i) {
@@ -210,8 +210,8 @@ class ItemAttention {
       union_end = end[i] > union_end ? end[i] : union_end;
     }
     if (union_begin >= union_end) return;
-    constexpr int kPiece = kTileVectors * kLanes;
-    const int from = union_begin / kPiece * kPiece, to = (union_end + kPiece - 1) / kPiece * kPiece;
+    constexpr int kColumns = kTileVectors * kLanes;
+    const int from = union_begin / kColumns * kColumns, to = (union_end + kColumns - 1) / kColumns * kColumns;
     dot_products(row, count, from, to);
 
     float factors[kTileRows];
@@ -263,12 +263,12 @@ class ItemAttention {
     fold_part(row, i, factor);
   }
 
-  /// Columns [from, to) of q K, summed in pieces of d: short sums err less than one long sum.
+  /// Columns [from, to) of q K, summed in blocks of d: short sums err less than one long sum.
   void dot_products(int32_t row, int count, int from, int to) {
-    constexpr int64_t kPiece = 32;
+    constexpr int64_t kBlock = cpu::kPortableSumBlockDims;
     TileOperands t{at_.q + row * qk_, qk_, at_.k + from, kTileKeys, at_.scores + from, kTileKeys, 0};
-    for (int64_t d = 0; d < qk_; d += kPiece, t.a += kPiece, t.b += kPiece * kTileKeys) {
-      t.k = qk_ - d < kPiece ? qk_ - d : kPiece;
+    for (int64_t d = 0; d < qk_; d += kBlock, t.a += kBlock, t.b += kBlock * kTileKeys) {
+      t.k = qk_ - d < kBlock ? qk_ - d : kBlock;
       if (d == 0)
         multiply<TileEnd::kStore>(t, count, to - from);
       else

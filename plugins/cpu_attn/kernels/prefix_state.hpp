@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// prefix_state.hpp: the softmax state of members' rows between the pass that attends their common prefix and the pass
-// in which each goes on by itself. It is what the rows would have there anyway: the fold of the splits that lie in the
-// prefix, and the state inside the split that the prefix ends in.
+// prefix_state.hpp: the softmax state of rows between the pass that attends their common prefix and the pass
+// in which each request continues by itself. It is what the rows would have there anyway: the fold of the splits that
+// lie in the prefix, and the state inside the split that the prefix ends in.
 #ifndef ATTNRT_CPU_ATTN_PREFIX_STATE_HPP
 #define ATTNRT_CPU_ATTN_PREFIX_STATE_HPP
 #include <cstdint>
@@ -35,7 +35,7 @@ class PrefixState {
     else
       fold_rows(total, part, int64_t{item_.rows} * item_.heads, width_);
   }
-  /// The end of an item of members. `open`: these are their rows inside the split that the prefix ends in.
+  /// The end of a prefix item. `open`: these are their rows inside the split that the prefix ends in.
   void leave(const PanelRows& rows, bool open) const {
     int64_t row = 0;
     for (int32_t s = item_.first_member; s < item_.first_member + item_.num_members; row += call_.members[s++].rows)

@@ -2,8 +2,8 @@
 //
 // row_mask.hpp: which keys a row of one request sees, and what is added to its scores: causality and window (mask.hpp)
 // with the prefix that no window hides, multimodal ranges, tree mask, block-sparse pattern and dense mask on top. A
-// tile prefetches twice: which columns a row may see at all, which costs next to nothing, and only where those have holes or
-// numbers for the bias of each column.
+// tile prefetches twice: which columns a row may see at all, which costs next to nothing, and only where those have
+// holes or numbers for the bias of each column.
 #ifndef ATTNRT_CPU_ATTN_ROW_MASK_HPP
 #define ATTNRT_CPU_ATTN_ROW_MASK_HPP
 #include <cstdint>
@@ -19,7 +19,7 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 inline Mask request_mask(const cpu::AttentionShape& shape, const attnrt_batch& b, int32_t r) {
   const int64_t queries = int64_t{b.query_start_loc[r + 1]} - b.query_start_loc[r];
   Mask m{};
-  m.num_keys = b.kv_lens            ? b.kv_lens[r]
+  m.num_keys = b.kv_lens              ? b.kv_lens[r]
                : shape.block_size > 0 ? b.seq_lens[r]
                                       : int64_t{b.kv_start_loc[r + 1]} - b.kv_start_loc[r];
   m.num_queries = queries;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// visible_values.hpp: sums of the values that one row sees, whatever the others are: 0 times NaN is NaN, so hidden values
-// are zeros in a copy. The bits are those of a register tile over values that are finite.
+// visible_values.hpp: sums of the values that one row sees, whatever the others are: 0 times NaN is NaN, so hidden
+// values are zeros in a copy. The bits are those of a register tile over values that are finite.
 #ifndef ATTNRT_CPU_ATTN_VISIBLE_VALUES_HPP
 #define ATTNRT_CPU_ATTN_VISIBLE_VALUES_HPP
 #include <cstdint>
@@ -17,14 +17,14 @@ template <class D>
 struct VisibleValues {
   int64_t step_bytes;  ///< between two steps
   int64_t dims;
-  int64_t width;       ///< of a row of sums
-  float* acc;          ///< sums of row 0 for this panel
-  int64_t lda;         ///< elements of a row of weights
+  int64_t width;  ///< of a row of sums
+  float* acc;     ///< sums of row 0 for this panel
+  int64_t lda;    ///< elements of a row of probabilities
 
-  /// acc = factor * acc + weights * values over the columns [begin, end), begin a multiple of kGranule, of which
+  /// acc = factor * acc + probabilities * values over the columns [begin, end), begin a multiple of kGranule, of which
   /// sees(column) is true. find_segments(begin, end, segments): the steps of columns.
   template <class Sees, class FindSegments>
-  void add(const typename D::A* weights, int64_t row, float factor, int64_t begin, int64_t end, Sees&& sees,
+  void add(const typename D::A* probabilities, int64_t row, float factor, int64_t begin, int64_t end, Sees&& sees,
            FindSegments& find_segments) const {
     const int64_t bytes = dims * D::kPair * D::kBytes;  // of a step
     alignas(64) char copy[kChunk / D::kPair * kPanelWidth * D::kPair * D::kBytes];
@@ -43,7 +43,7 @@ struct VisibleValues {
         }
       const ValueSegment all{copy, copy, steps};
       ValueOperands<D> t{};
-      t.a = weights + row * lda + from;
+      t.a = probabilities + row * lda + from;
       t.lda = lda;
       t.column = from;
       t.segments = &all;

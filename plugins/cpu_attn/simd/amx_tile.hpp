@@ -3,11 +3,11 @@
 // amx_tile.hpp: what panel_tile.hpp computes, by AMX tiles (data sheet)
 //   ISA        AMX_TILE, AMX_BF16, beside AVX-512 and its bf16 dot
 //   registers  2 x 2 tiles of sums for up to 32 rows x 32 columns, two tiles of A, two of B: a load feeds two products
-//   operands   a step of two dims or tokens of a panel is a row of B, so that panels are read as they lie. A group of
-//              16 steps is a product; one of fewer, and values whose steps lie in several pages, go through a copy
+//   operands   a step of two dims or tokens of a panel is a row of B, so that panels are read in place. A group of
+//              16 steps is a product; one of fewer, and values whose steps are in several pages, go through a copy
 //   sums       a product sums 32 elements from zero, before they are added to the sums: groups of values stand at
 //              multiples of 32 columns of a tile of keys, so that no bit depends on what else is multiplied
-//   memory     the lines of a step are asked for before the group that it is in
+//   memory     the lines of a step are prefetched before the group that it is in
 // The 2 x 2 blocking is that of Intel's Optimization Reference Manual (248966), chapter 20.
 #ifndef ATTNRT_CPU_ATTN_SIMD_AMX_TILE_HPP
 #define ATTNRT_CPU_ATTN_SIMD_AMX_TILE_HPP

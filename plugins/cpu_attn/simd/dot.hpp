@@ -49,6 +49,12 @@ ATTNRT_KERNEL_INLINE Vec round_pairs(Vec low, Vec top) {
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
+#if defined(ATTNRT_KERNEL_PAIRS)
+constexpr bool kHasBf16Dot = true;
+#else
+constexpr bool kHasBf16Dot = false;
+#endif
+
 ATTNRT_KERNEL_INLINE Vec load_vec(const char* from) {
   Vec v;
   std::memcpy(&v, from, sizeof v);
@@ -84,7 +90,7 @@ ATTNRT_KERNEL_INLINE void add_outer(Vec (&acc)[Rows][Vectors], const float* a, i
   }
 }
 
-/// D::add of rows of B as they lie.
+/// D::add of rows of B in memory.
 template <class D, int Rows, int Vectors>
 ATTNRT_KERNEL_INLINE void add_loaded(Vec (&acc)[Rows][Vectors], const typename D::A* a, int64_t lda,
                                      const char* const* b, int64_t at) {

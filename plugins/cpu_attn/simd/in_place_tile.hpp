@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// in_place_tile.hpp: register tiles over rows of keys and values as an engine lays them out (contiguous, NHD, HND), for few
-// queries: what panel_tile.hpp computes from packed panels, to the bit, with the order of panels made in the registers.
-// Where each row is used by a handful of queries alone, writing it to scratch first costs more than the products do.
+// in_place_tile.hpp: register tiles over rows of keys and values as an engine lays them out (contiguous, NHD, HND), for
+// few queries: what panel_tile.hpp computes from packed panels, to the bit, with the order of panels made in the
+// registers. Where each row is used by a handful of queries alone, writing it to scratch first costs more than the
+// products do.
 #ifndef ATTNRT_CPU_ATTN_SIMD_IN_PLACE_TILE_HPP
 #define ATTNRT_CPU_ATTN_SIMD_IN_PLACE_TILE_HPP
 #include <cstdint>
@@ -24,13 +25,13 @@ constexpr bool kHasInPlaceTiles = false;
 template <class S, class D>
 constexpr int kInPlaceStep = sizeof(S) == 1 ? static_cast<int>(kChunkElements) : D::kPair;
 
-/// Which of the lines of as many rows a product prefetches for meanwhile: the `slice`-th of `slices` equal parts and those
-/// that follow it.
+/// Which of the lines of as many rows a product prefetches meanwhile: the `slice`-th of `slices` equal parts and
+/// those that follow it.
 struct RowSlice {
   int slice, count, slices;
 };
 
-/// Scores of one granule of keys or two, whose rows are given. `prefetch`: rows to prefetch for meanwhile, in the order of
+/// Scores of one granule of keys or two, whose rows are given. `prefetch`: rows to prefetch meanwhile, in the order of
 /// memory.
 template <class D>
 struct InPlaceScoreOperands {
@@ -61,7 +62,7 @@ struct InPlaceValueOperands {
 };
 
 #if defined(ATTNRT_KERNEL_AVX512)
-/// Asks for a slice of `num_lines` lines of rows from line `first` on, one after the other, as memory has them.
+/// Prefetches a slice of `num_lines` lines of rows from line `first` on, one after the other, as memory has them.
 class RowPrefetch {
  public:
   RowPrefetch(const char* const* rows, int64_t row_bytes, int64_t first, int64_t num_lines, const RowSlice& slice)
@@ -83,14 +84,15 @@ class RowPrefetch {
   static int64_t lines(int64_t bytes) { return (bytes + kLineBytes - 1) / kLineBytes; }
 
   const int64_t bytes_;  ///< of a row, in whole lines
-  const int64_t step_;  ///< less than a line where others prefetch for the rest: it is asked for again then
+  const int64_t step_;   ///< less than a line where others prefetch the rest: some lines are then prefetched twice
   const char* const* row_;
   int64_t at_;
 };
 
 /// Words (4 bytes) [at, at + 16) of 16 rows, less where the row ends, as columns. Whole lines at once: rows of many
-/// heads lie a power of two apart, and a line that is left half used is gone from the cache before its turn comes.
-ATTNRT_KERNEL_INLINE_MOVES void load_columns(const char* const* rows, int64_t at, int64_t words, Vec (&column)[kLanes]) {
+/// heads are a power of two apart, and a line that is left half used is gone from the cache before its turn comes.
+ATTNRT_KERNEL_INLINE_MOVES void load_columns(const char* const* rows, int64_t at, int64_t words,
+                                             Vec (&column)[kLanes]) {
   Vec quarter[4][4];  // [q][k]: words 4 q to 4 q + 3 of row 4 L + k in lane L
   ATTNRT_KERNEL_UNROLL
   for (int k = 0; k < 4; ++k) {
@@ -109,10 +111,12 @@ ATTNRT_KERNEL_INLINE_MOVES void load_columns(const char* const* rows, int64_t at
   for (int q = 0; q < 4; ++q) transpose_quarters(quarter[q], column + 4 * q);
 }
 
-/// The same of pairs of fp16, which the shuffles take apart as they turn: word w becomes two columns of 16 numbers, at
-/// half_column(w) and half_column(w) + 32. Out of columns of words two numbers took five instructions to widen.
+/// The same of pairs of fp16, which the shuffles take apart as they transpose: word w becomes two columns of 16
+/// numbers, at half_column(w) and half_column(w) + 32. Out of columns of words two numbers took five instructions to
+/// widen.
 constexpr int64_t half_column(int64_t w) { return w / 8 * 256 + w % 4 * 64 + w / 4 % 2 * 16; }
-ATTNRT_KERNEL_INLINE_MOVES void load_half_columns(const char* const* rows, int64_t at, int64_t words, Vec (&column)[kLanes]) {
+ATTNRT_KERNEL_INLINE_MOVES void load_half_columns(const char* const* rows, int64_t at, int64_t words,
+                                                  Vec (&column)[kLanes]) {
   constexpr auto all8 = static_cast<__mmask8>(-1);  // g++ 12 warns of its own unmasked ones
   constexpr auto all16 = static_cast<__mmask16>(-1);
   constexpr auto all32 = static_cast<__mmask32>(-1);
@@ -180,8 +184,8 @@ ATTNRT_KERNEL_INLINE void add_word(Vec (&acc)[Rows][Granules], const typename D:
   }
 }
 
-/// Two granules are twice as many sums that do not wait for each other. What is asked for goes between their products:
-/// asked for at once, the lines of a granule held up its own.
+/// Two granules are twice as many sums that do not wait for each other. Prefetches stand between their products: all
+/// at once, they delayed the granule's own lines.
 template <class S, class D, int Rows, int Granules>
 inline void in_place_scores(const InPlaceScoreOperands<D>& t) {
   constexpr int64_t kWord = 4 / static_cast<int64_t>(sizeof(S));  // elements
@@ -189,12 +193,14 @@ inline void in_place_scores(const InPlaceScoreOperands<D>& t) {
   const typename D::A* a = t.a;
   Vec acc[Rows][Granules] = {}, sum[Rows][Granules] = {};
   const auto row_bytes = t.dims * static_cast<int64_t>(sizeof(S));
-  RowPrefetch lines(t.prefetch, row_bytes, 0, Granules * kGranule * ((row_bytes + kLineBytes - 1) / kLineBytes), t.slice);
+  RowPrefetch lines(t.prefetch, row_bytes, 0, Granules * kGranule * ((row_bytes + kLineBytes - 1) / kLineBytes),
+                    t.slice);
   for (int64_t at = 0; at < words; at += kLanes) {
     if (at > 0 && at % sum_block == 0) {
       ATTNRT_KERNEL_UNROLL
       for (int i = 0; i < Rows; ++i) ATTNRT_KERNEL_UNROLL
-      for (int g = 0; g < Granules; ++g) sum[i][g] = at == sum_block ? acc[i][g] : sum[i][g] + acc[i][g], acc[i][g] = Vec{};
+      for (int g = 0; g < Granules; ++g)
+        sum[i][g] = at == sum_block ? acc[i][g] : sum[i][g] + acc[i][g], acc[i][g] = Vec{};
     }
     Vec columns[Granules][kLanes];
     ATTNRT_KERNEL_UNROLL
@@ -262,7 +268,7 @@ inline void in_place_values(const InPlaceValueOperands<D>& t) {
   constexpr int kStep = kInPlaceStep<S, D>;
   constexpr auto kElement = static_cast<int64_t>(sizeof(S));
   RowPrefetch lines(t.prefetch, t.dims * kElement, t.columns * (t.dim * kElement / kLineBytes),
-                 t.columns * ((kBytes + kLineBytes - 1) / kLineBytes), t.slice);
+                    t.columns * ((kBytes + kLineBytes - 1) / kLineBytes), t.slice);
   for (int64_t c = 0; c < t.columns; c += kStep, a += kStep) {
     ATTNRT_KERNEL_UNROLL
     for (int r = 0; r < kStep; ++r) ATTNRT_KERNEL_UNROLL
@@ -290,7 +296,7 @@ inline void in_place_values(const InPlaceValueOperands<D>& t) {
   for (int j = 0; j < Vectors; ++j) store(t.c + i * t.ldc + j * kLanes, acc[i][j]);
 }
 
-/// Rows that slice the turning of two granules of keys.
+/// Rows that one transposition of two granules of keys serves.
 constexpr int kInPlaceTileRows = 2 * kTileRows;
 
 /// A function for each shape: 1 to kTileRows rows, of two granules to kInPlaceTileRows; 1 to 4 vectors of dims.
@@ -302,16 +308,20 @@ struct InPlaceTiles {
 #define ATTNRT_KERNEL_ROWS(f, n) \
   { &f<S, D, 1, n>, &f<S, D, 2, n>, &f<S, D, 3, n>, &f<S, D, 4, n>, &f<S, D, 5, n>, &f<S, D, 6, n> }
   static void scores(const InPlaceScoreOperands<D>& t, int rows, int granules) {
-    static constexpr ScoreFn table[2][6] = {ATTNRT_KERNEL_ROWS(in_place_scores, 1), ATTNRT_KERNEL_ROWS(in_place_scores, 2)};
-    static constexpr ScoreFn more[6] = {&in_place_scores<S, D, 7, 2>,  &in_place_scores<S, D, 8, 2>,  &in_place_scores<S, D, 9, 2>,
-                                        &in_place_scores<S, D, 10, 2>, &in_place_scores<S, D, 11, 2>, &in_place_scores<S, D, 12, 2>};
+    static constexpr ScoreFn table[2][6] = {ATTNRT_KERNEL_ROWS(in_place_scores, 1),
+                                            ATTNRT_KERNEL_ROWS(in_place_scores, 2)};
+    static constexpr ScoreFn more[6] = {&in_place_scores<S, D, 7, 2>,  &in_place_scores<S, D, 8, 2>,
+                                        &in_place_scores<S, D, 9, 2>,  &in_place_scores<S, D, 10, 2>,
+                                        &in_place_scores<S, D, 11, 2>, &in_place_scores<S, D, 12, 2>};
     (rows > kTileRows ? more[rows - kTileRows - 1] : table[granules - 1][rows - 1])(t);
   }
   static void values(const InPlaceValueOperands<D>& t, int rows, int64_t vectors) {
-    static constexpr ValueFn table[4][6] = {ATTNRT_KERNEL_ROWS(in_place_values, 1), ATTNRT_KERNEL_ROWS(in_place_values, 2),
-                                            ATTNRT_KERNEL_ROWS(in_place_values, 3), ATTNRT_KERNEL_ROWS(in_place_values, 4)};
-    static constexpr ValueFn more[6] = {&in_place_values<S, D, 7, 2>,  &in_place_values<S, D, 8, 2>,  &in_place_values<S, D, 9, 2>,
-                                        &in_place_values<S, D, 10, 2>, &in_place_values<S, D, 11, 2>, &in_place_values<S, D, 12, 2>};
+    static constexpr ValueFn table[4][6] = {
+        ATTNRT_KERNEL_ROWS(in_place_values, 1), ATTNRT_KERNEL_ROWS(in_place_values, 2),
+        ATTNRT_KERNEL_ROWS(in_place_values, 3), ATTNRT_KERNEL_ROWS(in_place_values, 4)};
+    static constexpr ValueFn more[6] = {&in_place_values<S, D, 7, 2>,  &in_place_values<S, D, 8, 2>,
+                                        &in_place_values<S, D, 9, 2>,  &in_place_values<S, D, 10, 2>,
+                                        &in_place_values<S, D, 11, 2>, &in_place_values<S, D, 12, 2>};
     (rows > kTileRows ? more[rows - kTileRows - 1] : table[vectors - 1][rows - 1])(t);
   }
 #undef ATTNRT_KERNEL_ROWS

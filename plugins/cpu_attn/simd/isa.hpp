@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // isa.hpp: one vector type and the few operations that the portable vector extension of GCC and clang lacks.
-// Everything in plugins/kernel lives in a namespace named by ATTNRT_KERNEL_ISA, so that one header compiled for two
+// Everything in this folder lives in a namespace named by ATTNRT_KERNEL_ISA, so that one header compiled for two
 // instruction sets in one library gives two sets of symbols: a file compiled with -mavx2 defines the macro to another
 // word first.
 #ifndef ATTNRT_CPU_ATTN_SIMD_ISA_HPP

@@ -22,7 +22,8 @@ ATTNRT_KERNEL_INLINE_MOVES Chunk chunk_of(Vec word) {
 
 /// Values of four rows at `dim` as chunks.
 template <int Vectors>
-ATTNRT_KERNEL_INLINE_MOVES void load_chunks(const char* const* rows, int64_t dim, int64_t dims, Chunk (&chunks)[Vectors]) {
+ATTNRT_KERNEL_INLINE_MOVES void load_chunks(const char* const* rows, int64_t dim, int64_t dims,
+                                            Chunk (&chunks)[Vectors]) {
   const int64_t rest = dims - dim;
   const auto mask = rest >= 64 ? ~__mmask64{0} : (__mmask64{1} << rest) - 1;
   const auto load_row = [&](int r) { return _mm512_maskz_loadu_epi8(mask, rows[r] + dim); };
@@ -43,10 +44,10 @@ ATTNRT_KERNEL_INLINE_MOVES void load_chunks(const char* const* rows, int64_t dim
 
 #if defined(ATTNRT_KERNEL_PAIRS)
 /// kGranule keys into a key panel; step_bytes between its steps of two dims, `dims` a multiple of 4. `later`: rows to
-/// ask for meanwhile, `num_later` of them.
+/// prefetch meanwhile, `num_later` of them.
 template <class Kv8>
 inline void pack_kv8_keys(const uint8_t* const* rows, int64_t dims, char* to, int64_t step_bytes,
-                           const uint8_t* const* later, int64_t num_later) {
+                          const uint8_t* const* later, int64_t num_later) {
   const Kv8Pairs<Kv8> bytes;
   for (int64_t at = 0; at < dims; at += 64) {
     const int64_t rest = dims - at, words = rest < 64 ? rest / 4 : 16;
@@ -75,7 +76,7 @@ inline void pack_kv8_keys(const uint8_t* const* rows, int64_t dims, char* to, in
 /// A granule of tokens, the first at `token`, into value panels of a page.
 template <class Kv8>
 inline void pack_kv8_values(const uint8_t* const* rows, int64_t token, const PanelLayout& layout, char* page,
-                             const uint8_t* const* later, int64_t num_later) {
+                            const uint8_t* const* later, int64_t num_later) {
   const Kv8Pairs<Kv8> bytes;
   const char* four[kChunkElements];
   for (int64_t panel = 0; panel < layout.value_panels(); ++panel) {
@@ -121,7 +122,7 @@ ATTNRT_KERNEL_INLINE void expand_chunk(const char* chunk, char* to, int64_t step
 }
 
 /// A granule of a page of 8 bits to that at `column` of a page of `to`. `prefetch`: the one whose lines
-/// are asked for meanwhile.
+/// are prefetched meanwhile.
 template <class Kv8, int Pair>
 inline void expand_granule(const PanelLayout& layout, PageGranule from, const PanelLayout& to, char* to_page,
                            int64_t column, PageGranule prefetch) {
@@ -130,7 +131,7 @@ inline void expand_granule(const PanelLayout& layout, PageGranule from, const Pa
     const int64_t at = word * layout.key_step();
     __builtin_prefetch(prefetch.page + layout.key_at(prefetch.token) + at, 0, 2);
     expand_chunk<Kv8, Pair>(from.page + layout.key_at(from.token) + at,
-                             to_page + to.key_at(column) + word * kSteps * to.key_step(), to.key_step());
+                            to_page + to.key_at(column) + word * kSteps * to.key_step(), to.key_step());
   }
   for (int64_t panel = 0; panel < layout.value_panels(); ++panel)
     for (int64_t i = 0; i < kGranule; i += kChunkElements)
@@ -138,7 +139,8 @@ inline void expand_granule(const PanelLayout& layout, PageGranule from, const Pa
         const int64_t at = d * kChunkElements;
         __builtin_prefetch(prefetch.page + layout.value_at(prefetch.token + i, panel) + at, 0, 2);
         expand_chunk<Kv8, Pair>(from.page + layout.value_at(from.token + i, panel) + at,
-                                 to_page + to.value_at(column + i, panel) + d * Pair * to.element_bytes, to.value_step(panel));
+                                to_page + to.value_at(column + i, panel) + d * Pair * to.element_bytes,
+                                to.value_step(panel));
       }
 }
 

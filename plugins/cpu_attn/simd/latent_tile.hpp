@@ -2,11 +2,11 @@
 //
 // latent_tile.hpp: scores of many queries that share one latent key (data sheet)
 //   shapes     16 keys x up to kTileColumns queries at a time, kLatentQk dims
-//   operands   keys as they lie, one row below the other: an element is broadcast to all queries, so nothing of the
+//   operands   keys in place, one row below the other: an element is broadcast to all queries, so nothing of the
 //              cache is packed; queries packed once an item as panels (panel_pack.hpp), whole vectors of them a step
 //   sums       each score has one accumulator that goes over the dims in ascending order, `sum_block` steps at a time
-//   memory     each step prefetches for what comes later: one line, or half of one where its elements are half as wide
-// That the heads of a token fill a tile and share one read of the key: as in FlashMLA and SGLang's CPU kernels.
+//   memory     each step prefetches what comes later: one line, or half of one where its elements are half as wide
+// That the heads of a token fill a tile, so that a key is read once for all: as in FlashMLA and SGLang's CPU kernels.
 #ifndef ATTNRT_CPU_ATTN_SIMD_LATENT_TILE_HPP
 #define ATTNRT_CPU_ATTN_SIMD_LATENT_TILE_HPP
 #include <cstdint>

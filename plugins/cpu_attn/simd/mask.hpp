@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // mask.hpp: which keys a query sees by causality and a sliding window: one interval for each query, and the intervals
-// of a request's queries move to the right with them. Masks given as operands show and hide more (row_mask.hpp in
-// cpu_attn).
+// of a request's queries move to the right with them. Masks given as operands show and hide more (row_mask.hpp).
 #ifndef ATTNRT_CPU_ATTN_SIMD_MASK_HPP
 #define ATTNRT_CPU_ATTN_SIMD_MASK_HPP
 #include <cstdint>

@@ -41,8 +41,7 @@ ATTNRT_KERNEL_INLINE Vec load_words(const T* row, int64_t at, int64_t count) {
   } else {
     static_assert(sizeof(T) == 2);
     Vec v{};
-    if (count == kLanes)
-      std::memcpy(&v, row + 2 * at, sizeof v);
+    if (count == kLanes) std::memcpy(&v, row + 2 * at, sizeof v);
 #if defined(ATTNRT_KERNEL_AVX512)
     else
       v = _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1u), row + 2 * at);
@@ -52,12 +51,10 @@ ATTNRT_KERNEL_INLINE Vec load_words(const T* row, int64_t at, int64_t count) {
 }
 
 #if defined(ATTNRT_KERNEL_AVX512)
-#define ATTNRT_KERNEL_LOW(a, b) \
-  __builtin_shufflevector(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
+#define ATTNRT_KERNEL_LOW(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
 #define ATTNRT_KERNEL_HIGH(a, b) \
   __builtin_shufflevector(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
-#define ATTNRT_KERNEL_LOW2(a, b) \
-  __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
+#define ATTNRT_KERNEL_LOW2(a, b) __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
 #define ATTNRT_KERNEL_HIGH2(a, b) \
   __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
 #define ATTNRT_KERNEL_EVEN4(a, b) \
@@ -124,8 +121,8 @@ ATTNRT_KERNEL_INLINE_MOVES void transpose_words(Vec (&r)[kLanes]) {
 #undef ATTNRT_KERNEL_EVEN4
 #undef ATTNRT_KERNEL_ODD4
 
-/// What to fetch while a granule is packed: rows of the next one, and keys that are packed later. Asked for a few at a
-/// time: bursts gain nothing.
+/// What to prefetch while a granule is packed: rows of the next one, and keys that are packed later; a few at a time,
+/// for many at once gain nothing.
 template <class T>
 struct PackPrefetch {
   const T* const* near;
@@ -158,11 +155,12 @@ ATTNRT_KERNEL_INLINE void pack_key_block(const T* const* rows, int64_t at, int64
 
 /// kGranule keys into a key panel. `words` = dims / Pair; step_bytes between words.
 template <int Pair, class T>
-inline void pack_keys(const T* const* rows, int64_t words, char* to, int64_t step_bytes, const PackPrefetch<T>& prefetch) {
-  const int64_t share = (kGranule * kLanes + words - 1) / words;
+inline void pack_keys(const T* const* rows, int64_t words, char* to, int64_t step_bytes,
+                      const PackPrefetch<T>& prefetch) {
+  const int64_t batch = (kGranule * kLanes + words - 1) / words;
   int64_t fetched = 0;
-  for (int64_t at = 0; at < words; at += kLanes, fetched += share) {
-    prefetch.fetch(fetched, fetched + share);
+  for (int64_t at = 0; at < words; at += kLanes, fetched += batch) {
+    prefetch.fetch(fetched, fetched + batch);
     for (int half = 0; half < kGranule; half += kLanes) {
       if (words - at >= kLanes)
         pack_key_block<Pair, true>(rows + half, at, kLanes, to + at * step_bytes + half * 4, step_bytes);
@@ -214,9 +212,9 @@ ATTNRT_KERNEL_INLINE void pack_value_step(const T* const* rows, int64_t first, c
 template <int Pair, class T>
 inline void pack_values(const T* const* rows, int64_t token, const PanelLayout& layout, char* page,
                         const PackPrefetch<T>& prefetch) {
-  const int64_t panels = layout.value_panels(), share = (kGranule + panels - 1) / panels;
+  const int64_t panels = layout.value_panels(), batch = (kGranule + panels - 1) / panels;
   for (int64_t panel = 0; panel < panels; ++panel) {
-    prefetch.fetch(panel * share, (panel + 1) * share);
+    prefetch.fetch(panel * batch, (panel + 1) * batch);
     char* to = page + layout.value_at(token, panel);
     const int64_t first = panel * kPanelWidth, step = layout.value_step(panel), dims = layout.panel_dims(panel);
     for (int64_t i = 0; i < kGranule; i += Pair, to += step) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// panel_softmax.hpp: one row of scores of a tile becomes weights, in base 2. The running maximum and the lanes of the
+// panel_softmax.hpp: one row of scores of a tile becomes probabilities, not yet divided by their sum, in
+// base 2. The running maximum and the lanes of the
 // running sum are kept; partial rows fold in ascending order (Milakov and Gimelshein, arXiv:1805.02867;
 // FlashAttention-2, arXiv:2307.08691). The maximum is subtracted before the softmax scale times log2(e) is multiplied,
 // as softmax defines it: the other way round, in one fused step, the maximum would be rounded and the score's product
@@ -76,8 +77,8 @@ ATTNRT_KERNEL_INLINE float log2_of(float x) {
 struct PanelRows {
   float* max;    ///< [rows], of the scores before `scale`; kHidden = no score but of hidden keys
   float* scale;  ///< [rows], what makes scores of base e of them
-  float* sum;    ///< [rows][kStateLanes], of the weights as they are used, less what their columns multiply them by
-  float* exact;  ///< [rows][kStateLanes], of the weights before rounding; equal to sum where none is rounded
+  float* sum;  ///< [rows][kStateLanes], of the probabilities as they are used, less what their columns multiply them by
+  float* exact;  ///< [rows][kStateLanes], of the probabilities before rounding; equal to sum where none is rounded
   float* acc;    ///< [rows][padded head_size_v]
 };
 
@@ -135,7 +136,7 @@ ATTNRT_KERNEL_INLINE void hide_edges(float* s, int64_t begin, int64_t end) {
 }
 
 /// The largest of the scores [begin, end), begin < end; the vectors that hold them lose what lies outside. NaN among
-/// them may be left out: it comes back in the sum of the weights.
+/// them may be left out: it comes back in the sum of the probabilities.
 ATTNRT_KERNEL_INLINE float max_of(float* s, int64_t begin, int64_t end) {
   hide_edges(s, begin, end);
   const int64_t first = begin / kLanes * kLanes, last = (end + kLanes - 1) / kLanes * kLanes;
@@ -167,24 +168,24 @@ ATTNRT_KERNEL_INLINE void raise_maxima(float* max, const float* tile_max, const 
   std::memcpy(factors, lanes, bytes);
 }
 
-/// Weights of the columns [begin, end) out of their scores, in place: 2^((score - max) * unit), of type D::A, packed to
-/// the row's start; columns of [from, to) outside of them become 0. `factor`: of the sums before. `from` is a multiple
-/// of kGranule. `columns`: what each weight is multiplied by after it was summed, NULL = 1; of hidden columns it may be
-/// anything.
+/// Probabilities of the columns [begin, end) out of their scores, in place: 2^((score - max) * unit), of type D::A,
+/// packed to the row's start; columns of [from, to) outside of them become 0. `factor`: of the sums before. `from` is a
+/// multiple of kGranule. `columns`: what each probability is multiplied by after it was summed, NULL = 1; of hidden
+/// columns it may be anything.
 template <class D, int Degree, bool Exact>
 inline void softmax_row(float* s, int64_t begin, int64_t end, int64_t from, int64_t to, float unit, float max,
-                      float factor, float* sum, [[maybe_unused]] float* exact,
-                      const float* columns = nullptr) {
-  auto* weights = reinterpret_cast<typename D::A*>(s);
+                        float factor, float* sum, [[maybe_unused]] float* exact, const float* columns = nullptr) {
+  auto* probabilities = reinterpret_cast<typename D::A*>(s);
   const int64_t first = begin / kLanes * kLanes, last = (end + kLanes - 1) / kLanes * kLanes;
   const auto clear = [&](int64_t a, int64_t b) {
-    if (a < b) std::memset(static_cast<void*>(weights + a), 0, static_cast<std::size_t>(b - a) * sizeof(typename D::A));
+    if (a < b)
+      std::memset(static_cast<void*>(probabilities + a), 0, static_cast<std::size_t>(b - a) * sizeof(typename D::A));
   };
   if (begin >= end) return clear(from, to);
   // Where no score is finite, none is 0 above the maximum: -infinity less itself would be NaN.
   const Vec units = broadcast(unit), level = broadcast(max == kHidden ? 0.0f : max);
   const Vec least = broadcast(kLeastExponent / unit);
-  const auto weight = [&](int64_t at) __attribute__((always_inline)) {
+  const auto probability = [&](int64_t at) __attribute__((always_inline)) {
     return exp2_of<Degree>(load(s + at) - level, units, least);
   };
   const auto scaled = [&](Vec w, Vec score, int64_t at) __attribute__((always_inline)) {
@@ -204,28 +205,28 @@ inline void softmax_row(float* s, int64_t begin, int64_t end, int64_t from, int6
         if (bytes == sizeof(Vec)) top = scaled(top, load(s + c + kLanes), c + kLanes);
       }
       const Vec both = round_pairs(low, top);
-      std::memcpy(static_cast<void*>(weights + c), &both, bytes);
+      std::memcpy(static_cast<void*>(probabilities + c), &both, bytes);
       if (!columns) total = dot_pairs(total, both, ones);
     };
     for (; c + 2 * kLanes <= last; c += 2 * kLanes) {
-      const Vec low = weight(c);
-      const Vec top = weight(c + kLanes);
+      const Vec low = probability(c);
+      const Vec top = probability(c + kLanes);
       add(low, top, sizeof(Vec));
     }
-    if (c < last) add(weight(c), Vec{}, sizeof(Vec) / 2);
+    if (c < last) add(probability(c), Vec{}, sizeof(Vec) / 2);
     if constexpr (Exact) store(exact, madd(load(exact), broadcast(factor), total2));
 #endif
   } else {
     for (; c + 2 * kLanes <= last; c += 2 * kLanes) {
-      const Vec low = weight(c);
-      const Vec top = weight(c + kLanes);
+      const Vec low = probability(c);
+      const Vec top = probability(c + kLanes);
       store(s + c, columns ? scaled(low, load(s + c), c) : low);
       store(s + c + kLanes, columns ? scaled(top, load(s + c + kLanes), c + kLanes) : top);
       total += low;
       total2 += top;
     }
     if (c < last) {
-      const Vec low = weight(c);
+      const Vec low = probability(c);
       store(s + c, columns ? scaled(low, load(s + c), c) : low);
       total += low;
     }

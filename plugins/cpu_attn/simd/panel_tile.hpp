@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // panel_tile.hpp: register tiles over packed panels: dot products of a few queries with up to 64 keys, and weighted
-// sums of values for a few queries and up to 64 dims. Where a stream of pages comes from memory (decode), each step
-// prefetches for as many lines of what comes next as it reads, of several strips each for a slice of them: a burst at the
+// sums of values for a few queries and up to 64 dims. Where pages come from memory (decode), each step prefetches
+// as many lines of what comes next as it reads, of several strips each a slice of them: a burst at the
 // start of a page gains nothing, and after one of the first strip memory would stand still while the others compute.
 #ifndef ATTNRT_CPU_ATTN_SIMD_PANEL_TILE_HPP
 #define ATTNRT_CPU_ATTN_SIMD_PANEL_TILE_HPP
@@ -16,17 +16,21 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 /// Columns of a register tile.
 constexpr int64_t kTileColumns = kTileVectors * kLanes;
 
-/// Columns of weights that a step of values multiplies: up to a multiple of them, weights beside what is seen are 0.
+/// Columns of probabilities that a step of values multiplies: up to a multiple of them, those beside what is seen are
+/// 0.
 template <class D>
 constexpr int64_t kStepColumns = D::kPair;
 
-/// What a tile prefetches for meanwhile: nothing; a stream that goes along with B, into the second cache; one that is used
-/// next, into the first; a slice of a stream, whose lines are asked for one after the other, as memory has them; bursts
-/// of four lines, one a step, for later; a line or less a step, for another item.
+/// What a tile prefetches meanwhile:
+///   kNextTile    what the next tile of keys reads at the place of B, into the second cache
+///   kNextPage    what the next page of this tile reads, into the first cache
+///   kSlice       a slice of the next tile, one line after the other, as memory has them
+///   kBursts      rows of the next tile, in bursts of four lines, one a step
+///   kDecodeItem  what a decode item reads, a line or less a step
 enum class Prefetch { kNone, kNextTile, kNextPage, kSlice, kBursts, kDecodeItem };
 constexpr int64_t kLineBytes = 64;
 
-/// Lines that another item reads later: each step prefetches for that at `begin` and goes on by `step_bytes`, at most
+/// Lines that a decode item reads: each step prefetches that at `begin` and advances by `step_bytes`, at most
 /// kLineBytes. A burst of lines would keep the tile's own from coming.
 struct DecodeLines {
   const char* begin;
@@ -34,15 +38,15 @@ struct DecodeLines {
 };
 constexpr int64_t kBurstBytes = 256;
 
-/// Scores: C = A B. b[j]: vector j of the first step; prefetch[j]: of the stream beside it.
+/// Scores: C = A B. b[j]: vector j of the first step; prefetch[j]: what kNextTile and kNextPage prefetch beside it.
 template <class D>
 struct ScoreOperands {
   const typename D::A* a;
   int64_t lda;
   const char* b[kTileVectors];
   const char* prefetch[kTileVectors];
-  const char* slice[2];  ///< the lines of a slice: up to two bursts
-  int64_t slice_switch;    ///< steps before the second sum_block
+  const char* slice[2];  ///< the lines of a slice, in up to two places
+  int64_t slice_switch;  ///< steps before the second place
   int64_t slice_step;    ///< bytes of it for each step
   const char* const* bursts;
   int64_t num_bursts;
@@ -54,7 +58,7 @@ struct ScoreOperands {
   int64_t ldc;
 };
 
-/// A segment of steps whose panel rows follow each other in memory.
+/// Steps of values whose panel rows follow each other in memory.
 struct ValueSegment {
   const char* b;
   const char* prefetch;
@@ -102,15 +106,13 @@ ATTNRT_KERNEL_INLINE void score_tile(const ScoreOperands<D>& t) {
   for (int64_t at = 0; at < end;) {
     Vec acc[Rows][Vectors];
     ATTNRT_KERNEL_UNROLL
-    for (int i = 0; i < Rows; ++i)
-      ATTNRT_KERNEL_UNROLL
-      for (int j = 0; j < Vectors; ++j) acc[i][j] = Vec{};
+    for (int i = 0; i < Rows; ++i) ATTNRT_KERNEL_UNROLL
+    for (int j = 0; j < Vectors; ++j) acc[i][j] = Vec{};
     const bool first = at == 0;
     const int64_t stop = end - at < sum_block ? end : at + sum_block;
     for (; at < stop; at += t.step_bytes, a += D::kPair) {
-      if constexpr (Mode == Prefetch::kNextTile || Mode == Prefetch::kNextPage)
-        ATTNRT_KERNEL_UNROLL
-        for (int j = 0; j < Vectors; ++j) __builtin_prefetch(prefetch[j] + at, 0, Mode == Prefetch::kNextPage ? 3 : 2);
+      if constexpr (Mode == Prefetch::kNextTile || Mode == Prefetch::kNextPage) ATTNRT_KERNEL_UNROLL
+      for (int j = 0; j < Vectors; ++j) __builtin_prefetch(prefetch[j] + at, 0, Mode == Prefetch::kNextPage ? 3 : 2);
       if constexpr (Mode == Prefetch::kSlice) {
         if (at == switch_at) line = t.slice[1];
         prefetch_slice<D, Vectors>(line);
@@ -131,14 +133,12 @@ ATTNRT_KERNEL_INLINE void score_tile(const ScoreOperands<D>& t) {
     float* c = t.c;
     if (first) {
       ATTNRT_KERNEL_UNROLL
-      for (int i = 0; i < Rows; ++i, c += t.ldc)
-        ATTNRT_KERNEL_UNROLL
-        for (int j = 0; j < Vectors; ++j) store(c + j * kLanes, acc[i][j]);
+      for (int i = 0; i < Rows; ++i, c += t.ldc) ATTNRT_KERNEL_UNROLL
+      for (int j = 0; j < Vectors; ++j) store(c + j * kLanes, acc[i][j]);
     } else {
       ATTNRT_KERNEL_UNROLL
-      for (int i = 0; i < Rows; ++i, c += t.ldc)
-        ATTNRT_KERNEL_UNROLL
-        for (int j = 0; j < Vectors; ++j) store(c + j * kLanes, load(c + j * kLanes) + acc[i][j]);
+      for (int i = 0; i < Rows; ++i, c += t.ldc) ATTNRT_KERNEL_UNROLL
+      for (int j = 0; j < Vectors; ++j) store(c + j * kLanes, load(c + j * kLanes) + acc[i][j]);
     }
   }
 }
@@ -147,10 +147,8 @@ template <class D, int Rows, int Vectors, Prefetch Mode>
 ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
   Vec acc[Rows][Vectors];
   ATTNRT_KERNEL_UNROLL
-  for (int i = 0; i < Rows; ++i)
-    ATTNRT_KERNEL_UNROLL
-    for (int j = 0; j < Vectors; ++j)
-      acc[i][j] = load(t.c + i * t.ldc + j * kLanes) * broadcast(t.factors[i]);
+  for (int i = 0; i < Rows; ++i) ATTNRT_KERNEL_UNROLL
+  for (int j = 0; j < Vectors; ++j) acc[i][j] = load(t.c + i * t.ldc + j * kLanes) * broadcast(t.factors[i]);
   const typename D::A* a = t.a;
   [[maybe_unused]] const char* line = t.decode_lines.begin;
   constexpr int64_t kVectorBytes = kLanes * D::kPair * D::kBytes;
@@ -161,10 +159,9 @@ ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
     const int64_t end = segment->steps * t.step_bytes;
     if constexpr (Mode == Prefetch::kSlice) line = segment->prefetch + segment->steps * t.slice;
     for (int64_t at = 0; at < end; at += t.step_bytes, a += D::kPair) {
-      if constexpr (Mode == Prefetch::kNextTile || Mode == Prefetch::kNextPage)
-        ATTNRT_KERNEL_UNROLL
-        for (int64_t next = 0; next < Vectors * kVectorBytes; next += kLineBytes)
-          __builtin_prefetch(segment->prefetch + t.offset + at + next, 0, Mode == Prefetch::kNextPage ? 3 : 2);
+      if constexpr (Mode == Prefetch::kNextTile || Mode == Prefetch::kNextPage) ATTNRT_KERNEL_UNROLL
+      for (int64_t next = 0; next < Vectors * kVectorBytes; next += kLineBytes)
+        __builtin_prefetch(segment->prefetch + t.offset + at + next, 0, Mode == Prefetch::kNextPage ? 3 : 2);
       if constexpr (Mode == Prefetch::kSlice) {
         prefetch_slice<D, Vectors>(line);
         line += t.slice_step;
@@ -177,9 +174,8 @@ ATTNRT_KERNEL_INLINE void value_tile(const ValueOperands<D>& t) {
     }
   }
   ATTNRT_KERNEL_UNROLL
-  for (int i = 0; i < Rows; ++i)
-    ATTNRT_KERNEL_UNROLL
-    for (int j = 0; j < Vectors; ++j) store(t.c + i * t.ldc + j * kLanes, acc[i][j]);
+  for (int i = 0; i < Rows; ++i) ATTNRT_KERNEL_UNROLL
+  for (int j = 0; j < Vectors; ++j) store(t.c + i * t.ldc + j * kLanes, acc[i][j]);
 }
 
 /// A function for each shape: 1 to kTileRows rows x 1 to kTileVectors vectors.
@@ -189,9 +185,13 @@ struct PanelTiles {
   using ValueFn = void (*)(const ValueOperands<D>&);
 
   template <int Rows, int Vectors>
-  static void scores_of(const ScoreOperands<D>& t) { score_tile<D, Rows, Vectors, Mode>(t); }
+  static void scores_of(const ScoreOperands<D>& t) {
+    score_tile<D, Rows, Vectors, Mode>(t);
+  }
   template <int Rows, int Vectors>
-  static void values_of(const ValueOperands<D>& t) { value_tile<D, Rows, Vectors, Mode>(t); }
+  static void values_of(const ValueOperands<D>& t) {
+    value_tile<D, Rows, Vectors, Mode>(t);
+  }
 
 #define ATTNRT_KERNEL_ROWS(f, vectors) \
   { &f<1, vectors>, &f<2, vectors>, &f<3, vectors>, &f<4, vectors>, &f<5, vectors>, &f<6, vectors> }
@@ -199,7 +199,8 @@ struct PanelTiles {
 #define ATTNRT_KERNEL_SHAPES(f) \
   { ATTNRT_KERNEL_ROWS(f, 1), ATTNRT_KERNEL_ROWS(f, 2), ATTNRT_KERNEL_ROWS(f, 3), ATTNRT_KERNEL_ROWS(f, 4) }
 #else
-#define ATTNRT_KERNEL_SHAPES(f) { ATTNRT_KERNEL_ROWS(f, 1), ATTNRT_KERNEL_ROWS(f, 2) }
+#define ATTNRT_KERNEL_SHAPES(f) \
+  { ATTNRT_KERNEL_ROWS(f, 1), ATTNRT_KERNEL_ROWS(f, 2) }
 #endif
   static void scores(const ScoreOperands<D>& t, int rows, int64_t vectors) {
     static constexpr ScoreFn table[kTileVectors][6] = ATTNRT_KERNEL_SHAPES(scores_of);
@@ -234,11 +235,11 @@ struct FullTiles {
   }
 };
 
-/// Whole strips that ask for what another item reads.
+/// Whole strips that prefetch what a decode item reads.
 template <class D>
 using OverlapTiles = FullTiles<D, Prefetch::kDecodeItem, kTileRows - 1>;
-/// Tiles that slice a stream: where they hold a whole panel, those of several strips; narrower ones read parts of its
-/// lines and slice them even where there is one strip.
+/// Tiles that prefetch a slice: where they hold a whole panel, those of several strips; narrower ones read parts of its
+/// lines and have slices even where there is one strip.
 template <class D>
 using SliceTiles = FullTiles<D, Prefetch::kSlice, kTileColumns == 64 ? 3 : 1>;
 

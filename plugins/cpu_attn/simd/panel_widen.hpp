@@ -29,7 +29,7 @@ ATTNRT_KERNEL_INLINE void widen_step(const char* from, char* to, int64_t step_by
 }
 
 /// A granule of a page of T to that at `column` of a page of `to`, of fp32. `prefetch`: the one
-/// whose lines are asked for meanwhile.
+/// whose lines are prefetched meanwhile.
 template <class T>
 inline void widen_granule(const PanelLayout& layout, PageGranule from, const PanelLayout& to, char* to_page,
                           int64_t column, PageGranule prefetch) {
@@ -50,7 +50,8 @@ inline void widen_granule(const PanelLayout& layout, PageGranule from, const Pan
     for (int64_t i = 0; i < kGranule; i += layout.pair) {
       for (int64_t d = 0; d < layout.panel_dims(panel); d += kGranule) {
         __builtin_prefetch(next + d * layout.pair * layout.element_bytes, 0, 2);
-        widen_step<T>(values + d * layout.pair * layout.element_bytes, to_values + d * to.element_bytes, to.value_step(panel));
+        widen_step<T>(values + d * layout.pair * layout.element_bytes, to_values + d * to.element_bytes,
+                      to.value_step(panel));
       }
       values += layout.value_step(panel);
       next += layout.value_step(panel);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What several kernels need: flags, the request of a row, and stored bytes as numbers.
 
-The flag bits are those of `flags` in the parameter lists; the host sets them (plugins/triton_attn/arguments.hpp).
+The flag bits are those of `flags` in the parameter lists; the host sets them (plugins/triton_attn/binary.hpp).
 """
 import triton
 import triton.language as tl

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// onednn_attention.hpp: fused attention of one item around oneDNN's matmul primitives (data sheet)
+// attention.hpp: fused attention of one item around oneDNN's matmul primitives (data sheet)
 //   ISA           AVX-512, for the products whatever more oneDNN finds; with less oneDNN sums in an order that depends
 //                 on the number of rows
-//   storage       fp32, fp16 and bf16; products in fp32, or of bf16 with sums in fp32. Then the weights of the values
-//                 are rounded to bf16, their sum too; the log-sum-exp takes the weights as they were
+//   storage       fp32, fp16 and bf16; products in fp32, or of bf16 with sums in fp32. Then the probabilities are
+//                 rounded to bf16, their sum too; the log-sum-exp takes them unrounded
 //   layouts       contiguous, NHD, HND: the rows of a tile are copied together
 //   shapes        head sizes in multiples of 8, K and V of different width, any GQA group, any block size
 //   masks         causal by request, window and its prefix, ranges, tree, dense, block-sparse: tiles that no row sees
@@ -29,11 +29,13 @@
 #include "../../simd/kv_walk.hpp"
 #include "../../simd/panel_fold.hpp"
 #include "../attention.hpp"
-#include "../non_finite.hpp"
 #include "../item_rows.hpp"
+#include "../non_finite.hpp"
+#include "../panel_probabilities.hpp"
+#include "../request_walk.hpp"
+#include "../row_io.hpp"
 #include "matmul.hpp"
 #include "scratch.hpp"
-#include "../row_io.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
@@ -55,11 +57,8 @@ class OnednnAttention {
         size_(cpu::matmul_size(item.rows)),
         at_(scratch, call.shape),
         rows_(call, item, kv_head),
-        keys_(walk(call.k)),
-        values_(walk(call.v)) {
-    mapped_ = shape_.softcap > 0.0f || call.alibi_slopes.data || call.masks.tree.data ||
-              call.masks.dense.kind > cpu::DenseMask::Kind::kBool || !(call.scale > 1e-6f && call.scale < 1e4f);
-  }
+        keys_(request_walk<S>(call, call.k, item.request, kv_head)),
+        values_(request_walk<S>(call, call.v, item.request, kv_head)) {}
 
   /// The status of the first product that failed.
   dnnl_status_t run() {
@@ -73,11 +72,11 @@ class OnednnAttention {
 
  private:
   using Element = typename D::A;
-  static constexpr int kDegree = sizeof(S) == 4 ? 5 : 4;
 
   dnnl_status_t attend() {
     load_queries();
-    clear_rows(at_.rows, cpu::kMatmulRows[size_], at_.width);
+    PanelProbabilities<S, D> probabilities(call_, item_, kv_head_, at_.softmax, rows_, pass_);
+    clear_rows(at_.softmax.part, cpu::kMatmulRows[size_], at_.width);
     const KeySpan seen = rows_.seen();
     for (int64_t tile = seen.begin / shape_.tile_keys * shape_.tile_keys; tile < seen.end; tile += shape_.tile_keys) {
       if (!rows_.place(tile)) continue;
@@ -86,21 +85,12 @@ class OnednnAttention {
       copy_rows(keys_, tile, begin, end, shape_.head_size_qk, at_.k);
       copy_rows(values_, tile, begin, end, shape_.head_size_v, at_.v);
       if (const dnnl_status_t failed = matmuls_.scores(size_)) return failed;
-      make_probabilities(tile);
+      apply_softmax(tile, probabilities);
       if (pass_ != Pass::kPlain) clear_odd_values();
       if (const dnnl_status_t failed = matmuls_.add_values(size_)) return failed;
       if (pass_ != Pass::kPlain) add_odd_values(tile, begin, end);
     }
     return dnnl_success;
-  }
-
-  KvWalk<S> walk(const cpu::View& view) const {
-    const attnrt_batch& b = *call_.batch;
-    const S* base = static_cast<const S*>(view.data) + kv_head_ * view.stride[2];
-    if (shape_.block_size > 0)
-      return {base, b.block_table + item_.request * b.block_table_stride, view.stride[0], view.stride[1],
-              shape_.block_size};
-    return {base + b.kv_start_loc[item_.request] * view.stride[1], nullptr, 0, view.stride[1], 1};
   }
 
   int64_t token(int32_t row) const { return call_.batch->query_start_loc[item_.request] + rows_.query(row); }
@@ -133,42 +123,20 @@ class OnednnAttention {
     std::memset(static_cast<void*>(to), 0, bytes_of(tile + shape_.tile_keys - end, width));
   }
 
-  /// Scores become weights, and what was accumulated before shrinks to the new maximum.
-  void make_probabilities(int64_t tile) {
-    if (call_.alibi_slopes.data)
-      for (int64_t c = 0; c < shape_.tile_keys; ++c)
-        at_.positions[c] = static_cast<float>(rows_.mask().mask().positions.of(tile + c));
-    const PanelScoreMap map{call_.scale, shape_.softcap, call_.alibi_slopes.data ? at_.positions : nullptr,
-                            (shape_.features & ATTNRT_FEATURE_ALIBI_SQRT) != 0};
-    const float unit = mapped_ ? kLog2e : call_.scale * kLog2e;
+  /// Scores become probabilities, those of whole rows of the tile, and what was accumulated before shrinks to the new
+  /// maximum.
+  void apply_softmax(int64_t tile, PanelProbabilities<S, D>& probabilities) {
+    probabilities.place(tile);
+    for (int i = 0; i < rows_.num_strips(); ++i) {
+      Strip whole = rows_.strip(i);
+      whole.begin = 0;
+      whole.end = shape_.tile_keys;
+      probabilities.make_probabilities(tile, whole, D::kPair);
+    }
     for (int32_t row = 0; row < item_.rows; ++row) {
-      float* s = at_.scores + row * shape_.tile_keys;
-      MaskedColumns seen = rows_.columns(row);
-      if (mapped_ && seen.begin < seen.end)
-        map_scores(s, seen.begin / kLanes * kLanes, seen.end, map, slope(row),
-                   static_cast<float>(rows_.mask().mask().position(rows_.query(row))));
-      if (seen.holes && seen.begin < seen.end) {
-        if (fill_bias(tile, row, seen))
-          add_bias(s, at_.bias, seen.begin / kLanes * kLanes, seen.end);
-        else
-          seen.begin = seen.end = 0;
-      }
-      float* sum = at_.rows.sum + row * kStateLanes;
-      float* exact = at_.rows.exact + row * kStateLanes;
-      const bool any = seen.begin < seen.end;
-      const float maxima[kLanes] = {any ? max_of(s, seen.begin, seen.end) : at_.rows.max[row]}, units[kLanes] = {unit};
-      const float* columns = pass_ == Pass::kScaled ? kSmall.factors : nullptr;
-      float factor;
-      at_.rows.scale[row] = mapped_ ? 1.0f : call_.scale;
-      raise_maxima(at_.rows.max + row, maxima, units, &factor, 1);
-      if (D::kRoundsProbabilities && call_.lse.data)
-        softmax_row<D, kDegree, true>(s, seen.begin, seen.end, 0, shape_.tile_keys, unit, at_.rows.max[row], factor, sum,
-                                    exact, columns);
-      else
-        softmax_row<D, kDegree, false>(s, seen.begin, seen.end, 0, shape_.tile_keys, unit, at_.rows.max[row], factor,
-                                     sum, exact, columns);
+      const float factor = at_.softmax.factors[row];
       if (factor == 1.0f) continue;
-      float* acc = at_.rows.acc + row * at_.width;
+      float* acc = at_.softmax.part.acc + row * at_.width;
       for (int64_t d = 0; d < at_.width; d += kLanes) store(acc + d, load(acc + d) * broadcast(factor));
     }
   }
@@ -179,7 +147,8 @@ class OnednnAttention {
     for (int64_t i = 0; i < shape_.tile_keys * shape_.head_size_v; ++i)
       if (widen(v[i]) * 0.0f != 0.0f) v[i] = Element{};
   }
-  /// Then they are added to the rows that see them, one by one: nothing that is added afterwards changes what comes out.
+  /// Then they are added to the rows that see them, one by one: nothing that is added afterwards changes what comes
+  /// out.
   void add_odd_values(int64_t tile, int64_t begin, int64_t end) {
     const S* values[cpu::kMaxTileKeys];
     values_.rows(begin, end, values);
@@ -191,22 +160,13 @@ class OnednnAttention {
     for (int32_t row = 0; row < item_.rows; ++row) {
       const MaskedColumns& seen = rows_.columns(row);
       if (column < seen.begin || column >= seen.end) continue;
-      if (seen.holes && (!fill_bias(tile, row, seen) || at_.bias[column] == kHidden)) continue;
-      const auto* weights = reinterpret_cast<const Element*>(at_.scores + row * shape_.tile_keys);
-      at_.rows.acc[row * at_.width + d] += widen(weights[column]) * v;
+      float* bias = at_.softmax.bias;
+      if (seen.holes && (!rows_.mask().fill(rows_.query(row), rows_.head(row), tile, seen.begin, seen.end, bias) ||
+                         bias[column] == kHidden))
+        continue;
+      const auto* probabilities = reinterpret_cast<const Element*>(at_.softmax.scores + row * shape_.tile_keys);
+      at_.softmax.part.acc[row * at_.width + d] += widen(probabilities[column]) * v;
     }
-  }
-
-  bool fill_bias(int64_t tile, int32_t row, const MaskedColumns& seen) {
-    const int64_t from = seen.begin / kLanes * kLanes, to = (seen.end + kLanes - 1) / kLanes * kLanes;
-    for (int64_t c = from; c < seen.begin; ++c) at_.bias[c] = 0.0f;
-    for (int64_t c = seen.end; c < to; ++c) at_.bias[c] = 0.0f;
-    return rows_.mask().fill(rows_.query(row), rows_.head(row), tile, seen.begin, seen.end, at_.bias);
-  }
-
-  float slope(int32_t row) const {
-    const cpu::View& slopes = call_.alibi_slopes;
-    return slopes.data ? static_cast<const float*>(slopes.data)[rows_.head(row) * slopes.stride[0]] : 0.0f;
   }
 
   /// Of the rows that the pass is for. Returns whether there is one for the next pass.
@@ -217,9 +177,9 @@ class OnednnAttention {
     for (int32_t row = 0; row < item_.rows; ++row) {
       if (pass_ != Pass::kPlain && !again_[row]) continue;
       const int64_t t = token(row), h = rows_.head(row);
-      const PanelRowEnd end = finish_row<D::kRoundsProbabilities>(at_.rows, row, call_.lse.data, has_sink,
-                                                            has_sink ? sink_of(call_, h) : kHidden);
-      const float* acc = at_.rows.acc + row * at_.width;
+      const PanelRowEnd end = finish_row<D::kRoundsProbabilities>(at_.softmax.part, row, call_.lse.data, has_sink,
+                                                                  has_sink ? sink_of(call_, h) : kHidden);
+      const float* acc = at_.softmax.part.acc + row * at_.width;
       write_row(shape_.q_dtype, acc, call_.out.data, t * call_.out.stride[0] + h * call_.out.stride[1],
                 shape_.head_size_v, [&](Vec x) { return x * broadcast(end.factor) / broadcast(end.sum) * back; });
       if (call_.lse.data)
@@ -240,7 +200,6 @@ class OnednnAttention {
   const OnednnScratch at_;
   ItemRows rows_;
   const KvWalk<S> keys_, values_;
-  bool mapped_;  ///< scores need more than a scale before they are weighed
   Pass pass_ = Pass::kPlain;
   bool again_[cpu::kMaxItemRows];  ///< which rows the pass is for
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// attention_onednn_bf16.cpp: onednn_attention.hpp with products of bf16 (data sheet)
+// attention_bf16.cpp: attention.hpp with products of bf16 (data sheet)
 //   ISA     AVX-512 F, BW, DQ, VL, CD, BF16
 //   dtypes  bf16
 #define ATTNRT_KERNEL_ISA onednn_bf16
@@ -8,15 +8,15 @@
 
 namespace attnrt::cpu {
 
+static_assert(item_rows_for(Isa::onednn, 0, 0, 0, false) == kMatmulRows.back());
+
 const AttentionKernels& onednn_bf16_attention() noexcept {
   namespace isa = kernel::onednn_bf16;
   static constexpr AttentionKernels kernels{{nullptr, nullptr, &isa::attend_onednn<isa::Bf16, isa::DotPair>},
                                             {nullptr, nullptr, nullptr},
                                             &isa::onednn_scratch_bytes,
                                             nullptr,
-                                            0,
-                                            kMatmulRows.back(),
-                                            kMatmulKeys};
+                                            Isa::onednn};
   return kernels;
 }
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// attention_onednn.cpp: onednn_attention.hpp with products in fp32 (data sheet)
+// attention_fp32.cpp: attention.hpp with products in fp32 (data sheet)
 //   ISA     AVX-512 F, BW, DQ, VL, CD
 //   dtypes  fp32; fp16 and bf16 widened as their rows are copied
 #define ATTNRT_KERNEL_ISA onednn
 #include "attention.hpp"
 
 namespace attnrt::cpu {
+
+static_assert(item_rows_for(Isa::onednn, 0, 0, 0, false) == kMatmulRows.back());
 
 const AttentionKernels& onednn_attention() noexcept {
   namespace isa = kernel::onednn;
@@ -16,9 +18,7 @@ const AttentionKernels& onednn_attention() noexcept {
       {nullptr, nullptr, nullptr},
       &isa::onednn_scratch_bytes,
       nullptr,
-      0,
-      kMatmulRows.back(),
-      kMatmulKeys};
+      Isa::onednn};
   return kernels;
 }
 

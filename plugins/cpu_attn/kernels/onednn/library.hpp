@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// onednn_library.hpp: oneDNN 2.x as Debian ships it (libdnnl.so.2), loaded when a first op wants it and never unloaded;
+// library.hpp: oneDNN 2.x as Debian ships it (libdnnl.so.2), loaded when a first op wants it and never unloaded;
 // nothing else in this plugin names a function of it. Its OpenMP threads are not wanted here: an item's matmuls run on
 // the worker that has the item (OneThread).
 #ifndef ATTNRT_CPU_ATTN_ONEDNN_LIBRARY_HPP

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// onednn_matmul.hpp: the two products of an attention tile as matmul primitives of oneDNN, scores = Q K^T and
+// matmul.hpp: the two products of an attention tile as matmul primitives of oneDNN, scores = Q K^T and
 // acc += P V, for a fixed number of keys and a few numbers of rows. Primitives belong to an op and are made with it;
-// what they read and write belongs to a worker of a plan and lies at fixed places of its scratch.
+// what they read and write belongs to a worker of a plan and has fixed places in its scratch.
 #ifndef ATTNRT_CPU_ATTN_ONEDNN_MATMUL_HPP
 #define ATTNRT_CPU_ATTN_ONEDNN_MATMUL_HPP
 #include <array>
@@ -24,14 +24,14 @@ inline std::size_t matmul_size(int32_t rows) {
   return i;
 }
 
-/// Of a tile: q [rows][qk], k [keys][qk], scores fp32 [rows][keys]; weights in the place of the scores, each row at its
-/// row's start; v [keys][v], acc fp32 [rows][acc_stride].
+/// Of a tile: q [rows][qk], k [keys][qk], scores fp32 [rows][keys]; probabilities in the place of the scores, each row
+/// at its row's start; v [keys][v], acc fp32 [rows][acc_stride].
 struct TileShape {
   int64_t keys, head_size_qk, head_size_v, acc_stride;
-  bool bf16;  ///< q, k, v and weights are bf16, else fp32
+  bool bf16;  ///< q, k, v and probabilities are bf16, else fp32
 };
 
-/// Where a worker's tile lies.
+/// The memory of a worker's tile.
 struct TileMemory {
   void *q, *k, *v;
   float *scores, *acc;

@@ -32,12 +32,11 @@ Onednn::Onednn(const sdk::CreateInfo& info, bool bf16)
 }
 
 Onednn::Plan::Plan(const Onednn& op, const attnrt_limits& limits, const attnrt_memory& memory)
-    : AttentionOp::Plan(op, limits, memory),
-      workers_(static_cast<const std::byte*>(memory.scratch), op.worker_bytes_) {
+    : AttentionOp::Plan(op, limits, memory), workers_(static_cast<const std::byte*>(memory.scratch), op.worker_bytes_) {
   for (uint32_t worker = 0; worker < limits.num_workers; ++worker) {
     std::byte* scratch = static_cast<std::byte*>(memory.scratch) + worker * op.worker_bytes_;
     const kernel::portable::OnednnScratch at(scratch, op.shape_);
-    workers_.add(op.matmuls_, {at.q, at.k, at.v, at.scores, at.rows.acc, scratch + op.scratchpad_at_});
+    workers_.add(op.matmuls_, {at.q, at.k, at.v, at.softmax.scores, at.softmax.part.acc, scratch + op.scratchpad_at_});
   }
 }
 

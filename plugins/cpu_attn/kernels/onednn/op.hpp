@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// onednn.hpp: the life of the onednn variant: its matmuls are made with the op, its workers' operands with a plan.
+// op.hpp: the life of the onednn variant: its matmuls are made with the op, its workers' operands with a plan.
 #ifndef ATTNRT_CPU_ATTN_ONEDNN_OP_HPP
 #define ATTNRT_CPU_ATTN_ONEDNN_OP_HPP
 #include "matmul.hpp"

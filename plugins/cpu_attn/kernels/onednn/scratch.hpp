@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// onednn_scratch.hpp: the memory of one worker of the onednn variant; the same places for whoever prefetches.
+// scratch.hpp: the memory of one worker of the onednn variant; the same places for whoever asks.
 #ifndef ATTNRT_CPU_ATTN_ONEDNN_SCRATCH_HPP
 #define ATTNRT_CPU_ATTN_ONEDNN_SCRATCH_HPP
 #include <cstddef>
@@ -8,20 +8,20 @@
 
 #include "../../simd/panel_fold.hpp"
 #include "../attention.hpp"
+#include "../panel_scratch.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
 /// Rows of q, k and v are of fp32 or of bf16, and have room for fp32.
 struct OnednnScratch {
   float *q, *k, *v;
-  float* scores;     ///< [item_rows][tile_keys], then weights in their place
-  PanelRows rows;
-  float* bias;       ///< of the columns of a tile
-  float* positions;  ///< of its keys
-  int64_t width;     ///< of an accumulated row, a multiple of 16
+  PanelScratch
+      softmax;    ///< what panel_probabilities.hpp works on: scores [item_rows][tile_keys], rows' state in `part`
+  int64_t width;  ///< of an accumulated row, a multiple of 16
   int64_t floats = 0;
 
-  OnednnScratch(std::byte* memory, const cpu::AttentionShape& shape) : width((shape.head_size_v + 15) / 16 * 16) {
+  OnednnScratch(std::byte* memory, const cpu::AttentionShape& shape)
+      : softmax(nullptr, shape), width((shape.head_size_v + 15) / 16 * 16) {
     const auto take = [&](int64_t count) {
       const int64_t at = floats;
       floats += (count + 15) / 16 * 16;
@@ -30,10 +30,11 @@ struct OnednnScratch {
     q = take(shape.item_rows * shape.head_size_qk);
     k = take(shape.tile_keys * shape.head_size_qk);
     v = take(shape.tile_keys * shape.head_size_v);
-    scores = take(shape.item_rows * shape.tile_keys);
-    rows = panel_rows(take(panel_rows_floats(shape.item_rows, width)), shape.item_rows);
-    bias = take(shape.tile_keys);
-    positions = take(shape.tile_keys);
+    softmax.scores = take(shape.item_rows * shape.tile_keys);
+    softmax.part = panel_rows(take(panel_rows_floats(shape.item_rows, width)), shape.item_rows);
+    softmax.factors = take(shape.item_rows);
+    softmax.bias = take(shape.tile_keys);
+    softmax.positions = take(shape.tile_keys);
   }
 };
 
