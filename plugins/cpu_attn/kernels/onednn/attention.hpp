@@ -210,5 +210,12 @@ void attend_onednn(const AttentionCall& call, const AttentionItem& item, int32_t
     call.matmuls->report(failed);
 }
 
+static_assert(cpu::item_rows_for(cpu::Isa::onednn, 0, 0, 0, false) == cpu::kMatmulRows.back());
+
+/// By dtype of q; caches of 8 bits have none.
+constexpr cpu::AttentionKernels onednn_kernels(cpu::AttendFns fp32, cpu::AttendFns fp16, cpu::AttendFns bf16) {
+  return {{fp32, fp16, bf16}, {nullptr, nullptr, nullptr}, &onednn_scratch_bytes, nullptr, cpu::Isa::onednn};
+}
+
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA
 #endif

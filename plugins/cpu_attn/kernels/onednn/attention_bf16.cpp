@@ -8,15 +8,10 @@
 
 namespace attnrt::cpu {
 
-static_assert(item_rows_for(Isa::onednn, 0, 0, 0, false) == kMatmulRows.back());
-
 const AttentionKernels& onednn_bf16_attention() noexcept {
   namespace isa = kernel::onednn_bf16;
-  static constexpr AttentionKernels kernels{{nullptr, nullptr, &isa::attend_onednn<isa::Bf16, isa::DotPair>},
-                                            {nullptr, nullptr, nullptr},
-                                            &isa::onednn_scratch_bytes,
-                                            nullptr,
-                                            Isa::onednn};
+  static constexpr AttentionKernels kernels =
+      isa::onednn_kernels(nullptr, nullptr, &isa::attend_onednn<isa::Bf16, isa::DotPair>);
   return kernels;
 }
 

@@ -8,17 +8,11 @@
 
 namespace attnrt::cpu {
 
-static_assert(item_rows_for(Isa::onednn, 0, 0, 0, false) == kMatmulRows.back());
-
 const AttentionKernels& onednn_attention() noexcept {
   namespace isa = kernel::onednn;
-  static constexpr AttentionKernels kernels{
-      {&isa::attend_onednn<float, isa::DotFp32>, &isa::attend_onednn<isa::Fp16, isa::DotFp32>,
-       &isa::attend_onednn<isa::Bf16, isa::DotFp32>},
-      {nullptr, nullptr, nullptr},
-      &isa::onednn_scratch_bytes,
-      nullptr,
-      Isa::onednn};
+  static constexpr AttentionKernels kernels =
+      isa::onednn_kernels(&isa::attend_onednn<float, isa::DotFp32>, &isa::attend_onednn<isa::Fp16, isa::DotFp32>,
+                          &isa::attend_onednn<isa::Bf16, isa::DotFp32>);
   return kernels;
 }
 
