@@ -2,7 +2,7 @@
 #
 # attnrt_triton_environment(PYTHON_VARIABLE)
 #
-# A virtual environment with the Triton and numpy of plugins/triton_attn/build/requirements.txt, made once and shared by
+# A virtual environment with the Triton and numpy of plugins/triton_attn/aot/requirements.txt, made once and shared by
 # all trees of this user: its place is told by ATTNRT_TRITON_CACHE and the requirements' hash. Sets the variable to its
 # Python, or to nothing, with a message that says why: without PyPI the plugin is left out and all else builds.
 set(attnrt_cache_home "$ENV{XDG_CACHE_HOME}")
@@ -17,7 +17,7 @@ set(ATTNRT_TRITON_CACHE "${attnrt_cache_home}/attnrt/triton" CACHE PATH
 
 function(attnrt_triton_environment python_variable)
   set(${python_variable} "" PARENT_SCOPE)
-  set(requirements ${PROJECT_SOURCE_DIR}/plugins/triton_attn/build/requirements.txt)
+  set(requirements ${PROJECT_SOURCE_DIR}/plugins/triton_attn/aot/requirements.txt)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${requirements})
   find_package(Python3 3.10 COMPONENTS Interpreter)
   if(NOT Python3_Interpreter_FOUND)

@@ -9,18 +9,18 @@
 namespace attnrt::conformance {
 namespace {
 
-sdk::CuPointer pointer(const void* data) { return reinterpret_cast<sdk::CuPointer>(data); }
-sdk::CuStream handle(attnrt_stream stream) { return static_cast<sdk::CuStream>(const_cast<void*>(stream)); }
+sdk::GpuPointer pointer(const void* data) { return reinterpret_cast<sdk::GpuPointer>(data); }
+sdk::GpuStream handle(attnrt_stream stream) { return static_cast<sdk::GpuStream>(const_cast<void*>(stream)); }
 
 }  // namespace
 
-CudaMemory::CudaMemory(const sdk::CudaDriver& driver, int32_t ordinal, bool fenced)
+CudaMemory::CudaMemory(const sdk::GpuDriver& driver, int32_t ordinal, bool fenced)
     : driver_(driver), ordinal_(ordinal), fenced_(fenced) {
-  sdk::CuDevice device = 0;
+  sdk::GpuDevice device = 0;
   int major = 0, minor = 0;
   if (good("cuInit", driver_.init(0)) && good("cuDeviceGet", driver_.device_get(&device, ordinal)) &&
-      good("cuDeviceGetAttribute", driver_.device_attribute(&major, sdk::kCuComputeMajor, device)) &&
-      good("cuDeviceGetAttribute", driver_.device_attribute(&minor, sdk::kCuComputeMinor, device)))
+      good("cuDeviceGetAttribute", driver_.device_attribute(&major, driver_.attributes.compute_major, device)) &&
+      good("cuDeviceGetAttribute", driver_.device_attribute(&minor, driver_.attributes.compute_minor, device)))
     good("cuDevicePrimaryCtxRetain", driver_.context_retain(&context_, device));
   arch_ = static_cast<uint32_t>(major * 10 + minor);
 }
@@ -31,7 +31,7 @@ CudaMemory::~CudaMemory() {
   for (const auto& [thread, stream] : streams_) driver_.stream_destroy(stream);
 }
 
-bool CudaMemory::good(const char* call, sdk::CuResult error) {
+bool CudaMemory::good(const char* call, sdk::GpuResult error) {
   if (!error) return true;
   const std::lock_guard lock(mutex_);
   if (trouble_.empty()) trouble_ = sdk::say(call, " answered ", error, " (", driver_.name_of(error), ")");
@@ -45,10 +45,10 @@ std::string CudaMemory::trouble() {
 
 void* CudaMemory::allocate(std::size_t bytes, std::size_t alignment) {
   stream();
-  sdk::CuPointer base = 0;
+  sdk::GpuPointer base = 0;
   const std::size_t more = alignment > 256 ? alignment : 0;  // 256 is what the driver promises
   if (driver_.allocate(&base, std::max<std::size_t>(bytes, 1) + more)) return nullptr;
-  sdk::CuPointer data = base;
+  sdk::GpuPointer data = base;
   if (more && base % more) {
     data = base + more - base % more;
     const std::lock_guard lock(mutex_);
@@ -58,7 +58,7 @@ void* CudaMemory::allocate(std::size_t bytes, std::size_t alignment) {
 }
 void CudaMemory::release(void* data) {
   stream();
-  sdk::CuPointer base = pointer(data);
+  sdk::GpuPointer base = pointer(data);
   {
     const std::lock_guard lock(mutex_);
     if (const auto moved = moved_.find(base); moved != moved_.end()) {
@@ -95,11 +95,11 @@ void CudaMemory::fill(void* to, uint8_t byte, std::size_t bytes) {
 attnrt_stream CudaMemory::stream() {
   if (!context_) return nullptr;
   good("cuCtxSetCurrent", driver_.context_set(context_));
-  sdk::CuStream own = nullptr;
-  sdk::CuResult error = 0;
+  sdk::GpuStream own = nullptr;
+  sdk::GpuResult error = 0;
   {
     const std::lock_guard lock(mutex_);
-    sdk::CuStream& kept = streams_[std::this_thread::get_id()];
+    sdk::GpuStream& kept = streams_[std::this_thread::get_id()];
     if (!kept) error = driver_.stream_create(&kept, 0);
     own = kept;
   }
@@ -112,21 +112,21 @@ void CudaMemory::finish(attnrt_stream stream) {
 }
 
 bool CudaMemory::capture_begin(attnrt_stream stream) {
-  return good("cuStreamBeginCapture", driver_.capture_begin(handle(stream), sdk::kCuCaptureThreadLocal));
+  return good("cuStreamBeginCapture", driver_.capture_begin(handle(stream), sdk::kGpuCaptureThreadLocal));
 }
 void* CudaMemory::capture_end(attnrt_stream stream) {
-  sdk::CuGraph graph = nullptr;
-  sdk::CuGraphExec exec = nullptr;
+  sdk::GpuGraph graph = nullptr;
+  sdk::GpuGraphExec exec = nullptr;
   if (!good("cuStreamEndCapture", driver_.capture_end(handle(stream), &graph)) || !graph) return nullptr;
   good("cuGraphInstantiate", driver_.graph_instantiate(&exec, graph, 0));
   driver_.graph_destroy(graph);
   return exec;
 }
 void CudaMemory::replay(void* graph, attnrt_stream stream) {
-  good("cuGraphLaunch", driver_.graph_launch(static_cast<sdk::CuGraphExec>(graph), handle(stream)));
+  good("cuGraphLaunch", driver_.graph_launch(static_cast<sdk::GpuGraphExec>(graph), handle(stream)));
 }
 void CudaMemory::forget(void* graph) {
-  if (graph) good("cuGraphExecDestroy", driver_.graph_exec_destroy(static_cast<sdk::CuGraphExec>(graph)));
+  if (graph) good("cuGraphExecDestroy", driver_.graph_exec_destroy(static_cast<sdk::GpuGraphExec>(graph)));
 }
 
 }  // namespace attnrt::conformance

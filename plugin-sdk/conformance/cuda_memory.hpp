@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "attnrt/cuda_driver.hpp"
+#include "attnrt/gpu_driver.hpp"
 #include "conformance/memory.hpp"
 
 namespace attnrt::conformance {
@@ -19,7 +19,7 @@ namespace attnrt::conformance {
 class CudaMemory final : public Memory {
  public:
   /// `fenced`: the driver notices an access behind an allocation.
-  CudaMemory(const sdk::CudaDriver& driver, int32_t ordinal, bool fenced);
+  CudaMemory(const sdk::GpuDriver& driver, int32_t ordinal, bool fenced);
   ~CudaMemory() override;
   CudaMemory(const CudaMemory&) = delete;
   CudaMemory& operator=(const CudaMemory&) = delete;
@@ -52,16 +52,16 @@ class CudaMemory final : public Memory {
    private:
     CudaMemory& owner_;
   };
-  bool good(const char* call, sdk::CuResult error);
+  bool good(const char* call, sdk::GpuResult error);
 
-  const sdk::CudaDriver& driver_;
+  const sdk::GpuDriver& driver_;
   int32_t ordinal_;
   bool fenced_;
   uint32_t arch_ = 0;
-  sdk::CuContext context_ = nullptr;
+  sdk::GpuContext context_ = nullptr;
   std::mutex mutex_;
-  std::map<std::thread::id, sdk::CuStream> streams_;
-  std::map<sdk::CuPointer, sdk::CuPointer> moved_;  ///< what starts behind its allocation, and that
+  std::map<std::thread::id, sdk::GpuStream> streams_;
+  std::map<sdk::GpuPointer, sdk::GpuPointer> moved_;  ///< what starts behind its allocation, and that
   Pinned pinned_{*this};
   std::string trouble_;
 };

@@ -31,7 +31,7 @@ constexpr uint64_t kMasks = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | 
                             ATTNRT_FEATURE_BLOCK_SPARSE | ATTNRT_FEATURE_CONTEXT_PARALLEL | ATTNRT_FEATURE_LSE;
 
 /// What holds for every variant here: dtypes of q and out are equal, that of the cache too or of 8 bits (supports()
-/// says so), lengths are read where they lie, no query length or GQA group is special.
+/// says so), lengths are read in place, no query length or GQA group is special.
 constexpr attnrt_caps sheet() {
   attnrt_caps c{};
   c.struct_size = sizeof c;

@@ -10,7 +10,7 @@
 #include "kernels/amx.hpp"
 #endif
 #if defined(ATTNRT_CPU_ATTN_ONEDNN)
-#include "kernels/onednn.hpp"
+#include "kernels/onednn/op.hpp"
 #endif
 
 namespace attnrt::cpu {

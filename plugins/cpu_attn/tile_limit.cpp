@@ -9,7 +9,7 @@
 #include <vector>
 
 #define ATTNRT_KERNEL_ISA avx512
-#include "../kernel/panel_tile.hpp"
+#include "simd/panel_tile.hpp"
 
 using namespace attnrt::kernel::ATTNRT_KERNEL_ISA;
 
@@ -63,7 +63,7 @@ double scores(Panels& p) {
   t.lda = kDims;
   t.step_bytes = kWidth * 4;
   t.steps = kDims;
-  t.piece = kDims / 2;
+  t.sum_block = kDims / 2;
   t.ldc = kKeys;
   const double seconds = seconds_of([&] {
     for (int i = 0; i < kTimes; ++i)
@@ -73,7 +73,7 @@ double scores(Panels& p) {
           t.c = p.c + strip * kTileRows * kKeys + key;
           for (int j = 0; j < kTileVectors; ++j)
             t.b[j] = reinterpret_cast<const char*>(p.b + key * kDims + j * kLanes);
-          PanelTiles<DotFp32, Ahead::kNothing>::scores(t, kTileRows, kTileVectors);
+          PanelTiles<DotFp32, Prefetch::kNone>::scores(t, kTileRows, kTileVectors);
         }
   });
   return 2e-9 * kTimes * kKeys * kDims * kStrips * kTileRows / seconds;
@@ -83,22 +83,22 @@ double scores(Panels& p) {
 double values(Panels& p) {
   constexpr int kTimes = 20;
   static constexpr float kOnes[kTileRows] = {1, 1, 1, 1, 1, 1};
-  ValueRun run{nullptr, nullptr, kKeys};
+  ValueSegment segment{nullptr, nullptr, kKeys};
   ValueOperands<DotFp32> t{};
   t.lda = kKeys;
   t.step_bytes = kWidth * 4;
   t.ldc = kDims;
-  t.runs = &run;
-  t.num_runs = 1;
+  t.segments = &segment;
+  t.num_segments = 1;
   t.factors = kOnes;
   const double seconds = seconds_of([&] {
     for (int i = 0; i < kTimes; ++i)
       for (int64_t dim = 0; dim < kDims; dim += kWidth)
         for (int strip = 0; strip < kStrips; ++strip) {
-          run.b = reinterpret_cast<const char*>(p.b + (kDims + dim) * kKeys);
+          segment.b = reinterpret_cast<const char*>(p.b + (kDims + dim) * kKeys);
           t.a = p.a + strip * kTileRows * kKeys;
           t.c = p.c + strip * kTileRows * kDims + dim;
-          PanelTiles<DotFp32, Ahead::kNothing>::values(t, kTileRows, kTileVectors);
+          PanelTiles<DotFp32, Prefetch::kNone>::values(t, kTileRows, kTileVectors);
         }
   });
   return 2e-9 * kTimes * kKeys * kDims * kStrips * kTileRows / seconds;

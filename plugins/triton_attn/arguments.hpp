@@ -4,10 +4,9 @@
 // elements; a pointer that a flag makes unused is 0 or anything else: it is not followed.
 #ifndef ATTNRT_TRITON_ATTN_ARGUMENTS_HPP
 #define ATTNRT_TRITON_ATTN_ARGUMENTS_HPP
-#include <cstddef>
 #include <cstdint>
 
-#include "../kernel/gpu/arguments.hpp"
+#include "../gpu/arguments.hpp"
 
 namespace attnrt::triton {
 
@@ -29,7 +28,6 @@ enum Flag : int32_t {
   kSinksQDtype = 8192,
 };
 
-// Lists: P pointer, F fp32, I int32, L int64.
 #define ATTNRT_ATTENTION_ARGUMENTS(P, F, I, L)                                                                        \
   P(out_ptr) P(partial_ptr) P(partial_lse_ptr) P(lse_ptr) P(q_ptr) P(k_ptr) P(v_ptr) P(query_start_loc_ptr)           \
   P(seq_lens_ptr) P(kv_lens_ptr) P(kv_start_loc_ptr) P(causal_ptr) P(block_table_ptr) P(q_scale_ptr) P(k_scale_ptr)   \
@@ -67,42 +65,11 @@ enum Flag : int32_t {
   I(num_heads) I(block_size) I(num_splits) L(q_stride_token) L(q_stride_head) L(q_rope_stride_token)                  \
   L(q_rope_stride_head) L(kv_stride_block) L(kv_stride_slot) L(block_table_stride) L(k_scale_stride_request)
 
-#define ATTNRT_MEMBER_P_(name) uint64_t name;
-#define ATTNRT_MEMBER_F_(name) float name;
-#define ATTNRT_MEMBER_I_(name) int32_t name;
-#define ATTNRT_MEMBER_L_(name) int64_t name;
-#define ATTNRT_ENTRY_P_(name) {#name, 'p', offsetof(Self, name)},
-#define ATTNRT_ENTRY_F_(name) {#name, 'f', offsetof(Self, name)},
-#define ATTNRT_ENTRY_I_(name) {#name, 'i', offsetof(Self, name)},
-#define ATTNRT_ENTRY_L_(name) {#name, 'l', offsetof(Self, name)},
-#define ATTNRT_ARGUMENT_STRUCT_(Type, list, table)                                       \
-  struct Type {                                                                          \
-    list(ATTNRT_MEMBER_P_, ATTNRT_MEMBER_F_, ATTNRT_MEMBER_I_, ATTNRT_MEMBER_L_)         \
-  };                                                                                     \
-  namespace detail {                                                                     \
-  struct Type##Table {                                                                   \
-    using Self = Type;                                                                   \
-    static constexpr gpu::Member members[] = {                                           \
-        list(ATTNRT_ENTRY_P_, ATTNRT_ENTRY_F_, ATTNRT_ENTRY_I_, ATTNRT_ENTRY_L_)};       \
-  };                                                                                     \
-  }                                                                                      \
-  inline constexpr const auto& table = detail::Type##Table::members
-
-ATTNRT_ARGUMENT_STRUCT_(AttentionArguments, ATTNRT_ATTENTION_ARGUMENTS, kAttentionMembers);
-ATTNRT_ARGUMENT_STRUCT_(MergeSplitsArguments, ATTNRT_MERGE_SPLITS_ARGUMENTS, kMergeSplitsMembers);
-ATTNRT_ARGUMENT_STRUCT_(WriteKvArguments, ATTNRT_WRITE_KV_ARGUMENTS, kWriteKvMembers);
-ATTNRT_ARGUMENT_STRUCT_(MergeStatesArguments, ATTNRT_MERGE_STATES_ARGUMENTS, kMergeStatesMembers);
-ATTNRT_ARGUMENT_STRUCT_(MlaDecodeArguments, ATTNRT_MLA_DECODE_ARGUMENTS, kMlaDecodeMembers);
-
-#undef ATTNRT_ARGUMENT_STRUCT_
-#undef ATTNRT_ENTRY_L_
-#undef ATTNRT_ENTRY_I_
-#undef ATTNRT_ENTRY_F_
-#undef ATTNRT_ENTRY_P_
-#undef ATTNRT_MEMBER_L_
-#undef ATTNRT_MEMBER_I_
-#undef ATTNRT_MEMBER_F_
-#undef ATTNRT_MEMBER_P_
+ATTNRT_GPU_ARGUMENTS(AttentionArguments, ATTNRT_ATTENTION_ARGUMENTS, kAttentionMembers);
+ATTNRT_GPU_ARGUMENTS(MergeSplitsArguments, ATTNRT_MERGE_SPLITS_ARGUMENTS, kMergeSplitsMembers);
+ATTNRT_GPU_ARGUMENTS(WriteKvArguments, ATTNRT_WRITE_KV_ARGUMENTS, kWriteKvMembers);
+ATTNRT_GPU_ARGUMENTS(MergeStatesArguments, ATTNRT_MERGE_STATES_ARGUMENTS, kMergeStatesMembers);
+ATTNRT_GPU_ARGUMENTS(MlaDecodeArguments, ATTNRT_MLA_DECODE_ARGUMENTS, kMlaDecodeMembers);
 
 }  // namespace attnrt::triton
 #endif

@@ -10,7 +10,7 @@ constexpr uint32_t kManyRows = 64;
 constexpr int64_t kSplitTokens = 4096;  ///< tokens times parts, where a batch may choose
 
 // Masks cost registers: kernels come in three levels.
-Wanted attention_wanted(const attnrt_problem& p, uint32_t arch, uint32_t rows, int32_t even) {
+gpu::KernelQuery attention_wanted(const attnrt_problem& p, uint32_t arch, uint32_t rows, int32_t even) {
   constexpr uint64_t bent =
       ATTNRT_FEATURE_SOFTCAP | ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_ALIBI_SQRT | ATTNRT_FEATURE_MM_PREFIX;
   const uint32_t level = p.features & ATTNRT_FEATURE_TREE_MASK ? 2 : p.features & bent ? 1 : 0;
@@ -27,10 +27,10 @@ Wanted attention_wanted(const attnrt_problem& p, uint32_t arch, uint32_t rows, i
 }
 
 // The smallest tile of at least `rows` rows; the largest there is where none is so large.
-const Binary* find_tile(const attnrt_problem& p, uint32_t arch, uint32_t rows, int32_t even) {
+const gpu::KernelImage* find_tile(const attnrt_problem& p, uint32_t arch, uint32_t rows, int32_t even) {
   for (; rows > 1; rows /= 2)
-    if (const Binary* found = find(attention_wanted(p, arch, rows, even))) return found;
-  return find(attention_wanted(p, arch, 0, even));
+    if (const gpu::KernelImage* found = kernel_table().find(attention_wanted(p, arch, rows, even))) return found;
+  return kernel_table().find(attention_wanted(p, arch, 0, even));
 }
 
 }  // namespace
@@ -45,9 +45,8 @@ void AttentionOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
   if ((p.features & ATTNRT_FEATURE_ALIBI) && (p.features & ATTNRT_FEATURE_ALIBI_SQRT))
     diag.add(ATTNRT_WHY_ALIBI, "linear and square-root ALiBi are asked for at once, wanted one of them");
   refuse_missing(p, diag);
-  const Binary* const attention = find(attention_wanted(p, p.arch, 0, 0));
-  if (!attention || !find_merge_splits(p, p.arch, attention->head_size_v))
-    refuse_kernel(p, "attention", diag);
+  const gpu::KernelImage* const attention = kernel_table().find(attention_wanted(p, p.arch, 0, 0));
+  if (!attention || !find_merge_splits(p, p.arch, attention->head_size_v)) refuse_kernel(p, "attention", diag);
 }
 
 AttentionOp::AttentionOp(const sdk::CreateInfo& info)
@@ -59,14 +58,14 @@ AttentionOp::AttentionOp(const sdk::CreateInfo& info)
   const auto rows = static_cast<uint32_t>(group_) * std::max(1u, decodes_ ? problem_.decode_query_len : 1u);
   const bool sizes = problem_.head_size_qk % alignment_ == 0 && problem_.head_size_v % alignment_ == 0;
   for (const int32_t even : {0, 1}) {
-    const Binary* const few = find_tile(problem_, device_.arch(), rows, even);
-    const Binary* const many = find_tile(problem_, device_.arch(), std::max(kManyRows, rows), even);
+    const gpu::KernelImage* const few = find_tile(problem_, device_.arch(), rows, even);
+    const gpu::KernelImage* const many = find_tile(problem_, device_.arch(), std::max(kManyRows, rows), even);
     if (even && (!few || !many || !sizes)) continue;
     shapes_[even] = {make_shape(few), make_shape(many)};
   }
 }
 
-AttentionOp::Shape AttentionOp::make_shape(const Binary* binary) const {
+AttentionOp::Shape AttentionOp::make_shape(const gpu::KernelImage* binary) const {
   Shape shape;
   shape.attention = load(binary, "attention", kAttentionMembers);
   const auto block_m = static_cast<int32_t>(binary->block_m), heads = std::min(group_, block_m);
@@ -94,15 +93,15 @@ const AttentionOp::Shape& AttentionOp::shape_for(const Plan& plan, bool even) co
 int64_t AttentionOp::capacity(const attnrt_limits& limits) const {
   const int64_t tokens = limits.max_tokens;
   if (invariant_) return decodes_ ? tokens * kInvariantSplits : 0;
-  return std::min(tokens * kMostSplits, kSplitTokens);
+  return std::min(tokens * kMaxSplits, kSplitTokens);
 }
 
 // 1 = whole.
 int32_t AttentionOp::num_splits(const Shape& shape, const Plan& plan) const {
   if (invariant_) return decodes_ ? kInvariantSplits : 1;
   if (plan.max_query_len_ > shape.tokens) return 1;
-  return splits_that_fill(int64_t{plan.num_seqs_} * problem_.num_kv_heads * shape.head_tiles, plan.max_seq_len_,
-                          shape.tile, plan.capacity_ / plan.num_tokens_);
+  return gpu::splits_that_fill(device_, int64_t{plan.num_seqs_} * problem_.num_kv_heads * shape.head_tiles,
+                               plan.max_seq_len_, shape.tile, plan.capacity_ / plan.num_tokens_);
 }
 
 attnrt_workspace AttentionOp::workspace(const attnrt_limits& limits) const {
@@ -132,7 +131,7 @@ AttentionOp::Plan::Plan(const AttentionOp& op, const attnrt_limits& limits, cons
 }
 
 void AttentionOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
-  buffers_.take_over(op_.device_.driver(), batch, cuda_stream(stream));
+  buffers_.take_over(op_.device_.driver(), batch, device_stream(stream));
   arguments_.flags = batch.kv_lens ? arguments_.flags | kKvLens : arguments_.flags & ~kKvLens;
   num_seqs_ = batch.num_seqs;
   num_tokens_ = batch.num_tokens;
@@ -202,7 +201,7 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   a.num_splits = num_splits(shape, plan);
   const gpu::Grid grid{static_cast<uint32_t>(plan.num_tokens_ / shape.tokens + plan.num_seqs_),
                        static_cast<uint32_t>(a.num_kv_heads * shape.head_tiles), static_cast<uint32_t>(a.num_splits)};
-  shape.attention.launch(device_.driver(), grid, &a, cuda_stream(stream));
+  shape.attention.launch(device_.driver(), grid, &a, device_stream(stream));
   if (a.num_splits > 1) merge_splits(shape.merge_splits, a, args, plan.num_tokens_, stream);
 }
 

@@ -10,7 +10,7 @@
 #ifndef ATTNRT_TRITON_ATTN_ATTENTION_OP_HPP
 #define ATTNRT_TRITON_ATTN_ATTENTION_OP_HPP
 #include "arguments.hpp"
-#include "batch_buffers.hpp"
+#include "../gpu/batch_buffers.hpp"
 #include "cache_op.hpp"
 
 namespace attnrt::triton {
@@ -32,7 +32,7 @@ class AttentionOp : public CacheOp {
    private:
     friend class AttentionOp;
     const AttentionOp& op_;
-    BatchBuffers buffers_;
+    gpu::BatchBuffers buffers_;
     AttentionArguments arguments_{};  ///< all that does not depend on a call
     int64_t capacity_;                ///< tokens times parts that scratch holds
     int32_t num_seqs_ = 0, num_tokens_ = 0, max_query_len_ = 0, max_seq_len_ = 0;
@@ -47,7 +47,7 @@ class AttentionOp : public CacheOp {
     uint32_t pitch = 0;                            ///< of partial rows
     gpu::Launcher attention, merge_splits;
   };
-  Shape make_shape(const Binary* binary) const;
+  Shape make_shape(const gpu::KernelImage* binary) const;
   const Shape& shape_for(const Plan& plan, bool even) const;
   int32_t num_splits(const Shape& shape, const Plan& plan) const;
   int64_t capacity(const attnrt_limits& limits) const;

@@ -3,25 +3,25 @@
 
 #include <algorithm>
 
-#include "batch_buffers.hpp"
+#include "../gpu/batch_buffers.hpp"
 
 namespace attnrt::triton {
 namespace {
 
 constexpr int32_t kMostPartials = 4;
 
-Wanted wanted(const char* kernel, uint32_t arch, uint32_t q_dtype, int32_t kv_dtype) {
+gpu::KernelQuery wanted(const char* kernel, uint32_t arch, uint32_t q_dtype, int32_t kv_dtype) {
   return {kernel, arch, static_cast<int32_t>(q_dtype), kv_dtype, -1, 0, 0, 0, -1};
 }
-Wanted write_wanted(const attnrt_problem& p, uint32_t arch, uint32_t rows) {
+gpu::KernelQuery write_wanted(const attnrt_problem& p, uint32_t arch, uint32_t rows) {
   const bool mla = p.family == ATTNRT_FAMILY_MLA;
-  Wanted w = wanted("write_kv", arch, rows, static_cast<int32_t>(p.kv_dtype));
+  gpu::KernelQuery w = wanted("write_kv", arch, rows, static_cast<int32_t>(p.kv_dtype));
   w.head_size_qk = mla ? p.mla_kv_lora : p.head_size_qk;
   w.head_size_v = mla ? p.mla_rope : p.head_size_v;
   return w;
 }
-Wanted merge_wanted(const attnrt_problem& p, uint32_t arch, uint32_t partial) {
-  Wanted w = wanted("merge_states", arch, p.out_dtype, static_cast<int32_t>(partial));
+gpu::KernelQuery merge_wanted(const attnrt_problem& p, uint32_t arch, uint32_t partial) {
+  gpu::KernelQuery w = wanted("merge_states", arch, p.out_dtype, static_cast<int32_t>(partial));
   w.head_size_v = p.head_size_v;
   return w;
 }
@@ -40,10 +40,10 @@ void refuse_dtypes(const attnrt_problem& p, const sdk::Diag& diag) {
              sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted one of 8 bits where there are scales"));
 }
 
-const Binary* find_merge_splits(const attnrt_problem& p, uint32_t arch, uint32_t pitch) {
-  Wanted w = wanted("merge_splits", arch, p.out_dtype, -1);
+const gpu::KernelImage* find_merge_splits(const attnrt_problem& p, uint32_t arch, uint32_t pitch) {
+  gpu::KernelQuery w = wanted("merge_splits", arch, p.out_dtype, -1);
   w.head_size_v = pitch;
-  const Binary* const found = find(w);
+  const gpu::KernelImage* const found = kernel_table().find(w);
   return found && found->head_size_v == pitch ? found : nullptr;
 }
 
@@ -54,8 +54,8 @@ void refuse_kernel(const attnrt_problem& p, const char* kernel, const sdk::Diag&
 }
 
 void refuse_missing(const attnrt_problem& p, const sdk::Diag& diag) {
-  const auto need = [&](bool needed, const Wanted& w) {
-    if (needed && !find(w)) refuse_kernel(p, w.kernel, diag);
+  const auto need = [&](bool needed, const gpu::KernelQuery& w) {
+    if (needed && !kernel_table().find(w)) refuse_kernel(p, w.kernel, diag);
   };
   const bool paged = sdk::is_paged(p.kv_layouts), lse = p.features & ATTNRT_FEATURE_LSE;
   if (p.num_heads > 65535)
@@ -66,7 +66,7 @@ void refuse_missing(const attnrt_problem& p, const sdk::Diag& diag) {
   need(lse && p.out_dtype != ATTNRT_FP32, merge_wanted(p, p.arch, ATTNRT_FP32));
 }
 
-CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(gpu::Device::open(info.device.id)) {
+CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(gpu::Device::open(info.device)) {
   const attnrt_problem& p = problem_;
   if (const uint32_t arch = device_.arch(); arch != p.arch)
     throw sdk::Error(ATTNRT_UNAVAILABLE,
@@ -74,23 +74,19 @@ CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(
                               ", wanted the problem's ", p.arch / 10, ".", p.arch % 10,
                               "; where devices differ CUDA_DEVICE_ORDER=PCI_BUS_ID keeps their order"));
   if (sdk::is_paged(p.kv_layouts)) {
-    write_rows_ = load(find(write_wanted(p, device_.arch(), p.q_dtype)), "write_kv", kWriteKvMembers);
-    write_stored_ = load(find(write_wanted(p, device_.arch(), p.kv_dtype)), "write_kv", kWriteKvMembers);
+    write_rows_ = load(kernel_table().find(write_wanted(p, device_.arch(), p.q_dtype)), "write_kv", kWriteKvMembers);
+    write_stored_ = load(kernel_table().find(write_wanted(p, device_.arch(), p.kv_dtype)), "write_kv", kWriteKvMembers);
   }
   if (p.features & ATTNRT_FEATURE_LSE) {
-    merge_same_ = load(find(merge_wanted(p, device_.arch(), p.out_dtype)), "merge_states", kMergeStatesMembers);
-    merge_fp32_ = load(find(merge_wanted(p, device_.arch(), ATTNRT_FP32)), "merge_states", kMergeStatesMembers);
+    merge_same_ =
+        load(kernel_table().find(merge_wanted(p, device_.arch(), p.out_dtype)), "merge_states", kMergeStatesMembers);
+    merge_fp32_ =
+        load(kernel_table().find(merge_wanted(p, device_.arch(), ATTNRT_FP32)), "merge_states", kMergeStatesMembers);
   }
 }
 
 gpu::Launcher CacheOp::load_merge_splits(uint32_t pitch) const {
   return load(find_merge_splits(problem_, device_.arch(), pitch), "merge_splits", kMergeSplitsMembers);
-}
-
-int32_t CacheOp::splits_that_fill(int64_t programs, int64_t keys, int64_t tile, int64_t room) const {
-  const int64_t fill = ceiling(2 * int64_t{device_.multiprocessors()}, programs);
-  const int64_t splits = std::min({int64_t{kMostSplits}, fill, ceiling(keys, 2 * tile), room});
-  return static_cast<int32_t>(std::max<int64_t>(splits, 1));
 }
 
 attnrt_workspace CacheOp::workspace_of(const attnrt_limits& limits, int64_t parts, uint32_t pitch) const {
@@ -100,10 +96,10 @@ attnrt_workspace CacheOp::workspace_of(const attnrt_limits& limits, int64_t part
                                                   problem_.block_size, ", wanted a product below ", most));
   attnrt_workspace w{};
   w.struct_size = sizeof w;
-  w.plan_bytes = BatchBuffers(limits, 0).bytes();
-  w.plan_alignment = w.scratch_alignment = BatchBuffers::kAlignment;
+  w.plan_bytes = gpu::BatchBuffers(limits, 0).bytes();
+  w.plan_alignment = w.scratch_alignment = gpu::BatchBuffers::kAlignment;
   w.pinned_alignment = 1;
-  w.scratch_bytes = static_cast<uint64_t>(parts) * problem_.num_heads * (pitch + 1) * sizeof(float);
+  w.scratch_bytes = gpu::partial_bytes(parts, problem_.num_heads, pitch);
   return w;
 }
 
@@ -121,7 +117,7 @@ void CacheOp::launch_merge(const gpu::Launcher& launcher, MergeSplitsArguments& 
     m.lse_stride_token = args.lse->strides[0];
     m.lse_stride_head = args.lse->strides[1];
   }
-  launcher.launch(device_.driver(), {static_cast<uint32_t>(tokens), problem_.num_heads, 1}, &m, cuda_stream(stream));
+  launcher.launch(device_.driver(), {static_cast<uint32_t>(tokens), problem_.num_heads, 1}, &m, device_stream(stream));
 }
 
 void CacheOp::write_kv(const attnrt_write_args& args, attnrt_stream stream) const {
@@ -160,7 +156,7 @@ void CacheOp::write_kv(const attnrt_write_args& args, attnrt_stream stream) cons
   a.k_scale_stride_head = step(args.k_scale, 0);
   a.v_scale_stride_head = step(v_scale, 0);
   const gpu::Grid grid{static_cast<uint32_t>(a.num_tokens), problem_.num_kv_heads, 1};
-  (stored ? write_stored_ : write_rows_).launch(device_.driver(), grid, &a, cuda_stream(stream));
+  (stored ? write_stored_ : write_rows_).launch(device_.driver(), grid, &a, device_stream(stream));
 }
 
 void CacheOp::merge_states(const attnrt_merge_args& args, attnrt_stream stream) const {
@@ -206,7 +202,7 @@ void CacheOp::merge_states(const attnrt_merge_args& args, attnrt_stream stream) 
   }
   const gpu::Grid grid{static_cast<uint32_t>(args.num_tokens), problem_.num_heads, 1};
   const bool same = first == static_cast<int>(problem_.out_dtype);
-  (same ? merge_same_ : merge_fp32_).launch(device_.driver(), grid, &a, cuda_stream(stream));
+  (same ? merge_same_ : merge_fp32_).launch(device_.driver(), grid, &a, device_stream(stream));
 }
 
 }  // namespace attnrt::triton

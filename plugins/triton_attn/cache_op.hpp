@@ -3,14 +3,18 @@
 // cache_op.hpp: what ops of both families share: the paged cache, its writes, and the merge of partial results.
 #ifndef ATTNRT_TRITON_ATTN_CACHE_OP_HPP
 #define ATTNRT_TRITON_ATTN_CACHE_OP_HPP
+#include "../gpu/launcher.hpp"
+#include "../gpu/operands.hpp"
+#include "../gpu/splits.hpp"
 #include "arguments.hpp"
 #include "attnrt/kv_layout.hpp"
 #include "attnrt/plugin.hpp"
-#include "binary.hpp"
-#include "catalog.hpp"
-#include "operands.hpp"
+#include "images.hpp"
 
 namespace attnrt::triton {
+
+using gpu::aligned, gpu::ceiling, gpu::device_stream, gpu::kInvariantSplits, gpu::kMaxSplits, gpu::pointer, gpu::step,
+    gpu::want_absent, gpu::want_dense, gpu::want_size;
 
 /// True where the cache is of 8 bits and q is not. [thread-safe]
 constexpr bool quantised(const attnrt_problem& p) {
@@ -22,7 +26,7 @@ constexpr bool quantised(const attnrt_problem& p) {
 void refuse_dtypes(const attnrt_problem& problem, const sdk::Diag& diag);
 
 /// The kernel that merges parts of this pitch; NULL = there is none. [thread-safe]
-const Binary* find_merge_splits(const attnrt_problem& problem, uint32_t arch, uint32_t pitch);
+const gpu::KernelImage* find_merge_splits(const attnrt_problem& problem, uint32_t arch, uint32_t pitch);
 
 /// Adds a reason where a kernel beside the one that attends was not compiled: for the cache, for merges. [thread-safe]
 void refuse_missing(const attnrt_problem& problem, const sdk::Diag& diag);
@@ -43,24 +47,12 @@ class CacheOp {
  protected:
   /// The launcher of a kernel that must be there; throws sdk::Error UNAVAILABLE where the table has none.
   template <std::size_t N>
-  gpu::Launcher load(const Binary* binary, const char* kernel, const gpu::Member (&members)[N]) const {
-    if (!binary)
-      throw sdk::Error(ATTNRT_UNAVAILABLE, sdk::say("no kernel ", kernel, " was compiled for compute capability ",
-                                                    device_.arch() / 10, ".", device_.arch() % 10));
-    if (binary->global_scratch_bytes)
-      throw sdk::Error(ATTNRT_FAILED,
-                       sdk::say("kernel ", kernel, " wants ", binary->global_scratch_bytes,
-                                " bytes of scratch a program, wanted none: launches give it no address"));
-    return {device_.load({binary->image, binary->symbol, binary->warps * 32, binary->shared_bytes}), kernel,
-            binary->parameters, binary->num_parameters, members};
+  gpu::Launcher load(const gpu::KernelImage* image, const char* kernel, const gpu::Member (&members)[N]) const {
+    return {device_, image, kernel, members};
   }
   /// The kernel that merges parts of this pitch; throws where there is none.
   gpu::Launcher load_merge_splits(uint32_t pitch) const;
 
-  /// Parts of the keys. Where a request's bits may not depend on its batch there is one number of them.
-  static constexpr int32_t kInvariantSplits = 16, kMostSplits = 32;
-  /// As many parts as fill the device, none shorter than two tiles; `room`: for so many of each token scratch has room.
-  int32_t splits_that_fill(int64_t programs, int64_t keys, int64_t tile, int64_t room) const;
   /// Scratch for `parts` partial rows (tokens times parts) of each head, `pitch` floats and a log-sum-exp each; throws
   /// UNSUPPORTED where keys are so many that a kernel could not find their block by a product of 32 bits.
   attnrt_workspace workspace_of(const attnrt_limits& limits, int64_t parts, uint32_t pitch) const;

@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "attnrt/plugin.h"
-#include "catalog.hpp"
+#include "images.hpp"
 
 namespace attnrt::triton {
 
@@ -22,8 +22,8 @@ struct ArchRanges {
   uint32_t count = 0;
 
   ArchRanges() {
-    for (unsigned i = 0; i < num_binaries; ++i) {
-      const uint32_t arch = binaries[i].arch, last = arch < 90 ? arch / 10 * 10 + 9 : arch;
+    for (unsigned i = 0; i < num_images; ++i) {
+      const uint32_t arch = images[i].arch, last = arch < 90 ? arch / 10 * 10 + 9 : arch;
       bool known = count == 8;
       for (uint32_t r = 0; r < count; ++r) known |= ranges[2 * r] <= arch && arch <= ranges[2 * r + 1];
       if (known) continue;
@@ -35,7 +35,7 @@ struct ArchRanges {
 
 /// What holds for every variant here; `kernel` is the one that attends.
 inline attnrt_caps sheet(const char* kernel, const ArchRanges& archs) {
-  const Offer offered = offer(kernel);
+  const gpu::KernelOffer offered = kernel_table().offer(kernel);
   attnrt_caps c{};
   c.struct_size = sizeof c;
   c.device_type = ATTNRT_DEVICE_CUDA;

@@ -8,7 +8,7 @@ namespace {
 
 constexpr int64_t kSplitTokens = 2048;  ///< tokens times parts, where a batch may choose
 
-Wanted decode_wanted(const attnrt_problem& p, uint32_t arch, int32_t even) {
+gpu::KernelQuery decode_wanted(const attnrt_problem& p, uint32_t arch, int32_t even) {
   return {"mla_decode", arch, static_cast<int32_t>(p.q_dtype), static_cast<int32_t>(p.kv_dtype), -1, 0, 0, 0, even};
 }
 
@@ -18,7 +18,7 @@ void LatentOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
   refuse_dtypes(p, diag);
   if (diag.count()) return;
   refuse_missing(p, diag);
-  if (!find(decode_wanted(p, p.arch, 0)) || !find_merge_splits(p, p.arch, p.head_size_v))
+  if (!kernel_table().find(decode_wanted(p, p.arch, 0)) || !find_merge_splits(p, p.arch, p.head_size_v))
     refuse_kernel(p, "mla_decode", diag);
 }
 
@@ -27,7 +27,7 @@ LatentOp::LatentOp(const sdk::CreateInfo& info)
       invariant_(problem_.determinism >= ATTNRT_DETERMINISM_BATCH_INVARIANT),
       alignment_(quantised(problem_) ? 16 : 8) {
   for (const int32_t even : {0, 1}) {
-    const Binary* const binary = find(decode_wanted(problem_, device_.arch(), even));
+    const gpu::KernelImage* const binary = kernel_table().find(decode_wanted(problem_, device_.arch(), even));
     if (even && !binary) continue;
     shapes_[even].decode = load(binary, "mla_decode", kMlaDecodeMembers);
     shapes_[even].head_tiles = static_cast<int32_t>(ceiling(problem_.num_heads, binary->block_m));
@@ -39,7 +39,7 @@ LatentOp::LatentOp(const sdk::CreateInfo& info)
 // There is always at least one part a token: all results go through merge_splits.
 int64_t LatentOp::capacity(const attnrt_limits& limits) const {
   const int64_t tokens = limits.max_tokens;
-  return invariant_ ? tokens * kInvariantSplits : std::max(tokens, std::min(tokens * kMostSplits, kSplitTokens));
+  return invariant_ ? tokens * kInvariantSplits : std::max(tokens, std::min(tokens * kMaxSplits, kSplitTokens));
 }
 
 attnrt_workspace LatentOp::workspace(const attnrt_limits& limits) const {
@@ -59,7 +59,7 @@ LatentOp::Plan::Plan(const LatentOp& op, const attnrt_limits& limits, const attn
 }
 
 void LatentOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
-  buffers_.take_over(op_.device_.driver(), batch, cuda_stream(stream));
+  buffers_.take_over(op_.device_.driver(), batch, device_stream(stream));
   arguments_.flags = batch.kv_lens ? arguments_.flags | kKvLens : arguments_.flags & ~kKvLens;
   num_tokens_ = batch.num_seqs == 0 ? 0 : batch.num_tokens;
   max_seq_len_ = batch.max_seq_len;
@@ -67,7 +67,7 @@ void LatentOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
 
 int32_t LatentOp::num_splits(const Shape& shape, const Plan& plan) const {
   if (invariant_) return kInvariantSplits;
-  return splits_that_fill(int64_t{plan.num_tokens_} * shape.head_tiles, plan.max_seq_len_, shape.tile,
+  return gpu::splits_that_fill(device_, int64_t{plan.num_tokens_} * shape.head_tiles, plan.max_seq_len_, shape.tile,
                           plan.capacity_ / plan.num_tokens_);
 }
 
@@ -98,7 +98,7 @@ void LatentOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream 
   const auto tokens = static_cast<uint32_t>(plan.num_tokens_);
   shape.decode.launch(device_.driver(),
                       {tokens * static_cast<uint32_t>(shape.head_tiles), 1, static_cast<uint32_t>(a.num_splits)}, &a,
-                      cuda_stream(stream));
+                      device_stream(stream));
   merge_splits(merge_splits_, a, args, plan.num_tokens_, stream);
 }
 

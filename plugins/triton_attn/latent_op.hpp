@@ -10,7 +10,7 @@
 #ifndef ATTNRT_TRITON_ATTN_LATENT_OP_HPP
 #define ATTNRT_TRITON_ATTN_LATENT_OP_HPP
 #include "arguments.hpp"
-#include "batch_buffers.hpp"
+#include "../gpu/batch_buffers.hpp"
 #include "cache_op.hpp"
 
 namespace attnrt::triton {
@@ -32,7 +32,7 @@ class LatentOp : public CacheOp {
    private:
     friend class LatentOp;
     const LatentOp& op_;
-    BatchBuffers buffers_;
+    gpu::BatchBuffers buffers_;
     MlaDecodeArguments arguments_{};
     int64_t capacity_;  ///< tokens times parts that scratch holds
     int32_t num_tokens_ = 0, max_seq_len_ = 0;

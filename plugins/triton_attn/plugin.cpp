@@ -15,7 +15,8 @@ namespace {
 
 // The table of compiled kernels is constant data, so that sheets made from it are ready when the plugin is.
 const ArchRanges kArchs;
-const attnrt_sizes kHeads = heads_up_to(std::min(offer("attention").head_size_qk, offer("attention").head_size_v));
+const attnrt_sizes kHeads = heads_up_to(
+    std::min(kernel_table().offer("attention").head_size_qk, kernel_table().offer("attention").head_size_v));
 const attnrt_caps kStandard = standard_sheet(kArchs, kHeads), kTreeSheet = tree_sheet(kArchs, kHeads),
                   kLatent = latent_sheet(kArchs);
 
@@ -40,14 +41,15 @@ attnrt_status available(attnrt_device device, const attnrt_diag* sink) {
     if (device.type != ATTNRT_DEVICE_CUDA)
       throw sdk::Error(ATTNRT_UNAVAILABLE,
                        sdk::say("device type is ", device.type, ", wanted ", ATTNRT_DEVICE_CUDA, " (cuda)"));
-    gpu::driver();  // which architectures it must have say the sheets
+    gpu::driver(device.type);  // which architectures it must have say the sheets
     return ATTNRT_OK;
   });
 }
 
 const void* extension(const char* id) {
-  static const sdk::TestDriverHook hook{sizeof(hook), num_binaries, binaries,
-                                        [](const gpu::CudaDriver* driver) { gpu::driver_slot().use(driver); }};
+  static const sdk::TestDriverHook hook{sizeof(hook), num_images, images, [](const gpu::GpuDriver* driver) {
+                                          gpu::driver_slot(ATTNRT_DEVICE_CUDA).use(driver);
+                                        }};
   return std::strcmp(id, sdk::kTestDriver) == 0 ? &hook : nullptr;
 }
 

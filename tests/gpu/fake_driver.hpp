@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A CUDA driver that needs no device: the function table of attnrt/cuda_driver.hpp on the CPU. What is enqueued waits
+// A CUDA driver that needs no device: the function table of attnrt/gpu_driver.hpp on the CPU. What is enqueued waits
 // until somebody synchronises, as on a device; kernels run as their twins; what CUDA forbids while a stream is captured
 // fails.
 #ifndef ATTNRT_TESTS_GPU_FAKE_DRIVER_HPP
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "attnrt/cuda_driver.hpp"
+#include "attnrt/gpu_driver.hpp"
 #include "launch_record.hpp"
 
 namespace attnrt::fake {
@@ -23,14 +23,14 @@ struct DeviceModel {
 };
 
 /// The table; another one after each reset, NULL before the first. [thread-safe]
-const sdk::CudaDriver* driver();
+const sdk::GpuDriver* driver();
 
 /// Forgets all that was allocated, loaded, enqueued or failed, and pretends this device. Kernels are those
 /// of the plugin under test.
-void reset(const DeviceModel& model, const triton::Binary* kernels, uint32_t num_kernels);
+void reset(const DeviceModel& model, const gpu::KernelImage* kernels, uint32_t num_kernels);
 
 /// The next call of this function ("cuLaunchKernel") answers `error`, after `skip` calls that do not.
-void fail(const char* function, sdk::CuResult error, uint32_t skip = 0);
+void fail(const char* function, sdk::GpuResult error, uint32_t skip = 0);
 
 /// Memory that may be allocated in all.
 void limit_memory(std::size_t bytes);

@@ -21,7 +21,7 @@ extern "C" __attribute__((visibility("default"))) const attnrt::sdk::TestDriver*
   using namespace attnrt;
   static const sdk::TestDriver driver{sizeof(driver), model().arch, "twins on the CPU",
                                       [](const void* kernels, uint32_t count) {
-                                        fake::reset(model(), static_cast<const triton::Binary*>(kernels), count);
+                                        fake::reset(model(), static_cast<const gpu::KernelImage*>(kernels), count);
                                         return fake::driver();
                                       }};
   return &driver;

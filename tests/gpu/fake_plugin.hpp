@@ -27,7 +27,7 @@ class Plugin {
     std::memcpy(&query, &symbol, sizeof query);
     table_ = query(ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR);
     hook_ = static_cast<const sdk::TestDriverHook*>(table_->extension(sdk::kTestDriver));
-    reset(model, static_cast<const triton::Binary*>(hook_->kernels), hook_->num_kernels);
+    reset(model, static_cast<const gpu::KernelImage*>(hook_->kernels), hook_->num_kernels);
     hook_->use(driver());
   }
   ~Plugin() { hook_->use(nullptr); }

@@ -11,13 +11,13 @@ State& state() {
   return *state;
 }
 
-std::vector<CuContext>& contexts() {
-  thread_local std::vector<CuContext> stack;
+std::vector<GpuContext>& contexts() {
+  thread_local std::vector<GpuContext> stack;
   return stack;
 }
-CuContext the_context() { return reinterpret_cast<CuContext>(&state()); }
+GpuContext the_context() { return reinterpret_cast<GpuContext>(&state()); }
 
-CuResult refuse(CuResult error, const std::string& why) {
+GpuResult refuse(GpuResult error, const std::string& why) {
   state().complaint = why;
   return error;
 }
@@ -35,12 +35,12 @@ Entry::Entry(const char* name, bool needs_context) : lock_(state().mutex) {
   }
   error = s.sticky;
   if (!error && needs_context && (contexts().empty() || !contexts().back()))
-    error = refuse(kCuInvalidContext, std::string(name) + " without a current context");
+    error = refuse(kGpuInvalidContext, std::string(name) + " without a current context");
 }
 
-const CudaDriver* driver() { return state().table; }
+const GpuDriver* driver() { return state().table; }
 
-void reset(const DeviceModel& model, const triton::Binary* kernels, uint32_t num_kernels) {
+void reset(const DeviceModel& model, const gpu::KernelImage* kernels, uint32_t num_kernels) {
   State& s = state();
   const std::lock_guard lock(s.mutex);
   for (Stream* stream : s.streams) delete stream;
@@ -48,8 +48,9 @@ void reset(const DeviceModel& model, const triton::Binary* kernels, uint32_t num
   s.streams.clear();
   s.graphs.clear();
   s.legacy.queue.clear();
-#define ATTNRT_FAKE_ENTRY_(member, name, arguments) &entry::member,
-  s.tables.push_back(std::make_unique<CudaDriver>(CudaDriver{ATTNRT_CUDA_FUNCTIONS(ATTNRT_FAKE_ENTRY_)}));
+#define ATTNRT_FAKE_ENTRY_(member, cuda, hip, arguments) &entry::member,
+  s.tables.push_back(
+      std::make_unique<GpuDriver>(GpuDriver{ATTNRT_GPU_FUNCTIONS(ATTNRT_FAKE_ENTRY_) & entry::function_set}));
   s.table = s.tables.back().get();
 #undef ATTNRT_FAKE_ENTRY_
   s.memory = std::make_unique<DeviceMemory>();
@@ -63,7 +64,7 @@ void reset(const DeviceModel& model, const triton::Binary* kernels, uint32_t num
   s.sticky = 0;
 }
 
-void fail(const char* function, CuResult error, uint32_t skip) {
+void fail(const char* function, GpuResult error, uint32_t skip) {
   const std::lock_guard lock(state().mutex);
   state().faults[function] = {error, skip};
 }

@@ -30,70 +30,71 @@ struct Stream {
   bool spoiled = false;            ///< something was done that a capture does not allow
 };
 struct Module {
-  const triton::Binary* binary;
+  const gpu::KernelImage* binary;
 };
 struct Function {
-  const triton::Binary* binary;
+  const gpu::KernelImage* binary;
   uint32_t dynamic_shared = 48 * 1024;
 };
 struct Fault {
-  CuResult error;
+  GpuResult error;
   uint32_t skip;
 };
 
 struct State {
   std::mutex mutex;
   DeviceModel model;
-  const triton::Binary* kernels = nullptr;
+  const gpu::KernelImage* kernels = nullptr;
   uint32_t num_kernels = 0;
   std::unique_ptr<DeviceMemory> memory = std::make_unique<DeviceMemory>();
   std::set<Stream*> streams;
   Stream legacy;  ///< the NULL stream, after all others
   std::set<Module*> modules;
-  std::map<const triton::Binary*, std::unique_ptr<Function>> functions;
+  std::map<const gpu::KernelImage*, std::unique_ptr<Function>> functions;
   std::set<Graph*> graphs;
   std::map<std::string, Fault> faults;
   std::map<std::string, uint64_t> counts;
   std::vector<LaunchRecord> launches;
   std::string complaint;
-  const CudaDriver* table = nullptr;  ///< a new one for each device, so that nobody keeps what he knew of the last
-  std::vector<std::unique_ptr<CudaDriver>> tables;  ///< of every device so far: a plugin may still hold one
-  CuResult sticky = 0;  ///< an illegal access; nothing works any more
+  const GpuDriver* table = nullptr;  ///< a new one for each device, so that nobody keeps what he knew of the last
+  std::vector<std::unique_ptr<GpuDriver>> tables;  ///< of every device so far: a plugin may still hold one
+  GpuResult sticky = 0;  ///< an illegal access; nothing works any more
 };
 State& state();
 
 /// The calling thread's stack of contexts.
-std::vector<CuContext>& contexts();
-CuContext the_context();
+std::vector<GpuContext>& contexts();
+GpuContext the_context();
 
 /// Notes in words why a call fails, and gives the error.
-CuResult refuse(CuResult error, const std::string& why);
+GpuResult refuse(GpuResult error, const std::string& why);
 
 /// Every function of the table begins with one: locks, counts, gives the error that a test asked for or that an access
 /// left behind, wants a current context where the device is touched.
 class Entry {
  public:
   explicit Entry(const char* name, bool needs_context = true);
-  CuResult error = 0;
+  GpuResult error = 0;
 
  private:
   std::lock_guard<std::mutex> lock_;
 };
 
 /// 0, or the error of doing what may not be done while any stream is captured; spoils the capture.
-CuResult outside_capture(const char* what);
+GpuResult outside_capture(const char* what);
 /// Does what a stream, or all of them, was given.
-CuResult drain(Stream& stream);
-CuResult drain_all();
+GpuResult drain(Stream& stream);
+GpuResult drain_all();
 /// NULL where it is no stream.
-Stream* stream_of(CuStream handle);
-CuResult enqueue(CuStream handle, Work work);
+Stream* stream_of(GpuStream handle);
+GpuResult enqueue(GpuStream handle, Work work);
 
 /// The functions of the table.
 namespace entry {
-#define ATTNRT_FAKE_DECLARE_(member, name, arguments) CuResult member arguments;
-ATTNRT_CUDA_FUNCTIONS(ATTNRT_FAKE_DECLARE_)
+#define ATTNRT_FAKE_DECLARE_(member, cuda, hip, arguments) GpuResult member arguments;
+ATTNRT_GPU_FUNCTIONS(ATTNRT_FAKE_DECLARE_)
 #undef ATTNRT_FAKE_DECLARE_
+GpuResult function_set(GpuFunction function, int attribute, int value);
 }  // namespace entry
 
 }  // namespace attnrt::fake

@@ -4,17 +4,17 @@
 namespace attnrt::fake {
 
 // What may not happen while any stream is captured.
-CuResult outside_capture(const char* what) {
-  CuResult error = 0;
+GpuResult outside_capture(const char* what) {
+  GpuResult error = 0;
   for (Stream* stream : state().streams)
     if (stream->capture) {
       stream->spoiled = true;
-      error = refuse(kCuCaptureUnsupported, std::string(what) + " while a stream is captured");
+      error = refuse(kGpuCaptureUnsupported, std::string(what) + " while a stream is captured");
     }
   return error;
 }
 
-CuResult drain(Stream& stream) {
+GpuResult drain(Stream& stream) {
   State& s = state();
   std::vector<Work> queue;
   queue.swap(stream.queue);
@@ -22,29 +22,29 @@ CuResult drain(Stream& stream) {
       work();
     } catch (const BadAccess& bad) {
       s.complaint = bad.what();
-      return s.sticky = kCuIllegalAddress;
+      return s.sticky = kGpuIllegalAddress;
     }
   return 0;
 }
 
-CuResult drain_all() {
+GpuResult drain_all() {
   for (Stream* stream : state().streams)
-    if (const CuResult error = drain(*stream)) return error;
+    if (const GpuResult error = drain(*stream)) return error;
   return drain(state().legacy);
 }
 
-Stream* stream_of(CuStream handle) {
+Stream* stream_of(GpuStream handle) {
   if (!handle) return &state().legacy;
   Stream* stream = reinterpret_cast<Stream*>(handle);
   return state().streams.count(stream) ? stream : nullptr;
 }
 
-CuResult enqueue(CuStream handle, Work work) {
+GpuResult enqueue(GpuStream handle, Work work) {
   Stream* stream = stream_of(handle);
-  if (!stream) return refuse(kCuInvalidValue, "a stream that is not one");
+  if (!stream) return refuse(kGpuInvalidValue, "a stream that is not one");
   if (stream == &state().legacy) {
-    if (const CuResult error = outside_capture("work on the NULL stream")) return error;
-    if (const CuResult error = drain_all()) return error;
+    if (const GpuResult error = outside_capture("work on the NULL stream")) return error;
+    if (const GpuResult error = drain_all()) return error;
   }
   (stream->capture ? stream->capture->work : stream->queue).push_back(std::move(work));
   return 0;
@@ -52,79 +52,79 @@ CuResult enqueue(CuStream handle, Work work) {
 
 namespace entry {
 
-CuResult stream_create(CuStream* stream, unsigned) {
+GpuResult stream_create(GpuStream* stream, unsigned) {
   const Entry entry("cuStreamCreate");
   if (entry.error) return entry.error;
   auto* made = new Stream;
   state().streams.insert(made);
-  *stream = reinterpret_cast<CuStream>(made);
+  *stream = reinterpret_cast<GpuStream>(made);
   return 0;
 }
-CuResult stream_destroy(CuStream handle) {
+GpuResult stream_destroy(GpuStream handle) {
   const Entry entry("cuStreamDestroy");
   Stream* stream = stream_of(handle);
-  if (!stream || !handle) return kCuInvalidValue;
-  const CuResult error = drain(*stream);
+  if (!stream || !handle) return kGpuInvalidValue;
+  const GpuResult error = drain(*stream);
   state().streams.erase(stream);
   delete stream;
   return error;
 }
-CuResult stream_finish(CuStream handle) {
+GpuResult stream_finish(GpuStream handle) {
   const Entry entry("cuStreamSynchronize");
   if (entry.error) return entry.error;
   Stream* stream = stream_of(handle);
-  if (!stream) return refuse(kCuInvalidValue, "a stream that is not one");
-  if (const CuResult error = outside_capture("a stream is waited for")) return error;
+  if (!stream) return refuse(kGpuInvalidValue, "a stream that is not one");
+  if (const GpuResult error = outside_capture("a stream is waited for")) return error;
   return handle ? drain(*stream) : drain_all();
 }
-CuResult capture_begin(CuStream handle, int) {
+GpuResult capture_begin(GpuStream handle, int) {
   const Entry entry("cuStreamBeginCapture");
   if (entry.error) return entry.error;
   Stream* stream = stream_of(handle);
-  if (!stream || !handle || stream->capture) return refuse(kCuCaptureUnsupported, "a stream that cannot be captured");
+  if (!stream || !handle || stream->capture) return refuse(kGpuCaptureUnsupported, "a stream that cannot be captured");
   stream->capture = std::make_unique<Graph>();
   stream->spoiled = false;
   return 0;
 }
-CuResult capture_end(CuStream handle, CuGraph* graph) {
+GpuResult capture_end(GpuStream handle, GpuGraph* graph) {
   const Entry entry("cuStreamEndCapture");
   *graph = nullptr;
   Stream* stream = stream_of(handle);
-  if (!stream || !stream->capture) return refuse(kCuInvalidValue, "a stream that is not captured");
+  if (!stream || !stream->capture) return refuse(kGpuInvalidValue, "a stream that is not captured");
   std::unique_ptr<Graph> captured = std::move(stream->capture);
   if (entry.error) return entry.error;
-  if (stream->spoiled) return kCuCaptureInvalidated;
+  if (stream->spoiled) return kGpuCaptureInvalidated;
   state().graphs.insert(captured.get());
-  *graph = reinterpret_cast<CuGraph>(captured.release());
+  *graph = reinterpret_cast<GpuGraph>(captured.release());
   return 0;
 }
-CuResult graph_instantiate(CuGraphExec* exec, CuGraph graph, unsigned long long) {
+GpuResult graph_instantiate(GpuGraphExec* exec, GpuGraph graph, unsigned long long) {
   const Entry entry("cuGraphInstantiate");
   auto* from = reinterpret_cast<Graph*>(graph);
-  if (entry.error || !state().graphs.count(from)) return entry.error ? entry.error : kCuInvalidValue;
+  if (entry.error || !state().graphs.count(from)) return entry.error ? entry.error : kGpuInvalidValue;
   auto* made = new Graph(*from);
   state().graphs.insert(made);
-  *exec = reinterpret_cast<CuGraphExec>(made);
+  *exec = reinterpret_cast<GpuGraphExec>(made);
   return 0;
 }
-CuResult graph_launch(CuGraphExec exec, CuStream stream) {
+GpuResult graph_launch(GpuGraphExec exec, GpuStream stream) {
   const Entry entry("cuGraphLaunch");
   auto* from = reinterpret_cast<Graph*>(exec);
-  if (entry.error || !state().graphs.count(from)) return entry.error ? entry.error : kCuInvalidValue;
+  if (entry.error || !state().graphs.count(from)) return entry.error ? entry.error : kGpuInvalidValue;
   for (const Work& work : from->work)
-    if (const CuResult error = enqueue(stream, work)) return error;
+    if (const GpuResult error = enqueue(stream, work)) return error;
   return 0;
 }
-static CuResult destroy_graph(const char* name, Graph* graph) {
+static GpuResult destroy_graph(const char* name, Graph* graph) {
   const Entry entry(name);
-  if (!state().graphs.erase(graph)) return kCuInvalidValue;
+  if (!state().graphs.erase(graph)) return kGpuInvalidValue;
   delete graph;
   return entry.error;
 }
-CuResult graph_exec_destroy(CuGraphExec exec) {
+GpuResult graph_exec_destroy(GpuGraphExec exec) {
   return destroy_graph("cuGraphExecDestroy", reinterpret_cast<Graph*>(exec));
 }
-CuResult graph_destroy(CuGraph graph) { return destroy_graph("cuGraphDestroy", reinterpret_cast<Graph*>(graph)); }
+GpuResult graph_destroy(GpuGraph graph) { return destroy_graph("cuGraphDestroy", reinterpret_cast<Graph*>(graph)); }
 
 }  // namespace entry
 }  // namespace attnrt::fake

@@ -165,7 +165,7 @@ TEST_CASE("each failure of the device is a status and a sentence") {
   }
   SECTION("a driver that was used before a fork") {
     fake::Plugin plugin;
-    fake::fail("cuInit", sdk::kCuNotInitialized);
+    fake::fail("cuInit", sdk::kGpuNotInitialized);
     Sink sink;
     CHECK(create(plugin.variant("TRITON_ATTN", "aot"), p, sink) == ATTNRT_UNAVAILABLE);
     CHECK(sink.words().find("cuInit answered 3") != std::string::npos);
@@ -187,13 +187,13 @@ TEST_CASE("each failure of the device is a status and a sentence") {
   SECTION("a module that cannot be loaded, and then can") {
     fake::Plugin plugin;
     for (const auto& [error, status] :
-         {std::pair(sdk::kCuOutOfMemory, ATTNRT_NO_MEMORY), {sdk::kCuNoBinaryForGpu, ATTNRT_UNAVAILABLE}}) {
+         {std::pair(sdk::kGpuOutOfMemory, ATTNRT_NO_MEMORY), {sdk::kGpuNoBinaryForGpu, ATTNRT_UNAVAILABLE}}) {
       fake::fail("cuModuleLoadData", error, 1);
       Sink sink;
       CHECK(create(plugin.variant("TRITON_ATTN", "aot"), p, sink) == status);
       CHECK(sink.words().find("cuModuleLoadData answered") != std::string::npos);
     }
-    fake::fail("cuModuleGetFunction", sdk::kCuNotFound);
+    fake::fail("cuModuleGetFunction", sdk::kGpuNotFound);
     Sink sink, good;
     CHECK(create(plugin.variant("TRITON_ATTN", "aot"), p, sink) == ATTNRT_FAILED);
     CHECK(create(plugin.variant("TRITON_ATTN", "aot"), p, good) == ATTNRT_OK);
@@ -235,7 +235,7 @@ TEST_CASE("each failure of the device is a status and a sentence") {
       return v.run(batch.launch->plan(), &batch.launch->args(), batch.launch->stream(), sink.get());
     };
     for (const char* call : {"cuMemcpyDtoDAsync", "cuMemcpy2DAsync", "cuMemsetD32Async"}) {
-      fake::fail(call, sdk::kCuInvalidValue);
+      fake::fail(call, sdk::kGpuInvalidValue);
       Sink sink, refused;
       CHECK(update(sink) == ATTNRT_FAILED);
       CHECK(sink.words().find(call) != std::string::npos);
@@ -243,7 +243,7 @@ TEST_CASE("each failure of the device is a status and a sentence") {
     }
     Sink good, failed, again;
     REQUIRE(update(good) == ATTNRT_OK);
-    fake::fail("cuLaunchKernel", sdk::kCuLaunchOutOfResources);
+    fake::fail("cuLaunchKernel", sdk::kGpuLaunchOutOfResources);
     CHECK(run(failed) == ATTNRT_FAILED);
     CHECK(failed.words() == "cuLaunchKernel answered 701 (CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES), wanted 0");
     CHECK(run(again) == ATTNRT_OK);
@@ -254,14 +254,14 @@ TEST_CASE("the kit's memory starts where it is asked to, and its page-locked par
   fake::Plugin plugin;
   conformance::CudaMemory memory(*fake::driver(), 0, true);
   // The fake gives pages; a real driver gives multiples of 256, as this one does.
-  static sdk::CudaDriver odd;
+  static sdk::GpuDriver odd;
   odd = *fake::driver();
-  odd.allocate = [](sdk::CuPointer* data, std::size_t bytes) {
-    const sdk::CuResult error = fake::driver()->allocate(data, bytes + 256);
+  odd.allocate = [](sdk::GpuPointer* data, std::size_t bytes) {
+    const sdk::GpuResult error = fake::driver()->allocate(data, bytes + 256);
     *data += 256;
     return error;
   };
-  odd.release = [](sdk::CuPointer data) { return fake::driver()->release(data - 256); };
+  odd.release = [](sdk::GpuPointer data) { return fake::driver()->release(data - 256); };
   conformance::CudaMemory moved(odd, 0, false);
   for (const std::size_t alignment : {64, 256, 1024, 4096}) {
     CAPTURE(alignment);
@@ -321,10 +321,10 @@ TEST_CASE("plan_update and run ask the heap for nothing, and take little time of
   static bool counting;
   counting = false;
   fake::Plugin plugin;
-  static sdk::CudaDriver idle;
+  static sdk::GpuDriver idle;
   idle = *fake::driver();
-  idle.launch = [](sdk::CuFunction f, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by, unsigned bz,
-                   unsigned shared, sdk::CuStream stream, void** arguments, void** extra) {
+  idle.launch = [](sdk::GpuFunction f, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by, unsigned bz,
+                   unsigned shared, sdk::GpuStream stream, void** arguments, void** extra) {
     ++launches;
     return counting ? 0 : fake::driver()->launch(f, x, y, z, bx, by, bz, shared, stream, arguments, extra);
   };

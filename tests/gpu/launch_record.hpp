@@ -8,18 +8,18 @@
 #include <vector>
 
 #include "../../plugins/triton_attn/arguments.hpp"
-#include "../../plugins/triton_attn/binary.hpp"
+#include "../../plugins/triton_attn/images.hpp"
 #include "device_memory.hpp"
 
 namespace attnrt::fake {
 
 struct LaunchRecord {
-  const triton::Binary* binary = nullptr;
+  const gpu::KernelImage* binary = nullptr;
   uint32_t grid[3] = {};
   std::vector<char> block;  ///< the arguments, packed
 
   /// The bytes that the kernel's own parameters take, each aligned to its size, before the two hidden pointers.
-  static uint32_t argument_bytes(const triton::Binary& binary);
+  static uint32_t argument_bytes(const gpu::KernelImage& binary);
 
   /// The arguments by name, as the struct that has a member of each name; 0 for names that the kernel lacks.
   template <class Arguments, std::size_t N>
@@ -27,7 +27,7 @@ struct LaunchRecord {
     Arguments out{};
     std::size_t at = 0;
     for (uint32_t i = 0; i < binary->num_parameters; ++i) {
-      const triton::Parameter& p = binary->parameters[i];
+      const gpu::Parameter& p = binary->parameters[i];
       const std::size_t bytes = p.type == 'p' || p.type == 'l' ? 8 : 4;
       at += (bytes - at % bytes) % bytes;
       for (const gpu::Member& member : members)

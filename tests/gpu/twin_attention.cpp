@@ -188,7 +188,7 @@ class Attention {
   }
 
   const LaunchRecord& launch_;
-  const Binary& b_;
+  const gpu::KernelImage& b_;
   Rows rows_;
   AttentionArguments a_;
   int32_t num_seqs_ = 0, group_ = 1, heads_a_tile_ = 1, tokens_a_tile_ = 1, head_tiles_ = 1;

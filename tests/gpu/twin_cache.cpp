@@ -6,7 +6,7 @@
 
 namespace attnrt::fake {
 
-uint32_t LaunchRecord::argument_bytes(const triton::Binary& binary) {
+uint32_t LaunchRecord::argument_bytes(const gpu::KernelImage& binary) {
   uint32_t size = 0;
   for (uint32_t i = 0; i < binary.num_parameters; ++i) {
     const uint32_t bytes = binary.parameters[i].type == 'p' || binary.parameters[i].type == 'l' ? 8 : 4;
@@ -56,7 +56,7 @@ void run_merge_splits(const LaunchRecord& launch, const DeviceMemory& memory) {
 
 void run_write_kv(const LaunchRecord& launch, const DeviceMemory& memory) {
   using namespace triton;
-  const Binary& b = *launch.binary;
+  const gpu::KernelImage& b = *launch.binary;
   const Rows rows(memory);
   const auto a = launch.arguments<WriteKvArguments>(kWriteKvMembers);
   const uint64_t from_bytes = sdk::dtype_bytes(b.q_dtype), to_bytes = sdk::dtype_bytes(b.kv_dtype);
@@ -93,7 +93,7 @@ void run_write_kv(const LaunchRecord& launch, const DeviceMemory& memory) {
 
 void run_merge_states(const LaunchRecord& launch, const DeviceMemory& memory) {
   using namespace triton;
-  const Binary& b = *launch.binary;
+  const gpu::KernelImage& b = *launch.binary;
   const Rows rows(memory);
   const auto a = launch.arguments<MergeStatesArguments>(kMergeStatesMembers);
   const struct {

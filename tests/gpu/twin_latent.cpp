@@ -9,7 +9,7 @@ namespace attnrt::fake {
 void run_mla_decode(const LaunchRecord& launch, const DeviceMemory& memory) {
   using namespace triton;
   constexpr int64_t kLatent = 512, kRope = 64, kRow = kLatent + kRope;
-  const Binary& b = *launch.binary;
+  const gpu::KernelImage& b = *launch.binary;
   const Rows rows(memory);
   const auto a = launch.arguments<MlaDecodeArguments>(kMlaDecodeMembers);
   const int64_t cache_elements = sdk::dtype_bytes(b.kv_dtype) == 1 ? 16 : 8;

@@ -12,8 +12,8 @@
 #include <cstdio>
 #include <cstring>
 
-#include "../../plugins/kernel/dtype.hpp"
-#include "../../plugins/kernel/tile_registers.hpp"
+#include "../../plugins/cpu_attn/simd/dtype.hpp"
+#include "../../plugins/cpu_attn/simd/tile_registers.hpp"
 #include "amx_emulator.hpp"
 #include "attnrt/cpu_isa.hpp"
 #include "attnrt/plugin.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CPU_ATTN/amx_bf16 asks the system for AMX tile data when an op is created, and is UNAVAILABLE where it is refused.
+// CPU_ATTN/amx_bf16 asks the system for AMX tile data when an op is created, and is UNAVAILABLE where it is
+// refused.
 #include <dlfcn.h>
 
 #include <catch2/catch.hpp>

@@ -6,7 +6,7 @@
 
 #include <cstring>
 
-#include "../../plugins/kernel/isa.hpp"
+#include "../../plugins/cpu_attn/simd/isa.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 namespace {

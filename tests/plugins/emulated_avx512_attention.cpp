@@ -3,7 +3,7 @@
 // emulated_avx512_attention.cpp: attention_avx512.cpp with the intrinsics of emulated_avx512.hpp, without fp16: each
 // dtype takes half a minute to compile.
 #define ATTNRT_KERNEL_ISA avx512
-#include "../../plugins/cpu_attn/kernels/side_stream.hpp"
+#include "../../plugins/cpu_attn/kernels/decode_overlap.hpp"
 
 namespace attnrt::cpu {
 
@@ -14,7 +14,7 @@ const AttentionKernels& avx512_attention() noexcept {
       {isa::panel_fns<float, isa::DotFp32, isa::DotFp32>, {}, isa::panel_fns<float, isa::DotFp32, isa::DotFp32>},
       &isa::panel_scratch_bytes,
       &isa::panel_split_floats,
-      isa::kRowWalkRows};
+      Isa::avx512};
   return kernels;
 }
 

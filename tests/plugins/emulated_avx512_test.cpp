@@ -13,7 +13,7 @@
 #include <random>
 #include <string>
 
-#include "../../plugins/kernel/dtype.hpp"
+#include "../../plugins/cpu_attn/simd/dtype.hpp"
 #include "attnrt/cpu_isa.hpp"
 #include "avx512_functions.hpp"
 

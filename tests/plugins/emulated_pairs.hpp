@@ -5,7 +5,7 @@
 // VCVTNE2PS2BF16). Numbers below the smallest normal one are zeros, as there.
 #ifndef ATTNRT_TEST_EMULATED_PAIRS_HPP
 #define ATTNRT_TEST_EMULATED_PAIRS_HPP
-#include "../../plugins/kernel/isa.hpp"
+#include "../../plugins/cpu_attn/simd/isa.hpp"
 
 #define ATTNRT_KERNEL_PAIRS
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {

@@ -27,7 +27,7 @@ AttentionShape shape_of(bool native) {
   shape.item_rows = 144;
   shape.tile_keys = 256;
   shape.native = native;
-  shape.row_walk_rows = native ? 0 : 6;
+  shape.in_place_rows = native ? 0 : 6;
   shape.features = ATTNRT_FEATURE_COMMON_PREFIX;
   shape.causal = ATTNRT_CAUSAL_ALWAYS;
   shape.window_left = shape.window_right = -1;
@@ -43,7 +43,7 @@ AttentionKernels panel_kernels() {
 
 struct Ordered {
   std::vector<AttentionItem> items;
-  std::vector<Sharer> sharers;
+  std::vector<PrefixMember> members;
   Partition parts;
 };
 
@@ -68,13 +68,13 @@ Ordered order(const AttentionShape& shape, const std::vector<std::pair<int32_t, 
   batch.common_prefix_len = prefix;
   limits.num_workers = kWorkers;
   const PartitionSizes sizes = partition_sizes(shape, kernels, limits);
-  Ordered ordered{std::vector<AttentionItem>(sizes.shared_items + sizes.items), std::vector<Sharer>(sizes.sharers), {}};
-  ordered.parts =
-      partition(shape, kernels, sizes, kWorkers, batch, ordered.sharers.data(), ordered.items.data());
+  Ordered ordered{
+      std::vector<AttentionItem>(sizes.prefix_items + sizes.items), std::vector<PrefixMember>(sizes.members), {}};
+  ordered.parts = partition(shape, kernels, sizes, kWorkers, batch, ordered.members.data(), ordered.items.data());
   return ordered;
 }
 
-/// Each item and head once; a run's heads one after the other, its items of one request or of sharers; costs fall, but
+/// Each item and head once; a run's heads one after the other, its items of one request or of members; costs fall, but
 /// for less than twofold in a run. Returns the length of the longest run.
 int64_t check_tasks(const AttentionItem* items, int64_t count) {
   std::set<std::pair<const AttentionItem*, int32_t>> seen;
@@ -84,16 +84,17 @@ int64_t check_tasks(const AttentionItem* items, int64_t count) {
     REQUIRE((task.item >= items && task.item < items + count && task.kv_head >= 0 && task.kv_head < kHeads));
     REQUIRE(seen.insert({task.item, task.kv_head}).second);
     const AttentionItem& item = *task.item;
-    longest = std::max(longest, item.run_items);
+    longest = std::max(longest, item.cluster_items);
     if (i == 0) continue;
     const AttentionTask before = task_at(items, kHeads, i - 1);
-    if (before.item->run_begin != item.run_begin) {
+    if (before.item->cluster_begin != item.cluster_begin) {
       CHECK(before.kv_head == kHeads - 1);
       continue;
     }
-    CHECK((task.kv_head == before.kv_head || (task.kv_head == before.kv_head + 1 && item.run_begin == &item - items)));
-    CHECK(item.gathers() == before.item->gathers());
-    if (!item.gathers()) CHECK(item.request == before.item->request);
+    CHECK((task.kv_head == before.kv_head ||
+           (task.kv_head == before.kv_head + 1 && item.cluster_begin == &item - items)));
+    CHECK(item.is_prefix() == before.item->is_prefix());
+    if (!item.is_prefix()) CHECK(item.request == before.item->request);
   }
   for (int64_t i = 0; i < count; ++i)
     for (int64_t j = i + 1; j < count; ++j) CHECK(items[j].cost < 2 * items[i].cost);
@@ -129,12 +130,12 @@ TEST_CASE("each task of a batch is attended once, runs head by head, long ones f
   for (const bool native : {false, true})
     for (const auto& seqs : batches) {
       const Ordered ordered = order(shape_of(native), seqs);
-      const int64_t first = ordered.parts.items - ordered.parts.num_streams;
+      const int64_t first = ordered.parts.items - ordered.parts.num_decode_items;
       check_tasks(ordered.items.data(), first);
       check_rows(ordered.items.data(), ordered.parts.items, seqs);
       for (int64_t i = first; i < ordered.parts.items; ++i) {
-        CHECK(ordered.items[static_cast<std::size_t>(i)].run_begin == i);
-        CHECK(ordered.items[static_cast<std::size_t>(i)].run_items == 1);
+        CHECK(ordered.items[static_cast<std::size_t>(i)].cluster_begin == i);
+        CHECK(ordered.items[static_cast<std::size_t>(i)].cluster_items == 1);
       }
     }
 }
@@ -153,9 +154,9 @@ TEST_CASE("tiles of one request make runs, pieces and requests with one item do 
   CHECK(check_tasks(cut.items.data(), cut.parts.items) == 1);
 }
 
-TEST_CASE("sharers of a prefix make a run") {
+TEST_CASE("members of a prefix make a run") {
   const std::vector<std::pair<int32_t, int32_t>> seqs(64, {4, 1100});
   const Ordered ordered = order(shape_of(true), seqs, 1024);
-  REQUIRE(ordered.parts.shared_items > 1);
-  CHECK(check_tasks(ordered.items.data(), ordered.parts.shared_items) == ordered.parts.shared_items);
+  REQUIRE(ordered.parts.prefix_items > 1);
+  CHECK(check_tasks(ordered.items.data(), ordered.parts.prefix_items) == ordered.parts.prefix_items);
 }

@@ -9,11 +9,11 @@ import subprocess
 import sys
 import tempfile
 
-BUILD = pathlib.Path(__file__).resolve().parents[2] / "plugins" / "triton_attn" / "build"
+AOT = pathlib.Path(__file__).resolve().parents[2] / "plugins" / "triton_attn" / "aot"
 
 
 def check(table, *options):
-    run = subprocess.run([sys.executable, "-B", BUILD / "check_budgets.py", table, *options], capture_output=True, text=True)
+    run = subprocess.run([sys.executable, "-B", AOT / "check_budgets.py", table, *options], capture_output=True, text=True)
     return run.returncode, run.stdout + run.stderr
 
 

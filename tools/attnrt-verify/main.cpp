@@ -3,7 +3,7 @@
 // attnrt-verify FILE BACKEND VARIANT CHECK DEPTH SEED ISA [DRIVER.so]: one check of the conformance kit on one variant
 // ("image" of no variant checks the library itself), so that a plugin that crashes ends this process and not `attnrt
 // verify`, which starts it. Says on descriptor 3, a JSON object a line: the device, what comes next, each finding, what
-// killed it, the end. DRIVER.so plays the device's driver (attnrt/cuda_driver.hpp); what passes on it is told as
+// killed it, the end. DRIVER.so plays the device's driver (attnrt/gpu_driver.hpp); what passes on it is told as
 // "fake:" and the device it plays.
 #include <dlfcn.h>
 #include <malloc.h>
@@ -19,7 +19,7 @@
 #include <memory>
 #include <string>
 
-#include "attnrt/cuda_driver.hpp"
+#include "attnrt/gpu_driver.hpp"
 #include "conformance/availability.hpp"
 #include "conformance/checks.hpp"
 #include "conformance/cuda_memory.hpp"
@@ -96,11 +96,11 @@ struct Place {
 };
 
 // The device's driver, or the one that a test puts in its place, under the plugin too.
-const attnrt::sdk::CudaDriver* cuda_driver(const attnrt_plugin& plugin, const char* driver_file, Place& place) {
+const attnrt::sdk::GpuDriver* cuda_driver(const attnrt_plugin& plugin, const char* driver_file, Place& place) {
   using namespace attnrt::sdk;
   if (!driver_file) {
-    static CudaDriver table;
-    place.refusal = load_cuda_driver(table);
+    static GpuDriver table;
+    place.refusal = load_cuda(table);
     return place.refusal.empty() ? &table : nullptr;
   }
   const auto query = symbol_of<TestDriverQuery>(dlopen(driver_file, RTLD_NOW | RTLD_LOCAL), kTestDriverQuery);
@@ -111,7 +111,7 @@ const attnrt::sdk::CudaDriver* cuda_driver(const attnrt_plugin& plugin, const ch
   if (!hook)
     place.refusal = std::string(plugin.name) + " gives nothing for " + kTestDriver + ", wanted its hook for drivers";
   if (!driver || !hook) return nullptr;
-  const CudaDriver* const table = driver->use(hook->kernels, hook->num_kernels);
+  const GpuDriver* const table = driver->use(hook->kernels, hook->num_kernels);
   hook->use(table);
   return table;
 }
@@ -127,7 +127,7 @@ Place place_of(const attnrt_plugin& plugin, const attnrt_caps& caps, const char*
     place.refusal = "the kit has no memory on this kind of device";
     return place;
   }
-  const attnrt::sdk::CudaDriver* const driver = cuda_driver(plugin, driver_file, place);
+  const attnrt::sdk::GpuDriver* const driver = cuda_driver(plugin, driver_file, place);
   if (!driver) return place;
   place.own = std::make_unique<CudaMemory>(*driver, 0, driver_file != nullptr);
   place.refusal = place.own->trouble();

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "attnrt/check.hpp"
-#include "attnrt/cuda_driver.hpp"
+#include "attnrt/gpu_driver.hpp"
 #include "conformance/batch.hpp"
 #include "conformance/case.hpp"
 #include "conformance/cuda_memory.hpp"
@@ -48,7 +48,7 @@ constexpr BenchCase kCases[] = {
     {"mla_decode_64x2048", "TRITON_MLA", 64, 1, 2048, 128, 1},
 };
 
-void want(const sdk::CudaDriver& driver, const char* call, sdk::CuResult error) {
+void want(const sdk::GpuDriver& driver, const char* call, sdk::GpuResult error) {
   if (error) throw std::runtime_error(sdk::say(call, " answered ", error, " (", driver.name_of(error), ")"));
 }
 
@@ -63,8 +63,8 @@ F symbol_of(void* library, const char* name) {
 
 // Milliseconds of one call, the median of `repeat`.
 template <class Run>
-double milliseconds(const sdk::CudaDriver& driver, sdk::CuStream stream, int repeat, const Run& run) {
-  sdk::CuEvent begin = nullptr, end = nullptr;
+double milliseconds(const sdk::GpuDriver& driver, sdk::GpuStream stream, int repeat, const Run& run) {
+  sdk::GpuEvent begin = nullptr, end = nullptr;
   want(driver, "cuEventCreate", driver.event_create(&begin, 0));
   want(driver, "cuEventCreate", driver.event_create(&end, 0));
   std::vector<float> times(static_cast<std::size_t>(repeat));
@@ -84,10 +84,10 @@ double milliseconds(const sdk::CudaDriver& driver, sdk::CuStream stream, int rep
 
 class Bench {
  public:
-  Bench(const attnrt_plugin& plugin, const sdk::CudaDriver& driver, bool fake, bool small)
+  Bench(const attnrt_plugin& plugin, const sdk::GpuDriver& driver, bool fake, bool small)
       : plugin_(plugin), driver_(driver), small_(small), memory_(driver, 0, fake) {
     if (const std::string trouble = memory_.trouble(); !trouble.empty()) throw std::runtime_error(trouble);
-    stream_ = static_cast<sdk::CuStream>(const_cast<void*>(memory_.stream()));
+    stream_ = static_cast<sdk::GpuStream>(const_cast<void*>(memory_.stream()));
   }
 
   void copy_speed() {
@@ -222,10 +222,10 @@ class Bench {
   }
 
   const attnrt_plugin& plugin_;
-  const sdk::CudaDriver& driver_;
+  const sdk::GpuDriver& driver_;
   bool small_;
   conformance::CudaMemory memory_;
-  sdk::CuStream stream_ = nullptr;
+  sdk::GpuStream stream_ = nullptr;
 };
 
 int bench(const char* file, const char* driver_file, bool small) {
@@ -233,14 +233,14 @@ int bench(const char* file, const char* driver_file, bool small) {
   if (!handle) throw std::runtime_error(dlerror());
   const attnrt_plugin* const plugin =
       symbol_of<attnrt_plugin_query_fn>(handle, ATTNRT_PLUGIN_QUERY)(ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR);
-  static sdk::CudaDriver real;
-  const sdk::CudaDriver* driver = &real;
+  static sdk::GpuDriver real;
+  const sdk::GpuDriver* driver = &real;
   if (driver_file) {
     const auto* const hook = static_cast<const sdk::TestDriverHook*>(plugin->extension(sdk::kTestDriver));
     driver = symbol_of<sdk::TestDriverQuery>(dlopen(driver_file, RTLD_NOW | RTLD_LOCAL), sdk::kTestDriverQuery)()->use(
         hook->kernels, hook->num_kernels);
     hook->use(driver);
-  } else if (const std::string why = sdk::load_cuda_driver(real); !why.empty()) {
+  } else if (const std::string why = sdk::load_cuda(real); !why.empty()) {
     throw std::runtime_error(why);
   }
   Bench bench(*plugin, *driver, driver_file != nullptr, small);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// amx.hpp: attention whose products are AMX's, which the system permits a process that asks.
+// amx.hpp: attention whose products are AMX's, which the system permits a process that asks for them.
 #ifndef ATTNRT_CPU_ATTN_AMX_HPP
 #define ATTNRT_CPU_ATTN_AMX_HPP
 #include <string>

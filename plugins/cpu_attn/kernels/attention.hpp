@@ -8,54 +8,36 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../../kernel/panel_layout.hpp"
+#include "../simd/panel_layout.hpp"
 #include "attnrt/plugin.h"
+#include "tuning.hpp"
 
 namespace attnrt::cpu {
 
-/// Query rows of one item of the portable kernel. Row = query * group + head of the group: the heads that share keys
-/// share a tile.
-constexpr int32_t kItemRows = 64;
-/// Keys of one of its tiles; tiles stand at 0, kTileKeys, 2 kTileKeys of every request.
-constexpr int32_t kTileKeys = 64;
-
-/// Bounds of the panel kernels' items and tiles.
-constexpr int32_t kMaxItemRows = 264, kMaxTileKeys = 256;
-/// KV heads that one worker attends together, at most.
-constexpr int32_t kMaxItemHeads = 32;
-/// Below so many rows keys and values come from memory as fast as they are used: the item streams. With at least so
-/// many an item computes long enough to host a stream.
-constexpr int32_t kStreamRows = 12, kHostRows = 48;
-/// AttentionKernels::row_walk_rows at most where a head's rows follow each other in a page (HND): packing reads these
-/// in the order of memory too.
-constexpr int32_t kRowWalkRowsHnd = 12;
-/// Keys of a tile of the onednn variant.
-constexpr int32_t kMatmulKeys = 128;
-/// Where a long request may be split among workers: at 0, kSplitKeys, 2 kSplitKeys of its keys, and nowhere else.
-constexpr int32_t kSplitKeys = 1024;
-
-/// The static part of a problem, in the kernel's types.
+/// The static part of a problem, in the kernel's types. Row = query * group + head of the group: the heads of a group,
+/// which have the same keys, are in one tile.
 struct AttentionShape {
   int32_t num_heads, num_kv_heads, group;
   int32_t head_size_qk, head_size_v;
-  int32_t block_size;  ///< 0 without a cache
-  int32_t item_rows;   ///< most query rows of an item
-  int32_t tile_keys;   ///< of the panel kernels: tiles stand at its multiples
-  int32_t row_walk_rows;  ///< up to so many rows of a KV head use keys and values as they lie, 0 = none
-  bool native;         ///< the cache holds packed pages
-  bool latent;         ///< the cache holds latent rows: MLA decode
+  int32_t block_size;     ///< 0 without a cache
+  int32_t item_rows;      ///< most query rows of an item
+  int32_t tile_keys;      ///< of the panel kernels: tiles stand at its multiples
+  int32_t in_place_rows;  ///< up to so many rows of a KV head read keys and values in place, without packing; 0 = none
+  bool native;            ///< the cache holds packed pages
+  bool latent;            ///< the cache holds latent rows: MLA decode
   kernel::PanelLayout panels;  ///< of a native page and KV head
-  uint32_t q_dtype;    ///< of out too
-  uint32_t kv_dtype;   ///< as stored
-  bool bytes;          ///< keys and values have 8 bits
-  bool widens;         ///< a native tile of 16 bits becomes fp32 once for many rows, not in the registers of each strip
-  bool row_scales;     ///< each of their rows has a scale: behind it, in native pages behind the values
-  int32_t q_rope;      ///< last dims of q that lie in a tensor of their own, 0 = none
-  uint64_t features;   ///< ATTNRT_FEATURE_* of the problem
-  uint32_t causal;     ///< ATTNRT_CAUSAL_*
+  uint32_t q_dtype;            ///< of out too
+  uint32_t kv_dtype;           ///< as stored
+  bool kv_8bit;                ///< keys and values are fp8 or int8
+  bool widens;        ///< a native tile of 16 bits becomes fp32 once for all rows, not in the registers of each strip
+  bool row_scales;    ///< each row of a cache of 8 bits has a scale: behind it, in native pages behind the values
+  int32_t q_rope;     ///< last dims of q that lie in a tensor of their own, 0 = none
+  uint64_t features;  ///< ATTNRT_FEATURE_* of the problem
+  uint32_t causal;    ///< ATTNRT_CAUSAL_*
   int32_t window_left, window_right;
   float softcap;
   int32_t cp_size, cp_rank, cp_interleave;
+  Tuning tuning;  ///< for this processor
 };
 
 /// A tensor's memory with the strides, in elements, of the dimensions before the last.
@@ -75,18 +57,18 @@ struct DenseMask {
 /// What hides and shows keys beyond causality and the window.
 struct MaskOperands {
   DenseMask dense;
-  View tree;    ///< [request, query, key], fp32; data NULL = none
-  View ranges;  ///< [token, 2], int32; data NULL = none
+  View tree;                      ///< [request, query, key], fp32; data NULL = none
+  View ranges;                    ///< [token, 2], int32; data NULL = none
   attnrt_block_sparse pattern{};  ///< block 0 = none
 };
 
 class MatmulWorkers;  // onednn_matmul.hpp
 
-/// A request whose rows see all of a common prefix, which they attend together with those of other requests.
-struct Sharer {
+/// A request whose rows see all keys of a common prefix, and which attends them together with other requests (cascade).
+struct PrefixMember {
   int32_t request;
   int32_t rows;   ///< all it has: queries x group
-  int64_t state;  ///< what the prefix gives them, for KV head 0, in floats of `states`
+  int64_t state;  ///< their state after the prefix, for KV head 0, in floats of `states`
 };
 
 /// One call: a batch and its operands. k and v: strides of block, slot, head in a cache, 0, row, head without one.
@@ -94,40 +76,40 @@ struct AttentionCall {
   AttentionShape shape;
   const attnrt_batch* batch;
   View q, k, v, out;
-  View q_rope;        ///< where shape.q_rope is not 0
-  View lse;           ///< data NULL = not wanted
-  View sinks;         ///< data NULL = none
-  bool sinks_fp32;    ///< else of q's dtype
-  View alibi_slopes;  ///< data NULL = none
+  View q_rope;            ///< where shape.q_rope is not 0
+  View lse;               ///< data NULL = not wanted
+  View sinks;             ///< data NULL = none
+  bool sinks_fp32;        ///< else of q's dtype
+  View alibi_slopes;      ///< data NULL = none
   View k_scale, v_scale;  ///< [request, KV head], value = stored * scale; data NULL = 1
   MaskOperands masks;
   float scale;
-  float* partials;    ///< results of splits, where items have slots
-  int32_t* counters;  ///< of finished pieces, [group, KV head], zero between runs
+  float* partials;               ///< results of splits, where items have slots
+  int32_t* counters;             ///< of finished subitems, [split group, KV head], zero between calls
   const MatmulWorkers* matmuls;  ///< of the onednn variant, else NULL
-  const Sharer* sharers;
-  float* states;      ///< of the sharers' rows between the two passes of a run
+  const PrefixMember* members;
+  float* states;  ///< of the members' rows between the two passes of a call
 };
 
-/// Up to item_rows rows of one request, for each `heads` KV heads: all their keys, or a piece of them whose results
-/// other pieces complete. Or all rows of some sharers, for the keys of their prefix, which leave their state to the
-/// sharers' own items; those go on from there.
+/// Up to item_rows rows of one request, for each of `heads` KV heads: all their keys, or a subitem, which is a range of
+/// their splits that other subitems complete. Or all rows of several requests for the keys of their common prefix
+/// (cascade); the state that these have then is where the requests' own items begin.
 struct AttentionItem {
-  int32_t request;  ///< of sharers, the first one's: their keys are read through its block table
+  int32_t request;  ///< of a prefix item, the first one's: the keys are read through its block table
   int32_t rows;     ///< of each KV head
-  int32_t heads;    ///< that are attended together; divides the number of KV heads; 1 for sharers
+  int32_t heads;    ///< that are attended together; divides the number of KV heads; 1 in a prefix item
   int64_t first_row;
-  int64_t cost;  ///< about the time of these heads, in units without meaning
-  int64_t slot;  ///< of the first split of KV head 0, in floats of `partials`; -1 = all keys
-  int32_t first_split, last_split;  ///< of this piece
-  int32_t group, pieces;            ///< whose counter, and how many pieces there are
-  int32_t shared_keys;  ///< of sharers, where their keys end; of a sharer, where its own begin; else 0
-  int32_t first_sharer, num_sharers;  ///< num_sharers is 0 in an item of one request
-  int64_t run_begin, run_items;  ///< neighbours that read much the same keys (task_at), this one among them
+  int64_t cost;                       ///< about the time of these heads, in units without meaning
+  int64_t slot;                       ///< of the first split of KV head 0, in floats of `partials`; -1 = all keys
+  int32_t first_split, last_split;    ///< of this subitem
+  int32_t split_group, num_subitems;  ///< whose counter, and how many subitems it counts
+  int32_t prefix_keys;  ///< of a prefix item, where its keys end; of a member's own item, where they begin; else 0
+  int32_t first_member, num_members;     ///< num_members is 0 in an item of one request
+  int64_t cluster_begin, cluster_items;  ///< neighbours that read much the same keys (task_at)
 
-  bool gathers() const { return num_sharers > 0; }
-  /// Does it go on from a state that sharers left?
-  bool resumes() const { return shared_keys > 0 && num_sharers == 0; }
+  bool is_prefix() const { return num_members > 0; }
+  /// Does it begin with the state that a prefix item left?
+  bool continues_prefix() const { return prefix_keys > 0 && num_members == 0; }
 };
 
 /// An item and one of its KV heads.
@@ -135,12 +117,12 @@ struct AttentionTask {
   const AttentionItem* item;
   int32_t kv_head;
 };
-/// Of the tasks in their order: a run's items for one KV head, then for the next, so that the keys of a head are read
-/// again while a cache holds them.
+/// Of the tasks in their order: a cluster's items for one KV head, then for the next, so that the keys of a head are
+/// read again while a cache holds them.
 inline AttentionTask task_at(const AttentionItem* items, int64_t num_kv_heads, int64_t i) {
   const AttentionItem& any = items[i / num_kv_heads];
-  const int64_t at = i - any.run_begin * num_kv_heads;
-  return {items + any.run_begin + at % any.run_items, static_cast<int32_t>(at / any.run_items)};
+  const int64_t at = i - any.cluster_begin * num_kv_heads;
+  return {items + any.cluster_begin + at % any.cluster_items, static_cast<int32_t>(at / any.cluster_items)};
 }
 
 /// The attention of one item for its KV heads from `kv_head` on, by one worker with scratch of its own. [thread-safe]
@@ -150,14 +132,15 @@ using AttendFn = void (*)(const AttentionCall& call, const AttentionItem& item, 
 /// Do the items of a mixed batch stand in two lists?
 inline bool mixes(const AttentionShape& shape) { return shape.native && !shape.latent; }
 
-/// A mixed batch: items that compute, then items that stream. Each worker takes from both lists, and attends its stream
-/// between strips of rows of the other one, whose products meanwhile hide the time that memory takes.
+/// A mixed batch: items that compute (prefill), then items that wait for memory (decode). Each worker takes from both
+/// lists, and attends its decode item between strips of rows of the other one, whose products hide the time that memory
+/// takes.
 struct MixedWork {
   const AttentionItem* items;
-  int64_t num_computing, num_streams;
-  int64_t host_pairs;   ///< of rows and keys, of the items that can host, for one KV head
-  int64_t stream_keys;  ///< for one KV head
-  std::atomic<int64_t> next_computing{0}, next_stream{0};  ///< counted by item and KV head
+  int64_t num_compute_items, num_decode_items;
+  int64_t overlap_pairs;  ///< of rows and keys, of the items with at least Tuning::overlap_rows, for one KV head
+  int64_t decode_keys;    ///< for one KV head
+  std::atomic<int64_t> next_compute_task{0}, next_decode_task{0};  ///< counted by item and KV head
 };
 
 /// One worker's part of a mixed batch: all that is left when it comes. [thread-safe]
@@ -173,19 +156,13 @@ struct AttendFns {
 
 /// The tile kernels of one instruction set.
 struct AttentionKernels {
-  AttendFns attend[3];  ///< by dtype of q: ATTNRT_FP32, ATTNRT_FP16, ATTNRT_BF16
-  AttendFns attend_bytes[3];  ///< where keys and values have 8 bits
+  AttendFns attend[3];      ///< by dtype of q: ATTNRT_FP32, ATTNRT_FP16, ATTNRT_BF16
+  AttendFns attend_kv8[3];  ///< where keys and values have 8 bits
   /// Bytes of scratch of one worker, a multiple of 64.
   std::size_t (*scratch_bytes)(const AttentionShape& shape);
   /// Floats of one split's result with `rows` rows; NULL = items are never split.
   int64_t (*split_floats)(const AttentionShape& shape, int64_t rows);
-  /// Up to so many rows of a KV head use keys and values as an engine lays them out; all KV heads together then read
-  /// pages in the order of memory. 0 = never.
-  int32_t row_walk_rows;
-  int32_t item_rows = 0;  ///< 0 = by the problem, or kItemRows where there are no splits
-  int32_t tile_keys = 0;  ///< 0 = by the problem
-  /// In place of attend_bytes where the processor decides, asked once an op; NULL = attend_bytes.
-  AttendFns (*bytes_here)(uint32_t q_dtype) noexcept = nullptr;
+  Isa isa;
 };
 
 /// Whatever the compiler makes for the baseline of the architecture.
@@ -197,7 +174,7 @@ const AttentionKernels& avx512_attention() noexcept;
 const AttentionKernels& avx512_bf16_attention() noexcept;
 const AttentionKernels& amx_bf16_attention() noexcept;
 /// For keys and values of 8 bits, by AVX512_BF16 and VBMI.
-AttendFns avx512_vbmi_bytes(uint32_t q_dtype) noexcept;
+AttendFns avx512_vbmi_kv8(uint32_t q_dtype) noexcept;
 /// AVX512, with products by oneDNN; the second one by AVX512_BF16, for bf16 alone.
 const AttentionKernels& onednn_attention() noexcept;
 const AttentionKernels& onednn_bf16_attention() noexcept;

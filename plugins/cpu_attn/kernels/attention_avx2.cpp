@@ -4,22 +4,10 @@
 //   ISA     AVX2, FMA, F16C; register tile 6 x 16
 //   dtypes  fp32; fp16 and bf16 widened to fp32
 #define ATTNRT_KERNEL_ISA avx2
-#include "side_stream.hpp"
+#include "decode_overlap.hpp"
 
 namespace attnrt::cpu {
 
-const AttentionKernels& avx2_attention() noexcept {
-  namespace isa = kernel::avx2;
-  static constexpr AttentionKernels kernels{{isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
-                                             isa::panel_fns<isa::Fp16, isa::DotFp32, isa::DotFp16>,
-                                             isa::panel_fns<isa::Bf16, isa::DotFp32, isa::DotWide>},
-                                            {isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
-                                             isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
-                                             isa::panel_fns<float, isa::DotFp32, isa::DotFp32>},
-                                            &isa::panel_scratch_bytes,
-                                            &isa::panel_split_floats,
-                                            0};
-  return kernels;
-}
+const AttentionKernels& avx2_attention() noexcept { return kernel::avx2::fp32_kernels<Isa::avx2>; }
 
 }  // namespace attnrt::cpu

@@ -4,22 +4,10 @@
 //   ISA     F, BW, DQ, VL, CD; register tile 6 x 64
 //   dtypes  fp32; fp16 and bf16 widened to fp32
 #define ATTNRT_KERNEL_ISA avx512
-#include "side_stream.hpp"
+#include "decode_overlap.hpp"
 
 namespace attnrt::cpu {
 
-const AttentionKernels& avx512_attention() noexcept {
-  namespace isa = kernel::avx512;
-  static constexpr AttentionKernels kernels{{isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
-                                             isa::panel_fns<isa::Fp16, isa::DotFp32, isa::DotFp16>,
-                                             isa::panel_fns<isa::Bf16, isa::DotFp32, isa::DotWide>},
-                                            {isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
-                                             isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
-                                             isa::panel_fns<float, isa::DotFp32, isa::DotFp32>},
-                                            &isa::panel_scratch_bytes,
-                                            &isa::panel_split_floats,
-                                            isa::kRowWalkRows};
-  return kernels;
-}
+const AttentionKernels& avx512_attention() noexcept { return kernel::avx512::fp32_kernels<Isa::avx512>; }
 
 }  // namespace attnrt::cpu

@@ -5,34 +5,33 @@
 //   dtypes  bf16 by vdpbf16ps, two products a lane and step; fp32 and fp16 as in attention_avx512.cpp; 8 bits by
 //           attention_avx512_vbmi.cpp where the processor has VBMI
 #define ATTNRT_KERNEL_ISA avx512_bf16
-#include "side_stream.hpp"
+#include "decode_overlap.hpp"
 
 namespace attnrt::cpu {
+
 namespace {
 
-namespace isa = kernel::avx512_bf16;
-
-constexpr AttendFns kBytes[] = {isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
-                                isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
-                                isa::panel_fns<isa::Bf16, isa::DotPair, isa::DotPair>};
-
-AttendFns bytes_here(uint32_t q_dtype) noexcept {
-  return __builtin_cpu_supports("avx512vbmi") ? avx512_vbmi_bytes(q_dtype) : kBytes[q_dtype];
+AttentionKernels bf16_kernels() noexcept {
+  namespace isa = kernel::avx512_bf16;
+  AttentionKernels kernels{{isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
+                            isa::panel_fns<isa::Fp16, isa::DotFp32, isa::DotFp16>,
+                            isa::panel_fns<isa::Bf16, isa::DotPair, isa::DotPair>},
+                           {isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
+                            isa::panel_fns<float, isa::DotFp32, isa::DotFp32>,
+                            isa::panel_fns<isa::Bf16, isa::DotPair, isa::DotPair>},
+                           &isa::panel_scratch_bytes,
+                           &isa::panel_split_floats,
+                           Isa::avx512_bf16};
+  if (__builtin_cpu_supports("avx512vbmi"))
+    for (uint32_t dtype = ATTNRT_FP32; dtype <= ATTNRT_BF16; ++dtype)
+      kernels.attend_kv8[dtype] = avx512_vbmi_kv8(dtype);
+  return kernels;
 }
 
 }  // namespace
 
 const AttentionKernels& avx512_bf16_attention() noexcept {
-  static constexpr AttentionKernels kernels{
-      {isa::panel_fns<float, isa::DotFp32, isa::DotFp32>, isa::panel_fns<isa::Fp16, isa::DotFp32, isa::DotFp16>,
-       isa::panel_fns<isa::Bf16, isa::DotPair, isa::DotPair>},
-      {kBytes[ATTNRT_FP32], kBytes[ATTNRT_FP16], kBytes[ATTNRT_BF16]},
-      &isa::panel_scratch_bytes,
-      &isa::panel_split_floats,
-      isa::kRowWalkRows,
-      0,
-      0,
-      &bytes_here};
+  static const AttentionKernels kernels = bf16_kernels();
   return kernels;
 }
 

@@ -5,28 +5,17 @@
 #include <string>
 
 #include "attnrt/operands.hpp"
-#include "byte_cache.hpp"
+#include "kv8_cache.hpp"
 #include "mask_operands.hpp"
 #include "merge.hpp"
-#include "panel_cache.hpp"
+#include "native_cache.hpp"
 #include "workers.hpp"
 
 namespace attnrt::cpu {
 
 namespace {
 
-/// Rows enough that packing or reading keys is cheap beside them, few enough that a tile stays in a megabyte of cache.
-/// All heads of MLA together, where they fit: one packed tile then serves them all.
-int32_t panel_item_rows(const AttentionShape& shape) {
-  if (shape.head_size_qk + shape.head_size_v <= 256) return shape.native && !shape.bytes && !shape.widens ? 144 : 258;
-  if (shape.head_size_qk + shape.head_size_v <= 512) return 144;
-  return shape.group >= 64 && shape.group <= 128 ? shape.group : 96;
-}
-
-/// Is a tile of 16 bits widened once for all rows of an item? That is faster on Intel's Ice Lake. On AMD's Zen 4 it was
-/// not tried: tiles that widen in their registers reach 85 to 88 % of the FMA limit there in fp16 prefill_2048
-/// (docs/performance.md).
-bool widens_once() {
+bool is_intel() {
 #if defined(__x86_64__)
   return __builtin_cpu_is("intel") != 0;
 #else
@@ -34,12 +23,11 @@ bool widens_once() {
 #endif
 }
 
-/// Fewer keys where rows are wide, so that keys, values and scores of a tile stay in the cache together; few where
-/// blocks are to be skipped.
-int32_t panel_tile_keys(const attnrt_problem& p) {
-  if (p.features & ATTNRT_FEATURE_BLOCK_SPARSE) return kernel::kPanelWidth;
-  const uint32_t bytes = quantised(p) ? 4 : sdk::dtype_bytes(p.q_dtype);
-  return (p.head_size_qk + p.head_size_v) * bytes > 1024 ? kMaxTileKeys / 2 : kMaxTileKeys;
+/// Few keys where blocks are to be skipped.
+int32_t tile_keys(const attnrt_problem& p, Isa isa) {
+  const uint32_t bytes = kv_8bit(p) ? 4 : sdk::dtype_bytes(p.q_dtype);
+  if (isa != Isa::onednn && (p.features & ATTNRT_FEATURE_BLOCK_SPARSE)) return kernel::kPanelWidth;
+  return tile_keys_for(isa, int64_t{p.head_size_qk + p.head_size_v} * bytes);
 }
 
 /// Of [R or 1, Hkv or 1], one number for all where a dimension is 1.
@@ -50,17 +38,12 @@ View scales_of(const attnrt_tensor* tensor) {
   return scales;
 }
 
-AttendFns attend_of(const attnrt_problem& p, const AttentionKernels& kernels) {
-  if (!quantised(p)) return kernels.attend[p.q_dtype];
-  return kernels.bytes_here ? kernels.bytes_here(p.q_dtype) : kernels.attend_bytes[p.q_dtype];
-}
-
 }  // namespace
 
 AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& kernels)
     : problem_(info.problem),
       kernels_(kernels),
-      attend_(attend_of(info.problem, kernels)) {
+      attend_((kv_8bit(info.problem) ? kernels.attend_kv8 : kernels.attend)[info.problem.q_dtype]) {
   const attnrt_problem& p = problem_;
   shape_.num_heads = static_cast<int32_t>(p.num_heads);
   shape_.num_kv_heads = static_cast<int32_t>(p.num_kv_heads);
@@ -70,7 +53,7 @@ AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& ke
   shape_.block_size = sdk::is_paged(p.kv_layouts) ? static_cast<int32_t>(p.block_size) : 0;
   shape_.q_dtype = p.q_dtype;
   shape_.kv_dtype = p.kv_dtype;
-  shape_.bytes = quantised(p);
+  shape_.kv_8bit = kv_8bit(p);
   shape_.row_scales = p.features & ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
   shape_.q_rope = p.features & ATTNRT_FEATURE_SPLIT_Q ? static_cast<int32_t>(p.mla_rope) : 0;
   shape_.features = p.features;
@@ -82,17 +65,17 @@ AttentionOp::AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& ke
   shape_.cp_rank = p.cp_size > 1 ? static_cast<int32_t>(p.cp_rank) : 0;
   shape_.cp_interleave = p.cp_size > 1 ? static_cast<int32_t>(p.cp_interleave) : 1;
   shape_.native = sdk::is_paged(p.kv_layouts) && (p.kv_layouts & ATTNRT_KV_NATIVE);
-  shape_.latent = p.family == ATTNRT_FAMILY_MLA && !quantised(p);
-  if (shape_.native) shape_.panels = panel_page(p);
-  shape_.widens = shape_.native && attend_.widens && !shape_.bytes && widens_once();
+  shape_.latent = p.family == ATTNRT_FAMILY_MLA && !kv_8bit(p);
+  if (shape_.native) shape_.panels = native_page(p);
+  shape_.tuning = tuning_for(is_intel(), kernels.isa);
+  shape_.widens = shape_.native && attend_.widens && !shape_.kv_8bit && shape_.tuning.widens_once;
   if (!shape_.native && !(p.kv_layouts & ATTNRT_KV_MLA_LATENT)) {
     const bool hnd = sdk::is_paged(p.kv_layouts) && (p.kv_layouts & ATTNRT_KV_HND);
-    shape_.row_walk_rows = hnd ? std::min(kRowWalkRowsHnd, kernels.row_walk_rows) : kernels.row_walk_rows;
+    shape_.in_place_rows = hnd ? shape_.tuning.in_place_rows_hnd : shape_.tuning.in_place_rows;
   }
-  shape_.item_rows = kernels.split_floats ? panel_item_rows(shape_) : kItemRows;
-  shape_.tile_keys = panel_tile_keys(p);
-  if (kernels.item_rows > 0) shape_.item_rows = kernels.item_rows;
-  if (kernels.tile_keys > 0) shape_.tile_keys = kernels.tile_keys;
+  shape_.item_rows = item_rows_for(kernels.isa, shape_.head_size_qk, shape_.head_size_v, shape_.group,
+                                   shape_.native && !shape_.kv_8bit && !shape_.widens);
+  shape_.tile_keys = tile_keys(p, kernels.isa);
   worker_bytes_ = kernels.scratch_bytes(shape_);
 }
 
@@ -100,12 +83,12 @@ attnrt_workspace AttentionOp::workspace(const attnrt_limits& limits) const {
   const PartitionSizes sizes = partition_sizes(shape_, kernels_, limits);
   attnrt_workspace w{};
   w.struct_size = sizeof w;
-  w.plan_bytes = std::max<uint64_t>(sizes.shared_items + sizes.items, 1) * sizeof(AttentionItem) +
-                 sizes.sharers * sizeof(Sharer) + sizes.counters * sizeof(int32_t);
+  w.plan_bytes = std::max<uint64_t>(sizes.prefix_items + sizes.items, 1) * sizeof(AttentionItem) +
+                 sizes.members * sizeof(PrefixMember) + sizes.counters * sizeof(int32_t);
   w.plan_alignment = 64;
   w.pinned_alignment = 1;
-  w.scratch_bytes = uint64_t{limits.num_workers} * worker_bytes_ +
-                    (sizes.partial_floats + sizes.state_floats) * sizeof(float);
+  w.scratch_bytes =
+      uint64_t{limits.num_workers} * worker_bytes_ + (sizes.partial_floats + sizes.state_floats) * sizeof(float);
   w.scratch_alignment = 64;
   return w;
 }
@@ -115,8 +98,8 @@ AttentionOp::Plan::Plan(const AttentionOp& op, const attnrt_limits& limits, cons
       num_workers_(limits.num_workers),
       sizes_(partition_sizes(op.shape_, op.kernels_, limits)),
       items_(static_cast<AttentionItem*>(memory.plan)),
-      sharers_(reinterpret_cast<Sharer*>(items_ + std::max<uint64_t>(sizes_.shared_items + sizes_.items, 1))),
-      counters_(reinterpret_cast<int32_t*>(sharers_ + sizes_.sharers)),
+      sharers_(reinterpret_cast<PrefixMember*>(items_ + std::max<uint64_t>(sizes_.prefix_items + sizes_.items, 1))),
+      counters_(reinterpret_cast<int32_t*>(sharers_ + sizes_.members)),
       scratch_(static_cast<std::byte*>(memory.scratch)),
       partials_(reinterpret_cast<float*>(scratch_ + num_workers_ * op.worker_bytes_)),
       states_(partials_ + sizes_.partial_floats) {}
@@ -153,7 +136,7 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   call.partials = plan.partials_;
   call.counters = plan.counters_;
   call.matmuls = matmuls;
-  call.sharers = plan.sharers_;
+  call.members = plan.sharers_;
   call.states = plan.states_;
   if (shape_.block_size > 0) {
     call.k = view_of(args.k_cache);
@@ -172,10 +155,11 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
           attend_.item(call, *item, head, plan.scratch_ + worker * worker_bytes_);
     });
   };
-  if (plan.parts_.shared_items > 0) attend(plan.items_, plan.parts_.shared_items);
-  const AttentionItem* items = plan.items_ + plan.parts_.shared_items;
-  if (const Partition& parts = plan.parts_; parts.num_streams > 0) {
-    MixedWork work{items, parts.items - parts.num_streams, parts.num_streams, parts.host_pairs, parts.stream_keys};
+  if (plan.parts_.prefix_items > 0) attend(plan.items_, plan.parts_.prefix_items);
+  const AttentionItem* items = plan.items_ + plan.parts_.prefix_items;
+  if (const Partition& parts = plan.parts_; parts.num_decode_items > 0) {
+    MixedWork work{items, parts.items - parts.num_decode_items, parts.num_decode_items, parts.overlap_pairs,
+                   parts.decode_keys};
     workers.parallel_for(workers.num_workers(), 1, [&](int64_t, int64_t, uint32_t worker) noexcept {
       attend_.mixed(call, work, plan.scratch_ + worker * worker_bytes_);
     });
@@ -193,22 +177,22 @@ void AttentionOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
   if (p.out_dtype != p.q_dtype)
     diag.add(ATTNRT_WHY_DTYPE, sdk::say("out_dtype is ", sdk::dtype_name(p.out_dtype), ", wanted the q_dtype ",
                                         sdk::dtype_name(p.q_dtype)));
-  if (p.kv_dtype != p.q_dtype && !quantised(p))
+  if (p.kv_dtype != p.q_dtype && !kv_8bit(p))
     diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted the q_dtype ",
                                                  sdk::dtype_name(p.q_dtype), " or one of 8 bits"));
   constexpr uint64_t kRows = ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;
   constexpr uint64_t kWhole = ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES;
-  if ((p.features & (kRows | kWhole)) && !quantised(p))
-    diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype),
-                                                 ", wanted one of 8 bits where there are scales"));
+  if ((p.features & (kRows | kWhole)) && !kv_8bit(p))
+    diag.add(ATTNRT_WHY_KV_CACHE_DTYPE,
+             sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted one of 8 bits where there are scales"));
   if ((p.features & kRows) && (p.features & kWhole))
     diag.add(ATTNRT_WHY_PER_HEAD_SCALES,
              "scales a token and head and scales a tensor or head are asked for, wanted one kind");
   if ((p.features & kRows) && !(p.kv_layouts & (ATTNRT_KV_NHD | ATTNRT_KV_HND | ATTNRT_KV_NATIVE)))
     diag.add(ATTNRT_WHY_KV_LAYOUT, "scales a token and head are asked for, wanted a cache whose rows they follow");
   if (p.num_kv_heads == 0 || p.num_heads % p.num_kv_heads != 0)
-    diag.add(ATTNRT_WHY_GQA_GROUP, sdk::say("num_heads is ", p.num_heads, ", wanted a multiple of num_kv_heads ",
-                                            p.num_kv_heads));
+    diag.add(ATTNRT_WHY_GQA_GROUP,
+             sdk::say("num_heads is ", p.num_heads, ", wanted a multiple of num_kv_heads ", p.num_kv_heads));
   if ((p.features & ATTNRT_FEATURE_TREE_MASK) && p.cp_size > 1)
     diag.add(ATTNRT_WHY_TREE_MASK,
              sdk::say("cp_size is ", p.cp_size, ", wanted 1 with a tree mask: its columns are the ",

@@ -17,8 +17,8 @@ class AttentionOp {
  public:
   AttentionOp(const sdk::CreateInfo& info, const AttentionKernels& kernels);
 
-  /// The plan's memory holds its items, sharers and counters; scratch each worker's buffers, the results of splits and
-  /// the states of sharers. [thread-safe]
+  /// The plan's memory holds its items, members and counters; scratch each worker's buffers, the results of splits and
+  /// the states of members. [thread-safe]
   attnrt_workspace workspace(const attnrt_limits& limits) const;
 
   class Plan {
@@ -32,7 +32,7 @@ class AttentionOp {
     uint32_t num_workers_;
     PartitionSizes sizes_;
     AttentionItem* items_;
-    Sharer* sharers_;
+    PrefixMember* sharers_;
     int32_t* counters_;
     Partition parts_{};
     std::byte* scratch_;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// attention_portable.cpp: attention_tile.hpp for the baseline of the architecture (x86-64: SSE2, register tile 4 x 8).
+// attention_portable.cpp: portable_attention.hpp for the architecture's baseline (x86-64: SSE2, register tile 4 x 8).
 #define ATTNRT_KERNEL_ISA portable
-#include "attention_tile.hpp"
+#include "portable_attention.hpp"
 
 namespace attnrt::cpu {
 
@@ -11,7 +11,7 @@ const AttentionKernels& portable_attention() noexcept {
   static constexpr AttentionKernels kernels{
       {&isa::attend_item<float>, &isa::attend_item<isa::Fp16>, &isa::attend_item<isa::Bf16>},
       {&isa::attend_item<float>, &isa::attend_item<float>, &isa::attend_item<float>},
-      &isa::attention_scratch_bytes, nullptr, 0};
+      &isa::attention_scratch_bytes, nullptr, Isa::portable};
   return kernels;
 }
 

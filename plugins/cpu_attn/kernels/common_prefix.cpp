@@ -8,14 +8,8 @@
 namespace attnrt::cpu {
 namespace {
 
-/// From these on it paid in most of what was measured (docs/performance.md); fewer were not: what two requests save of
-/// reading keys, the second pass takes back, and a short prefix lies in the processor's cache anyway.
-constexpr int32_t kLeastSharers = 4, kLeastKeys = 512;
-/// Where each request alone would use rows as they lie: together they are packed.
-constexpr int32_t kLeastSharersOfRows = 6;
-
-int32_t least_sharers(const AttentionShape& shape) {
-  return shape.group > shape.row_walk_rows ? kLeastSharers : kLeastSharersOfRows;
+int32_t min_requests(const AttentionShape& shape) {
+  return shape.group > shape.in_place_rows ? shape.tuning.prefix_requests : shape.tuning.prefix_requests_in_place;
 }
 
 /// Do all queries of a request see all of its first keys?
@@ -30,7 +24,7 @@ int64_t state_floats_of(const AttentionShape& shape, const AttentionKernels& ker
 
 }  // namespace
 
-bool may_share(const AttentionShape& shape, const AttentionKernels& kernels) noexcept {
+bool may_cascade(const AttentionShape& shape, const AttentionKernels& kernels) noexcept {
   constexpr uint64_t differs = ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_ALIBI_SQRT | ATTNRT_FEATURE_DENSE_MASK |
                                ATTNRT_FEATURE_TREE_MASK | ATTNRT_FEATURE_MM_PREFIX | ATTNRT_FEATURE_BLOCK_SPARSE |
                                ATTNRT_FEATURE_WINDOW_PREFIX | ATTNRT_FEATURE_CONTEXT_PARALLEL;
@@ -38,26 +32,26 @@ bool may_share(const AttentionShape& shape, const AttentionKernels& kernels) noe
          kernels.split_floats && 2 * shape.group <= shape.item_rows;
 }
 
-uint64_t shared_state_floats(const AttentionShape& shape, const AttentionKernels& kernels, int32_t max_seqs) noexcept {
-  if (!may_share(shape, kernels)) return 0;
+uint64_t prefix_state_floats(const AttentionShape& shape, const AttentionKernels& kernels, int32_t max_seqs) noexcept {
+  if (!may_cascade(shape, kernels)) return 0;
   return static_cast<uint64_t>(max_seqs) * static_cast<uint64_t>(state_floats_of(shape, kernels, shape.group));
 }
 
 CommonPrefix find_common_prefix(const AttentionShape& shape, const AttentionKernels& kernels, const attnrt_batch& b,
-                                uint64_t state_floats, Sharer* sharers) noexcept {
+                                uint64_t state_floats, PrefixMember* members) noexcept {
   CommonPrefix prefix{b.common_prefix_len / std::max(1, shape.block_size) * shape.block_size, 0};
   prefix.keys = prefix.keys / shape.tile_keys * shape.tile_keys;
-  if (!may_share(shape, kernels) || prefix.keys < kLeastKeys) return {0, 0};
+  if (!may_cascade(shape, kernels) || prefix.keys < shape.tuning.prefix_keys) return {0, 0};
   int64_t used = 0;
   for (int32_t r = 0; r < b.num_seqs; ++r) {
     const int64_t rows = (int64_t{b.query_start_loc[r + 1]} - b.query_start_loc[r]) * shape.group;
     if (rows == 0 || 2 * rows > shape.item_rows || !sees_all(shape, b, r, prefix.keys)) continue;
     const int64_t floats = state_floats_of(shape, kernels, rows);
     if (used + floats > static_cast<int64_t>(state_floats)) break;
-    sharers[prefix.num_sharers++] = {r, static_cast<int32_t>(rows), used};
+    members[prefix.num_members++] = {r, static_cast<int32_t>(rows), used};
     used += floats;
   }
-  return prefix.num_sharers < least_sharers(shape) ? CommonPrefix{0, 0} : prefix;
+  return prefix.num_members < min_requests(shape) ? CommonPrefix{0, 0} : prefix;
 }
 
 }  // namespace attnrt::cpu

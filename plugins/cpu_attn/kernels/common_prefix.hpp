@@ -12,19 +12,19 @@ namespace attnrt::cpu {
 
 /// May batches of this problem be given a common prefix that the kernels use? Not where what is added to a score, or
 /// which keys a row sees, may differ inside of it.
-bool may_share(const AttentionShape& shape, const AttentionKernels& kernels) noexcept;
+bool may_cascade(const AttentionShape& shape, const AttentionKernels& kernels) noexcept;
 
-/// Floats of the states of max_seqs sharers.
-uint64_t shared_state_floats(const AttentionShape& shape, const AttentionKernels& kernels, int32_t max_seqs) noexcept;
+/// Floats of the states of max_seqs members.
+uint64_t prefix_state_floats(const AttentionShape& shape, const AttentionKernels& kernels, int32_t max_seqs) noexcept;
 
-/// The keys that sharers attend together, 0 = none, whole tiles in whole blocks.
+/// The keys that members attend together, 0 = none, whole tiles in whole blocks.
 struct CommonPrefix {
   int32_t keys;
-  int32_t num_sharers;
+  int32_t num_members;
 };
-/// Writes at most one sharer for each request, in ascending order, whose states take `state_floats` at most.
+/// Writes at most one member for each request, in ascending order, whose states take `state_floats` at most.
 CommonPrefix find_common_prefix(const AttentionShape& shape, const AttentionKernels& kernels, const attnrt_batch& batch,
-                                uint64_t state_floats, Sharer* sharers) noexcept;
+                                uint64_t state_floats, PrefixMember* members) noexcept;
 
 }  // namespace attnrt::cpu
 #endif

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // item_rows.hpp: the rows of an item, (KV head, query, head of the group), in strips of as many as are multiplied
-// together, each of one KV head, and what they see of a tile of keys. Heads that share keys stand side by side; where a
-// block-sparse pattern differs by head, the queries of a head do, so that a strip skips what its head does not see.
+// together, each of one KV head, and what they see of a tile of keys. Heads with the same keys stand side by side;
+// where a block-sparse pattern differs by head, the queries of a head do, so that a strip skips what its head does not
+// see.
 #ifndef ATTNRT_CPU_ATTN_ITEM_ROWS_HPP
 #define ATTNRT_CPU_ATTN_ITEM_ROWS_HPP
 #include <cstdint>
 
-#include "../../kernel/panel_layout.hpp"
+#include "../simd/panel_layout.hpp"
 #include "row_mask.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
@@ -23,7 +24,7 @@ class ItemRows {
   ItemRows(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head)
       : mask_(call, item.request), width_(call.shape.tile_keys), count_(item.rows * item.heads) {
     cut_strips(item);
-    item.gathers() ? gather(call, item, kv_head) : fill(call, item, kv_head);
+    item.is_prefix() ? fill_prefix(call, item, kv_head) : fill(call, item, kv_head);
   }
 
   const RowMask& mask() const { return mask_; }
@@ -31,7 +32,7 @@ class ItemRows {
   /// Counted from the first query of the item's request.
   int64_t query(int32_t row) const { return query_[row]; }
   int64_t head(int32_t row) const { return head_[row]; }
-  /// Of a row of sharers.
+  /// Of a row of a prefix item.
   int32_t request(int32_t row) const { return request_[row]; }
   int num_strips() const { return num_strips_; }
   const Strip& strip(int i) const { return strips_[i]; }
@@ -44,7 +45,7 @@ class ItemRows {
   bool place(int64_t tile) {
     const bool was_whole = whole_;
     tile_ = tile;
-    whole_ = shared_.begin <= tile && tile + width_ <= shared_.end;
+    whole_ = common_.begin <= tile && tile + width_ <= common_.end;
     if (whole_) {
       if (!was_whole) see_all();
       return true;
@@ -123,24 +124,24 @@ class ItemRows {
         seen_.end = s.end > seen_.end ? s.end : seen_.end;
       }
     // Spans that are all there is to a mask move forward with the query.
-    if (mask_.plain()) shared_ = {mask_.mask().span(last).begin, mask_.mask().span(first).end};
-    if (item.resumes()) seen_.begin = reach_.begin = item.shared_keys;
+    if (mask_.plain()) common_ = {mask_.mask().span(last).begin, mask_.mask().span(first).end};
+    if (item.continues_prefix()) seen_.begin = reach_.begin = item.prefix_keys;
   }
 
-  /// The rows of sharers, all of which see all keys of the prefix.
-  void gather(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head) {
+  /// The rows of a prefix item, all of which see all keys of the prefix.
+  void fill_prefix(const cpu::AttentionCall& call, const cpu::AttentionItem& item, int32_t kv_head) {
     const int32_t* first = call.batch->query_start_loc;
     const int32_t group = call.shape.group;
     int32_t row = 0;
-    for (int32_t s = item.first_sharer; s < item.first_sharer + item.num_sharers; ++s) {
-      const cpu::Sharer& sharer = call.sharers[s];
-      for (int32_t i = 0; i < sharer.rows; ++i, ++row) {
-        request_[row] = sharer.request;
-        query_[row] = first[sharer.request] - first[item.request] + i / group;
+    for (int32_t s = item.first_member; s < item.first_member + item.num_members; ++s) {
+      const cpu::PrefixMember& member = call.members[s];
+      for (int32_t i = 0; i < member.rows; ++i, ++row) {
+        request_[row] = member.request;
+        query_[row] = first[member.request] - first[item.request] + i / group;
         head_[row] = kv_head * group + i % group;
       }
     }
-    seen_ = reach_ = shared_ = {0, item.shared_keys};
+    seen_ = reach_ = common_ = {0, item.prefix_keys};
   }
 
   void see_all() {
@@ -156,7 +157,7 @@ class ItemRows {
   const int32_t count_;
   int num_strips_;
   KeySpan seen_, reach_;
-  KeySpan shared_{0, 0};  ///< keys that every row sees, as far as is known before a tile is looked at
+  KeySpan common_{0, 0};  ///< keys that every row sees, as far as is known before a tile is looked at
   bool whole_ = false;    ///< the last tile lay in it
   int64_t tile_ = 0;      ///< the last one
   Strip strips_[(cpu::kMaxItemRows + (kTileRows - 1) * cpu::kMaxItemHeads) / kTileRows + 1];

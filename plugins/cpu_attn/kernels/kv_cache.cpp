@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "attnrt/plugin.hpp"
-#include "byte_rows.hpp"
+#include "kv8_rows.hpp"
 #include "row_io.hpp"
 #include "slots.hpp"
 
@@ -24,34 +24,37 @@ float scale_of(const CachePart& part, int64_t head) {
   return scales[part.scale->shape[0] == 1 ? 0 : head * part.scale->strides[0]];
 }
 
-constexpr int64_t kPiece = 64;
+constexpr int64_t kBuffer = 64;
 
 /// `n` numbers of type `from` divided by their scale to bytes of type T.
 template <class T>
-void narrow_bytes(uint32_t from, const std::byte* row, std::byte* to, int64_t n, float scale) {
-  float numbers[kPiece];
-  for (int64_t at = 0; at < n; at += kPiece) {
-    const int64_t count = std::min(kPiece, n - at);
+void narrow_kv8(uint32_t from, const std::byte* row, std::byte* to, int64_t n, float scale) {
+  float numbers[kBuffer];
+  for (int64_t at = 0; at < n; at += kBuffer) {
+    const int64_t count = std::min(kBuffer, n - at);
     read_row(from, row, at, numbers, count);
     for (int64_t i = 0; i < count; ++i) numbers[i] = scale == 0.0f ? 0.0f : numbers[i] / scale;
     narrow_row(numbers, reinterpret_cast<T*>(to) + at, count);
   }
 }
-void narrow_bytes(uint32_t from, uint32_t to_type, const std::byte* row, std::byte* to, int64_t n, float scale) {
+void narrow_kv8(uint32_t from, uint32_t to_type, const std::byte* row, std::byte* to, int64_t n, float scale) {
   switch (to_type) {
-    case ATTNRT_FP8_E4M3: return narrow_bytes<kernel::portable::E4m3>(from, row, to, n, scale);
-    case ATTNRT_FP8_E5M2: return narrow_bytes<kernel::portable::E5m2>(from, row, to, n, scale);
-    default: return narrow_bytes<kernel::portable::Int8>(from, row, to, n, scale);
+    case ATTNRT_FP8_E4M3:
+      return narrow_kv8<kernel::portable::E4m3>(from, row, to, n, scale);
+    case ATTNRT_FP8_E5M2:
+      return narrow_kv8<kernel::portable::E5m2>(from, row, to, n, scale);
+    default:
+      return narrow_kv8<kernel::portable::Int8>(from, row, to, n, scale);
   }
 }
 
-/// The scale with which a row's largest number becomes the type's: infinite where one is, so that the row is read as NaN.
-/// int8 has no NaN: there the scale is NaN where a number is. fp8 keeps those in their places.
+/// The scale with which a row's largest number becomes the type's: infinite where one is, so that the row is read as
+/// NaN. int8 has no NaN: there the scale is NaN where a number is. fp8 keeps those in their places.
 float scale_for(uint32_t from, uint32_t to_type, const std::byte* row, int64_t n) {
   const float largest = to_type == ATTNRT_FP8_E4M3 ? 448.0f : to_type == ATTNRT_FP8_E5M2 ? 57344.0f : 127.0f;
-  float numbers[kPiece], most = 0.0f;
-  for (int64_t at = 0; at < n; at += kPiece) {
-    const int64_t count = std::min(kPiece, n - at);
+  float numbers[kBuffer], most = 0.0f;
+  for (int64_t at = 0; at < n; at += kBuffer) {
+    const int64_t count = std::min(kBuffer, n - at);
     read_row(from, row, at, numbers, count);
     for (int64_t i = 0; i < count; ++i) {
       if (to_type == ATTNRT_INT8 && std::isnan(numbers[i])) return numbers[i];
@@ -61,10 +64,10 @@ float scale_for(uint32_t from, uint32_t to_type, const std::byte* row, int64_t n
   return most / largest;
 }
 
-void widen_bytes(uint32_t type, uint32_t to_type, const std::byte* bytes, std::byte* row, int64_t n, float scale) {
-  float numbers[kPiece];
-  for (int64_t at = 0; at < n; at += kPiece) {
-    const int64_t count = std::min(kPiece, n - at);
+void widen_kv8(uint32_t type, uint32_t to_type, const std::byte* bytes, std::byte* row, int64_t n, float scale) {
+  float numbers[kBuffer];
+  for (int64_t at = 0; at < n; at += kBuffer) {
+    const int64_t count = std::min(kBuffer, n - at);
     stage_row(type, reinterpret_cast<const uint8_t*>(bytes) + at, numbers, count, scale);
     write_row(to_type, numbers, row, at, count);
   }
@@ -75,8 +78,8 @@ void copy_row(const CachePart& part, int64_t row, int64_t slot, bool to_cache) {
   const attnrt_tensor& cache = *part.cache;
   const int64_t cell = cache.dtype.bits / 8, block_size = cache.shape[1];
   const auto dtype = static_cast<uint32_t>(sdk::dtype_of(cache.dtype));
-  std::byte* cells = data_of(cache) + (slot / block_size * cache.strides[0] + slot % block_size * cache.strides[1] +
-                                       part.column) * cell;
+  std::byte* cells = data_of(cache) +
+                     (slot / block_size * cache.strides[0] + slot % block_size * cache.strides[1] + part.column) * cell;
   for (int64_t head = 0; head < part.rows->shape[1]; ++head)
     copy_head(part, dtype, row, head, cells + head * cache.strides[2] * cell, to_cache);
 }
@@ -100,9 +103,9 @@ void copy_head(const CachePart& part, uint32_t dtype, int64_t row, int64_t head,
                 sizeof scale);
   }
   if (to_cache)
-    narrow_bytes(outer, dtype, outside, cells, n, scale);
+    narrow_kv8(outer, dtype, outside, cells, n, scale);
   else
-    widen_bytes(dtype, outer, cells, outside, n, scale);
+    widen_kv8(dtype, outer, cells, outside, n, scale);
 }
 
 void write_rows(const CachePart (&parts)[2], const attnrt_tensor& slot_mapping, attnrt_stream stream) {

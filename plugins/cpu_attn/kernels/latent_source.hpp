@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // latent_source.hpp: the keys and values of a tile of an MLA latent cache (data sheet)
-//   keys    rows that follow each other in a block and are of the type that the dot takes are read as they lie; others
+//   keys    rows that follow each other in a block and are of the type that the dot takes are read in place; others
 //           (other types, block sizes that are no multiple of 16, ends of a request) go through the worker's scratch,
 //           16 at a time, those that are no key as zeros
-//   values  the keys' first columns: read as they lie where a step is one row, else two rows are interleaved panel by
+//   values  the keys' first columns: read in place where a step is one row, else two rows are interleaved panel by
 //           panel right before the panel is used, while it is in the nearest cache
 #ifndef ATTNRT_CPU_ATTN_LATENT_SOURCE_HPP
 #define ATTNRT_CPU_ATTN_LATENT_SOURCE_HPP
 #include <cstdint>
 #include <cstring>
 
-#include "../../kernel/kv_walk.hpp"
-#include "../../kernel/latent_tile.hpp"
+#include "../simd/kv_walk.hpp"
+#include "../simd/latent_tile.hpp"
 #include "item_rows.hpp"
 #include "panel_scratch.hpp"
 
@@ -22,7 +22,7 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 template <class S, class D>
 class LatentSource {
  public:
-  /// `last_key`: where the item or piece ends; keys are asked for ahead up to there.
+  /// `last_key`: where the item or subitem ends; keys are prefetched up to there.
   LatentSource(const cpu::AttentionCall& call, int32_t request, const PanelScratch& at, int64_t last_key)
       : shape_(call.shape), at_(at), last_key_(last_key) {
     if (!shape_.latent) return;
@@ -42,7 +42,7 @@ class LatentSource {
         for (int64_t i = 0; i < kGranule; ++i)
           granule[i] = first + at + i < rows ? queries + (first + at + i) * kLatentQk : zero;
         pack_keys<D::kPair>(granule, kSteps, panel_of(first) + at * kWordBytes, count * kWordBytes,
-                            PackAhead<Element>{nullptr, nullptr, 0, 0, 0});
+                            PackPrefetch<Element>{nullptr, nullptr, 0, 0, 0});
       }
     }
   }
@@ -72,14 +72,14 @@ class LatentSource {
       }
     }
     for (int64_t c = begin_; c < end_; c += kGranule) {
-      const int64_t later = tile + c + kAhead;
-      ahead_[c / kGranule] = nullptr;
-      if (later < last_key_) walk_.rows(later, later + 1, &ahead_[c / kGranule]);
+      const int64_t later = tile + c + shape_.tuning.latent_prefetch_keys;
+      prefetch_[c / kGranule] = nullptr;
+      if (later < last_key_) walk_.rows(later, later + 1, &prefetch_[c / kGranule]);
     }
   }
 
   /// Scores of all rows, each at least for the columns that it sees.
-  void score(const ItemRows& rows, int64_t piece_steps) {
+  void score(const ItemRows& rows, int64_t sum_block) {
     alignas(64) float c[kGranule * kTileColumns];
     for (int32_t first = 0; first < rows.count(); first += kTileColumns) {
       const int32_t count = rows.count() - first < kTileColumns ? rows.count() - first : kTileColumns;
@@ -91,13 +91,13 @@ class LatentSource {
         high = seen.end > high ? seen.end : high;
       }
       for (int64_t at = low / kGranule * kGranule; at < high; at += kGranule) {
-        const S* ahead = first == 0 ? ahead_[at / kGranule] : nullptr;
+        const S* prefetch = first == 0 ? prefetch_[at / kGranule] : nullptr;
         const Element* keys = key_at_[at / kGranule];
-        const LatentOperands<D> t{keys, panel_of(first), kSteps, piece_steps,
-                                  reinterpret_cast<const char*>(ahead ? static_cast<const void*>(ahead) : keys),
-                                  ahead ? kGranule * kLatentQk * static_cast<int64_t>(sizeof(S)) / kSteps : 0, c};
+        const LatentOperands<D> t{keys, panel_of(first), kSteps, sum_block,
+                                  reinterpret_cast<const char*>(prefetch ? static_cast<const void*>(prefetch) : keys),
+                                  prefetch ? kGranule * kLatentQk * static_cast<int64_t>(sizeof(S)) / kSteps : 0, c};
         latent_scores<D>(t, columns_of(count) / kLanes);
-        turn_scores(c, count, at_.scores + first * shape_.tile_keys + at, shape_.tile_keys);
+        transpose_scores(c, count, at_.scores + first * shape_.tile_keys + at, shape_.tile_keys);
       }
     }
   }
@@ -118,10 +118,10 @@ class LatentSource {
   static constexpr int64_t value_step() {
     return D::kPair == 2 ? kPanelWidth * kWordBytes : kLatentQk * static_cast<int64_t>(sizeof(Element));
   }
-  /// The runs of the open panel's steps for the columns [begin, end).
-  int64_t find_runs(int64_t begin, int64_t end, ValueRun* runs) const {
+  /// The segments of the open panel's steps for the columns [begin, end).
+  int64_t find_segments(int64_t begin, int64_t end, ValueSegment* segments) const {
     if constexpr (D::kPair == 2) {
-      runs[0] = {value_page() + (begin - begin_) / 2 * value_step(), nullptr, (end - begin + 1) / 2};
+      segments[0] = {value_page() + (begin - begin_) / 2 * value_step(), nullptr, (end - begin + 1) / 2};
       return 1;
     }
     int64_t count = 0;
@@ -130,9 +130,9 @@ class LatentSource {
       const int64_t steps = end - c < kGranule ? end - c : kGranule;
       const char* b = reinterpret_cast<const char*>(key_at_[c / kGranule] + panel_ * kPanelWidth);
       if (b == next)
-        runs[count - 1].steps += steps;
+        segments[count - 1].steps += steps;
       else
-        runs[count++] = {b, nullptr, steps};
+        segments[count++] = {b, nullptr, steps};
       next = b + kGranule * value_step();
     }
     return count;
@@ -141,8 +141,6 @@ class LatentSource {
  private:
   using Element = typename D::A;
   static constexpr int64_t kWordBytes = 4, kSteps = kLatentQk / D::kPair;
-  /// Keys between those at hand and those asked for: enough to hide memory, few enough that a request starts at once.
-  static constexpr int64_t kAhead = 2 * kGranule;
   static_assert(D::kPair * sizeof(Element) == kWordBytes);
   static_assert(sizeof(S) == sizeof(Element) || (sizeof(S) == 2 && sizeof(Element) == 4));
 
@@ -165,7 +163,7 @@ class LatentSource {
   KvWalk<S> walk_{};
   int64_t begin_ = 0, end_ = 0, panel_ = 0;
   const Element* key_at_[cpu::kMaxTileKeys / kGranule];
-  const S* ahead_[cpu::kMaxTileKeys / kGranule];
+  const S* prefetch_[cpu::kMaxTileKeys / kGranule];
 };
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA

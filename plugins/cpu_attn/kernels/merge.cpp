@@ -6,8 +6,8 @@
 #include <cstddef>
 #include <limits>
 
-#include "../../kernel/dtype.hpp"
-#include "../../kernel/exp.hpp"
+#include "../simd/dtype.hpp"
+#include "../simd/exp.hpp"
 #include "workers.hpp"
 
 namespace attnrt::cpu {
@@ -35,8 +35,8 @@ void add_row(const attnrt_tensor& out, int64_t token, int64_t head, int64_t at, 
   for (int64_t d = 0; d < n; ++d) sum[d] += weight * isa::widen(row[d]);
 }
 
-/// One row: the partials from `first` on into out. Its columns go through a small buffer, read before written. A partial
-/// without keys is not read; one that is NaN makes the row NaN.
+/// One row: the partials from `first` on into out. Its columns go through a small buffer, read before written. A
+/// partial without keys is not read; one that is NaN makes the row NaN.
 template <class T>
 void merge_row(const attnrt_merge_args& args, int32_t first, int64_t token, int64_t head) {
   float max = kNothing, total = 0.0f;
@@ -48,10 +48,10 @@ void merge_row(const attnrt_merge_args& args, int32_t first, int64_t token, int6
   for (int32_t i = first; i < args.num_partials && max != kNothing; ++i)
     total += isa::exp_nonpositive(lse_of(args, i, token, head) - max);
   const int64_t size = args.out->shape[2];
-  constexpr int64_t kPiece = 256;
-  for (int64_t at = 0; at < size; at += kPiece) {
-    const int64_t n = std::min(kPiece, size - at);
-    float sum[kPiece] = {};
+  constexpr int64_t kBuffer = 256;
+  for (int64_t at = 0; at < size; at += kBuffer) {
+    const int64_t n = std::min(kBuffer, size - at);
+    float sum[kBuffer] = {};
     for (int32_t i = first; i < args.num_partials && max != kNothing; ++i) {
       const float lse = lse_of(args, i, token, head);
       if (lse == kNothing) continue;
@@ -80,9 +80,12 @@ void merge_all(const attnrt_merge_args& args, attnrt_stream stream) {
 
 void merge_partials(const attnrt_merge_args& args, attnrt_stream stream) {
   switch (sdk::dtype_of(args.out->dtype)) {
-    case ATTNRT_FP16: return merge_all<isa::Fp16>(args, stream);
-    case ATTNRT_BF16: return merge_all<isa::Bf16>(args, stream);
-    default: return merge_all<float>(args, stream);
+    case ATTNRT_FP16:
+      return merge_all<isa::Fp16>(args, stream);
+    case ATTNRT_BF16:
+      return merge_all<isa::Bf16>(args, stream);
+    default:
+      return merge_all<float>(args, stream);
   }
 }
 

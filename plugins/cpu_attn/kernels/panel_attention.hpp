@@ -5,30 +5,29 @@
 //                 AMX
 //   storage       fp32, fp16, bf16, and e4m3, e5m2, int8 with scales, which become bf16 for the bf16 dot, else fp32, in
 //                 the registers of a few strips of rows, for more rows once a tile; sums in fp32. With the bf16 dot the
-//                 weights of the values are rounded to bf16, their sum too; the log-sum-exp takes the weights as they
-//                 were. Scales of rows multiply the columns of scores and of weights, those after they were summed,
-//                 unrounded
-//   layouts       native pages are read as they lie; on processors of Intel those of fp16 and bf16, where the dot is
+//                 probabilities are rounded to bf16, their sum too; the log-sum-exp takes them unrounded. Scales of
+//                 rows multiply the columns of scores and of probabilities, the latter after they were summed
+//   layouts       native pages are read in place; on processors of Intel those of fp16 and bf16, where the dot is
 //                 fp32's, are widened once a tile for more than eleven strips. Rows (contiguous, NHD, HND) are packed
-//                 tile by tile, for few queries under AVX-512 used as they lie too (row_tile.hpp), then by all KV heads
-//                 chunk by chunk, so that memory is read in its order: a head's own rows are short pieces of pages;
-//                 latent rows serve as keys as they lie, their values are packed (latent_source.hpp)
+//                 tile by tile, for few queries under AVX-512 read in place (in_place_tile.hpp), then by all KV heads
+//                 slab by slab, so that memory is read in its order: a head's own rows are short parts of pages; latent
+//                 rows are keys in place, their values are packed (latent_source.hpp)
 //   shapes        head sizes in multiples of 8, K and V of different width, any GQA group, any block size
 //   masks         causal by request, window and its prefix, ranges, tree, dense, block-sparse: tiles that no row sees
 //                 are skipped, columns at both ends of a strip too; a bias is added only in tiles with holes or
 //                 numbers. A block-sparse problem has tiles of 64 keys, and rows in the order of their heads where
 //                 heads differ
 //   no number     hidden keys and values may be NaN or infinite: their scores are never looked at, and rows that values
-//                 spoiled are attended again without them (item_pass.hpp)
+//                 spoiled are attended again without them (non_finite.hpp)
 //   cascade       rows of many requests attend the whole tiles of a common prefix together; each request's own item
-//                 goes on from the state that its rows have then, so that the bits are those of a batch without a hint
-//   mixed         prefill over native pages asks for what decode reads, which is attended between its strips
-//                 (side_stream.hpp); other layouts one item after the other
+//                 continues from the state that its rows have then, so that no bit depends on the hint
+//   mixed         prefill over native pages prefetches what decode reads, which is attended between its strips
+//                 (decode_overlap.hpp); other layouts one item after the other
 //   positions     local keys of a context-parallel rank; the result then is a part for merge_states
 //   tiles         rows of (query, head of the group) x tile_keys; register tile kTileRows x kTileVectors, or
 //                 amx_tile.hpp
 //   determinism   schedule-invariant: tiles stand at multiples of tile_keys and splits at multiples of kSplitKeys of
-//                 every request; a row's weights depend on its own keys, hidden keys inside a tile add exact zeros;
+//                 every request; a row's probabilities depend on its own keys, hidden keys of a tile add exact zeros;
 //                 splits fold in ascending order by one function, whoever computed them
 //   algorithm     FlashAttention-2 (arXiv:2307.08691) with GQA heads folded into rows; splits of the keys as in
 //                 Flash-Decoding, folded by the worker that finishes last
@@ -37,19 +36,19 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../../kernel/panel_fold.hpp"
-#include "../../kernel/panel_tile.hpp"
+#include "../simd/panel_fold.hpp"
+#include "../simd/panel_tile.hpp"
 #include "attention.hpp"
-#include "item_pass.hpp"
+#include "in_place_rows.hpp"
 #include "item_rows.hpp"
 #include "latent_source.hpp"
+#include "non_finite.hpp"
+#include "panel_probabilities.hpp"
 #include "panel_product.hpp"
 #include "panel_scratch.hpp"
 #include "panel_source.hpp"
-#include "panel_weights.hpp"
 #include "prefix_state.hpp"
 #include "row_io.hpp"
-#include "row_walk.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
@@ -63,12 +62,12 @@ using cpu::kSplitKeys;
 template <class S, class Packed, class Direct>
 class PanelAttention {
  public:
-  using Side = SideStream<S, Packed, Direct>;
+  using Overlap = DecodeOverlap<S, Packed, Direct>;
 
-  /// `side`: what is attended between its strips, NULL = nothing. `wanted`: the rows whose results are written, NULL =
-  /// all.
+  /// `overlap`: what is attended between its strips, NULL = nothing. `wanted`: the rows whose results are written, NULL
+  /// = all.
   PanelAttention(const AttentionCall& call, const AttentionItem& item, int32_t kv_head, const PanelScratch& scratch,
-                 Side* side, Pass pass = Pass::kPlain, const bool* wanted = nullptr)
+                 Overlap* overlap, Pass pass = Pass::kPlain, const bool* wanted = nullptr)
       : call_(call),
         shape_(call.shape),
         item_(item),
@@ -78,28 +77,28 @@ class PanelAttention {
         at_(scratch),
         own_(scratch.part),
         rows_(call, item, kv_head),
-        streams_(item.rows < cpu::kStreamRows),
-        by_rows_(pass == Pass::kPlain && RowWalk::use(call.shape, item)),
-        source_(call, item, kv_head, at_, rows_.seen(), rows_.mask().mask().num_keys, last_key(), streams_),
-        products_(shape_, at_, rows_, source_, side, pass),
-        walk_(call, item, kv_head, at_, last_key()),
+        memory_bound_(item.rows < call.shape.tuning.decode_rows),
+        in_place_(pass == Pass::kPlain && InPlaceRows::use(call.shape, item)),
+        source_(call, item, kv_head, at_, rows_.seen(), rows_.mask().mask().num_keys, last_key(), memory_bound_),
+        products_(shape_, at_, rows_, source_, overlap, pass),
+        in_place_rows_(call, item, kv_head, at_, last_key()),
         latent_(call, item.request, at_, last_key()),
-        weights_(call, item, kv_head, at_, rows_, pass),
+        probabilities_(call, item, kv_head, at_, rows_, pass),
         prefix_(call, item, kv_head, width()) {
     load_queries();
     const KeySpan seen = item.slot < 0 ? rows_.seen() : rows_.reach();
     first_split_ = seen.begin / kSplitKeys;
     num_splits_ = (seen.end + kSplitKeys - 1) / kSplitKeys - first_split_;
-    alone_ = item.slot < 0 && num_splits_ <= 1 && item.shared_keys == 0;
+    alone_ = item.slot < 0 && num_splits_ <= 1 && item.prefix_keys == 0;
     split_ = item.slot < 0 ? first_split_ : item.first_split;
     last_split_ = alone_ ? split_ + 1 : item.slot < 0 ? first_split_ + num_splits_ : item.last_split;
     if (item.slot < 0 && !alone_) prefix_.open_total(at_.total);
     if (split_ < last_split_) open_split();
   }
 
-  /// Attends the next tile that its rows see; false where there is none: the rows are finished then. `asks`: for what
-  /// comes next, unless somebody did.
-  bool advance(bool asks) {
+  /// Attends the next tile that its rows see; false where there is none: the rows are finished then. `prefetches`: what
+  /// comes next, unless somebody has.
+  bool advance(bool prefetches) {
     while (split_ < last_split_) {
       while (tile_ < split_keys_.end) {
         const int64_t tile = tile_;
@@ -107,7 +106,7 @@ class PanelAttention {
         const int64_t from = split_keys_.begin > tile ? split_keys_.begin : tile;
         const int64_t to = split_keys_.end < tile_ ? split_keys_.end : tile_;
         if (from >= to || !rows_.place(tile)) continue;
-        attend(tile, from, to, asks);
+        attend(tile, from, to, prefetches);
         return true;
       }
       if (item_.slot < 0 && !alone_) prefix_.add(at_.total, at_.part, split_);
@@ -127,23 +126,14 @@ class PanelAttention {
 
  private:
   using Element = typename Packed::A;
-  static_assert(std::is_same_v<Element, typename Direct::A> && Packed::kRoundsWeights == Direct::kRoundsWeights);
-  static constexpr bool kFine = sizeof(S) == 4, kTakesBytes = PanelSource<S, Packed>::kTakesBytes;
-  /// Up to so many strips widen native bytes each for itself: with six, one expansion for all takes no longer, with
-  /// fp32 sums less.
-  static constexpr int kByteStrips = Packed::kPair == 2 ? 5 : 3;
-  /// Above so many strips, which share the asking for a stream, an expansion of 16 bits pays.
-  static constexpr int kWideStrips = 11;
-  /// May a stream be asked for a page ahead? With the bf16 dot that was not tried.
-#if defined(ATTNRT_KERNEL_AVX512) && !defined(ATTNRT_KERNEL_PAIRS)
-  static constexpr bool kNears = true;
-#else
-  static constexpr bool kNears = false;
-#endif
+  static_assert(std::is_same_v<Element, typename Direct::A> &&
+                Packed::kRoundsProbabilities == Direct::kRoundsProbabilities);
+  static constexpr bool kFine = sizeof(S) == 4, kTakesKv8 = PanelSource<S, Packed>::kTakesKv8;
+  static constexpr bool kPrefetchesNextPage = cpu::prefetches_next_page(kLanes, kHasBf16Dot);
 
   int64_t width() const { return source_.packed().padded_v(); }
 
-  /// Where this item or piece ends.
+  /// Where this item or subitem ends.
   int64_t last_key() const {
     const int64_t end = rows_.seen().end, split = int64_t{item_.last_split} * kSplitKeys;
     return item_.slot < 0 || split > end ? end : split;
@@ -176,8 +166,8 @@ class PanelAttention {
   void close() {
     if (item_.slot < 0) return finish(alone_ ? at_.part : at_.total);
     at_.part = own_;
-    int32_t* counter = call_.counters + int64_t{item_.group} * shape_.num_kv_heads + kv_head_;
-    if (__atomic_add_fetch(counter, 1, __ATOMIC_ACQ_REL) != item_.pieces) return;
+    int32_t* counter = call_.counters + int64_t{item_.split_group} * shape_.num_kv_heads + kv_head_;
+    if (__atomic_add_fetch(counter, 1, __ATOMIC_ACQ_REL) != item_.num_subitems) return;
     __atomic_store_n(counter, 0, __ATOMIC_RELAXED);
     prefix_.open_total(at_.total);
     for (int64_t split = 0; split < num_splits_; ++split)
@@ -185,115 +175,119 @@ class PanelAttention {
     finish(at_.total);
   }
 
-  void attend(int64_t tile, int64_t from, int64_t to, bool asks) {
+  void attend(int64_t tile, int64_t from, int64_t to, bool prefetches) {
     if (shape_.latent) {
       latent_.find(tile, from, to);
       attend_latent(tile);
-    } else if (by_rows_ && shape_.bytes) {
-      if constexpr (kTakesBytes)
-        with_byte(shape_.kv_dtype, [&](auto byte) { attend_rows<decltype(byte)>(tile, from, to); });
-    } else if (by_rows_) {
-      attend_rows<S>(tile, from, to);
+    } else if (in_place_ && shape_.kv_8bit) {
+      if constexpr (kTakesKv8)
+        with_kv8_type(shape_.kv_dtype, [&](auto type) { attend_in_place<decltype(type)>(tile, from, to); });
+    } else if (in_place_) {
+      attend_in_place<S>(tile, from, to);
     } else if (!shape_.native) {
       source_.pack_rows(tile, from, to);
-      if (streams_)
-        attend_tile<Packed, Ahead::kPieces>(tile, source_.packed());
+      if (memory_bound_)
+        attend_tile<Packed, Prefetch::kBursts>(tile, source_.packed());
       else
-        attend_tile<Packed, Ahead::kNothing>(tile, source_.packed());
-    } else if (shape_.bytes) {
-      attend_bytes(tile, from, to, asks);
+        attend_tile<Packed, Prefetch::kNone>(tile, source_.packed());
+    } else if (shape_.kv_8bit) {
+      attend_kv8(tile, from, to, prefetches);
     } else {
-      attend_pages(tile, from, to, asks);
+      attend_pages(tile, from, to, prefetches);
     }
   }
 
-  void attend_pages(int64_t tile, int64_t from, int64_t to, bool asks) {
+  void attend_pages(int64_t tile, int64_t from, int64_t to, bool prefetches) {
     if constexpr (PanelSource<S, Packed>::kWidens)
-      if (shape_.widens && (products_.hosts() || rows_.num_strips() > kWideStrips)) {
+      if (shape_.widens && (products_.overlaps_decode() || rows_.num_strips() > shape_.tuning.widen_strips)) {
         source_.widen_pages(tile, from, to);
-        return attend_tile<Packed, Ahead::kNothing>(tile, source_.packed());
+        return attend_tile<Packed, Prefetch::kNone>(tile, source_.packed());
       }
-    if constexpr (kNears)
-      if (asks && rows_.num_strips() == 1 && shape_.block_size == kPanelWidth)
-        return attend_native<Direct, Ahead::kNear>(tile, from, to);
-    if (asks)
-      attend_native<Direct, Ahead::kStream>(tile, from, to);
+    if constexpr (kPrefetchesNextPage)
+      if (prefetches && rows_.num_strips() == 1 && shape_.block_size == kPanelWidth)
+        return attend_native<Direct, Prefetch::kNextPage>(tile, from, to);
+    if (prefetches)
+      attend_native<Direct, Prefetch::kNextTile>(tile, from, to);
     else
-      attend_native<Direct, Ahead::kNothing>(tile, from, to);
+      attend_native<Direct, Prefetch::kNone>(tile, from, to);
   }
 
-  /// Pages of 8 bits: few rows take them as they lie where a dot does, more share one expansion.
-  void attend_bytes(int64_t tile, int64_t from, int64_t to, bool asks) {
+  /// Pages of 8 bits: few rows widen them in registers where a dot does, one expansion serves more.
+  void attend_kv8(int64_t tile, int64_t from, int64_t to, bool prefetches) {
     if (shape_.row_scales) source_.find_scales(tile, from, to);
-    if constexpr (kTakesBytes)
-      if (rows_.num_strips() <= kByteStrips)
-        return with_byte(shape_.kv_dtype, [&](auto byte) {
-          if (asks)
-            attend_native<DotBytes<decltype(byte), Packed>, Ahead::kStream>(tile, from, to);
+    if constexpr (kTakesKv8)
+      if (rows_.num_strips() <= (Packed::kPair == 2 ? shape_.tuning.kv8_strips_bf16 : shape_.tuning.kv8_strips_fp32))
+        return with_kv8_type(shape_.kv_dtype, [&](auto type) {
+          if (prefetches)
+            attend_native<DotKv8<decltype(type), Packed>, Prefetch::kNextTile>(tile, from, to);
           else
-            attend_native<DotBytes<decltype(byte), Packed>, Ahead::kNothing>(tile, from, to);
+            attend_native<DotKv8<decltype(type), Packed>, Prefetch::kNone>(tile, from, to);
         });
     source_.expand_pages(tile, from, to);
-    attend_tile<Packed, Ahead::kNothing>(tile, source_.packed());
+    attend_tile<Packed, Prefetch::kNone>(tile, source_.packed());
   }
 
-  template <class D, Ahead Mode>
+  template <class D, Prefetch Mode>
   void attend_native(int64_t tile, int64_t from, int64_t to) {
     source_.template find_pages<Mode>(tile, from, to);
     attend_tile<D, Mode>(tile, shape_.panels);
   }
 
-  template <class D, Ahead Mode>
+  template <class D, Prefetch Mode>
   void attend_tile(int64_t tile, const PanelLayout& layout) {
     products_.template score<D, Mode>(layout);
-    weights_.place(tile);
-    for (int i = 0; i < rows_.num_strips(); ++i) weights_.weigh(tile, rows_.strip(i), kStepColumns<D>);
+    probabilities_.place(tile);
+    for (int i = 0; i < rows_.num_strips(); ++i)
+      probabilities_.make_probabilities(tile, rows_.strip(i), kStepColumns<D>);
     for (int64_t panel = 0; panel < layout.value_panels(); ++panel)
-      products_.template add_values<D, Mode>(
-          panel, layout.value_step(panel), layout.panel_dims(panel), [&](int64_t begin, int64_t end, ValueRun* runs) {
-            return source_.template find_runs<D, Mode>(layout, panel, begin, end, runs);
-          });
+      products_.template add_values<D, Mode>(panel, layout.value_step(panel), layout.panel_dims(panel),
+                                             [&](int64_t begin, int64_t end, ValueSegment* segments) {
+                                               return source_.template find_segments<D, Mode>(layout, panel, begin, end,
+                                                                                              segments);
+                                             });
   }
 
   void attend_latent(int64_t tile) {
-    latent_.score(rows_, kFine ? kPieceDims : kLatentQk);
-    weights_.place(tile);
-    for (int i = 0; i < rows_.num_strips(); ++i) weights_.weigh(tile, rows_.strip(i), kStepColumns<Packed>);
+    latent_.score(rows_, kFine ? cpu::kSumBlockDims : kLatentQk);
+    probabilities_.place(tile);
+    for (int i = 0; i < rows_.num_strips(); ++i)
+      probabilities_.make_probabilities(tile, rows_.strip(i), kStepColumns<Packed>);
     for (int64_t panel = 0; panel < kLatentV / kPanelWidth; ++panel) {
       latent_.open_panel(panel);
-      products_.template add_values<Packed, Ahead::kNothing>(
-          panel, latent_.value_step(), kPanelWidth,
-          [&](int64_t begin, int64_t end, ValueRun* runs) { return latent_.find_runs(begin, end, runs); });
+      products_.template add_values<Packed, Prefetch::kNone>(panel, latent_.value_step(), kPanelWidth,
+                                                             [&](int64_t begin, int64_t end, ValueSegment* segments) {
+                                                               return latent_.find_segments(begin, end, segments);
+                                                             });
     }
   }
 
-  /// Rows as they lie; Stored: their type.
+  /// Rows in place; Stored: their type.
   template <class Stored>
-  void attend_rows([[maybe_unused]] int64_t tile, [[maybe_unused]] int64_t from, [[maybe_unused]] int64_t to) {
+  void attend_in_place([[maybe_unused]] int64_t tile, [[maybe_unused]] int64_t from, [[maybe_unused]] int64_t to) {
 #if defined(ATTNRT_KERNEL_AVX512) && !defined(ATTNRT_KERNEL_AMX)
-    walk_.find(tile, from, to);
-    weights_.place(tile);
-    walk_.template score<Stored, Packed>(rows_, kFine ? kPieceDims : shape_.head_size_qk);
+    in_place_rows_.find(tile, from, to);
+    probabilities_.place(tile);
+    in_place_rows_.template score<Stored, Packed>(rows_, kFine ? cpu::kSumBlockDims : shape_.head_size_qk);
     for (int i = 0, head = -1; i < rows_.num_strips(); ++i) {
       const Strip& strip = rows_.strip(i);
-      if (shape_.row_scales && strip.kv_head != head) walk_.find_scales(head = strip.kv_head);
-      weights_.weigh(tile, strip, kRowStep<Stored, Packed>);
+      if (shape_.row_scales && strip.kv_head != head) in_place_rows_.find_scales(head = strip.kv_head);
+      probabilities_.make_probabilities(tile, strip, kInPlaceStep<Stored, Packed>);
     }
-    walk_.template add_values<Stored, Packed>(rows_, at_.part.acc, width());
+    in_place_rows_.template add_values<Stored, Packed>(rows_, at_.part.acc, width());
 #endif
   }
 
   void finish(const PanelRows& rows) {
-    if (item_.gathers()) return prefix_.leave(rows, false);
+    if (item_.is_prefix()) return prefix_.leave(rows, false);
     const bool has_sink = call_.sinks.data;
-    const Vec back = broadcast(pass_ == Pass::kScaled && !shape_.row_scales ? SmallWeights::kBack : 1.0f);
+    const Vec back = broadcast(pass_ == Pass::kScaled && !shape_.row_scales ? SmallProbabilities::kBack : 1.0f);
     bool again[cpu::kMaxItemRows], any = false;
     for (int32_t row = 0; row < rows_.count(); ++row) {
       again[row] = false;
       if (wanted_ && !wanted_[row]) continue;
       const int64_t t = token(row), h = rows_.head(row);
-      const PanelRowEnd end = finish_row<Packed::kRoundsWeights>(rows, row, call_.lse.data, has_sink,
-                                                                 has_sink ? sink_of(call_, h) : kHidden);
+      const PanelRowEnd end = finish_row<Packed::kRoundsProbabilities>(rows, row, call_.lse.data, has_sink,
+                                                                       has_sink ? sink_of(call_, h) : kHidden);
       const float value = scale_of(call_.v_scale, item_.request, h / shape_.group);
       const Vec factor = broadcast(end.factor * value), sum = broadcast(end.sum);
       const Vec both = broadcast(end.factor * value / end.sum);
@@ -308,7 +302,7 @@ class PanelAttention {
     if (any) attend_again(again);
   }
 
-  /// The next pass for rows of this item, all keys of it. Rows that lie in place are attended for several KV heads
+  /// The next pass for rows of this item, all keys of it. Rows read in place are attended for several KV heads
   /// together; the passes that follow pack them, a KV head at a time.
   [[gnu::noinline]] void attend_again(const bool* rows) {
     for (int32_t head = 0; head < item_.heads; ++head, rows += item_.rows) {
@@ -317,7 +311,7 @@ class PanelAttention {
       if (!any) continue;
       AttentionItem item = item_;
       item.slot = -1;
-      item.shared_keys = 0;
+      item.prefix_keys = 0;
       item.heads = 1;
       PanelScratch scratch = at_;
       scratch.part = own_;
@@ -337,16 +331,16 @@ class PanelAttention {
   PanelScratch at_;
   const PanelRows own_;
   ItemRows rows_;
-  const bool streams_;
-  const bool by_rows_;  ///< so few rows that packing does not pay
+  const bool memory_bound_;
+  const bool in_place_;  ///< so few rows that packing does not pay
   PanelSource<S, Packed> source_;
   const PanelProducts<S, Packed, Direct> products_;
-  RowWalk walk_;
+  InPlaceRows in_place_rows_;
   LatentSource<S, Packed> latent_;
-  PanelWeights<S, Packed> weights_;
+  PanelProbabilities<S, Packed> probabilities_;
   const PrefixState prefix_;
   int64_t first_split_, num_splits_;  ///< of all its keys
-  int64_t split_, last_split_;        ///< of this item or piece
+  int64_t split_, last_split_;        ///< of this item or subitem
   bool alone_;                        ///< one split is all there is
   KeySpan split_keys_{0, 0};          ///< that are seen of a split
   int64_t tile_ = 0;                  ///< the next one

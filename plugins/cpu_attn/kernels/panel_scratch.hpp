@@ -6,8 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../../kernel/panel_fold.hpp"
-#include "../../kernel/panel_layout.hpp"
+#include "../simd/panel_fold.hpp"
+#include "../simd/panel_layout.hpp"
 #include "attention.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
@@ -40,7 +40,7 @@ struct PanelScratch {
       return memory ? reinterpret_cast<float*>(memory) + at : nullptr;
     };
     const PanelLayout tile = tile_layout(shape, 4, 1);
-    // AMX reads whole tiles of rows, from any row on (seen_values.hpp).
+    // AMX reads whole tiles of rows, from any row on (visible_values.hpp).
     const int64_t read = kStripRows == kTileRows ? rows : (rows + 2 * kGranule - 2) / kGranule * kGranule;
     q = take(read * shape.head_size_qk);
     q_panels = take(shape.latent ? (rows + kGranule - 1) / kGranule * kGranule * shape.head_size_qk : 0);
@@ -56,19 +56,19 @@ struct PanelScratch {
     positions = take(shape.tile_keys);
     key_scales = take(shape.row_scales ? shape.tile_keys : 0);
     value_scales = take(shape.row_scales ? shape.tile_keys : 0);
-    stage = take(packs && shape.bytes ? kGranule * widest : 0);
+    stage = take(packs && shape.kv_8bit ? kGranule * widest : 0);
   }
 };
 
-/// Of an item, and of the stream beside it (side_stream.hpp).
+/// Of an item, and of the decode item beside it (decode_overlap.hpp).
 inline std::size_t panel_item_bytes(const cpu::AttentionShape& shape) {
   return static_cast<std::size_t>(PanelScratch(nullptr, shape).floats) * sizeof(float);
 }
-inline PanelScratch side_scratch(std::byte* memory, const cpu::AttentionShape& shape) {
-  return {memory, shape, cpu::kStreamRows, false};
+inline PanelScratch overlap_scratch(std::byte* memory, const cpu::AttentionShape& shape) {
+  return {memory, shape, shape.tuning.decode_rows, false};
 }
 inline std::size_t panel_scratch_bytes(const cpu::AttentionShape& shape) {
-  const int64_t side = cpu::mixes(shape) ? side_scratch(nullptr, shape).floats : 0;
+  const int64_t side = cpu::mixes(shape) ? overlap_scratch(nullptr, shape).floats : 0;
   return panel_item_bytes(shape) + static_cast<std::size_t>(side) * sizeof(float);
 }
 inline int64_t panel_split_floats(const cpu::AttentionShape& shape, int64_t rows) {

@@ -13,26 +13,27 @@ namespace attnrt::cpu {
 
 /// What a plan must hold at most. [thread-safe]
 struct PartitionSizes {
-  uint64_t shared_items;    ///< of sharers
+  uint64_t prefix_items;    ///< of several requests each
   uint64_t items;           ///< of one request each
-  uint64_t counters;        ///< of pieces, one for each cut item and KV head
+  uint64_t counters;        ///< of subitems, one for each divided item and KV head
   uint64_t partial_floats;  ///< results of splits
-  uint64_t sharers;
-  uint64_t state_floats;    ///< of sharers
+  uint64_t members;
+  uint64_t state_floats;  ///< of several requests each
 };
 PartitionSizes partition_sizes(const AttentionShape& shape, const AttentionKernels& kernels,
                                const attnrt_limits& limits) noexcept;
 
-/// The passes of a run: items of the second one need the results of all items of the first.
+/// The passes of a call: items of the second one need the results of all items of the first.
 struct Partition {
-  int64_t shared_items, items;
-  int64_t num_streams;  ///< of the items, the last ones where the batch mixes (MixedWork), else 0
-  int64_t host_pairs, stream_keys;
+  int64_t prefix_items, items;
+  int64_t num_decode_items;  ///< of the items, the last ones where the batch mixes (MixedWork), else 0
+  int64_t overlap_pairs, decode_keys;
 };
-/// Writes the batch's sharers and items, those of sharers first; the arrays hold what `sizes` says. Allocates nothing.
-/// [thread-safe]
+/// Writes the batch's prefix members and items, prefix items first; the arrays hold what `sizes` says. Allocates
+/// nothing. [thread-safe]
 Partition partition(const AttentionShape& shape, const AttentionKernels& kernels, const PartitionSizes& sizes,
-                    uint32_t num_workers, const attnrt_batch& batch, Sharer* sharers, AttentionItem* items) noexcept;
+                    uint32_t num_workers, const attnrt_batch& batch, PrefixMember* members,
+                    AttentionItem* items) noexcept;
 
 }  // namespace attnrt::cpu
 #endif

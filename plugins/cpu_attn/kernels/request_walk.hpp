@@ -5,7 +5,7 @@
 #define ATTNRT_CPU_ATTN_REQUEST_WALK_HPP
 #include <cstdint>
 
-#include "../../kernel/kv_walk.hpp"
+#include "../simd/kv_walk.hpp"
 #include "attention.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {

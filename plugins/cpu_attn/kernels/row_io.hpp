@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "../../kernel/dtype.hpp"
+#include "../simd/dtype.hpp"
 #include "attention.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {

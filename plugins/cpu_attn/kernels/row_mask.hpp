@@ -2,15 +2,15 @@
 //
 // row_mask.hpp: which keys a row of one request sees, and what is added to its scores: causality and window (mask.hpp)
 // with the prefix that no window hides, multimodal ranges, tree mask, block-sparse pattern and dense mask on top. A
-// tile asks twice: which columns a row may see at all, which costs next to nothing, and only where those have holes or
-// numbers for the bias of each column.
+// tile asks twice: which columns a row may see at all, which costs next to nothing, and only where those have
+// holes or numbers for the bias of each column.
 #ifndef ATTNRT_CPU_ATTN_ROW_MASK_HPP
 #define ATTNRT_CPU_ATTN_ROW_MASK_HPP
 #include <cstdint>
 #include <limits>
 
-#include "../../kernel/dtype.hpp"
-#include "../../kernel/mask.hpp"
+#include "../simd/dtype.hpp"
+#include "../simd/mask.hpp"
 #include "attention.hpp"
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
@@ -19,7 +19,7 @@ namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 inline Mask request_mask(const cpu::AttentionShape& shape, const attnrt_batch& b, int32_t r) {
   const int64_t queries = int64_t{b.query_start_loc[r + 1]} - b.query_start_loc[r];
   Mask m{};
-  m.num_keys = b.kv_lens            ? b.kv_lens[r]
+  m.num_keys = b.kv_lens              ? b.kv_lens[r]
                : shape.block_size > 0 ? b.seq_lens[r]
                                       : int64_t{b.kv_start_loc[r + 1]} - b.kv_start_loc[r];
   m.num_queries = queries;
@@ -60,7 +60,7 @@ class RowMask {
   /// Is the span of a query all that it sees, for every head?
   bool plain() const { return plain_; }
   /// Are all biases of a query the same for each head?
-  bool shares_bias() const { return masks_.dense.stride[1] == 0 && !by_head(); }
+  bool has_one_bias() const { return masks_.dense.stride[1] == 0 && !by_head(); }
 
   /// All that a query's rows see lies in it.
   KeySpan hull(int64_t query) const {

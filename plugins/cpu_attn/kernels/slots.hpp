@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// slots.hpp: the rows of a write and of a gather with the slots of the cache that they belong to, shared out over the
+// slots.hpp: the rows of a write and of a gather with the slots of the cache that they belong to, divided over the
 // executor's workers. `copy(row, slot)` must not throw.
 #ifndef ATTNRT_CPU_ATTN_SLOTS_HPP
 #define ATTNRT_CPU_ATTN_SLOTS_HPP

@@ -5,9 +5,9 @@
 #define ATTNRT_CPU_ATTN_STANDARD_HPP
 #include "attention_op.hpp"
 #include "attnrt/kv_layout.hpp"
-#include "byte_cache.hpp"
+#include "kv8_cache.hpp"
 #include "kv_cache.hpp"
-#include "panel_cache.hpp"
+#include "native_cache.hpp"
 
 namespace attnrt::cpu {
 
@@ -16,20 +16,20 @@ class StandardOp : public AttentionOp {
   using AttentionOp::AttentionOp;
 
   static attnrt_kv_layout kv_layout(const attnrt_problem& problem) {
-    return problem.kv_layouts & ATTNRT_KV_NATIVE ? panel_cache_layout(problem) : sdk::affine_layout(problem);
+    return problem.kv_layouts & ATTNRT_KV_NATIVE ? native_cache_layout(problem) : sdk::affine_layout(problem);
   }
 
   void write_kv(const attnrt_write_args& args, attnrt_stream stream) const {
     const CachePart parts[2] = {part(args.k, args.k_cache, args.k_scale), part(args.v, args.v_cache, args.v_scale)};
     if (!(problem_.kv_layouts & ATTNRT_KV_NATIVE)) return write_rows(parts, *args.slot_mapping, stream);
-    if (!quantised(problem_)) return write_panels(problem_, args, stream);
-    write_byte_pages(panel_page(problem_), problem_.kv_dtype, *args.k_cache, parts, *args.slot_mapping, stream);
+    if (!kv_8bit(problem_)) return write_native_pages(problem_, args, stream);
+    write_kv8_pages(native_page(problem_), problem_.kv_dtype, *args.k_cache, parts, *args.slot_mapping, stream);
   }
   void gather_kv(const attnrt_gather_args& args, attnrt_stream stream) const {
     const CachePart parts[2] = {part(args.k, args.k_cache, args.k_scale), part(args.v, args.v_cache, args.v_scale)};
     if (!(problem_.kv_layouts & ATTNRT_KV_NATIVE)) return gather_rows(parts, args, stream);
-    if (!quantised(problem_)) return gather_panels(problem_, args, stream);
-    gather_byte_pages(panel_page(problem_), problem_.kv_dtype, *args.k_cache, parts, args, stream);
+    if (!kv_8bit(problem_)) return gather_native_pages(problem_, args, stream);
+    gather_kv8_pages(native_page(problem_), problem_.kv_dtype, *args.k_cache, parts, args, stream);
   }
 
  private:

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// workers.hpp: the threads that share out a call's work, all in the kernels' floating-point mode.
+// workers.hpp: the threads over which a call's work is divided, all in the kernels' floating-point mode.
 #ifndef ATTNRT_CPU_ATTN_WORKERS_HPP
 #define ATTNRT_CPU_ATTN_WORKERS_HPP
 #include <cstdint>
 
-#include "../../kernel/float_mode.hpp"
+#include "../simd/float_mode.hpp"
 #include "attnrt/plugin.hpp"
 
 namespace attnrt::cpu {
@@ -17,7 +17,7 @@ class Workers {
 
   uint32_t num_workers() const noexcept { return executor_.num_workers(); }
 
-  /// Runs body(begin, end, worker) over [0, n) in pieces of at most `grain`. The body must not throw.
+  /// Runs body(begin, end, worker) over [0, n) in ranges of at most `grain`. The body must not throw.
   template <class Body>
   void parallel_for(int64_t n, int64_t grain, Body&& body) const {
     executor_.parallel_for(n, grain, [&](int64_t begin, int64_t end, uint32_t worker) noexcept {

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// device.hpp: one device of a driver with its primary context, and the modules that were loaded into it. Modules are
+// loaded when an op is created and stay: a load inside `run` would stop the device, and fail while a graph is captured.
+#ifndef ATTNRT_GPU_DEVICE_HPP
+#define ATTNRT_GPU_DEVICE_HPP
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "attnrt/fork.hpp"
+#include "driver.hpp"
+
+namespace attnrt::gpu {
+
+/// A function on a device, ready to be launched.
+struct Function {
+  sdk::GpuFunction handle = nullptr;
+  uint32_t threads = 0;       ///< a block
+  uint32_t shared_bytes = 0;  ///< dynamic, a block
+};
+
+/// What a module is loaded from.
+struct Image {
+  const void* data;
+  const char* symbol;
+  uint32_t threads, shared_bytes;
+};
+
+/// [thread-safe]
+class Device {
+ public:
+  /// A device of ATTNRT_DEVICE_CUDA or ATTNRT_DEVICE_ROCM under the driver in use; one object for each pair, for the
+  /// life of the process. Throws sdk::Error where there is no such device or no driver.
+  static Device& open(attnrt_device device) {
+    const GpuDriver& used = gpu::driver(device.type);
+    const sdk::LoadLock lock;
+    if (!devices_) devices_ = new Devices;
+    std::unique_ptr<Device>& found = (*devices_)[{&used, device.id}];
+    if (!found) found.reset(new Device(used, device.id));
+    return *found;
+  }
+
+  const GpuDriver& driver() const noexcept { return driver_; }
+  uint32_t arch() const noexcept { return arch_; }                  ///< as in attnrt_problem: 90 = 9.0, 0x942 = gfx942
+  uint32_t shared_bytes() const noexcept { return shared_bytes_; }  ///< a block may ask for at most
+  uint32_t multiprocessors() const noexcept { return multiprocessors_; }
+  uint32_t warp_size() const noexcept { return warp_size_; }
+
+  /// The function of an image, loaded the first time. Throws sdk::Error.
+  Function load(const Image& image) {
+    if (image.shared_bytes > shared_bytes_)
+      throw sdk::Error(ATTNRT_UNAVAILABLE, sdk::say(image.symbol, " wants ", image.shared_bytes,
+                                                    " bytes of shared memory a block, the device has ", shared_bytes_));
+    const sdk::LoadLock lock;
+    const auto found = functions_.find(image.data);
+    if (found != functions_.end()) return found->second;
+    const Current current(*this);
+    sdk::GpuModule module = nullptr;
+    Function function{nullptr, image.threads, image.shared_bytes};
+    want(driver_, &sdk::GpuCallNames::module_load, driver_.module_load(&module, image.data));
+    if (const sdk::GpuResult error = driver_.module_function(&function.handle, module, image.symbol)) {
+      driver_.module_unload(module);
+      want(driver_, &sdk::GpuCallNames::module_function, error);
+    }
+    if (driver_.function_set && image.shared_bytes >= 48 * 1024)
+      want(driver_, "cuFuncSetAttribute",
+           driver_.function_set(function.handle, sdk::kGpuFuncMaxDynamicShared, static_cast<int>(image.shared_bytes)));
+    return functions_.emplace(image.data, function).first->second;
+  }
+
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+ private:
+  // Makes the context current for a scope.
+  class Current {
+   public:
+    explicit Current(const Device& device) : driver_(device.driver_) {
+      want(driver_, &sdk::GpuCallNames::context_push, driver_.context_push(device.context_));
+    }
+    ~Current() {
+      sdk::GpuContext popped = nullptr;
+      driver_.context_pop(&popped);
+    }
+    Current(const Current&) = delete;
+    Current& operator=(const Current&) = delete;
+
+   private:
+    const GpuDriver& driver_;
+  };
+
+  Device(const GpuDriver& used, int32_t ordinal) : driver_(used) {
+    sdk::GpuDevice device = 0;
+    want(driver_, &sdk::GpuCallNames::init, driver_.init(0));
+    want(driver_, &sdk::GpuCallNames::device_get, driver_.device_get(&device, ordinal));
+    const auto ask = [&](int attribute) {
+      int value = 0;
+      want(driver_, &sdk::GpuCallNames::device_attribute, driver_.device_attribute(&value, attribute, device));
+      return static_cast<uint32_t>(value);
+    };
+    shared_bytes_ = ask(driver_.attributes.shared_bytes);
+    multiprocessors_ = ask(driver_.attributes.multiprocessors);
+    warp_size_ = ask(driver_.attributes.warp_size);
+    arch_ = driver_.arch_name ? arch_of_name(device)
+                              : ask(driver_.attributes.compute_major) * 10 + ask(driver_.attributes.compute_minor);
+    want(driver_, &sdk::GpuCallNames::context_retain, driver_.context_retain(&context_, device));
+  }
+
+  /// 0x942 of "gfx942:sramecc+:xnack-".
+  uint32_t arch_of_name(sdk::GpuDevice device) const {
+    char name[256] = {}, *end = name;
+    want(driver_, &sdk::GpuCallNames::device_name, driver_.arch_name(name, sizeof name, device));
+    const bool known = std::strncmp(name, "gfx", 3) == 0;
+    const auto arch = known ? static_cast<uint32_t>(std::strtoul(name + 3, &end, 16)) : 0;
+    if (arch == 0 || (*end != 0 && *end != ':'))
+      throw sdk::Error(ATTNRT_UNAVAILABLE,
+                       sdk::say("the device's architecture is '", name, "', wanted gfx and digits"));
+    return arch;
+  }
+
+  const GpuDriver& driver_;
+  sdk::GpuContext context_ = nullptr;
+  uint32_t arch_ = 0, shared_bytes_ = 0, multiprocessors_ = 0, warp_size_ = 0;
+  std::map<const void*, Function> functions_;
+
+  // Under the LoadLock, for which a fork waits. Never destroyed: the driver may be gone by then.
+  using Devices = std::map<std::pair<const GpuDriver*, int32_t>, std::unique_ptr<Device>>;
+  static inline Devices* devices_ = nullptr;
+};
+
+}  // namespace attnrt::gpu
+#endif
