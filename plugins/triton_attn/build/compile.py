@@ -80,10 +80,10 @@ def costs(cubin_path):
 
 
 def compile_unit(unit, folder):
-    """Compiles one unit into folder/<hash>.cubin and .json, unless it is there."""
+    """Compiles one unit into folder/<hash>.cubin, .ptx and .json, unless it is there."""
     key = unit_hash(unit)
     report = folder / f"{key}.json"
-    if report.exists():
+    if report.exists() and (folder / f"{key}.ptx").exists():
         return unit, key, False
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         os.environ.update(ENVIRONMENT, TRITON_CACHE_DIR=scratch, TRITON_PTXAS_BLACKWELL_PATH=tool(ASSEMBLER))
@@ -110,6 +110,9 @@ def compile_unit(unit, folder):
         if wrong := {name: value for name in taken if (value := getattr(built.metadata, name)) != taken[name]}:
             raise RuntimeError(f"{unit.name} has {wrong}, wanted {taken}")
         image.rename(folder / f"{key}.cubin")
+        assembly = pathlib.Path(scratch) / "assembly"
+        assembly.write_text(built.asm["ptx"])
+        assembly.rename(folder / f"{key}.ptx")
         text = pathlib.Path(scratch) / "json"
         text.write_text(json.dumps(facts))
         text.rename(report)  # last: what has a report is whole
