@@ -198,6 +198,7 @@ TEST_CASE("9.7.9.21 conversions") {
   CHECK(evaluate<U>("cvt.rn.f16x2.e5m2x2 %d, %a", H{0x3c7c}) == 0x3c007c00u);
   CHECK(evaluate<H>("cvt.rn.satfinite.e4m3x2.f32 %d, %a, %b", 1000.0f, 1.0f) == 0x7e38);
   CHECK(evaluate<H>("cvt.rn.satfinite.e4m3x2.f32 %d, %a, %b", 0x1p-9f, -0x1p-10f) == 0x0180);
+  CHECK(evaluate<H>("cvt.rn.satfinite.e4m3x2.f32 %d, %a, %b", 0.0f, -0.0f) == 0x0080);
   CHECK(evaluate<H>("cvt.rn.satfinite.e5m2x2.f32 %d, %a, %b", 1.0f, -2.0f) == 0x3cc0);
   CHECK(evaluate<double>("cvt.f64.f32 %d, %a", 0.5f) == 0.5);
   CHECK(evaluate<float>("cvt.rn.f32.f64 %d, %a", 1.0 + 0x1p-30) == 1.0f);

@@ -43,7 +43,7 @@ struct Capture {
 
 class Stream : public std::enable_shared_from_this<Stream> {
  public:
-  Stream(Context& context, bool blocking) : context(context), blocking(blocking) {}
+  Stream(Context& owner, bool orders) : context(owner), blocking(orders) {}
   ~Stream();
   Context& context;
   const bool blocking;  ///< ordered by the legacy stream

@@ -81,7 +81,7 @@ class Block {
   struct Barrier {
     uint32_t arrived = 0, expected = 0;  ///< threads
     uint32_t warps_arrived = 0, warps_waiting = 0;
-    Clocks clocks{};
+    Clocks clocks;
     Reduction reduction, last;
   };
   void complete_barriers();

@@ -57,6 +57,7 @@ inline uint8_t to_fp8(float value, int exponent_bits) {
   const uint32_t sign = as_bits(value) >> 24 & 0x80u;
   const float magnitude = std::fabs(value), largest = exponent_bits == 4 ? 448.0f : 57344.0f;
   if (value != value) return 0x7f;
+  if (value == 0) return static_cast<uint8_t>(sign);
   if (magnitude >= largest) return static_cast<uint8_t>(sign | (exponent_bits == 4 ? 0x7eu : 0x7bu));
   int exponent = 0;
   std::frexp(magnitude, &exponent);

@@ -12,7 +12,6 @@ namespace attnrt::emulator {
 namespace {
 
 constexpr uint32_t kInFlight = 1u << 31;  ///< of a history in `writes_`: the warp whose copy has not landed
-constexpr uint32_t kVisible = ~0u;         ///< Access::fences of a write that needs none
 
 }  // namespace
 
@@ -41,9 +40,8 @@ void SharedMemory::clear() {
   floor_ = 1;
   for (uint32_t i = 0; i < num_warps_; ++i) {
     State& state = warps_[i];
-    state.clocks.fill(0);
-    state.clocks[i] = 1;
-    state.fences = 0;
+    state.clocks = {};
+    state.clocks.known[i] = 1;
     changed(i);
   }
 }
@@ -67,20 +65,17 @@ void SharedMemory::changed(uint32_t warp) {
 }
 uint32_t SharedMemory::own_write(uint32_t warp) {
   State& state = warps_[warp];
-  if (!state.own_write || state.own_fences != state.fences) {
-    state.own_write = add({{warp, state.clocks[warp], state.fences}});
-    state.own_fences = state.fences;
-  }
+  if (!state.own_write) state.own_write = add({{warp, state.clocks.known[warp], false}});
   return state.own_write;
 }
 uint32_t SharedMemory::own_read(uint32_t warp) {
   State& state = warps_[warp];
-  if (!state.own_read) state.own_read = add({{warp, state.clocks[warp], 0}});
+  if (!state.own_read) state.own_read = add({{warp, state.clocks.known[warp], false}});
   return state.own_read;
 }
 
 bool SharedMemory::ordered(const Access& access, uint32_t warp) const {
-  return access.warp == warp || access.clock < warps_[warp].clocks[access.warp];
+  return access.warp == warp || access.clock < warps_[warp].clocks.known[access.warp];
 }
 bool SharedMemory::all_ordered(uint32_t history, uint32_t warp) const {
   if (history < floor_) return true;
@@ -112,7 +107,7 @@ void SharedMemory::check_read(uint32_t warp, uint32_t granule, bool asynchronous
   if (history >= floor_ && seen == writers.end()) fail_race(warp, "reads", granule, writers.front(), "wrote");
   if (!asynchronous) return;
   const bool fenced = std::any_of(writers.begin(), writers.end(), [&](const Access& access) {
-    return access.fences < warps_[access.warp].fences || access.fences == kVisible;
+    return access.visible || access.clock < warps_[warp].clocks.fenced[access.warp];
   });
   if (!fenced)
     throw Fault(Answer::launch_failed,
@@ -130,7 +125,7 @@ uint32_t SharedMemory::with_read(uint32_t warp, uint32_t history) {
   if (fresh) {
     History joined = histories_[history];
     std::erase_if(joined, [&](const Access& access) { return access.warp == warp; });
-    joined.push_back({warp, state.clocks[warp], 0});
+    joined.push_back({warp, state.clocks.known[warp], false});
     place->second = add(std::move(joined));
     state.joined_reads[place->second] = place->second;
   }
@@ -146,7 +141,7 @@ uint32_t SharedMemory::with_write(uint32_t warp, uint32_t history) {
   if (fresh) {
     History joined = histories_[history];
     std::erase_if(joined, [&](const Access& access) { return access.warp == warp; });
-    joined.push_back({warp, state.clocks[warp], state.fences});
+    joined.push_back({warp, state.clocks.known[warp], false});
     place->second = add(std::move(joined));
   }
   return state.joined_writes[history];
@@ -234,25 +229,26 @@ void SharedMemory::open_copy(uint32_t warp, uint64_t address, uint32_t size, Wri
   const uint32_t offset = offset_of(address, size);
   if (!races_) return;
   const uint32_t history =
-      writer == Writer::bulk ? add({{warp, warps_[warp].clocks[warp], kVisible}}) : own_write(warp);
+      writer == Writer::bulk ? add({{warp, warps_[warp].clocks.known[warp], true}}) : own_write(warp);
   for (uint32_t granule = offset >> shift_; granule <= (offset + size - 1) >> shift_; ++granule)
     if (writes_[granule] == (kInFlight | warp)) writes_[granule] = history;
 }
 
 void SharedMemory::release(uint32_t warp, Clocks& into) {
   State& state = warps_[warp];
-  for (uint32_t i = 0; i < num_warps_; ++i) into[i] = std::max(into[i], state.clocks[i]);
-  into[warp] = std::max(into[warp], state.clocks[warp] + 1);  // what it did until now has a smaller clock
-  ++state.clocks[warp];
+  ++state.clocks.known[warp];  // what it did until now has a smaller clock
   changed(warp);
+  into.join(state.clocks, num_warps_);
 }
-void SharedMemory::acquire(uint32_t warp, const Clocks& from) {
+void SharedMemory::acquire(uint32_t warp, const Clocks& from) { warps_[warp].clocks.join(from, num_warps_); }
+void SharedMemory::fence_proxy(uint32_t warp) {
   State& state = warps_[warp];
-  for (uint32_t i = 0; i < num_warps_; ++i)
-    if (i != warp) state.clocks[i] = std::max(state.clocks[i], from[i]);
+  ++state.clocks.known[warp];
+  changed(warp);
+  state.clocks.fenced = state.clocks.known;
 }
 void SharedMemory::meet_all(uint32_t warps) {
-  Clocks all{};
+  Clocks all;
   for (uint32_t i = 0; i < num_warps_; ++i)
     if (warps >> i & 1) release(i, all);
   for (uint32_t i = 0; i < num_warps_; ++i)

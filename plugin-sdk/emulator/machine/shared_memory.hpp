@@ -15,7 +15,18 @@
 namespace attnrt::emulator {
 
 constexpr uint32_t kMostWarps = 32;  ///< of a block: 1024 threads
-using Clocks = std::array<uint32_t, kMostWarps>;
+
+/// How far the work of each warp is known: what happened at a smaller clock is ordered before whoever holds these, and
+/// below `fenced` a proxy fence lies between, by whoever executed it (manual 8.10.5).
+struct Clocks {
+  std::array<uint32_t, kMostWarps> known{}, fenced{};
+  void join(const Clocks& other, uint32_t warps) {
+    for (uint32_t i = 0; i < warps; ++i) {
+      known[i] = known[i] > other.known[i] ? known[i] : other.known[i];
+      fenced[i] = fenced[i] > other.fenced[i] ? fenced[i] : other.fenced[i];
+    }
+  }
+};
 
 /// Who writes: a lane, a copy that it issued (cp.async), or the hardware (bulk copies), whose writes asynchronous reads see
 /// without a fence.
@@ -49,19 +60,18 @@ class SharedMemory {
   void acquire(uint32_t warp, const Clocks& from);
   /// All warps met.
   void meet_all(uint32_t lanes_of_warps);
-  /// What the warp wrote is now visible to asynchronous reads (fence.proxy.async).
-  void fence_proxy(uint32_t warp) { ++warps_[warp].fences; }
+  /// What the warp wrote or knows of is now visible to asynchronous reads (fence.proxy.async).
+  void fence_proxy(uint32_t warp);
 
  private:
   struct Access {
-    uint32_t warp, clock, fences;
+    uint32_t warp, clock;
+    bool visible;  ///< to asynchronous reads without a fence
   };
   using History = std::vector<Access>;
   struct State {
-    Clocks clocks{};            ///< of all warps, as far as this one knows
-    uint32_t fences = 0;
+    Clocks clocks;
     uint32_t own_write = 0, own_read = 0;  ///< histories of this warp alone at its present clock; 0 = not made yet
-    uint32_t own_fences = 0;
     std::unordered_map<uint32_t, uint32_t> joined_reads, joined_writes;
     uint32_t last_from = 0, last_to = 0;
   };

@@ -54,7 +54,7 @@ class Lexer {
     const std::size_t begin = at_;
     const char c = source_[at_];
     if (begins_word(c)) {
-      while (continues_word(at(0)) || (at(0) == ':' && at(1) == ':' && is_letter(at(2)))) at_ += at(0) == ':' ? 2 : 1;
+      while (continues_word(at(0)) || (at(0) == ':' && at(1) == ':' && (is_letter(at(2)) || is_digit(at(2))))) at_ += at(0) == ':' ? 2 : 1;
       const std::string_view word = source_.substr(begin, at_ - begin);
       if (word == ".loc" || word == ".file")
         at_ = std::min(source_.find('\n', at_), source_.size());
@@ -133,7 +133,7 @@ bool read_integer(std::string_view text, uint64_t& value) {
   if (text.size() > 2 && text[0] == '0' && (text[1] == 'b' || text[1] == 'B')) base = 2;
   if (base != 10) text.remove_prefix(2);
   if (base == 10 && text.size() > 1 && text[0] == '0') base = 8;
-  if (!text.empty() && (text.back() == 'U' || text.back() == 'u') && base != 16) text.remove_suffix(1);
+  if (!text.empty() && (text.back() == 'U' || text.back() == 'u')) text.remove_suffix(1);
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
   return error == std::errc() && end == text.data() + text.size() && !text.empty();
 }

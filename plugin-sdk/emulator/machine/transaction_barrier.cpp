@@ -31,8 +31,7 @@ bool Transactions::advance(TransactionBarrier& barrier) {
   if (barrier.pending || barrier.transactions) return false;
   barrier.pending = barrier.expected;
   ++barrier.phase;
-  for (uint32_t i = 0; i < kMostWarps; ++i)
-    barrier.completed[i] = barrier.completed[i] > barrier.arriving[i] ? barrier.completed[i] : barrier.arriving[i];
+  barrier.completed.join(barrier.arriving, kMostWarps);
   return true;
 }
 

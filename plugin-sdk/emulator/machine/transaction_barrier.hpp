@@ -17,8 +17,8 @@ struct TransactionBarrier {
   uint32_t pending = 0;      ///< arrivals that this phase still waits for
   int64_t transactions = 0;  ///< bytes that this phase still waits for
   uint64_t phase = 0;        ///< how many have ended
-  Clocks arriving{};         ///< what the arrivals of this phase release
-  Clocks completed{};        ///< of all phases that ended
+  Clocks arriving;         ///< what the arrivals of this phase release
+  Clocks completed;        ///< of all phases that ended
 };
 
 class Transactions {

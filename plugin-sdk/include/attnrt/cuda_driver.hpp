@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -116,11 +117,17 @@ struct CudaDriver {
   }
 };
 
-/// Fills the table from libcuda.so.1, which stays loaded. "" where that was possible, else what is missing.
-/// [thread-safe]
+/// A library that stands in for libcuda.so.1 in this process and its children: the SDK's emulator. Not believed where the
+/// process has more rights than its caller.
+constexpr const char* kCudaDriverVariable = "ATTNRT_CUDA_DRIVER";
+
+/// Fills the table from libcuda.so.1, or from the library that ATTNRT_CUDA_DRIVER names; it stays loaded. "" where that
+/// was possible, else what is missing. [thread-safe]
 inline std::string load_cuda_driver(CudaDriver& driver) {
-  void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (!library) return "libcuda.so.1 not found";
+  const char* const stand_in = secure_getenv(kCudaDriverVariable);
+  const bool given = stand_in && *stand_in;
+  void* library = dlopen(given ? stand_in : "libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (!library) return given ? std::string(kCudaDriverVariable) + " is " + stand_in + ", which cannot be loaded" : "libcuda.so.1 not found";
   const auto find = [library](const char* name, auto& entry) {
     void* symbol = dlsym(library, name);
     std::memcpy(&entry, &symbol, sizeof symbol);

@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -163,12 +164,27 @@ def write_table(rows, cache, out):
     (out / "table.json").write_text("[\n" + ",\n".join(json.dumps(row) for row in table) + "\n]\n")
 
 
+def write_ptx(rows, cache, folder):
+    """The PTX of each image under the image's SHA-256: what the SDK's emulator runs. The plugin does not need it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {}
+    for _, key in rows:
+        name = hashlib.sha256((cache / f"{key}.cubin").read_bytes()).hexdigest() + ".ptx"
+        wanted[name] = cache / f"{key}.ptx"
+    for old in folder.glob("*.ptx"):
+        if old.name not in wanted:
+            old.unlink()
+    for name, source in wanted.items():
+        shutil.copyfile(source, folder / name)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--archs", default=",".join(map(str, units.ARCHS)))
     parser.add_argument("--set", choices=("all", "few"), default="all")
     parser.add_argument("--cache", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--ptx", type=pathlib.Path, help="folder for the PTX of every image")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     wanted = units.select([int(arch) for arch in arguments.archs.split(",")], arguments.set)
@@ -186,6 +202,8 @@ def main():
             rows.append((unit, key))
             compiled += fresh
     write_table(rows, arguments.cache, arguments.out)
+    if arguments.ptx:
+        write_ptx(rows, arguments.cache, arguments.ptx)
     print(f"triton_attn: {len(rows)} kernels, {compiled} compiled now, {len(rows) - compiled} from {arguments.cache}")
 
 
