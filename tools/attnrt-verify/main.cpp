@@ -4,7 +4,7 @@
 // ("image" of no variant checks the library itself), so that a plugin that crashes ends this process and not `attnrt
 // verify`, which starts it. Says on descriptor 3, a JSON object a line: the device, what comes next, each finding, what
 // killed it, the end. DRIVER.so plays the device's driver (attnrt/gpu_driver.hpp); what passes on it is told as
-// "fake:" and the device it plays.
+// "fake:" and the device it plays. What passes on the SDK's emulator (ATTNRT_CUDA_DRIVER) is told as "emulated".
 #include <dlfcn.h>
 #include <malloc.h>
 #include <signal.h>
@@ -129,12 +129,14 @@ Place place_of(const attnrt_plugin& plugin, const attnrt_caps& caps, const char*
   }
   const attnrt::sdk::GpuDriver* const driver = cuda_driver(plugin, driver_file, place);
   if (!driver) return place;
-  place.own = std::make_unique<CudaMemory>(*driver, 0, driver_file != nullptr);
+  const bool emulated = secure_getenv(attnrt::sdk::kCudaDriverVariable) != nullptr;
+  place.own = std::make_unique<CudaMemory>(*driver, 0, driver_file != nullptr || emulated);
   place.refusal = place.own->trouble();
   if (!place.refusal.empty()) return place;
   place.memory = place.own.get();
   const uint32_t arch = place.memory->arch();
-  place.device = (driver_file ? "fake:cuda:" : "cuda:") + std::to_string(arch / 10) + "." + std::to_string(arch % 10);
+  place.device = (driver_file ? "fake:cuda:" : emulated ? "emulated cuda:" : "cuda:") + std::to_string(arch / 10) + "." +
+                 std::to_string(arch % 10);
   return place;
 }
 
@@ -200,5 +202,9 @@ int main(int argc, char** argv) {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   watch_signals();
   const int status = verify(argv);
+  // The emulator writes which instructions ran.
+  if (const char* const emulator = secure_getenv(attnrt::sdk::kCudaDriverVariable))
+    if (const auto flush = symbol_of<void (*)()>(dlopen(emulator, RTLD_NOW | RTLD_NOLOAD), "attnrt_emulator_flush"))
+      flush();
   _exit(status);  // no destructors: what the plugin left behind is not ours to run
 }

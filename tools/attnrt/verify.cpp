@@ -10,6 +10,7 @@
 #include "attnrt/diag.hpp"
 #include "conformance/checks.hpp"
 #include "document.hpp"
+#include "emulation.hpp"
 #include "failure.hpp"
 #include "setting.hpp"
 #include "streams.hpp"
@@ -22,12 +23,15 @@ namespace {
 namespace json = boost::json;
 
 struct VerifyFlags {
-  std::string target, junit, driver;
+  std::string target, junit, driver, emulate;
   std::vector<std::string> checks;
   bool quick = false, all = false, record = false, as_json = false;
   unsigned jobs = std::max(1u, std::thread::hardware_concurrency());
   unsigned patience = 600;
   uint64_t seed = 1;
+
+  /// Something plays the device, so that the machine need not have it.
+  bool plays() const { return !driver.empty() || !emulate.empty(); }
 };
 
 bool is_file(const std::string& target) { return target.ends_with(".so"); }
@@ -63,12 +67,12 @@ class Planner {
     bool found = false;
     for (const json::value& plugin : array_at(list, "plugins")) {
       const std::string state = text_at(plugin, "state");
-      const bool usable = state == "loaded" || (state == "unavailable" && !flags_.driver.empty());
+      const bool usable = state == "loaded" || (state == "unavailable" && flags_.plays());
       if (is_file(flags_.target) && !usable)
         throw Failure(fmt::format("{}: {} {}", flags_.target, state, text_at(plugin, "sentence")), kCheckFailed);
       if (!usable) {
         if (state == "unavailable" && offers(plugin, backend))
-          idle += fmt::format("; {} is unavailable: {}, wanted its device or --driver", text_at(plugin, "file"),
+          idle += fmt::format("; {} is unavailable: {}, wanted its device or --emulate", text_at(plugin, "file"),
                               text_at(plugin, "sentence"));
         continue;
       }
@@ -120,11 +124,11 @@ class Planner {
       if (!wanted.empty() && name != lower(wanted)) continue;
       found = true;
       const bool cuda = text_at(variant, "device") == "cuda";
-      if (!flags_.driver.empty() && !cuda) {
+      if (flags_.plays() && !cuda) {
         plan_.skips.push_back({backend, name, "a driver for cuda is given"});
         continue;
       }
-      if (flags_.driver.empty() && text_at(variant, "usable") != "true") {
+      if (!flags_.plays() && text_at(variant, "usable") != "true") {
         plan_.skips.push_back({backend, name, list_at(variant, "why_not")});
         continue;
       }
@@ -190,6 +194,9 @@ int verify(GlobalFlags global, VerifyFlags flags) {
     global.plugin_path = std::filesystem::canonical(flags.target, error).string();
     if (error) throw Failure(fmt::format("{} cannot be found: {}", flags.target, error.message()));
   }
+  if (!flags.driver.empty() && !flags.emulate.empty())
+    throw Failure("--driver and --emulate are both given, wanted one of them");
+  if (!flags.emulate.empty()) emulate_device(flags.emulate);
   if (!flags.driver.empty()) {
     std::error_code error;
     const std::string file = std::filesystem::canonical(flags.driver, error).string();
@@ -238,6 +245,10 @@ void add_verify(CLI::App& app, Action& action) {
   verb->add_flag("--record", flags->record, "Note the results in the local ledger, which selection believes");
   verb->add_option("--driver", flags->driver,
                    "A library that plays the driver of a device for tests; what passes on it is recorded as fake");
+  verb->add_option("--emulate", flags->emulate,
+                   "cuda:8.0, cuda:9.0, ...: the device is played by the SDK's emulator, which runs the kernels' PTX; "
+                   "recorded as emulated, never as verified")
+      ->type_name("DEVICE");
   verb->add_option("--junit", flags->junit, "Also as JUnit XML, to this file");
   verb->add_option("--jobs", flags->jobs, "Checks at the same time; default: one for each CPU")
       ->check(CLI::Range(1, 256));

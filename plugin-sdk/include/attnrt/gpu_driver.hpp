@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -255,10 +256,17 @@ inline GpuResult hip_arch_name(char* name, int bytes, GpuDevice device) {
 
 }  // namespace detail
 
-/// Fills the table from libcuda.so.1, which stays loaded. "" where that was possible, else what is missing.
-/// [thread-safe]
+/// A library that stands in for libcuda.so.1 in this process and its children: the SDK's emulator. Not believed where the
+/// process has more rights than its caller.
+constexpr const char* kCudaDriverVariable = "ATTNRT_CUDA_DRIVER";
+
+/// Fills the table from libcuda.so.1, or from the library that ATTNRT_CUDA_DRIVER names; it stays loaded. "" where that
+/// was possible, else what is missing. [thread-safe]
 inline std::string load_cuda(GpuDriver& driver) {
-  void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  const char* const stand_in = secure_getenv(kCudaDriverVariable);
+  const bool given = stand_in && *stand_in;
+  void* library = dlopen(given ? stand_in : "libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (!library && given) return std::string(kCudaDriverVariable) + " is " + stand_in + ", which cannot be loaded";
   if (!library) return "libcuda.so.1 not found";
 #define ATTNRT_GPU_FIND_(member, cuda, hip, arguments) \
   if (!detail::find_in(library, cuda, driver.member)) \

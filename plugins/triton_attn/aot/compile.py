@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -81,10 +82,10 @@ def costs(cubin_path):
 
 
 def compile_unit(unit, folder):
-    """Compiles one unit into folder/<hash>.cubin and .json, unless it is there."""
+    """Compiles one unit into folder/<hash>.cubin, .ptx and .json, unless it is there."""
     key = unit_hash(unit)
     report = folder / f"{key}.json"
-    if report.exists():
+    if report.exists() and (folder / f"{key}.ptx").exists():
         return unit, key, False
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         os.environ.update(ENVIRONMENT, TRITON_CACHE_DIR=scratch, TRITON_PTXAS_BLACKWELL_PATH=tool(ASSEMBLER))
@@ -111,6 +112,9 @@ def compile_unit(unit, folder):
         if wrong := {name: value for name in taken if (value := getattr(built.metadata, name)) != taken[name]}:
             raise RuntimeError(f"{unit.name} has {wrong}, wanted {taken}")
         image.rename(folder / f"{key}.cubin")
+        assembly = pathlib.Path(scratch) / "assembly"
+        assembly.write_text(built.asm["ptx"])
+        assembly.rename(folder / f"{key}.ptx")
         text = pathlib.Path(scratch) / "json"
         text.write_text(json.dumps(facts))
         text.rename(report)  # last: what has a report is whole
@@ -162,12 +166,27 @@ def write_table(rows, cache, out):
     (out / "table.json").write_text("[\n" + ",\n".join(json.dumps(row) for row in table) + "\n]\n")
 
 
+def write_ptx(rows, cache, folder):
+    """The PTX of each image under the image's SHA-256: what the SDK's emulator runs. The plugin does not need it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {}
+    for _, key in rows:
+        name = hashlib.sha256((cache / f"{key}.cubin").read_bytes()).hexdigest() + ".ptx"
+        wanted[name] = cache / f"{key}.ptx"
+    for old in folder.glob("*.ptx"):
+        if old.name not in wanted:
+            old.unlink()
+    for name, source in wanted.items():
+        shutil.copyfile(source, folder / name)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--archs", default=",".join(map(str, units.ARCHS)))
     parser.add_argument("--set", choices=("all", "few"), default="all")
     parser.add_argument("--cache", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--ptx", type=pathlib.Path, help="folder for the PTX of every image")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     wanted = units.select([int(arch) for arch in arguments.archs.split(",")], arguments.set)
@@ -185,6 +204,8 @@ def main():
             rows.append((unit, key))
             compiled += fresh
     write_table(rows, arguments.cache, arguments.out)
+    if arguments.ptx:
+        write_ptx(rows, arguments.cache, arguments.ptx)
     print(f"triton_attn: {len(rows)} kernels, {compiled} compiled now, {len(rows) - compiled} from {arguments.cache}")
 
 

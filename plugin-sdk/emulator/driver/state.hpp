@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the driver knows: devices with their contexts, and for each thread which context is current. Every function of the
+// API enters through `enter`, which refuses what CUDA refuses before it looks at arguments.
+#ifndef ATTNRT_EMULATOR_STATE_HPP
+#define ATTNRT_EMULATOR_STATE_HPP
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "api.hpp"
+#include "block.hpp"
+#include "stream.hpp"
+
+namespace attnrt::emulator {
+
+class Context;
+
+/// The device that is played.
+struct DeviceModel {
+  uint32_t arch = 90;              ///< 90 = 9.0
+  uint32_t multiprocessors = 132;
+  uint32_t shared_opt_in = 227 * 1024;
+  uint32_t shared_multiprocessor = 228 * 1024;
+  uint32_t count = 1;
+};
+/// Of "cuda:9.0" or "9.0"; false where it is no device that the emulator plays.
+bool model_named(const std::string& name, DeviceModel& model);
+
+struct Function;
+
+/// A loaded module.
+struct LoadedModule {
+  Context* context;
+  std::unique_ptr<Module> module;
+  std::string from;  ///< where its PTX was found
+  std::map<std::string, std::unique_ptr<Function>> functions;
+};
+struct Function {
+  LoadedModule* owner;
+  const Kernel* kernel;
+  uint32_t max_dynamic_shared;
+};
+struct Event {
+  Context* context;
+  bool timed = true, recorded = false;
+  Ticket ticket;
+  std::shared_ptr<std::atomic<int64_t>> nanoseconds;  ///< when the record was reached
+  std::shared_ptr<Capture> capture;                   ///< recorded in it
+  std::map<Stream*, uint64_t> seen;
+};
+struct Graph {
+  std::shared_ptr<std::vector<Work>> nodes;
+};
+struct GraphExec {
+  Context* context;
+  std::shared_ptr<std::vector<Work>> nodes;
+  Ticket last;  ///< launches of one graph run one after the other
+};
+
+/// The primary context of a device. Its memory is the device's.
+class Context {
+ public:
+  Context(uint32_t ordinal, const DeviceModel& model);
+  const uint32_t ordinal;
+  const DeviceModel& model;
+  GlobalMemory memory;
+  uint32_t retained = 0;
+  std::shared_ptr<Stream> legacy;
+  std::map<CuStream, std::shared_ptr<Stream>> streams;
+  std::map<std::thread::id, std::shared_ptr<Stream>> per_thread;
+  std::set<LoadedModule*> modules;
+  std::set<Event*> events;
+  std::set<void*> host_pieces;
+
+  /// An error that a kernel left stays for the life of the process.
+  std::atomic<CuResult> sticky{CUDA_SUCCESS};
+  void fail(const Fault& fault);
+};
+
+struct State {
+  std::mutex mutex;  ///< of all that follows; never held while a kernel runs
+  bool initialised = false;
+  int pid = 0;
+  DeviceModel model;
+  Mode mode;
+  std::vector<std::unique_ptr<Context>> contexts;
+  std::set<std::shared_ptr<Capture>> captures;
+  std::set<Graph*> graphs;
+  std::set<GraphExec*> execs;
+  std::string complaint;  ///< why the last call was refused, or the last kernel failed
+};
+State& state();
+
+/// Contexts of the calling thread, the current one last.
+std::vector<Context*>& current_contexts();
+/// Of cuThreadExchangeStreamCaptureMode.
+int& thread_capture_mode();
+
+/// Thrown inside the driver; becomes the result.
+struct Refusal {
+  CuResult code;
+  std::string sentence;
+};
+[[noreturn]] void refuse(CuResult code, std::string sentence);
+
+enum class Needs { nothing, initialisation, context };
+/// Runs a function of the API under the mutex. `body` may throw Refusal.
+CuResult enter(const char* name, Needs needs, const std::function<void(Context*)>& body);
+
+/// Throws Refusal where a capture forbids the call, and spoils the capture as CUDA does.
+void outside_captures(const char* name);
+/// The stream behind a handle of this context. Throws Refusal.
+Stream& stream_of(Context& context, CuStream handle);
+/// Puts work into a stream, or into the capture that it takes part in. Faults of the work stay in the context.
+void enqueue(Context& context, Stream& stream, Work work);
+/// Waits without holding the mutex, which the caller holds.
+void wait_for(const Ticket& ticket);
+void wait_for_all(Context& context);
+
+/// Writes which instructions of each kernel ran to the file that ATTNRT_EMULATOR_COVERAGE names.
+void write_coverage(const LoadedModule& module);
+
+}  // namespace attnrt::emulator
+#endif

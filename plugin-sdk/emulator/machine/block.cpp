@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "block.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace attnrt::emulator {
+
+Block::Block(const Launch& launch) : launch_(launch), executed_(launch.kernel->code.size(), 0) {
+  const Kernel& kernel = *launch.kernel;
+  const uint32_t threads = launch.threads[0] * launch.threads[1] * launch.threads[2];
+  const uint32_t warps = (threads + kLanes - 1) / kLanes;
+  warps_.resize(warps);
+  for (uint32_t i = 0; i < warps; ++i) warps_[i].configure(*this, i, kernel);
+  shared_.configure(shared_base(launch.arch), kernel.shared_bytes + launch.dynamic_shared, kernel.shared_granule, warps,
+                    launch.mode.report_races, launch.mode.report_unwritten);
+  local_.resize(std::size_t{kernel.local_bytes} * warps * kLanes);
+}
+
+std::string Block::name() const { return say(at_[0], " ", at_[1], " ", at_[2]); }
+
+// xorshift64* (Vigna, 2016)
+uint32_t Block::random() {
+  random_ ^= random_ >> 12;
+  random_ ^= random_ << 25;
+  random_ ^= random_ >> 27;
+  return static_cast<uint32_t>(random_ * 2685821657736338717ull >> 32);
+}
+
+void Block::run(uint32_t x, uint32_t y, uint32_t z) {
+  at_[0] = x, at_[1] = y, at_[2] = z;
+  random_ = (launch_.mode.seed + 1) * 0x9e3779b97f4a7c15ull + (uint64_t{z} << 42) + (uint64_t{y} << 21) + x + 1;
+  shared_.clear();
+  transactions_.clear();
+  bulk_.clear();
+  std::fill(local_.begin(), local_.end(), static_cast<char>(0xff));
+  for (Barrier& barrier : barriers_) barrier = {};
+  progress_ = turns_ = 0;
+  const uint32_t threads = launch_.threads[0] * launch_.threads[1] * launch_.threads[2];
+  alive_threads_ = threads;
+  for (uint32_t i = 0; i < warps_.size(); ++i) {
+    const uint32_t left = threads - i * kLanes;
+    warps_[i].start(left >= kLanes ? kAllLanes : (1u << left) - 1);
+    fill_specials(warps_[i]);
+  }
+  run_warps();
+}
+
+void Block::fill_specials(Warp& warp) {
+  const uint32_t* const grid = launch_.grid;
+  const uint32_t* const threads = launch_.threads;
+  const uint32_t shared = launch_.kernel->shared_bytes + launch_.dynamic_shared;
+  for (const Kernel::SpecialPlace& place : launch_.kernel->specials)
+    for (uint32_t lane = 0; lane < kLanes; ++lane) {
+      const uint32_t thread = warp.index() * kLanes + lane;
+      uint64_t value = 0;
+      switch (place.which) {
+        case Special::tid_x: value = thread % threads[0]; break;
+        case Special::tid_y: value = thread / threads[0] % threads[1]; break;
+        case Special::tid_z: value = thread / threads[0] / threads[1]; break;
+        case Special::ntid_x: value = threads[0]; break;
+        case Special::ntid_y: value = threads[1]; break;
+        case Special::ntid_z: value = threads[2]; break;
+        case Special::ctaid_x: case Special::clusterid_x: value = at_[0]; break;
+        case Special::ctaid_y: case Special::clusterid_y: value = at_[1]; break;
+        case Special::ctaid_z: case Special::clusterid_z: value = at_[2]; break;
+        case Special::nctaid_x: value = grid[0]; break;
+        case Special::nctaid_y: value = grid[1]; break;
+        case Special::nctaid_z: value = grid[2]; break;
+        case Special::laneid: value = lane; break;
+        case Special::warpid: value = warp.index(); break;
+        case Special::nwarpid: value = warps_.size(); break;
+        case Special::nsmid: value = 1; break;
+        case Special::lanemask_eq: value = 1u << lane; break;
+        case Special::lanemask_lt: value = (1u << lane) - 1; break;
+        case Special::lanemask_le: value = (2u << lane) - 1; break;
+        case Special::lanemask_gt: value = ~((2u << lane) - 1); break;
+        case Special::lanemask_ge: value = ~((1u << lane) - 1); break;
+        case Special::dynamic_smem_size: value = launch_.dynamic_shared; break;
+        case Special::total_smem_size: value = shared; break;
+        case Special::cluster_nctaid_x: case Special::cluster_nctaid_y: case Special::cluster_nctaid_z:
+        case Special::cluster_nctarank: value = 1; break;
+        default: break;  // clocks stand still, and a cluster is one block
+      }
+      if (place.which == Special::clock64 || place.which == Special::globaltimer)
+        warp.lanes<uint64_t>(place.offset)[lane] = value;
+      else
+        warp.lanes<uint32_t>(place.offset)[lane] = static_cast<uint32_t>(value);
+    }
+}
+
+// Rounds: every warp that can run does so, in an order that the seed shuffles. Where a whole round changes nothing that a
+// polling warp could see, the block is stuck.
+void Block::run_warps() {
+  std::vector<uint32_t> order(warps_.size());
+  for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+  uint64_t before = ~uint64_t{0};
+  for (int idle = 0; idle < 3;) {
+    if (launch_.mode.seed)
+      for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
+    bool ran = false, alive = false;
+    for (const uint32_t i : order)
+      if (warps_[i].can_run()) {
+        warps_[i].run();
+        ran = true;
+      }
+    complete_barriers();
+    if (!bulk_.empty() && (progress_ == before || random() % 4 == 0)) land_bulk(random() % bulk_.size());
+    for (const Warp& warp : warps_) alive |= warp.alive() != 0;
+    if (!alive && bulk_.empty()) return;
+    idle = progress_ == before || !ran ? idle + 1 : 0;
+    before = progress_;
+  }
+  fail_stuck();
+}
+
+void Block::fail_stuck() const {
+  std::string waits;
+  for (const Warp& warp : warps_)
+    for (int id = 0; id < 16; ++id)
+      if (const uint32_t lanes = warp.waiting_at(id))
+        waits += say(waits.empty() ? "" : ", ", "warp ", warp.index(), " at barrier ", id,
+                     lanes == warp.alive() ? "" : " with some of its lanes");
+  throw Fault(Answer::timeout, say("block ", name(), " waits for ever: ",
+                                   waits.empty() ? "every warp polls for what nobody does" : waits));
+}
+
+void Block::count_turn(Warp& warp) {
+  if ((turns_ += 4096) > launch_.mode.most_instructions)
+    throw Fault(Answer::timeout, say("the block ran ", turns_, " instructions and does not end"));
+  // A loop that waits for another warp through memory must let it run.
+  if (turns_ % (1u << 20) == 0) warp.yield();
+  ++progress_;
+}
+
+void Block::lanes_exit(const Warp& warp, uint32_t lanes) {
+  if (warp.num_copies)
+    for (uint32_t left = lanes; left; left &= left - 1)
+      if (!warp.copies[std::countr_zero(left)].empty())
+        throw Fault(Answer::launch_failed, "a lane ends while a copy that it issued is in flight (cp.async)");
+  if (!warp.stores.empty() && lanes == warp.alive())
+    throw Fault(Answer::launch_failed, "a warp ends while a bulk copy that it issued is in flight");
+  if (!warp.products.empty()) throw Fault(Answer::launch_failed, "a warp ends while a product is in flight (wgmma)");
+  alive_threads_ -= static_cast<uint32_t>(std::popcount(lanes));
+  ++progress_;
+}
+
+void Block::arrive(Warp& warp, uint32_t lanes, uint32_t id, uint32_t expected, bool arrive_only) {
+  if (id > 15) throw Fault(Answer::illegal_instruction, say("barrier ", id, ", wanted 0 to 15"));
+  if (expected % kLanes || expected > warps_.size() * kLanes)
+    throw Fault(Answer::illegal_instruction,
+                say("barrier ", id, " for ", expected, " threads, wanted a multiple of 32 up to ", warps_.size() * kLanes));
+  Barrier& barrier = barriers_[id];
+  if (barrier.arrived && barrier.expected != expected)
+    throw Fault(Answer::illegal_instruction, say("barrier ", id, " is for ", barrier.expected,
+                                                 " threads and for ", expected, " threads in one phase"));
+  barrier.expected = expected;
+  barrier.arrived += static_cast<uint32_t>(std::popcount(lanes));
+  barrier.warps_arrived |= 1u << warp.index();
+  if (!arrive_only) {
+    barrier.warps_waiting |= 1u << warp.index();
+    warp.wait_at(static_cast<int>(id));
+  }
+  shared_.release(warp.index(), barrier.clocks);
+  ++progress_;
+  const uint32_t wanted = expected ? expected : alive_threads_;
+  if (barrier.arrived > wanted)
+    throw Fault(Answer::illegal_instruction,
+                say(barrier.arrived, " threads arrive at barrier ", id, ", wanted ", wanted));
+}
+
+void Block::complete_barriers() {
+  for (uint32_t id = 0; id < 16; ++id)
+    if (barriers_[id].arrived) complete(id);
+}
+
+bool Block::complete(uint32_t id) {
+  Barrier& barrier = barriers_[id];
+  // A warp of 20 threads counts as 32 in a count of threads, and lanes that ended count as arrived.
+  uint32_t missing = 0;
+  for (const Warp& warp : warps_)
+    if (barrier.warps_arrived >> warp.index() & 1) missing += kLanes - static_cast<uint32_t>(std::popcount(warp.alive()));
+  const bool full = barrier.expected ? barrier.arrived + missing >= barrier.expected : barrier.arrived >= alive_threads_;
+  if (!full) return false;
+  const bool everybody = barrier.arrived >= alive_threads_ && barrier.warps_waiting == barrier.warps_arrived;
+  for (Warp& warp : warps_)
+    if (barrier.warps_waiting >> warp.index() & 1) {
+      warp.release(static_cast<int>(id));
+      shared_.acquire(warp.index(), barrier.clocks);
+    }
+  if (everybody) shared_.meet_all(barrier.warps_waiting);
+  const Reduction last = barrier.reduction;
+  barrier = {};
+  barrier.last = last;
+  ++progress_;
+  return true;
+}
+
+const char* Block::read_global(uint64_t address, uint32_t bytes) {
+  for (const Piece& piece : last_piece_)
+    if (piece.holds(address, bytes)) {
+      const uint64_t at = address - piece.begin;
+      if (piece.written && launch_.mode.report_unwritten && std::memchr(piece.written + at, 0, bytes))
+        throw Fault(Answer::launch_failed, say("a read of ", bytes, " bytes at ", launch_.memory->whereabouts(address),
+                                               ", which nobody wrote"));
+      return piece.data + at;
+    }
+  Piece piece;
+  if (!launch_.memory->find(address, piece) || !piece.holds(address, bytes))
+    throw Fault(Answer::illegal_address,
+                say("a read of ", bytes, " bytes at ", launch_.memory->whereabouts(address)));
+  last_piece_[next_piece_++ % 4] = piece;
+  return read_global(address, bytes);
+}
+
+char* Block::write_global(uint64_t address, uint32_t bytes) {
+  for (const Piece& piece : last_piece_)
+    if (piece.holds(address, bytes)) {
+      const uint64_t at = address - piece.begin;
+      if (piece.written) std::memset(piece.written + at, 1, bytes);
+      return piece.data + at;
+    }
+  Piece piece;
+  if (!launch_.memory->find(address, piece) || !piece.holds(address, bytes))
+    throw Fault(Answer::illegal_address,
+                say("a write of ", bytes, " bytes at ", launch_.memory->whereabouts(address)));
+  last_piece_[next_piece_++ % 4] = piece;
+  return write_global(address, bytes);
+}
+
+char* Block::local(const Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes) {
+  const uint32_t size = launch_.kernel->local_bytes;
+  if (address > size || bytes > size - address)
+    throw Fault(Answer::illegal_address,
+                say("an access of ", bytes, " bytes at local address ", address, ", wanted one inside ", size));
+  return local_.data() + (std::size_t{warp.index()} * kLanes + lane) * size + address;
+}
+
+const char* Block::parameter(uint64_t address, uint32_t bytes) const {
+  if (address > launch_.arguments.size() || bytes > launch_.arguments.size() - address)
+    throw Fault(Answer::illegal_address, say("an access of ", bytes, " bytes at parameter address ", address));
+  return launch_.arguments.data() + address;
+}
+
+void Block::count_executed() {
+  for (std::size_t i = 0; i < executed_.size(); ++i)
+    if (executed_[i]) launch_.kernel->executed[i].fetch_add(executed_[i], std::memory_order_relaxed);
+  std::fill(executed_.begin(), executed_.end(), 0);
+}
+
+}  // namespace attnrt::emulator
