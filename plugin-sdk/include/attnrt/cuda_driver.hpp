@@ -127,7 +127,8 @@ inline std::string load_cuda_driver(CudaDriver& driver) {
   const char* const stand_in = secure_getenv(kCudaDriverVariable);
   const bool given = stand_in && *stand_in;
   void* library = dlopen(given ? stand_in : "libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (!library) return given ? std::string(kCudaDriverVariable) + " is " + stand_in + ", which cannot be loaded" : "libcuda.so.1 not found";
+  if (!library && given) return std::string(kCudaDriverVariable) + " is " + stand_in + ", which cannot be loaded";
+  if (!library) return "libcuda.so.1 not found";
   const auto find = [library](const char* name, auto& entry) {
     void* symbol = dlsym(library, name);
     std::memcpy(&entry, &symbol, sizeof symbol);
