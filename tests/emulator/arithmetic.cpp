@@ -95,7 +95,8 @@ TEST_CASE("9.7.3 floating point") {
   CHECK(evaluate<double>("fma.rn.f64 %d, %a, %b, %c", 3.0, 4.0, 5.0) == 17.0);
   CHECK(evaluate<double>("add.f64 %d, %a, %b", 0.5, 0.25) == 0.75);
   const uint64_t pair = uint64_t{to_bits(3.0f)} << 32 | to_bits(1.0f);
-  CHECK(evaluate<uint64_t>("add.rn.f32x2 %d, %a, %b", pair, pair, pair, {}, 100) == (uint64_t{to_bits(6.0f)} << 32 | to_bits(2.0f)));
+  CHECK(evaluate<uint64_t>("add.rn.f32x2 %d, %a, %b", pair, pair, pair, {}, 100) ==
+        (uint64_t{to_bits(6.0f)} << 32 | to_bits(2.0f)));
   CHECK(evaluate<float>("max.f32 %d, %a, %b, %c", 1.0f, 7.0f, 3.0f, {}, 100) == 7.0f);
 }
 
@@ -149,7 +150,8 @@ TEST_CASE("9.7.8 logic and shift") {
   CHECK(evaluate<uint64_t>("xor.b64 %d, %a, %b", uint64_t{0xff00}, uint64_t{0x0ff0}) == 0xf0f0u);
   CHECK(evaluate<H>("not.b16 %d, %a", H{0x00ff}) == 0xff00);
   CHECK(evaluate<U>("lop3.b32 %d, %a, %b, %c, 0x96", 0xf0u, 0xccu, 0xaau) == (0xf0u ^ 0xccu ^ 0xaau));
-  CHECK(evaluate<U>("lop3.b32 %d, %a, %b, %c, 0xe8", 0xf0u, 0xccu, 0xaau) == ((0xf0u & 0xccu) | (0xf0u & 0xaau) | (0xccu & 0xaau)));
+  CHECK(evaluate<U>("lop3.b32 %d, %a, %b, %c, 0xe8", 0xf0u, 0xccu, 0xaau) ==
+        ((0xf0u & 0xccu) | (0xf0u & 0xaau) | (0xccu & 0xaau)));
   CHECK(evaluate<U>("shl.b32 %d, %a, %b", 1u, 31u) == 0x80000000u);
   CHECK(evaluate<U>("shl.b32 %d, %a, %b", 1u, 32u) == 0u);
   CHECK(evaluate<S>("shr.s32 %d, %a, %b", -8, 100) == -1);

@@ -42,15 +42,19 @@ CuResult cu(const char* name, Args... args) {
 constexpr char kText[] =
     ".version 8.0\n.target sm_80\n.address_size 64\n.extern .shared .align 16 .b8 dynamic[];\n"
     // out[i] = in[i] + 1
-    ".visible .entry plus_one(.param .u64 out, .param .u64 in, .param .u32 n) {\n.reg .b64 %rd<5>; .reg .b32 %r<5>; .reg .pred %p<2>;\n"
+    ".visible .entry plus_one(.param .u64 out, .param .u64 in, .param .u32 n) {\n.reg .b64 %rd<5>; .reg .b32 %r<5>; "
+    ".reg .pred %p<2>;\n"
     "ld.param.u64 %rd1, [out]; ld.param.u64 %rd2, [in]; ld.param.u32 %r1, [n]; mov.u32 %r2, %tid.x;\n"
-    "setp.ge.u32 %p1, %r2, %r1; @%p1 ret; mul.wide.u32 %rd3, %r2, 4; add.s64 %rd1, %rd1, %rd3; add.s64 %rd2, %rd2, %rd3;\n"
+    "setp.ge.u32 %p1, %r2, %r1; @%p1 ret; mul.wide.u32 %rd3, %r2, 4; add.s64 %rd1, %rd1, %rd3; add.s64 %rd2, %rd2, "
+    "%rd3;\n"
     "ld.global.u32 %r3, [%rd2]; add.u32 %r3, %r3, 1; st.global.u32 [%rd1], %r3; ret;\n}\n"
     // waits until flag is 1
     ".visible .entry wait_flag(.param .u64 flag) {\n.reg .b64 %rd<2>; .reg .b32 %r<2>; .reg .pred %p<2>;\n"
     "ld.param.u64 %rd1, [flag];\nL: ld.volatile.global.u32 %r1, [%rd1]; setp.ne.u32 %p1, %r1, 1; @%p1 bra L; ret;\n}\n"
-    ".visible .entry set_flag(.param .u64 flag) {\n.reg .b64 %rd<2>; ld.param.u64 %rd1, [flag]; st.global.u32 [%rd1], 1; ret;\n}\n"
-    ".visible .entry wide(.param .u64 out) .reqntid 64, 1, 1 {\n.shared .align 4 .b8 own[1024]; .reg .b32 %r<2>; mov.u32 %r1, own; st.shared.u32 [%r1], 5; ret;\n}\n";
+    ".visible .entry set_flag(.param .u64 flag) {\n.reg .b64 %rd<2>; ld.param.u64 %rd1, [flag]; st.global.u32 [%rd1], "
+    "1; ret;\n}\n"
+    ".visible .entry wide(.param .u64 out) .reqntid 64, 1, 1 {\n.shared .align 4 .b8 own[1024]; .reg .b32 %r<2>; "
+    "mov.u32 %r1, own; st.shared.u32 [%r1], 5; ret;\n}\n";
 
 /// A context, a module, some memory.
 struct Device {
@@ -73,8 +77,14 @@ struct Device {
     REQUIRE(cu("cuModuleGetFunction", &found, module, name) == 0);
     return found;
   }
-  CuResult launch(const char* name, CuStream stream, std::vector<void*> arguments, unsigned threads = 64, unsigned shared = 0) const {
-    return cu("cuLaunchKernel", function(name), 1u, 1u, 1u, threads, 1u, 1u, shared, stream, arguments.data(), static_cast<void**>(nullptr));
+  CuResult launch(const char* name, CuStream stream, std::vector<void*> arguments, unsigned threads = 64,
+                  unsigned shared = 0) const {
+    return launch(function(name), stream, arguments, threads, shared);
+  }
+  CuResult launch(CuFunction function, CuStream stream, std::vector<void*> arguments, unsigned threads = 64,
+                  unsigned shared = 0) const {
+    return cu("cuLaunchKernel", function, 1u, 1u, 1u, threads, 1u, 1u, shared, stream, arguments.data(),
+              static_cast<void**>(nullptr));
   }
   CuResult plus_one(CuPointer to, CuPointer from, CuStream stream = nullptr, uint32_t n = 64) const {
     return launch("plus_one", stream, {&to, &from, &n});
@@ -114,7 +124,8 @@ TEST_CASE("a child of a process that used the driver cannot use it") {
   const pid_t child = fork();
   if (!child) {
     int count = 0;
-    const bool refused = cu("cuDeviceGetCount", &count) == CUDA_ERROR_NOT_INITIALIZED && cu("cuInit", 0u) == CUDA_ERROR_NOT_INITIALIZED;
+    const bool refused =
+        cu("cuDeviceGetCount", &count) == CUDA_ERROR_NOT_INITIALIZED && cu("cuInit", 0u) == CUDA_ERROR_NOT_INITIALIZED;
     _exit(refused ? 0 : 1);
   }
   int status = 1;
@@ -132,15 +143,20 @@ TEST_CASE("a kernel runs, by pointers and by a packed block") {
   } block{d.a, d.b, 64};
   std::size_t size = 20;
   void* extra[] = {reinterpret_cast<void*>(1), &block, reinterpret_cast<void*>(2), &size, nullptr};
-  CHECK(cu("cuLaunchKernel", d.function("plus_one"), 1u, 1u, 1u, 64u, 1u, 1u, 0u, CuStream{}, static_cast<void**>(nullptr), static_cast<void**>(extra)) == 0);
+  CHECK(cu("cuLaunchKernel", d.function("plus_one"), 1u, 1u, 1u, 64u, 1u, 1u, 0u, CuStream{},
+           static_cast<void**>(nullptr), static_cast<void**>(extra)) == 0);
   CHECK(d.read(d.a) == 2);
   size = 16;
-  CHECK(cu("cuLaunchKernel", d.function("plus_one"), 1u, 1u, 1u, 64u, 1u, 1u, 0u, CuStream{}, static_cast<void**>(nullptr), static_cast<void**>(extra)) == CUDA_ERROR_INVALID_VALUE);
+  CHECK(cu("cuLaunchKernel", d.function("plus_one"), 1u, 1u, 1u, 64u, 1u, 1u, 0u, CuStream{},
+           static_cast<void**>(nullptr), static_cast<void**>(extra)) == CUDA_ERROR_INVALID_VALUE);
 }
 
 TEST_CASE("functions, streams and memory belong to a context") {
-  const Device first(0), second(1);  // the second one is current
-  CHECK(first.plus_one(first.b, first.a) == CUDA_ERROR_INVALID_HANDLE);
+  const Device first(0);
+  const CuFunction of_first = first.function("set_flag");
+  const Device second(1);  // which is current from now on
+  CuPointer flag = first.a;
+  CHECK(first.launch(of_first, nullptr, {&flag}, 1) == CUDA_ERROR_INVALID_HANDLE);
   const CuStream of_second = second.stream();
   CHECK(cu("cuCtxSetCurrent", first.context) == 0);
   CHECK(first.plus_one(first.b, first.a, of_second) == CUDA_ERROR_INVALID_HANDLE);
@@ -167,8 +183,10 @@ TEST_CASE("images are read") {
   const Device d;
   CuModule module = nullptr;
   CHECK(cu("cuModuleLoadData", &module, static_cast<const void*>("what is this")) == CUDA_ERROR_INVALID_IMAGE);
-  CHECK(cu("cuModuleLoadData", &module, static_cast<const void*>(".version 8.0\n.target sm_90\n")) == CUDA_ERROR_INVALID_PTX);
-  CHECK(cu("cuModuleLoadData", &module, static_cast<const void*>(".version 8.0\n.target sm_80\n.entry k() { frob; }\n")) == CUDA_ERROR_INVALID_PTX);
+  CHECK(cu("cuModuleLoadData", &module, static_cast<const void*>(".version 8.0\n.target sm_90\n")) ==
+        CUDA_ERROR_INVALID_PTX);
+  CHECK(cu("cuModuleLoadData", &module,
+           static_cast<const void*>(".version 8.0\n.target sm_80\n.entry k() { frob; }\n")) == CUDA_ERROR_INVALID_PTX);
   CuFunction function = nullptr;
   CHECK(cu("cuModuleGetFunction", &function, d.module, "absent") == CUDA_ERROR_NOT_FOUND);
 }
@@ -195,7 +213,7 @@ TEST_CASE("non-blocking streams overlap, blocking ones wait for the legacy strea
 TEST_CASE("a fault comes late, stays, and has a sentence") {
   const Device d;
   CHECK(d.plus_one(d.b, d.a, nullptr, 1000) == 0);  // 64 threads: still inside
-  CHECK(d.plus_one(d.b + 128, d.a) == 0);            // the launch itself is right
+  CHECK(d.plus_one(d.b + 128, d.a) == 0);           // the launch itself is right
   CHECK(cu("cuStreamSynchronize", CuStream{}) == CUDA_ERROR_ILLEGAL_ADDRESS);
   CuPointer data = 0;
   CHECK(cu("cuMemAlloc_v2", &data, std::size_t{16}) == CUDA_ERROR_ILLEGAL_ADDRESS);
@@ -278,7 +296,8 @@ TEST_CASE("copies stay inside what is allocated") {
   CHECK(cu("cuMemcpyHtoD_v2", d.a, static_cast<const void*>(&word), std::size_t{4}) == 0);
   CHECK(d.read(d.a) == 5);
   CHECK(cu("cuMemcpyHtoD_v2", d.a + 253, static_cast<const void*>(&word), std::size_t{4}) == CUDA_ERROR_INVALID_VALUE);
-  CHECK(cu("cuMemsetD8Async", d.a, static_cast<unsigned char>(1), std::size_t{257}, CuStream{}) == CUDA_ERROR_INVALID_VALUE);
+  CHECK(cu("cuMemsetD8Async", d.a, static_cast<unsigned char>(1), std::size_t{257}, CuStream{}) ==
+        CUDA_ERROR_INVALID_VALUE);
   CuCopy2d rows{};
   rows.src_type = rows.dst_type = kMemoryDevice;
   rows.src_device = d.a, rows.dst_device = d.b;

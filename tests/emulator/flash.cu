@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A small FlashAttention-2 (arXiv:2307.08691) for the tests of the emulator: what nvcc makes of mma.sync, ldmatrix and
-// cp.async. q [T, H, D], k and v [S, H, D] of one request, fp16, causal from the last key on; out [T, H, D], lse [T, H].
-// A block of four warps serves 64 rows of one head; keys come in tiles of 32, two of them in flight. Shared rows are of 128
-// bytes, whose 16-byte pieces are exchanged by the row's number, so that ldmatrix meets no bank twice.
+// cp.async. q [T, H, D], k and v [S, H, D] of one request, fp16, causal from the last key on; out [T, H, D], lse [T,
+// H]. A block of four warps serves 64 rows of one head; keys come in tiles of 32, two of them in flight. Shared rows
+// are of 128 bytes, whose 16-byte pieces are exchanged by the row's number, so that ldmatrix meets no bank twice.
 #include <cuda_fp16.h>
 
 #include <cstdint>
@@ -27,14 +27,19 @@ __device__ void copy_16(uint32_t to, const void* from, bool there) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(there ? 16 : 0));
 }
 __device__ void load(uint32_t (&r)[4], uint32_t from) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(from));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(from));
 }
 __device__ void load_transposed(uint32_t (&r)[4], uint32_t from) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(from));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(from));
 }
 __device__ void multiply(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
   asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 __device__ uint32_t pack(float low, float high) {
   const __half2 both = __floats2half2_rn(low, high);
@@ -54,7 +59,8 @@ extern "C" __global__ void __launch_bounds__(kThreads) flash(const __grid_consta
   const auto fetch = [&](const void* tile, const __half* from, int row0, int rows, int count) {
     for (int i = thread; i < count * 8; i += kThreads) {
       const int row = i / 8, piece = i % 8, source = row0 + row;
-      copy_16(place(tile, row, piece), from + (int64_t{min(source, rows - 1)} * g.heads + head) * kHead + piece * 8, source < rows);
+      copy_16(place(tile, row, piece), from + (int64_t{min(source, rows - 1)} * g.heads + head) * kHead + piece * 8,
+              source < rows);
     }
   };
   const auto fetch_keys = [&](int tile) {
@@ -110,7 +116,8 @@ extern "C" __global__ void __launch_bounds__(kThreads) flash(const __grid_consta
     }
     for (int n = 0; n < kKeys / 16; ++n) {
       const uint32_t p[4] = {pack(scores[2 * n][0], scores[2 * n][1]), pack(scores[2 * n][2], scores[2 * n][3]),
-                             pack(scores[2 * n + 1][0], scores[2 * n + 1][1]), pack(scores[2 * n + 1][2], scores[2 * n + 1][3])};
+                             pack(scores[2 * n + 1][0], scores[2 * n + 1][1]),
+                             pack(scores[2 * n + 1][2], scores[2 * n + 1][3])};
       for (int d = 0; d < kHead / 16; ++d) {
         uint32_t b[4];
         load_transposed(b, place(v_tile[tile % 2], n * 16 + lane % 16, d * 2 + lane / 16));
@@ -125,7 +132,8 @@ extern "C" __global__ void __launch_bounds__(kThreads) flash(const __grid_consta
     const int row = first + warp * 16 + half * 8 + lane / 4;
     if (row >= g.tokens) continue;
     auto* const out = reinterpret_cast<uint32_t*>(g.out + (int64_t{row} * g.heads + head) * kHead);
-    for (int n = 0; n < kHead / 8; ++n) out[n * 4 + lane % 4] = pack(sums[n][half * 2] / all, sums[n][half * 2 + 1] / all);
+    for (int n = 0; n < kHead / 8; ++n)
+      out[n * 4 + lane % 4] = pack(sums[n][half * 2] / all, sums[n][half * 2 + 1] / all);
     if (lane % 4 == 0) g.lse[row * g.heads + head] = (top[half] + log2f(all)) * 0.6931471805599453f;
   }
 }

@@ -90,11 +90,15 @@ class Machine {
 
 /// A kernel `k` with these parameters, all .u64, and this body; %t is the thread's number.
 inline std::string kernel(const std::string& body, int num_parameters = 2, const std::string& target = "sm_90a") {
-  std::string text = ".version 8.7\n.target " + target + "\n.address_size 64\n.extern .shared .align 1024 .b8 smem[];\n.visible .entry k(";
+  std::string text = ".version 8.7\n.target " + target +
+                     "\n.address_size 64\n.extern .shared .align 1024 .b8 smem[];\n.visible .entry k(";
   for (int i = 0; i < num_parameters; ++i) text += (i ? ", .param .u64 p" : ".param .u64 p") + std::to_string(i);
-  text += ")\n{\n.reg .pred %p<64>;\n.reg .b16 %h<64>;\n.reg .b32 %r<512>;\n.reg .f32 %f<512>;\n.reg .b64 %rd<128>;\n.reg .f64 %fd<16>;\n.reg .b32 %t;\n";
+  text +=
+      ")\n{\n.reg .pred %p<64>;\n.reg .b16 %h<64>;\n.reg .b32 %r<512>;\n.reg .f32 %f<512>;\n.reg .b64 %rd<128>;\n.reg "
+      ".f64 %fd<16>;\n.reg .b32 %t;\n";
   text += "mov.u32 %t, %tid.x;\n";
-  for (int i = 0; i < num_parameters; ++i) text += "ld.param.u64 %rd" + std::to_string(i) + ", [p" + std::to_string(i) + "];\n";
+  for (int i = 0; i < num_parameters; ++i)
+    text += "ld.param.u64 %rd" + std::to_string(i) + ", [p" + std::to_string(i) + "];\n";
   return text + body + "\nret;\n}\n";
 }
 
@@ -108,28 +112,32 @@ R evaluate(const std::string& instruction, A a, B b = B(), C c = C(), Mode mode 
     std::memcpy(&word, &value, sizeof value);
     return word;
   };
-  const std::string declare = ".reg .b" + bits(sizeof(R)) + " %d; .reg .b" + bits(sizeof(A)) + " %a; .reg .b" + bits(sizeof(B)) +
-                              " %b; .reg .b" + bits(sizeof(C)) + " %c; .reg .pred %q;\n";
+  const std::string declare = ".reg .b" + bits(sizeof(R)) + " %d; .reg .b" + bits(sizeof(A)) + " %a; .reg .b" +
+                              bits(sizeof(B)) + " %b; .reg .b" + bits(sizeof(C)) + " %c; .reg .pred %q;\n";
   const auto fetch = [&](const char* name, std::size_t bytes, int at) {
     return "ld.global.b" + std::to_string(bytes * 8) + " %" + name + ", [%rd1+" + std::to_string(at) + "];\n";
   };
   const std::string body = declare + fetch("a", sizeof(A), 0) + fetch("b", sizeof(B), 8) + fetch("c", sizeof(C), 16) +
-                           "setp.eq.u64 %q, %rd2, 0;\n{ .reg .pred %o; .reg .b32 %x; and.b32 %x, %t, 1; setp.eq.u32 %o, %x, 1; or.pred %q, %q, %o; }\n" +
-                           "@!%q bra END;\n" + instruction + ";\nmul.wide.u32 %rd10, %t, 8;\nadd.s64 %rd10, %rd0, %rd10;\nst.global.b" +
+                           "setp.eq.u64 %q, %rd2, 0;\n{ .reg .pred %o; .reg .b32 %x; and.b32 %x, %t, 1; setp.eq.u32 "
+                           "%o, %x, 1; or.pred %q, %q, %o; }\n" +
+                           "@!%q bra END;\n" + instruction +
+                           ";\nmul.wide.u32 %rd10, %t, 8;\nadd.s64 %rd10, %rd0, %rd10;\nst.global.b" +
                            std::to_string(sizeof(R) * 8) + " [%rd10], %d;\nEND:";
   R results[2];
   for (uint64_t half = 0; half < 2; ++half) {
     Machine machine(arch);
     machine.mode = mode;
     machine.load(kernel(body, 3, "sm_" + std::to_string(arch) + (arch >= 90 ? "a" : "")));
-    const uint64_t out = machine.put(std::vector<uint64_t>(32)), in = machine.put(std::vector<uint64_t>{raw(a), raw(b), raw(c)});
+    const uint64_t out = machine.put(std::vector<uint64_t>(32)),
+                   in = machine.put(std::vector<uint64_t>{raw(a), raw(b), raw(c)});
     machine.launch("k", {}, out, in, half);
     const auto words = machine.get<uint64_t>(out, 32);
     for (uint32_t lane = half ? 1 : 0; lane < 32; lane += half ? 2 : 1)
       if (words[lane] != words[31]) throw Fault(Answer::launch_failed, "lanes disagree");
     std::memcpy(&results[half], &words[31], sizeof(R));
   }
-  if (std::memcmp(&results[0], &results[1], sizeof(R)) != 0) throw Fault(Answer::launch_failed, "a part of a warp disagrees");
+  if (std::memcmp(&results[0], &results[1], sizeof(R)) != 0)
+    throw Fault(Answer::launch_failed, "a part of a warp disagrees");
   return results[0];
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any text as a PTX module. What is refused has a sentence that begins with a line of the text or names the target; what
-// is taken has kernels whose jumps and operands stay inside them, and a short launch of it ends or has a sentence too.
+// Any text as a PTX module. What is refused has a sentence that begins with a line of the text or names the target;
+// what is taken has kernels whose jumps and operands stay inside them, and a short launch of it ends or has a sentence
+// too.
 #include "block.hpp"
 #include "fault.hpp"
 #include "module.hpp"
@@ -20,7 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
     for (const auto& kernel : module.kernels()) {
       promise(!kernel->code.empty() && kernel->code.back().flow == Flow::exit, "a kernel ends", kernel->name);
       for (const Instruction& instruction : kernel->code) {
-        if (instruction.flow == Flow::branch) promise(instruction.target < kernel->code.size(), "a jump stays inside", kernel->name);
+        if (instruction.flow == Flow::branch)
+          promise(instruction.target < kernel->code.size(), "a jump stays inside", kernel->name);
         promise(instruction.flow == Flow::next || instruction.flow == Flow::pause ? instruction.run != nullptr : true,
                 "an instruction can run", kernel->name);
       }
@@ -46,7 +48,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
     const std::string_view sentence = fault.what();
     promise(sentence.substr(0, 5) == "line ", "a refusal begins with a line", sentence);
   } catch (const Fault& fault) {
-    promise(std::string_view(fault.what()).find("variable") != std::string_view::npos, "only variables need memory", fault.what());
+    promise(std::string_view(fault.what()).find("variable") != std::string_view::npos, "only variables need memory",
+            fault.what());
   }
   return 0;
 }

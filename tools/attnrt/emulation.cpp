@@ -40,7 +40,8 @@ void emulate_device(const std::string& device) {
     return function ? function(argument) : -1;
   };
   if (call("cuInit", 0u) != 0)
-    throw Failure(fmt::format("--emulate is '{}', wanted cuda:8.0, cuda:8.6, cuda:8.9, cuda:9.0, cuda:10.0 or cuda:12.0", device));
+    throw Failure(fmt::format(
+        "--emulate is '{}', wanted cuda:8.0, cuda:8.6, cuda:8.9, cuda:9.0, cuda:10.0 or cuda:12.0", device));
 }
 
 }  // namespace attnrt::cli

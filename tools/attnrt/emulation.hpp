@@ -5,8 +5,8 @@
 
 namespace attnrt::cli {
 
-/// From now on this process and its children see the SDK's emulator in place of the driver: "cuda:9.0". Before the first
-/// plugin is loaded. Throws Failure where the emulator is not installed or cannot play such a device.
+/// From now on this process and its children see the SDK's emulator in place of the driver: "cuda:9.0". Before the
+/// first plugin is loaded. Throws Failure where the emulator is not installed or cannot play such a device.
 void emulate_device(const std::string& device);
 
 }  // namespace attnrt::cli

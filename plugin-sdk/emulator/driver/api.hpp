@@ -20,18 +20,21 @@ using CuGraph = struct CuGraphObject*;
 using CuGraphExec = struct CuGraphExecObject*;
 
 // X(name, number)
-#define ATTNRT_EMULATOR_ERRORS(X)                                                                              \
-  X(SUCCESS, 0) X(ERROR_INVALID_VALUE, 1) X(ERROR_OUT_OF_MEMORY, 2) X(ERROR_NOT_INITIALIZED, 3)                 \
-  X(ERROR_NO_DEVICE, 100) X(ERROR_INVALID_DEVICE, 101) X(ERROR_INVALID_IMAGE, 200) X(ERROR_INVALID_CONTEXT, 201) \
-  X(ERROR_NO_BINARY_FOR_GPU, 209) X(ERROR_INVALID_PTX, 218) X(ERROR_UNSUPPORTED_PTX_VERSION, 222)               \
-  X(ERROR_INVALID_HANDLE, 400) X(ERROR_NOT_FOUND, 500) X(ERROR_NOT_READY, 600) X(ERROR_ILLEGAL_ADDRESS, 700)     \
-  X(ERROR_LAUNCH_OUT_OF_RESOURCES, 701) X(ERROR_LAUNCH_TIMEOUT, 702) X(ERROR_PRIMARY_CONTEXT_ACTIVE, 708)        \
-  X(ERROR_CONTEXT_IS_DESTROYED, 709) X(ERROR_ILLEGAL_INSTRUCTION, 715) X(ERROR_MISALIGNED_ADDRESS, 716)          \
-  X(ERROR_LAUNCH_FAILED, 719) X(ERROR_NOT_SUPPORTED, 801) X(ERROR_STREAM_CAPTURE_UNSUPPORTED, 900)               \
-  X(ERROR_STREAM_CAPTURE_INVALIDATED, 901) X(ERROR_STREAM_CAPTURE_MERGE, 902)                                   \
-  X(ERROR_STREAM_CAPTURE_UNMATCHED, 903) X(ERROR_STREAM_CAPTURE_UNJOINED, 904)                                  \
-  X(ERROR_STREAM_CAPTURE_ISOLATION, 905) X(ERROR_STREAM_CAPTURE_IMPLICIT, 906) X(ERROR_CAPTURED_EVENT, 907)      \
-  X(ERROR_STREAM_CAPTURE_WRONG_THREAD, 908)
+#define ATTNRT_EMULATOR_ERRORS(X)                                                                                      \
+  X(SUCCESS, 0)                                                                                                        \
+  X(ERROR_INVALID_VALUE, 1) X(ERROR_OUT_OF_MEMORY, 2) X(ERROR_NOT_INITIALIZED, 3) X(ERROR_NO_DEVICE, 100)              \
+      X(ERROR_INVALID_DEVICE, 101) X(ERROR_INVALID_IMAGE, 200) X(ERROR_INVALID_CONTEXT, 201)                           \
+          X(ERROR_NO_BINARY_FOR_GPU, 209) X(ERROR_INVALID_PTX, 218) X(ERROR_UNSUPPORTED_PTX_VERSION, 222)              \
+              X(ERROR_INVALID_HANDLE, 400) X(ERROR_NOT_FOUND, 500) X(ERROR_NOT_READY, 600)                             \
+                  X(ERROR_ILLEGAL_ADDRESS, 700) X(ERROR_LAUNCH_OUT_OF_RESOURCES, 701) X(ERROR_LAUNCH_TIMEOUT, 702)     \
+                      X(ERROR_PRIMARY_CONTEXT_ACTIVE, 708) X(ERROR_CONTEXT_IS_DESTROYED, 709)                          \
+                          X(ERROR_ILLEGAL_INSTRUCTION, 715) X(ERROR_MISALIGNED_ADDRESS, 716)                           \
+                              X(ERROR_LAUNCH_FAILED, 719) X(ERROR_NOT_SUPPORTED, 801)                                  \
+                                  X(ERROR_STREAM_CAPTURE_UNSUPPORTED, 900) X(ERROR_STREAM_CAPTURE_INVALIDATED, 901)    \
+                                      X(ERROR_STREAM_CAPTURE_MERGE, 902) X(ERROR_STREAM_CAPTURE_UNMATCHED, 903)        \
+                                          X(ERROR_STREAM_CAPTURE_UNJOINED, 904) X(ERROR_STREAM_CAPTURE_ISOLATION, 905) \
+                                              X(ERROR_STREAM_CAPTURE_IMPLICIT, 906) X(ERROR_CAPTURED_EVENT, 907)       \
+                                                  X(ERROR_STREAM_CAPTURE_WRONG_THREAD, 908)
 
 enum : CuResult {
 #define ATTNRT_EMULATOR_ERROR_(name, number) CUDA_##name = number,
@@ -40,16 +43,46 @@ enum : CuResult {
 };
 
 enum DeviceAttribute : int {
-  kMaxThreadsPerBlock = 1, kMaxBlockX = 2, kMaxBlockY = 3, kMaxBlockZ = 4, kMaxGridX = 5, kMaxGridY = 6, kMaxGridZ = 7,
-  kSharedPerBlock = 8, kConstantBytes = 9, kWarpSize = 10, kMaxPitch = 11, kRegistersPerBlock = 12, kClockRate = 13,
-  kMultiprocessors = 16, kIntegrated = 18, kComputeMode = 20, kConcurrentKernels = 31, kPciBus = 33, kPciDevice = 34,
-  kUnifiedAddressing = 41, kMaxThreadsPerMultiprocessor = 39, kComputeMajor = 75, kComputeMinor = 76,
-  kSharedPerMultiprocessor = 81, kRegistersPerMultiprocessor = 82, kManagedMemory = 83, kSharedOptIn = 97,
-  kMaxBlocksPerMultiprocessor = 106, kReservedShared = 111
+  kMaxThreadsPerBlock = 1,
+  kMaxBlockX = 2,
+  kMaxBlockY = 3,
+  kMaxBlockZ = 4,
+  kMaxGridX = 5,
+  kMaxGridY = 6,
+  kMaxGridZ = 7,
+  kSharedPerBlock = 8,
+  kConstantBytes = 9,
+  kWarpSize = 10,
+  kMaxPitch = 11,
+  kRegistersPerBlock = 12,
+  kClockRate = 13,
+  kMultiprocessors = 16,
+  kIntegrated = 18,
+  kComputeMode = 20,
+  kConcurrentKernels = 31,
+  kPciBus = 33,
+  kPciDevice = 34,
+  kUnifiedAddressing = 41,
+  kMaxThreadsPerMultiprocessor = 39,
+  kComputeMajor = 75,
+  kComputeMinor = 76,
+  kSharedPerMultiprocessor = 81,
+  kRegistersPerMultiprocessor = 82,
+  kManagedMemory = 83,
+  kSharedOptIn = 97,
+  kMaxBlocksPerMultiprocessor = 106,
+  kReservedShared = 111
 };
 enum FunctionAttribute : int {
-  kFunctionMaxThreads = 0, kFunctionShared = 1, kFunctionConst = 2, kFunctionLocal = 3, kFunctionRegisters = 4,
-  kFunctionPtxVersion = 5, kFunctionBinaryVersion = 6, kFunctionMaxDynamicShared = 8, kFunctionCarveout = 9
+  kFunctionMaxThreads = 0,
+  kFunctionShared = 1,
+  kFunctionConst = 2,
+  kFunctionLocal = 3,
+  kFunctionRegisters = 4,
+  kFunctionPtxVersion = 5,
+  kFunctionBinaryVersion = 6,
+  kFunctionMaxDynamicShared = 8,
+  kFunctionCarveout = 9
 };
 constexpr unsigned kMemoryHost = 1, kMemoryDevice = 2, kMemoryUnified = 4;
 constexpr unsigned kStreamNonBlocking = 1;

@@ -18,28 +18,58 @@ constexpr int kVersion = 13000;
 
 int attribute_of(const DeviceModel& model, int attribute, int ordinal) {
   switch (attribute) {
-    case kMaxThreadsPerBlock: case kMaxBlockX: case kMaxBlockY: return 1024;
-    case kMaxBlockZ: return 64;
-    case kMaxGridX: return 0x7fffffff;
-    case kMaxGridY: case kMaxGridZ: return 65535;
-    case kSharedPerBlock: return 48 * 1024;
-    case kConstantBytes: return 64 * 1024;
-    case kWarpSize: return 32;
-    case kMaxPitch: return 0x7fffffff;
-    case kRegistersPerBlock: case kRegistersPerMultiprocessor: return 65536;
-    case kClockRate: return 1000000;
-    case kMultiprocessors: return static_cast<int>(model.multiprocessors);
-    case kConcurrentKernels: case kUnifiedAddressing: return 1;
-    case kPciBus: return ordinal + 1;
-    case kIntegrated: case kComputeMode: case kPciDevice: case kManagedMemory: return 0;
-    case kMaxThreadsPerMultiprocessor: return model.arch == 80 || model.arch == 90 || model.arch == 100 ? 2048 : 1536;
-    case kComputeMajor: return static_cast<int>(model.arch / 10);
-    case kComputeMinor: return static_cast<int>(model.arch % 10);
-    case kSharedPerMultiprocessor: return static_cast<int>(model.shared_multiprocessor);
-    case kSharedOptIn: return static_cast<int>(model.shared_opt_in);
-    case kMaxBlocksPerMultiprocessor: return 32;
-    case kReservedShared: return 1024;
-    default: refuse(CUDA_ERROR_INVALID_VALUE, say("device attribute ", attribute, " is not known to the emulator"));
+    case kMaxThreadsPerBlock:
+    case kMaxBlockX:
+    case kMaxBlockY:
+      return 1024;
+    case kMaxBlockZ:
+      return 64;
+    case kMaxGridX:
+      return 0x7fffffff;
+    case kMaxGridY:
+    case kMaxGridZ:
+      return 65535;
+    case kSharedPerBlock:
+      return 48 * 1024;
+    case kConstantBytes:
+      return 64 * 1024;
+    case kWarpSize:
+      return 32;
+    case kMaxPitch:
+      return 0x7fffffff;
+    case kRegistersPerBlock:
+    case kRegistersPerMultiprocessor:
+      return 65536;
+    case kClockRate:
+      return 1000000;
+    case kMultiprocessors:
+      return static_cast<int>(model.multiprocessors);
+    case kConcurrentKernels:
+    case kUnifiedAddressing:
+      return 1;
+    case kPciBus:
+      return ordinal + 1;
+    case kIntegrated:
+    case kComputeMode:
+    case kPciDevice:
+    case kManagedMemory:
+      return 0;
+    case kMaxThreadsPerMultiprocessor:
+      return model.arch == 80 || model.arch == 90 || model.arch == 100 ? 2048 : 1536;
+    case kComputeMajor:
+      return static_cast<int>(model.arch / 10);
+    case kComputeMinor:
+      return static_cast<int>(model.arch % 10);
+    case kSharedPerMultiprocessor:
+      return static_cast<int>(model.shared_multiprocessor);
+    case kSharedOptIn:
+      return static_cast<int>(model.shared_opt_in);
+    case kMaxBlocksPerMultiprocessor:
+      return 32;
+    case kReservedShared:
+      return 1024;
+    default:
+      refuse(CUDA_ERROR_INVALID_VALUE, say("device attribute ", attribute, " is not known to the emulator"));
   }
 }
 
@@ -167,9 +197,8 @@ ATTNRT_CUDA_ENTRY cuCtxSetCurrent(CuContext context) {
   });
 }
 ATTNRT_CUDA_ENTRY cuCtxGetCurrent(CuContext* context) {
-  return enter("cuCtxGetCurrent", Needs::initialisation, [&](Context*) {
-    *context = current_contexts().empty() ? nullptr : handle(current_contexts().back());
-  });
+  return enter("cuCtxGetCurrent", Needs::initialisation,
+               [&](Context*) { *context = current_contexts().empty() ? nullptr : handle(current_contexts().back()); });
 }
 ATTNRT_CUDA_ENTRY cuCtxGetDevice(CuDevice* ordinal) {
   return enter("cuCtxGetDevice", Needs::context, [&](Context* c) { *ordinal = static_cast<int>(c->ordinal); });

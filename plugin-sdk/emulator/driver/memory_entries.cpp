@@ -130,7 +130,8 @@ ATTNRT_CUDA_ENTRY cuMemcpyHtoDAsync_v2(CuPointer to, const void* from, std::size
     const bool pinned = c->memory.at(reinterpret_cast<uint64_t>(from), bytes, false) != nullptr;
     Stream& target = stream_of(*c, stream);
     if (pinned || target.capture) return enqueue(*c, target, copy_in(*c, to, from, bytes));
-    const auto staged = std::make_shared<std::vector<char>>(static_cast<const char*>(from), static_cast<const char*>(from) + bytes);
+    const auto staged =
+        std::make_shared<std::vector<char>>(static_cast<const char*>(from), static_cast<const char*>(from) + bytes);
     enqueue(*c, target, [staged, copy = copy_in(*c, to, staged->data(), bytes)] { copy(); });
   });
 }
@@ -157,8 +158,10 @@ ATTNRT_CUDA_ENTRY cuMemcpy2DAsync_v2(const CuCopy2d* copy, CuStream stream) {
   return enter("cuMemcpy2DAsync", Needs::context, [&](Context* c) {
     const CuCopy2d rows = *copy;
     if (!rows.height || !rows.width_bytes) return;
-    const Rows from = rows_of(*c, rows.src_type, rows.src_device, rows.src_host, rows.src_x, rows.src_y, rows.src_pitch, rows, "a copy reads");
-    const Rows to = rows_of(*c, rows.dst_type, rows.dst_device, rows.dst_host, rows.dst_x, rows.dst_y, rows.dst_pitch, rows, "a copy writes");
+    const Rows from = rows_of(*c, rows.src_type, rows.src_device, rows.src_host, rows.src_x, rows.src_y, rows.src_pitch,
+                              rows, "a copy reads");
+    const Rows to = rows_of(*c, rows.dst_type, rows.dst_device, rows.dst_host, rows.dst_x, rows.dst_y, rows.dst_pitch,
+                            rows, "a copy writes");
     enqueue(*c, stream_of(*c, stream), [c, from, to, rows] {
       for (std::size_t row = 0; row < rows.height; ++row) {
         std::memmove(to.data + row * rows.dst_pitch, from.data + row * rows.src_pitch, rows.width_bytes);

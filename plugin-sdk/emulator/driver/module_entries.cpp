@@ -39,33 +39,43 @@ std::string pack_arguments(const Kernel& kernel, void** arguments, void** extra)
     return block;
   }
   if (!extra) {
-    if (kernel.parameter_bytes) refuse(CUDA_ERROR_INVALID_VALUE, say(kernel.name, " takes arguments, the launch has none"));
+    if (kernel.parameter_bytes)
+      refuse(CUDA_ERROR_INVALID_VALUE, say(kernel.name, " takes arguments, the launch has none"));
     return block;
   }
   const void* buffer = nullptr;
   std::size_t bytes = 0;
   for (int i = 0; extra[i] != nullptr; i += 2) {
     if (i > 4) refuse(CUDA_ERROR_INVALID_VALUE, "extra does not end");
-    if (extra[i] == reinterpret_cast<void*>(1)) buffer = extra[i + 1];
-    else if (extra[i] == reinterpret_cast<void*>(2)) bytes = *static_cast<const std::size_t*>(extra[i + 1]);
-    else refuse(CUDA_ERROR_INVALID_VALUE, "extra holds an unknown word");
+    if (extra[i] == reinterpret_cast<void*>(1))
+      buffer = extra[i + 1];
+    else if (extra[i] == reinterpret_cast<void*>(2))
+      bytes = *static_cast<const std::size_t*>(extra[i + 1]);
+    else
+      refuse(CUDA_ERROR_INVALID_VALUE, "extra holds an unknown word");
   }
   // The last parameter may be followed by padding up to 8 bytes.
   if (!buffer || bytes < kernel.parameter_bytes || bytes > (kernel.parameter_bytes + 7u) / 8 * 8)
-    refuse(CUDA_ERROR_INVALID_VALUE, say(kernel.name, ": ", bytes, " bytes of arguments, wanted ", kernel.parameter_bytes));
+    refuse(CUDA_ERROR_INVALID_VALUE,
+           say(kernel.name, ": ", bytes, " bytes of arguments, wanted ", kernel.parameter_bytes));
   std::memcpy(block.data(), buffer, block.size());
   return block;
 }
 
-void check_shape(const Context& context, const Function& function, const unsigned* grid, const unsigned* block, unsigned shared) {
+void check_shape(const Context& context, const Function& function, const unsigned* grid, const unsigned* block,
+                 unsigned shared) {
   const Kernel& kernel = *function.kernel;
-  const auto wrong = [&](const std::string& sentence) { refuse(CUDA_ERROR_INVALID_VALUE, say(kernel.name, ": ", sentence)); };
+  const auto wrong = [&](const std::string& sentence) {
+    refuse(CUDA_ERROR_INVALID_VALUE, say(kernel.name, ": ", sentence));
+  };
   if (!grid[0] || !grid[1] || !grid[2] || grid[0] > 0x7fffffffu || grid[1] > 65535 || grid[2] > 65535)
     wrong(say("a grid of ", grid[0], " ", grid[1], " ", grid[2], " blocks"));
   const uint64_t threads = uint64_t{block[0]} * block[1] * block[2];
-  if (!threads || threads > 1024 || block[0] > 1024 || block[1] > 1024 || block[2] > 64) wrong(say("a block of ", threads, " threads"));
+  if (!threads || threads > 1024 || block[0] > 1024 || block[1] > 1024 || block[2] > 64)
+    wrong(say("a block of ", threads, " threads"));
   if (threads > kernel.most_threads)
-    refuse(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, say(kernel.name, ": ", threads, " threads, compiled for ", kernel.most_threads));
+    refuse(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES,
+           say(kernel.name, ": ", threads, " threads, compiled for ", kernel.most_threads));
   for (int i = 0; i < 3; ++i)
     if (kernel.required_threads[0] && block[i] != kernel.required_threads[i]) wrong("another block than .reqntid says");
   if (shared > function.max_dynamic_shared)
@@ -78,8 +88,8 @@ uint32_t default_dynamic(const Kernel& kernel) {
   return kernel.shared_bytes > 48 * 1024 ? 0 : 48 * 1024 - kernel.shared_bytes;
 }
 
-void launch(Context& c, CuFunction handle, const unsigned* grid, const unsigned* block, unsigned shared, CuStream stream,
-            void** arguments, void** extra) {
+void launch(Context& c, CuFunction handle, const unsigned* grid, const unsigned* block, unsigned shared,
+            CuStream stream, void** arguments, void** extra) {
   const Function& function = function_of(c, handle);
   check_shape(c, function, grid, block, shared);
   auto launched = std::make_shared<Launch>();
@@ -158,13 +168,27 @@ ATTNRT_CUDA_ENTRY cuFuncGetAttribute(int* value, int attribute, CuFunction handl
   return enter("cuFuncGetAttribute", Needs::context, [&](Context* c) {
     const Function& function = function_of(*c, handle);
     switch (attribute) {
-      case kFunctionMaxThreads: *value = static_cast<int>(function.kernel->most_threads); return;
-      case kFunctionShared: *value = static_cast<int>(function.kernel->shared_bytes); return;
-      case kFunctionLocal: *value = static_cast<int>(function.kernel->local_bytes); return;
-      case kFunctionConst: *value = 0; return;
-      case kFunctionPtxVersion: case kFunctionBinaryVersion: *value = static_cast<int>(c->model.arch); return;
-      case kFunctionMaxDynamicShared: *value = static_cast<int>(function.max_dynamic_shared); return;
-      default: refuse(CUDA_ERROR_INVALID_VALUE, say("function attribute ", attribute, " is not known without machine code"));
+      case kFunctionMaxThreads:
+        *value = static_cast<int>(function.kernel->most_threads);
+        return;
+      case kFunctionShared:
+        *value = static_cast<int>(function.kernel->shared_bytes);
+        return;
+      case kFunctionLocal:
+        *value = static_cast<int>(function.kernel->local_bytes);
+        return;
+      case kFunctionConst:
+        *value = 0;
+        return;
+      case kFunctionPtxVersion:
+      case kFunctionBinaryVersion:
+        *value = static_cast<int>(c->model.arch);
+        return;
+      case kFunctionMaxDynamicShared:
+        *value = static_cast<int>(function.max_dynamic_shared);
+        return;
+      default:
+        refuse(CUDA_ERROR_INVALID_VALUE, say("function attribute ", attribute, " is not known without machine code"));
     }
   });
 }
@@ -172,16 +196,18 @@ ATTNRT_CUDA_ENTRY cuFuncSetAttribute(CuFunction handle, int attribute, int value
   return enter("cuFuncSetAttribute", Needs::context, [&](Context* c) {
     Function& function = function_of(*c, handle);
     if (attribute == kFunctionCarveout) return;
-    if (attribute != kFunctionMaxDynamicShared) refuse(CUDA_ERROR_INVALID_VALUE, say("function attribute ", attribute, " cannot be set"));
+    if (attribute != kFunctionMaxDynamicShared)
+      refuse(CUDA_ERROR_INVALID_VALUE, say("function attribute ", attribute, " cannot be set"));
     if (value < 0 || static_cast<uint32_t>(value) + function.kernel->shared_bytes > c->model.shared_opt_in)
-      refuse(CUDA_ERROR_INVALID_VALUE, say(value, " bytes of dynamic shared memory beside ", function.kernel->shared_bytes,
-                                           " static ones, the device has ", c->model.shared_opt_in));
+      refuse(CUDA_ERROR_INVALID_VALUE,
+             say(value, " bytes of dynamic shared memory beside ", function.kernel->shared_bytes,
+                 " static ones, the device has ", c->model.shared_opt_in));
     function.max_dynamic_shared = static_cast<uint32_t>(value);
   });
 }
-ATTNRT_CUDA_ENTRY cuLaunchKernel(CuFunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
-                                 unsigned block_y, unsigned block_z, unsigned shared, CuStream stream, void** arguments,
-                                 void** extra) {
+ATTNRT_CUDA_ENTRY cuLaunchKernel(CuFunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+                                 unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared, CuStream stream,
+                                 void** arguments, void** extra) {
   return enter("cuLaunchKernel", Needs::context, [&](Context* c) {
     const unsigned grid[3] = {grid_x, grid_y, grid_z}, block[3] = {block_x, block_y, block_z};
     launch(*c, function, grid, block, shared, stream, arguments, extra);

@@ -45,11 +45,16 @@ void complain(const std::string& sentence) {
 
 CuResult code_of(Answer answer) {
   switch (answer) {
-    case Answer::launch_failed: return CUDA_ERROR_LAUNCH_FAILED;
-    case Answer::illegal_address: return CUDA_ERROR_ILLEGAL_ADDRESS;
-    case Answer::misaligned_address: return CUDA_ERROR_MISALIGNED_ADDRESS;
-    case Answer::illegal_instruction: return CUDA_ERROR_ILLEGAL_INSTRUCTION;
-    case Answer::timeout: return CUDA_ERROR_LAUNCH_TIMEOUT;
+    case Answer::launch_failed:
+      return CUDA_ERROR_LAUNCH_FAILED;
+    case Answer::illegal_address:
+      return CUDA_ERROR_ILLEGAL_ADDRESS;
+    case Answer::misaligned_address:
+      return CUDA_ERROR_MISALIGNED_ADDRESS;
+    case Answer::illegal_instruction:
+      return CUDA_ERROR_ILLEGAL_INSTRUCTION;
+    case Answer::timeout:
+      return CUDA_ERROR_LAUNCH_TIMEOUT;
   }
   return CUDA_ERROR_LAUNCH_FAILED;
 }
@@ -69,7 +74,7 @@ bool model_named(const std::string& name, DeviceModel& model) {
   };
   // Multiprocessors and shared memory of a common device of each architecture (CUDA programming guide, appendix on
   // compute capabilities).
-  static constexpr Known known[] = {{"8.0", 80, 108, 163}, {"8.6", 86, 84, 99},    {"8.9", 89, 128, 99},
+  static constexpr Known known[] = {{"8.0", 80, 108, 163}, {"8.6", 86, 84, 99},     {"8.9", 89, 128, 99},
                                     {"9.0", 90, 132, 227}, {"10.0", 100, 148, 227}, {"12.0", 120, 170, 99}};
   for (const Known& k : known)
     if (version == k.version) {
@@ -104,7 +109,8 @@ State& state() {
     if (const char* const count = std::getenv("ATTNRT_EMULATOR_DEVICES"); count && made->model.count)
       made->model.count = static_cast<uint32_t>(std::strtoul(count, nullptr, 10));
     read_mode(std::getenv("ATTNRT_EMULATOR_MODE"), made->mode);
-    for (uint32_t i = 0; i < made->model.count; ++i) made->contexts.push_back(std::make_unique<Context>(i, made->model));
+    for (uint32_t i = 0; i < made->model.count; ++i)
+      made->contexts.push_back(std::make_unique<Context>(i, made->model));
     return made;
   }();
   return *all;
@@ -239,8 +245,8 @@ void write_coverage(const LoadedModule& loaded) {
     std::string lines;
     for (const uint32_t line : coverage.missed_lines) lines += say(lines.empty() ? "" : ",", line);
     std::fprintf(file, "%s\t%s\t%llu\t%llu\t%s\n", loaded.from.c_str(), kernel->name.c_str(),
-                 static_cast<unsigned long long>(coverage.executed), static_cast<unsigned long long>(coverage.instructions),
-                 lines.c_str());
+                 static_cast<unsigned long long>(coverage.executed),
+                 static_cast<unsigned long long>(coverage.instructions), lines.c_str());
   }
   std::fclose(file);
 }

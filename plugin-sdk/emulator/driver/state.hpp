@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the driver knows: devices with their contexts, and for each thread which context is current. Every function of the
-// API enters through `enter`, which refuses what CUDA refuses before it looks at arguments.
+// What the driver knows: devices with their contexts, and for each thread which context is current. Every function of
+// the API enters through `enter`, which refuses what CUDA refuses before it looks at arguments.
 #ifndef ATTNRT_EMULATOR_STATE_HPP
 #define ATTNRT_EMULATOR_STATE_HPP
 #include <atomic>
@@ -23,7 +23,7 @@ class Context;
 
 /// The device that is played.
 struct DeviceModel {
-  uint32_t arch = 90;              ///< 90 = 9.0
+  uint32_t arch = 90;  ///< 90 = 9.0
   uint32_t multiprocessors = 132;
   uint32_t shared_opt_in = 227 * 1024;
   uint32_t shared_multiprocessor = 228 * 1024;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Work in order: a stream has a thread of the host and a queue. Streams overlap; what orders them are tickets: a piece of
-// work may wait for the ticket of another stream. Events, the legacy stream and synchronisation are made of that.
+// Work in order: a stream has a thread of the host and a queue. Streams overlap; what orders them are tickets: a piece
+// of work may wait for the ticket of another stream. Events, the legacy stream and synchronisation are made of that.
 #ifndef ATTNRT_EMULATOR_STREAM_HPP
 #define ATTNRT_EMULATOR_STREAM_HPP
 #include <condition_variable>

@@ -32,7 +32,8 @@ void want_no_capture(Stream& stream, const char* name) {
   refuse(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, say(name, " of a stream that captures"));
 }
 int64_t now() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace
@@ -45,7 +46,9 @@ ATTNRT_CUDA_ENTRY cuStreamCreate(CuStream* handle, unsigned flags) {
     c->streams[*handle] = std::move(stream);
   });
 }
-ATTNRT_CUDA_ENTRY cuStreamCreateWithPriority(CuStream* handle, unsigned flags, int) { return cuStreamCreate(handle, flags); }
+ATTNRT_CUDA_ENTRY cuStreamCreateWithPriority(CuStream* handle, unsigned flags, int) {
+  return cuStreamCreate(handle, flags);
+}
 ATTNRT_CUDA_ENTRY cuStreamDestroy_v2(CuStream handle) {
   return enter("cuStreamDestroy", Needs::context, [&](Context* c) {
     const auto found = c->streams.find(handle);
@@ -179,7 +182,8 @@ ATTNRT_CUDA_ENTRY cuStreamBeginCapture_v2(CuStream handle, int mode) {
       refuse(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "the legacy stream cannot capture");
     Stream& stream = stream_of(*c, handle);
     if (stream.capture) refuse(CUDA_ERROR_INVALID_VALUE, "the stream captures already");
-    stream.capture = std::make_shared<Capture>(Capture{mode, std::this_thread::get_id(), &stream, false, {}, {{&stream, 0}}});
+    stream.capture =
+        std::make_shared<Capture>(Capture{mode, std::this_thread::get_id(), &stream, false, {}, {{&stream, 0}}});
     stream.seen.clear();
     state().captures.insert(stream.capture);
   });

@@ -37,18 +37,26 @@ inline Space resolve(Space space, uint64_t& address) {
 /// Vector accesses are aligned to their whole size (manual 6.4.1).
 inline void want_aligned(uint64_t address, uint32_t bytes) {
   if (address % bytes)
-    throw Fault(Answer::misaligned_address, say("an access of ", bytes, " bytes at address ", address,
-                                                ", wanted a multiple of ", bytes));
+    throw Fault(Answer::misaligned_address,
+                say("an access of ", bytes, " bytes at address ", address, ", wanted a multiple of ", bytes));
 }
 
 inline void read_memory(Warp& warp, Space space, uint64_t address, void* to, uint32_t bytes, uint32_t lane) {
   want_aligned(address, bytes);
   const char* from = nullptr;
   switch (resolve(space, address)) {
-    case Space::shared: from = warp.block().shared().read(warp.index(), address, bytes); break;
-    case Space::local: from = warp.block().local(warp, lane, address, bytes); break;
-    case Space::parameter: from = warp.block().parameter(address, bytes); break;
-    default: from = warp.block().read_global(address, bytes); break;
+    case Space::shared:
+      from = warp.block().shared().read(warp.index(), address, bytes);
+      break;
+    case Space::local:
+      from = warp.block().local(warp, lane, address, bytes);
+      break;
+    case Space::parameter:
+      from = warp.block().parameter(address, bytes);
+      break;
+    default:
+      from = warp.block().read_global(address, bytes);
+      break;
   }
   std::memcpy(to, from, bytes);
 }
@@ -56,10 +64,17 @@ inline void read_memory(Warp& warp, Space space, uint64_t address, void* to, uin
 inline void write_memory(Warp& warp, Space space, uint64_t address, const void* from, uint32_t bytes, uint32_t lane) {
   want_aligned(address, bytes);
   switch (resolve(space, address)) {
-    case Space::shared: warp.block().shared().write(warp.index(), address, from, bytes); return;
-    case Space::local: std::memcpy(warp.block().local(warp, lane, address, bytes), from, bytes); return;
-    case Space::parameter: throw Fault(Answer::illegal_address, "a write to a parameter");
-    default: std::memcpy(warp.block().write_global(address, bytes), from, bytes); return;
+    case Space::shared:
+      warp.block().shared().write(warp.index(), address, from, bytes);
+      return;
+    case Space::local:
+      std::memcpy(warp.block().local(warp, lane, address, bytes), from, bytes);
+      return;
+    case Space::parameter:
+      throw Fault(Answer::illegal_address, "a write to a parameter");
+    default:
+      std::memcpy(warp.block().write_global(address, bytes), from, bytes);
+      return;
   }
 }
 

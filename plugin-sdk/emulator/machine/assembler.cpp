@@ -122,7 +122,8 @@ void Assembler::read_registers(Cursor& cursor) {
     throw TextFault(say("line ", word.line, ": registers of type ", word.text, " are not known"));
   do {
     const Token& name = cursor.take();
-    if (name.kind != TokenKind::word) throw TextFault(say("line ", name.line, ": '", name.text, "', wanted a register"));
+    if (name.kind != TokenKind::word)
+      throw TextFault(say("line ", name.line, ": '", name.text, "', wanted a register"));
     Register declared{static_cast<uint32_t>(program_.register_bits.size()), 0, type};
     uint32_t count = 1;
     if (cursor.skip("<")) {
@@ -240,7 +241,10 @@ void Assembler::place_operands(Assembly& assembly, const Rule& rule) {
     while (!rest.empty()) {
       const std::string_view attribute = take_word(rest, ':');
       if (attribute == "w")
-        type = type == Type::u16 ? Type::u32 : type == Type::s16 ? Type::s32 : type == Type::u32 ? Type::u64 : Type::s64;
+        type = type == Type::u16   ? Type::u32
+               : type == Type::s16 ? Type::s32
+               : type == Type::u32 ? Type::u64
+                                   : Type::s64;
       else if (attribute[0] >= '0' && attribute[0] <= '9')
         size = static_cast<std::size_t>(attribute[0] - '0') * (attribute.size() > 1 ? 10 : 1) +
                (attribute.size() > 1 ? static_cast<std::size_t>(attribute[1] - '0') : 0);

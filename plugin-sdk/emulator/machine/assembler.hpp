@@ -21,8 +21,8 @@ namespace attnrt::emulator {
 struct Declaration {
   std::string_view space, name;
   uint32_t align = 1;
-  uint64_t bytes = 0;     ///< 0: an array without a size
-  std::string initial;    ///< `bytes` long where there is an initialiser
+  uint64_t bytes = 0;   ///< 0: an array without a size
+  std::string initial;  ///< `bytes` long where there is an initialiser
   Type type = Type::none;
 };
 /// Reads a declaration whose state space is the token at the cursor, up to ';' or another end of a parameter.
@@ -81,15 +81,15 @@ class Assembler {
 
   Kernel& kernel_;
   const Environment& environment_;
-  std::vector<Scope> scopes_;            ///< all of the kernel
-  std::vector<uint32_t> open_;           ///< those around the statement
+  std::vector<Scope> scopes_;   ///< all of the kernel
+  std::vector<uint32_t> open_;  ///< those around the statement
   std::unordered_map<std::string_view, uint64_t> shared_;
   std::vector<Jump> jumps_;
   Syntax syntax_;
   Program program_;
   std::map<std::pair<uint32_t, uint64_t>, uint32_t> constants_;
   std::map<Special, uint32_t> specials_;
-  std::size_t first_reference_ = 0;      ///< of the statement
+  std::size_t first_reference_ = 0;  ///< of the statement
   uint64_t dynamic_shared_ = 0;
 };
 

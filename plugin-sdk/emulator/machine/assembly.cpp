@@ -18,24 +18,45 @@ struct SpecialName {
   Special which;
   uint32_t bits;
 };
-constexpr SpecialName kSpecials[] = {
-    {"%tid.x", Special::tid_x, 32}, {"%tid.y", Special::tid_y, 32}, {"%tid.z", Special::tid_z, 32},
-    {"%ntid.x", Special::ntid_x, 32}, {"%ntid.y", Special::ntid_y, 32}, {"%ntid.z", Special::ntid_z, 32},
-    {"%ctaid.x", Special::ctaid_x, 32}, {"%ctaid.y", Special::ctaid_y, 32}, {"%ctaid.z", Special::ctaid_z, 32},
-    {"%nctaid.x", Special::nctaid_x, 32}, {"%nctaid.y", Special::nctaid_y, 32}, {"%nctaid.z", Special::nctaid_z, 32},
-    {"%laneid", Special::laneid, 32}, {"%warpid", Special::warpid, 32}, {"%nwarpid", Special::nwarpid, 32},
-    {"%smid", Special::smid, 32}, {"%nsmid", Special::nsmid, 32}, {"%clock", Special::clock, 32},
-    {"%clock_hi", Special::clock_hi, 32}, {"%lanemask_eq", Special::lanemask_eq, 32},
-    {"%lanemask_lt", Special::lanemask_lt, 32}, {"%lanemask_le", Special::lanemask_le, 32},
-    {"%lanemask_gt", Special::lanemask_gt, 32}, {"%lanemask_ge", Special::lanemask_ge, 32},
-    {"%dynamic_smem_size", Special::dynamic_smem_size, 32}, {"%total_smem_size", Special::total_smem_size, 32},
-    {"%clock64", Special::clock64, 64}, {"%globaltimer", Special::globaltimer, 64},
-    {"%cluster_ctaid.x", Special::cluster_ctaid_x, 32}, {"%cluster_ctaid.y", Special::cluster_ctaid_y, 32},
-    {"%cluster_ctaid.z", Special::cluster_ctaid_z, 32}, {"%cluster_nctaid.x", Special::cluster_nctaid_x, 32},
-    {"%cluster_nctaid.y", Special::cluster_nctaid_y, 32}, {"%cluster_nctaid.z", Special::cluster_nctaid_z, 32},
-    {"%cluster_ctarank", Special::cluster_ctarank, 32}, {"%cluster_nctarank", Special::cluster_nctarank, 32},
-    {"%clusterid.x", Special::clusterid_x, 32}, {"%clusterid.y", Special::clusterid_y, 32},
-    {"%clusterid.z", Special::clusterid_z, 32}};
+constexpr SpecialName kSpecials[] = {{"%tid.x", Special::tid_x, 32},
+                                     {"%tid.y", Special::tid_y, 32},
+                                     {"%tid.z", Special::tid_z, 32},
+                                     {"%ntid.x", Special::ntid_x, 32},
+                                     {"%ntid.y", Special::ntid_y, 32},
+                                     {"%ntid.z", Special::ntid_z, 32},
+                                     {"%ctaid.x", Special::ctaid_x, 32},
+                                     {"%ctaid.y", Special::ctaid_y, 32},
+                                     {"%ctaid.z", Special::ctaid_z, 32},
+                                     {"%nctaid.x", Special::nctaid_x, 32},
+                                     {"%nctaid.y", Special::nctaid_y, 32},
+                                     {"%nctaid.z", Special::nctaid_z, 32},
+                                     {"%laneid", Special::laneid, 32},
+                                     {"%warpid", Special::warpid, 32},
+                                     {"%nwarpid", Special::nwarpid, 32},
+                                     {"%smid", Special::smid, 32},
+                                     {"%nsmid", Special::nsmid, 32},
+                                     {"%clock", Special::clock, 32},
+                                     {"%clock_hi", Special::clock_hi, 32},
+                                     {"%lanemask_eq", Special::lanemask_eq, 32},
+                                     {"%lanemask_lt", Special::lanemask_lt, 32},
+                                     {"%lanemask_le", Special::lanemask_le, 32},
+                                     {"%lanemask_gt", Special::lanemask_gt, 32},
+                                     {"%lanemask_ge", Special::lanemask_ge, 32},
+                                     {"%dynamic_smem_size", Special::dynamic_smem_size, 32},
+                                     {"%total_smem_size", Special::total_smem_size, 32},
+                                     {"%clock64", Special::clock64, 64},
+                                     {"%globaltimer", Special::globaltimer, 64},
+                                     {"%cluster_ctaid.x", Special::cluster_ctaid_x, 32},
+                                     {"%cluster_ctaid.y", Special::cluster_ctaid_y, 32},
+                                     {"%cluster_ctaid.z", Special::cluster_ctaid_z, 32},
+                                     {"%cluster_nctaid.x", Special::cluster_nctaid_x, 32},
+                                     {"%cluster_nctaid.y", Special::cluster_nctaid_y, 32},
+                                     {"%cluster_nctaid.z", Special::cluster_nctaid_z, 32},
+                                     {"%cluster_ctarank", Special::cluster_ctarank, 32},
+                                     {"%cluster_nctarank", Special::cluster_nctarank, 32},
+                                     {"%clusterid.x", Special::clusterid_x, 32},
+                                     {"%clusterid.y", Special::clusterid_y, 32},
+                                     {"%clusterid.z", Special::clusterid_z, 32}};
 
 }  // namespace
 
@@ -73,8 +94,7 @@ uint32_t Assembly::destination(const Operand& operand, Type type, bool exact) {
       operand.kind == Operand::Kind::word && !operand.negative ? whole_.find_register(operand.text, id) : nullptr;
   if (!found) fail(say("'", operand.text, "' is no register to write"));
   const uint32_t have = register_bits(found->type), want = register_bits(type);
-  if (exact ? have != want : have < want || have == 1)
-    fail(say(operand.text, " has ", have, " bits, wanted ", want));
+  if (exact ? have != want : have < want || have == 1) fail(say(operand.text, " has ", have, " bits, wanted ", want));
   whole_.reference(id, true);
   return have;
 }
@@ -138,9 +158,7 @@ uint64_t Assembly::immediate(const Operand& operand, Type type) const {
 void Assembly::constant(Type type, uint64_t value) {
   whole_.reference(whole_.constant(register_bits(type), value), false);
 }
-void Assembly::sink(Type type) {
-  whole_.reference(whole_.virtual_register(register_bits(type)), true);
-}
+void Assembly::sink(Type type) { whole_.reference(whole_.virtual_register(register_bits(type)), true); }
 
 void Assembly::keep_registers() {
   auto& references = whole_.program_.references;
@@ -178,8 +196,7 @@ uint64_t bits_of_literal(std::string_view text, bool negative, Type type, uint32
     if (error != std::errc() || end != text.data() + text.size() || (single && bits >> 32)) return fail();
     if (negative) bits ^= uint64_t{1} << (single ? 31 : 63);
     if (single && type == Type::f64) return std::bit_cast<uint64_t>(double{std::bit_cast<float>(uint32_t(bits))});
-    if (!single && type == Type::f32)
-      return std::bit_cast<uint32_t>(static_cast<float>(std::bit_cast<double>(bits)));
+    if (!single && type == Type::f32) return std::bit_cast<uint32_t>(static_cast<float>(std::bit_cast<double>(bits)));
     return bits;
   }
   const bool wants_float = type == Type::f32 || type == Type::f64;

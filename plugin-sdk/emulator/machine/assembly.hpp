@@ -4,10 +4,10 @@
 // operands that an opcode takes, in the manual's order, and a function that picks the handler. What no rule matches
 // entirely is refused.
 //
-// Modifiers: groups separated by spaces; alternatives by '|'; a group with '?' may be missing; "$int" and its like stand
-// for lists of types. Operands: d (destination), p and p|q (predicate destinations), a b c (sources), {d} (vectors),
-// [a] (addresses), i (immediates), L (labels), each with an optional ":type", ":w" for twice the width of the
-// instruction's type, and "?" where it may be missing; "*" leaves the rest to the function.
+// Modifiers: groups separated by spaces; alternatives by '|'; a group with '?' may be missing; "$int" and its like
+// stand for lists of types. Operands: d (destination), p and p|q (predicate destinations), a b c (sources), {d}
+// (vectors), [a] (addresses), i (immediates), L (labels), each with an optional ":type", ":w" for twice the width of
+// the instruction's type, and "?" where it may be missing; "*" leaves the rest to the function.
 #ifndef ATTNRT_EMULATOR_ASSEMBLY_HPP
 #define ATTNRT_EMULATOR_ASSEMBLY_HPP
 #include <cstdint>
@@ -25,8 +25,8 @@ class Assembler;
 class Assembly;
 
 struct Rule {
-  const char* section;    ///< of the PTX manual, version 9.0
-  const char* opcode;     ///< up to the first dot
+  const char* section;  ///< of the PTX manual, version 9.0
+  const char* opcode;   ///< up to the first dot
   const char* modifiers;
   const char* operands;
   void (*build)(Assembly&);
@@ -39,10 +39,10 @@ std::span<const std::span<const Rule>> chapters();
 struct Operand {
   enum class Kind : uint8_t { word, number, vector, address, pair };
   Kind kind = Kind::word;
-  bool negative = false;      ///< '-' before a number, '!' before a predicate
-  std::string_view text;      ///< a word or a number; the base of an address
-  int64_t offset = 0;         ///< behind '+'
-  std::vector<Operand> parts; ///< of a vector or pair; an address: the base, then the coordinates of a tensor
+  bool negative = false;       ///< '-' before a number, '!' before a predicate
+  std::string_view text;       ///< a word or a number; the base of an address
+  int64_t offset = 0;          ///< behind '+'
+  std::vector<Operand> parts;  ///< of a vector or pair; an address: the base, then the coordinates of a tensor
 };
 
 /// One instruction while it is assembled; what a rule's function sees.
@@ -63,8 +63,8 @@ class Assembly {
   void want_operands(std::size_t count) const;
   bool given(std::size_t index) const { return index < operands_->size(); }
 
-  /// Places for operands, in the order of the calls. `exact`: a register of just this width; else a wider one may stand.
-  /// The width of the register is returned.
+  /// Places for operands, in the order of the calls. `exact`: a register of just this width; else a wider one may
+  /// stand. The width of the register is returned.
   uint32_t destination(const Operand& operand, Type type, bool exact = true);
   uint32_t source(const Operand& operand, Type type, bool exact = true);
   /// The register of an address; its displacement goes into the instruction.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// 9.7.9.25.3 cp.async: copies of 4, 8 or 16 bytes from global to shared memory that a lane issues, gathers in groups and
-// waits for. Between its issue and its wait a copy may land at any time: here it lands at once, or when it is waited for,
-// and nobody may touch the place in between.
-#include "access.hpp"
+// 9.7.9.25.3 cp.async: copies of 4, 8 or 16 bytes from global to shared memory that a lane issues, gathers in groups
+// and waits for. Between its issue and its wait a copy may land at any time: here it lands at once, or when it is
+// waited for, and nobody may touch the place in between.
 #include "async_copy.hpp"
+#include "access.hpp"
 #include "chapters.hpp"
 
 namespace attnrt::emulator {
@@ -76,7 +76,8 @@ void wait_all(Warp& warp, const Instruction&, uint32_t lanes) { finish_copies(wa
 
 void cp_async(Assembly& a) {  // async ca|cg space global hint? prefetch?
   const std::size_t hint = a.has(4) ? 1 : 0;
-  if (a.num_operands() < 3 + hint || a.num_operands() > 4 + hint) a.fail("cp.async takes a size and perhaps a source size");
+  if (a.num_operands() < 3 + hint || a.num_operands() > 4 + hint)
+    a.fail("cp.async takes a size and perhaps a source size");
   a.address(a.operand(0));
   a.address(a.operand(1), true);
   const uint64_t bytes = a.immediate(a.operand(2), Type::u32);

@@ -56,32 +56,86 @@ void Block::fill_specials(Warp& warp) {
       const uint32_t thread = warp.index() * kLanes + lane;
       uint64_t value = 0;
       switch (place.which) {
-        case Special::tid_x: value = thread % threads[0]; break;
-        case Special::tid_y: value = thread / threads[0] % threads[1]; break;
-        case Special::tid_z: value = thread / threads[0] / threads[1]; break;
-        case Special::ntid_x: value = threads[0]; break;
-        case Special::ntid_y: value = threads[1]; break;
-        case Special::ntid_z: value = threads[2]; break;
-        case Special::ctaid_x: case Special::clusterid_x: value = at_[0]; break;
-        case Special::ctaid_y: case Special::clusterid_y: value = at_[1]; break;
-        case Special::ctaid_z: case Special::clusterid_z: value = at_[2]; break;
-        case Special::nctaid_x: value = grid[0]; break;
-        case Special::nctaid_y: value = grid[1]; break;
-        case Special::nctaid_z: value = grid[2]; break;
-        case Special::laneid: value = lane; break;
-        case Special::warpid: value = warp.index(); break;
-        case Special::nwarpid: value = warps_.size(); break;
-        case Special::nsmid: value = 1; break;
-        case Special::lanemask_eq: value = 1u << lane; break;
-        case Special::lanemask_lt: value = (1u << lane) - 1; break;
-        case Special::lanemask_le: value = (2u << lane) - 1; break;
-        case Special::lanemask_gt: value = ~((2u << lane) - 1); break;
-        case Special::lanemask_ge: value = ~((1u << lane) - 1); break;
-        case Special::dynamic_smem_size: value = launch_.dynamic_shared; break;
-        case Special::total_smem_size: value = shared; break;
-        case Special::cluster_nctaid_x: case Special::cluster_nctaid_y: case Special::cluster_nctaid_z:
-        case Special::cluster_nctarank: value = 1; break;
-        default: break;  // clocks stand still, and a cluster is one block
+        case Special::tid_x:
+          value = thread % threads[0];
+          break;
+        case Special::tid_y:
+          value = thread / threads[0] % threads[1];
+          break;
+        case Special::tid_z:
+          value = thread / threads[0] / threads[1];
+          break;
+        case Special::ntid_x:
+          value = threads[0];
+          break;
+        case Special::ntid_y:
+          value = threads[1];
+          break;
+        case Special::ntid_z:
+          value = threads[2];
+          break;
+        case Special::ctaid_x:
+        case Special::clusterid_x:
+          value = at_[0];
+          break;
+        case Special::ctaid_y:
+        case Special::clusterid_y:
+          value = at_[1];
+          break;
+        case Special::ctaid_z:
+        case Special::clusterid_z:
+          value = at_[2];
+          break;
+        case Special::nctaid_x:
+          value = grid[0];
+          break;
+        case Special::nctaid_y:
+          value = grid[1];
+          break;
+        case Special::nctaid_z:
+          value = grid[2];
+          break;
+        case Special::laneid:
+          value = lane;
+          break;
+        case Special::warpid:
+          value = warp.index();
+          break;
+        case Special::nwarpid:
+          value = warps_.size();
+          break;
+        case Special::nsmid:
+          value = 1;
+          break;
+        case Special::lanemask_eq:
+          value = 1u << lane;
+          break;
+        case Special::lanemask_lt:
+          value = (1u << lane) - 1;
+          break;
+        case Special::lanemask_le:
+          value = (2u << lane) - 1;
+          break;
+        case Special::lanemask_gt:
+          value = ~((2u << lane) - 1);
+          break;
+        case Special::lanemask_ge:
+          value = ~((1u << lane) - 1);
+          break;
+        case Special::dynamic_smem_size:
+          value = launch_.dynamic_shared;
+          break;
+        case Special::total_smem_size:
+          value = shared;
+          break;
+        case Special::cluster_nctaid_x:
+        case Special::cluster_nctaid_y:
+        case Special::cluster_nctaid_z:
+        case Special::cluster_nctarank:
+          value = 1;
+          break;
+        default:
+          break;  // clocks stand still, and a cluster is one block
       }
       if (place.which == Special::clock64 || place.which == Special::globaltimer)
         warp.lanes<uint64_t>(place.offset)[lane] = value;
@@ -90,8 +144,8 @@ void Block::fill_specials(Warp& warp) {
     }
 }
 
-// Rounds: every warp that can run does so, in an order that the seed shuffles. Where a whole round changes nothing that a
-// polling warp could see, the block is stuck.
+// Rounds: every warp that can run does so, in an order that the seed shuffles. Where a whole round changes nothing that
+// a polling warp could see, the block is stuck.
 void Block::run_warps() {
   std::vector<uint32_t> order(warps_.size());
   for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -122,8 +176,9 @@ void Block::fail_stuck() const {
       if (const uint32_t lanes = warp.waiting_at(id))
         waits += say(waits.empty() ? "" : ", ", "warp ", warp.index(), " at barrier ", id,
                      lanes == warp.alive() ? "" : " with some of its lanes");
-  throw Fault(Answer::timeout, say("block ", name(), " waits for ever: ",
-                                   waits.empty() ? "every warp polls for what nobody does" : waits));
+  throw Fault(
+      Answer::timeout,
+      say("block ", name(), " waits for ever: ", waits.empty() ? "every warp polls for what nobody does" : waits));
 }
 
 void Block::count_turn(Warp& warp) {
@@ -149,12 +204,12 @@ void Block::lanes_exit(const Warp& warp, uint32_t lanes) {
 void Block::arrive(Warp& warp, uint32_t lanes, uint32_t id, uint32_t expected, bool arrive_only) {
   if (id > 15) throw Fault(Answer::illegal_instruction, say("barrier ", id, ", wanted 0 to 15"));
   if (expected % kLanes || expected > warps_.size() * kLanes)
-    throw Fault(Answer::illegal_instruction,
-                say("barrier ", id, " for ", expected, " threads, wanted a multiple of 32 up to ", warps_.size() * kLanes));
+    throw Fault(Answer::illegal_instruction, say("barrier ", id, " for ", expected,
+                                                 " threads, wanted a multiple of 32 up to ", warps_.size() * kLanes));
   Barrier& barrier = barriers_[id];
   if (barrier.arrived && barrier.expected != expected)
-    throw Fault(Answer::illegal_instruction, say("barrier ", id, " is for ", barrier.expected,
-                                                 " threads and for ", expected, " threads in one phase"));
+    throw Fault(Answer::illegal_instruction, say("barrier ", id, " is for ", barrier.expected, " threads and for ",
+                                                 expected, " threads in one phase"));
   barrier.expected = expected;
   barrier.arrived += static_cast<uint32_t>(std::popcount(lanes));
   barrier.warps_arrived |= 1u << warp.index();
@@ -180,8 +235,10 @@ bool Block::complete(uint32_t id) {
   // A warp of 20 threads counts as 32 in a count of threads, and lanes that ended count as arrived.
   uint32_t missing = 0;
   for (const Warp& warp : warps_)
-    if (barrier.warps_arrived >> warp.index() & 1) missing += kLanes - static_cast<uint32_t>(std::popcount(warp.alive()));
-  const bool full = barrier.expected ? barrier.arrived + missing >= barrier.expected : barrier.arrived >= alive_threads_;
+    if (barrier.warps_arrived >> warp.index() & 1)
+      missing += kLanes - static_cast<uint32_t>(std::popcount(warp.alive()));
+  const bool full =
+      barrier.expected ? barrier.arrived + missing >= barrier.expected : barrier.arrived >= alive_threads_;
   if (!full) return false;
   const bool everybody = barrier.arrived >= alive_threads_ && barrier.warps_waiting == barrier.warps_arrived;
   for (Warp& warp : warps_)
@@ -208,8 +265,7 @@ const char* Block::read_global(uint64_t address, uint32_t bytes) {
     }
   Piece piece;
   if (!launch_.memory->find(address, piece) || !piece.holds(address, bytes))
-    throw Fault(Answer::illegal_address,
-                say("a read of ", bytes, " bytes at ", launch_.memory->whereabouts(address)));
+    throw Fault(Answer::illegal_address, say("a read of ", bytes, " bytes at ", launch_.memory->whereabouts(address)));
   last_piece_[next_piece_++ % 4] = piece;
   return read_global(address, bytes);
 }
@@ -223,8 +279,7 @@ char* Block::write_global(uint64_t address, uint32_t bytes) {
     }
   Piece piece;
   if (!launch_.memory->find(address, piece) || !piece.holds(address, bytes))
-    throw Fault(Answer::illegal_address,
-                say("a write of ", bytes, " bytes at ", launch_.memory->whereabouts(address)));
+    throw Fault(Answer::illegal_address, say("a write of ", bytes, " bytes at ", launch_.memory->whereabouts(address)));
   last_piece_[next_piece_++ % 4] = piece;
   return write_global(address, bytes);
 }

@@ -55,7 +55,8 @@ class Block {
   char* local(const Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes);
   const char* parameter(uint64_t address, uint32_t bytes) const;
 
-  /// bar.sync and its like: these lanes arrive; `expected` threads, 0 = all of the block. They wait unless `arrive_only`.
+  /// bar.sync and its like: these lanes arrive; `expected` threads, 0 = all of the block. They wait unless
+  /// `arrive_only`.
   void arrive(Warp& warp, uint32_t lanes, uint32_t barrier, uint32_t expected, bool arrive_only);
   /// The reduction that the lanes of barrier.red get when they are released.
   struct Reduction {

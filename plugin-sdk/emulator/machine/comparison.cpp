@@ -21,10 +21,17 @@ void compare(Warp& warp, const Instruction& in, uint32_t lanes) {
   uint32_t other = ~result;
   const uint32_t c = warp.predicate(in.at[4], in.negated >> 4 & 1);
   switch (static_cast<Combine>(in.option)) {
-    case Combine::none: break;
-    case Combine::conjunction: result &= c, other &= c; break;
-    case Combine::disjunction: result |= c, other |= c; break;
-    case Combine::exclusive: result ^= c, other ^= c; break;
+    case Combine::none:
+      break;
+    case Combine::conjunction:
+      result &= c, other &= c;
+      break;
+    case Combine::disjunction:
+      result |= c, other |= c;
+      break;
+    case Combine::exclusive:
+      result ^= c, other ^= c;
+      break;
   }
   warp.set_predicate(in.at[0], result, lanes);
   warp.set_predicate(in.at[1], other, lanes);
@@ -41,7 +48,9 @@ Handler integer_comparison(std::string_view name) {
 }
 
 template <class T>
-T of(T value) { return value; }
+T of(T value) {
+  return value;
+}
 struct Flushed {
   float value;
 };
@@ -77,8 +86,8 @@ Handler float_comparison(std::string_view name) {
 void note_combination(Assembly& a, std::size_t group) {
   const std::string_view name = a.choice(group);
   if (a.has(group) != a.given(3)) a.fail("setp takes a predicate c exactly where it has .and, .or or .xor");
-  a.in.option = static_cast<uint32_t>(name == "and"  ? Combine::conjunction
-                                      : name == "or" ? Combine::disjunction
+  a.in.option = static_cast<uint32_t>(name == "and"   ? Combine::conjunction
+                                      : name == "or"  ? Combine::disjunction
                                       : name == "xor" ? Combine::exclusive
                                                       : Combine::none);
 }
@@ -88,9 +97,12 @@ void setp_integer(Assembly& a) {
 }
 void setp_float(Assembly& a) {
   note_combination(a, 1);
-  if (a.type() == Type::f64) a.in.run = float_comparison<double>(a.choice(0));
-  else if (a.has(2)) a.in.run = float_comparison<Flushed>(a.choice(0));
-  else a.in.run = float_comparison<float>(a.choice(0));
+  if (a.type() == Type::f64)
+    a.in.run = float_comparison<double>(a.choice(0));
+  else if (a.has(2))
+    a.in.run = float_comparison<Flushed>(a.choice(0));
+  else
+    a.in.run = float_comparison<float>(a.choice(0));
 }
 void setp_half(Assembly& a) {
   note_combination(a, 1);
@@ -106,9 +118,15 @@ void select(Warp& warp, const Instruction& in, uint32_t lanes) {
 }
 void selp(Assembly& a) {
   switch (bits_of(a.type())) {
-    case 16: a.in.run = &select<uint16_t>; break;
-    case 32: a.in.run = &select<uint32_t>; break;
-    default: a.in.run = &select<uint64_t>; break;
+    case 16:
+      a.in.run = &select<uint16_t>;
+      break;
+    case 32:
+      a.in.run = &select<uint32_t>;
+      break;
+    default:
+      a.in.run = &select<uint64_t>;
+      break;
   }
 }
 

@@ -15,13 +15,17 @@ void brx(Assembly& a) {
   a.in.flow = Flow::table;
 }
 void leave(Assembly& a) { a.in.flow = Flow::exit; }
-void nothing(Assembly& a) { a.in.run = [](Warp&, const Instruction&, uint32_t) {}; }
+void nothing(Assembly& a) {
+  a.in.run = [](Warp&, const Instruction&, uint32_t) {};
+}
 void yield(Assembly& a) {
   a.in.flow = Flow::pause;
   a.in.run = [](Warp& warp, const Instruction&, uint32_t) { warp.yield(); };
 }
 void trap(Assembly& a) {
-  a.in.run = [](Warp&, const Instruction&, uint32_t) { throw Fault(Answer::launch_failed, "the kernel executes trap"); };
+  a.in.run = [](Warp&, const Instruction&, uint32_t) {
+    throw Fault(Answer::launch_failed, "the kernel executes trap");
+  };
 }
 
 constexpr Rule kRules[] = {

@@ -13,17 +13,24 @@
 namespace attnrt::emulator {
 namespace {
 
-struct Half { uint16_t bits; };
-struct Bfloat { uint16_t bits; };
+struct Half {
+  uint16_t bits;
+};
+struct Bfloat {
+  uint16_t bits;
+};
 
 template <class T>
 constexpr bool is_real = std::is_same_v<T, Half> || std::is_same_v<T, Bfloat> || std::is_floating_point_v<T>;
 
 template <class T>
 double value_of(T x) {
-  if constexpr (std::is_same_v<T, Half>) return static_cast<double>(from_half(x.bits));
-  else if constexpr (std::is_same_v<T, Bfloat>) return static_cast<double>(from_bfloat(x.bits));
-  else return static_cast<double>(x);
+  if constexpr (std::is_same_v<T, Half>)
+    return static_cast<double>(from_half(x.bits));
+  else if constexpr (std::is_same_v<T, Bfloat>)
+    return static_cast<double>(from_bfloat(x.bits));
+  else
+    return static_cast<double>(x);
 }
 
 // How a conversion rounds and clamps; in the fields of the instruction.
@@ -62,8 +69,10 @@ D real_to(double value, int rounding, uint32_t option) {
   }
   if (option & kSaturate) value = value > 0 ? (value < 1 ? value : 1.0) : 0.0;
   if (option & kRelu) value = value > 0 ? value : value != value ? value : 0.0;
-  if constexpr (std::is_same_v<D, Half>) return {cut(value, rounding, &to_half, &from_half)};
-  else if constexpr (std::is_same_v<D, Bfloat>) return {cut(value, rounding, &to_bfloat, &from_bfloat)};
+  if constexpr (std::is_same_v<D, Half>)
+    return {cut(value, rounding, &to_half, &from_half)};
+  else if constexpr (std::is_same_v<D, Bfloat>)
+    return {cut(value, rounding, &to_bfloat, &from_bfloat)};
   else if constexpr (std::is_same_v<D, float>) {
     const float result = canonical(rounding == FE_TONEAREST ? static_cast<float>(value) : narrowed(value, rounding));
     return option & kFtz ? flushed(result) : result;
@@ -128,9 +137,12 @@ uint64_t read_lane(Warp& warp, uint32_t place, uint32_t bits, uint32_t i) {
   return warp.lanes<uint64_t>(place)[i];
 }
 void write_lane(Warp& warp, uint32_t place, uint32_t bits, uint32_t i, uint64_t value) {
-  if (bits == 16) warp.lanes<uint16_t>(place)[i] = static_cast<uint16_t>(value);
-  else if (bits == 32) warp.lanes<uint32_t>(place)[i] = static_cast<uint32_t>(value);
-  else warp.lanes<uint64_t>(place)[i] = value;
+  if (bits == 16)
+    warp.lanes<uint16_t>(place)[i] = static_cast<uint16_t>(value);
+  else if (bits == 32)
+    warp.lanes<uint32_t>(place)[i] = static_cast<uint32_t>(value);
+  else
+    warp.lanes<uint64_t>(place)[i] = value;
 }
 
 template <class D, class S>
@@ -157,11 +169,16 @@ void convert(Warp& warp, const Instruction& in, uint32_t lanes) {
 template <class D, class S>
 D plain(Lane<S> raw) {
   const S x = static_cast<S>(raw);
-  if constexpr (std::is_same_v<S, Half>) return static_cast<D>(from_half(x.bits));
-  else if constexpr (std::is_same_v<S, Bfloat>) return static_cast<D>(from_bfloat(x.bits));
-  else if constexpr (std::is_same_v<D, Half>) return {to_half(x)};
-  else if constexpr (std::is_same_v<D, Bfloat>) return {to_bfloat(x)};
-  else return static_cast<D>(x);
+  if constexpr (std::is_same_v<S, Half>)
+    return static_cast<D>(from_half(x.bits));
+  else if constexpr (std::is_same_v<S, Bfloat>)
+    return static_cast<D>(from_bfloat(x.bits));
+  else if constexpr (std::is_same_v<D, Half>)
+    return {to_half(x)};
+  else if constexpr (std::is_same_v<D, Bfloat>)
+    return {to_bfloat(x)};
+  else
+    return static_cast<D>(x);
 }
 template <class D, class S>
 constexpr bool has_plain() {
@@ -174,13 +191,20 @@ constexpr bool has_plain() {
 template <class Pick>
 void with_any(Assembly& a, Type type, Pick pick) {
   switch (type) {
-    case Type::u8: return pick.template operator()<uint8_t>();
-    case Type::s8: return pick.template operator()<int8_t>();
-    case Type::f16: return pick.template operator()<Half>();
-    case Type::bf16: return pick.template operator()<Bfloat>();
-    case Type::f32: return pick.template operator()<float>();
-    case Type::f64: return pick.template operator()<double>();
-    default: return with_integer(a, type, pick);
+    case Type::u8:
+      return pick.template operator()<uint8_t>();
+    case Type::s8:
+      return pick.template operator()<int8_t>();
+    case Type::f16:
+      return pick.template operator()<Half>();
+    case Type::bf16:
+      return pick.template operator()<Bfloat>();
+    case Type::f32:
+      return pick.template operator()<float>();
+    case Type::f64:
+      return pick.template operator()<double>();
+    default:
+      return with_integer(a, type, pick);
   }
 }
 
@@ -241,16 +265,16 @@ void cvt_from_fp8(Assembly& a) {
   const bool e4m3 = a.choice(3) == "e4m3x2";
   a.destination(a.operand(0), Type::b32);
   a.source(a.operand(1), Type::b16);
-  a.in.run = e4m3 ? &unary<uint32_t, uint16_t, &unpack_8<&from_e4m3>> : &unary<uint32_t, uint16_t, &unpack_8<&from_e5m2>>;
+  a.in.run =
+      e4m3 ? &unary<uint32_t, uint16_t, &unpack_8<&from_e4m3>> : &unary<uint32_t, uint16_t, &unpack_8<&from_e5m2>>;
 }
 
 template <int kExponent>
 void pack_8(Warp& warp, const Instruction& in, uint32_t lanes) {
   uint16_t* const d = warp.lanes<uint16_t>(in.at[0]);
   const float *const a = warp.lanes<float>(in.at[1]), *const b = warp.lanes<float>(in.at[2]);
-  each_lane(lanes, [=](uint32_t i) {
-    d[i] = static_cast<uint16_t>(to_fp8(a[i], kExponent) << 8 | to_fp8(b[i], kExponent));
-  });
+  each_lane(lanes,
+            [=](uint32_t i) { d[i] = static_cast<uint16_t>(to_fp8(a[i], kExponent) << 8 | to_fp8(b[i], kExponent)); });
 }
 template <int kExponent>
 uint16_t repack_8(uint32_t halves) {
@@ -271,9 +295,8 @@ void cvt_to_fp8(Assembly& a) {
 }
 
 void cvt_tf32(Assembly& a) {  // to the nearest, ties away from zero
-  a.in.run = &unary<uint32_t, uint32_t, [](uint32_t x) {
-    return (x & 0x7f800000u) == 0x7f800000u ? x : (x + 0x1000u) & 0xffffe000u;
-  }>;
+  a.in.run = &unary<uint32_t, uint32_t,
+                    [](uint32_t x) { return (x & 0x7f800000u) == 0x7f800000u ? x : (x + 0x1000u) & 0xffffe000u; }>;
 }
 
 #define ATTNRT_SCALAR "u32|s32|u64|s64|u16|s16|u8|s8|f16|bf16|f32|f64"

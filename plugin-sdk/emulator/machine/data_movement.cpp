@@ -8,7 +8,9 @@ namespace attnrt::emulator {
 namespace {
 
 template <class T>
-T same(T x) { return x; }
+T same(T x) {
+  return x;
+}
 
 // d = {a, b, ..}: parts of 8, 16 or 32 bits, the first one lowest.
 template <class D, class P>
@@ -16,7 +18,8 @@ void pack(Warp& warp, const Instruction& in, uint32_t lanes) {
   each_lane(lanes, [&](uint32_t i) {
     D whole = 0;
     for (uint32_t k = 0; k < in.count; ++k)
-      whole = static_cast<D>(whole | static_cast<D>(static_cast<D>(warp.lanes<P>(in.at[1 + k])[i]) << (8 * sizeof(P) * k)));
+      whole =
+          static_cast<D>(whole | static_cast<D>(static_cast<D>(warp.lanes<P>(in.at[1 + k])[i]) << (8 * sizeof(P) * k)));
     warp.lanes<D>(in.at[0])[i] = whole;
   });
 }
@@ -25,8 +28,7 @@ template <class D, class P>
 void unpack(Warp& warp, const Instruction& in, uint32_t lanes) {
   each_lane(lanes, [&](uint32_t i) {
     const D whole = warp.lanes<D>(in.at[in.count])[i];
-    for (uint32_t k = 0; k < in.count; ++k)
-      warp.lanes<P>(in.at[k])[i] = static_cast<P>(whole >> (8 * sizeof(P) * k));
+    for (uint32_t k = 0; k < in.count; ++k) warp.lanes<P>(in.at[k])[i] = static_cast<P>(whole >> (8 * sizeof(P) * k));
   });
 }
 
@@ -39,14 +41,18 @@ void mov(Assembly& a) {
     const auto parts = a.elements(packs ? from : to);
     a.in.count = static_cast<uint32_t>(parts.size());
     const uint32_t part = bits / a.in.count;
-    if (packs == unpacks || part * a.in.count != bits || (part != 16 && part != 32)) a.fail("mov between these widths is not known");
+    if (packs == unpacks || part * a.in.count != bits || (part != 16 && part != 32))
+      a.fail("mov between these widths is not known");
     const Type type = part == 16 ? Type::b16 : Type::b32;
     if (packs) a.destination(to, a.type());
     for (const Operand& operand : parts) packs ? a.source(operand, type) : a.destination(operand, type);
     if (unpacks) a.source(from, a.type());
-    if (bits == 32) a.in.run = packs ? &pack<uint32_t, uint16_t> : &unpack<uint32_t, uint16_t>;
-    else if (part == 16) a.in.run = packs ? &pack<uint64_t, uint16_t> : &unpack<uint64_t, uint16_t>;
-    else a.in.run = packs ? &pack<uint64_t, uint32_t> : &unpack<uint64_t, uint32_t>;
+    if (bits == 32)
+      a.in.run = packs ? &pack<uint32_t, uint16_t> : &unpack<uint32_t, uint16_t>;
+    else if (part == 16)
+      a.in.run = packs ? &pack<uint64_t, uint16_t> : &unpack<uint64_t, uint16_t>;
+    else
+      a.in.run = packs ? &pack<uint64_t, uint32_t> : &unpack<uint64_t, uint32_t>;
     return;
   }
   a.destination(to, a.type());
@@ -57,9 +63,15 @@ void mov(Assembly& a) {
         warp.set_predicate(in.at[0], warp.predicate(in.at[1], in.negated >> 1 & 1), lanes);
       };
       break;
-    case 16: a.in.run = &unary<uint16_t, uint16_t, &same<uint16_t>>; break;
-    case 32: a.in.run = &unary<uint32_t, uint32_t, &same<uint32_t>>; break;
-    default: a.in.run = &unary<uint64_t, uint64_t, &same<uint64_t>>; break;
+    case 16:
+      a.in.run = &unary<uint16_t, uint16_t, &same<uint16_t>>;
+      break;
+    case 32:
+      a.in.run = &unary<uint32_t, uint32_t, &same<uint32_t>>;
+      break;
+    default:
+      a.in.run = &unary<uint64_t, uint64_t, &same<uint64_t>>;
+      break;
   }
 }
 
@@ -110,19 +122,34 @@ enum class Access { load, load_parameter, store };
 
 template <class M>
 Handler access_of(Access access, uint32_t bits) {
-  if (access == Access::store) return bits == 16 ? &store<uint16_t, M> : bits == 32 ? &store<uint32_t, M> : &store<uint64_t, M>;
-  if (access == Access::load) return bits == 16 ? &load<uint16_t, M> : bits == 32 ? &load<uint32_t, M> : &load<uint64_t, M>;
-  return bits == 16 ? &load_parameter<uint16_t, M> : bits == 32 ? &load_parameter<uint32_t, M> : &load_parameter<uint64_t, M>;
+  if (access == Access::store)
+    return bits == 16 ? &store<uint16_t, M> : bits == 32 ? &store<uint32_t, M> : &store<uint64_t, M>;
+  if (access == Access::load)
+    return bits == 16 ? &load<uint16_t, M> : bits == 32 ? &load<uint32_t, M> : &load<uint64_t, M>;
+  return bits == 16   ? &load_parameter<uint16_t, M>
+         : bits == 32 ? &load_parameter<uint32_t, M>
+                      : &load_parameter<uint64_t, M>;
 }
 Handler access_for(Assembly& a, Access access, uint32_t bits) {
   switch (a.type()) {
-    case Type::u8: case Type::b8: return access_of<uint8_t>(access, bits);
-    case Type::s8: return access_of<int8_t>(access, bits);
-    case Type::s16: return access_of<int16_t>(access, bits);
-    case Type::u16: case Type::b16: return access_of<uint16_t>(access, bits);
-    case Type::s32: return access_of<int32_t>(access, bits);
-    case Type::u32: case Type::b32: case Type::f32: return access_of<uint32_t>(access, bits);
-    default: return access_of<uint64_t>(access, bits);
+    case Type::u8:
+    case Type::b8:
+      return access_of<uint8_t>(access, bits);
+    case Type::s8:
+      return access_of<int8_t>(access, bits);
+    case Type::s16:
+      return access_of<int16_t>(access, bits);
+    case Type::u16:
+    case Type::b16:
+      return access_of<uint16_t>(access, bits);
+    case Type::s32:
+      return access_of<int32_t>(access, bits);
+    case Type::u32:
+    case Type::b32:
+    case Type::f32:
+      return access_of<uint32_t>(access, bits);
+    default:
+      return access_of<uint64_t>(access, bits);
   }
 }
 
@@ -183,12 +210,13 @@ void st(Assembly& a) {
 // 9.7.9.6: c holds the last lane in bits 0-4 and the mask of segments in bits 8-12.
 void shuffle(Warp& warp, const Instruction& in, uint32_t lanes) {
   const uint32_t *const a = warp.lanes<uint32_t>(in.at[2]), *const b = warp.lanes<uint32_t>(in.at[3]),
-                 *const c = warp.lanes<uint32_t>(in.at[4]), *const members = warp.lanes<uint32_t>(in.at[5]);
+                        *const c = warp.lanes<uint32_t>(in.at[4]), *const members = warp.lanes<uint32_t>(in.at[5]);
   uint32_t values[kLanes], inside = 0;
   for (uint32_t left = lanes; left; left &= left - 1) {
     const int lane = std::countr_zero(left);
     if (members[lane] & warp.alive() & ~lanes)
-      throw Fault(Answer::illegal_instruction, say("shfl.sync of lanes ", members[lane], ", of which some are elsewhere"));
+      throw Fault(Answer::illegal_instruction,
+                  say("shfl.sync of lanes ", members[lane], ", of which some are elsewhere"));
     if (!(members[lane] >> lane & 1)) throw Fault(Answer::illegal_instruction, "shfl.sync by a lane that is no member");
     const int by = static_cast<int>(b[lane] & 31), segment = static_cast<int>(c[lane] >> 8 & 31),
               clamp = static_cast<int>(c[lane] & 31);
@@ -196,13 +224,22 @@ void shuffle(Warp& warp, const Instruction& in, uint32_t lanes) {
     int from = 0;
     bool ok = false;
     switch (in.option) {
-      case 0: from = lane - by, ok = from >= last; break;
-      case 1: from = lane + by, ok = from <= last; break;
-      case 2: from = lane ^ by, ok = from <= last; break;
-      default: from = first | (by & ~segment), ok = from <= last; break;
+      case 0:
+        from = lane - by, ok = from >= last;
+        break;
+      case 1:
+        from = lane + by, ok = from <= last;
+        break;
+      case 2:
+        from = lane ^ by, ok = from <= last;
+        break;
+      default:
+        from = first | (by & ~segment), ok = from <= last;
+        break;
     }
     if (!ok) from = lane;
-    if (!(lanes >> from & 1)) throw Fault(Answer::illegal_instruction, say("shfl.sync reads lane ", from, ", which is not active"));
+    if (!(lanes >> from & 1))
+      throw Fault(Answer::illegal_instruction, say("shfl.sync reads lane ", from, ", which is not active"));
     values[lane] = a[from];
     inside |= static_cast<uint32_t>(ok) << lane;
   }
@@ -235,14 +272,27 @@ uint32_t permuted(uint32_t a, uint32_t b, uint32_t selector) {
 void prmt(Assembly& a) { a.in.run = &ternary<uint32_t, uint32_t, uint32_t, uint32_t, &permuted>; }
 
 template <uint64_t kWindow, bool kTo>
-uint64_t moved(uint64_t address) { return kTo ? address - kWindow : address + kWindow; }
+uint64_t moved(uint64_t address) {
+  return kTo ? address - kWindow : address + kWindow;
+}
 void cvta(Assembly& a) {
   const bool to = a.has(0);
   switch (space_named(a.choice(1))) {
-    case Space::shared: a.in.run = to ? &unary<uint64_t, uint64_t, &moved<kSharedWindow, true>> : &unary<uint64_t, uint64_t, &moved<kSharedWindow, false>>; break;
-    case Space::local: a.in.run = to ? &unary<uint64_t, uint64_t, &moved<kLocalWindow, true>> : &unary<uint64_t, uint64_t, &moved<kLocalWindow, false>>; break;
-    case Space::parameter: a.in.run = to ? &unary<uint64_t, uint64_t, &moved<kParameterWindow, true>> : &unary<uint64_t, uint64_t, &moved<kParameterWindow, false>>; break;
-    default: a.in.run = &unary<uint64_t, uint64_t, &same<uint64_t>>; break;
+    case Space::shared:
+      a.in.run = to ? &unary<uint64_t, uint64_t, &moved<kSharedWindow, true>>
+                    : &unary<uint64_t, uint64_t, &moved<kSharedWindow, false>>;
+      break;
+    case Space::local:
+      a.in.run = to ? &unary<uint64_t, uint64_t, &moved<kLocalWindow, true>>
+                    : &unary<uint64_t, uint64_t, &moved<kLocalWindow, false>>;
+      break;
+    case Space::parameter:
+      a.in.run = to ? &unary<uint64_t, uint64_t, &moved<kParameterWindow, true>>
+                    : &unary<uint64_t, uint64_t, &moved<kParameterWindow, false>>;
+      break;
+    default:
+      a.in.run = &unary<uint64_t, uint64_t, &same<uint64_t>>;
+      break;
   }
 }
 void isspacep(Assembly& a) {
@@ -257,14 +307,19 @@ void isspacep(Assembly& a) {
   };
 }
 
-void nothing(Assembly& a) { a.in.run = [](Warp&, const Instruction&, uint32_t) {}; }
+void nothing(Assembly& a) {
+  a.in.run = [](Warp&, const Instruction&, uint32_t) {};
+}
 void zero_64(Assembly& a) {
   a.in.run = [](Warp& warp, const Instruction& in, uint32_t lanes) {
     each_lane(lanes, [&](uint32_t i) { warp.lanes<uint64_t>(in.at[0])[i] = 0; });
   };
 }
 // A cluster is one block here: its shared memory is the block's own.
-void mapa(Assembly& a) { a.in.run = a.type() == Type::u32 ? &unary<uint32_t, uint32_t, &same<uint32_t>> : &unary<uint64_t, uint64_t, &same<uint64_t>>; }
+void mapa(Assembly& a) {
+  a.in.run =
+      a.type() == Type::u32 ? &unary<uint32_t, uint32_t, &same<uint32_t>> : &unary<uint64_t, uint64_t, &same<uint64_t>>;
+}
 
 constexpr Rule kRules[] = {
     {"9.7.9.3", "mov", "b32|u32|s32|f32|b64|u64|s64|f64|b16|u16|s16|f16|bf16|pred", "*", &mov},
@@ -273,7 +328,8 @@ constexpr Rule kRules[] = {
     {"9.7.9.8", "ld", "$sem? $scope? $space? $cache? nc? $evict? L2::cache_hint? $prefetch? v2|v4|v8? $any", "*", &ld},
     {"9.7.9.11", "st", "$sem? $scope? $space? $cache? nc? $evict? L2::cache_hint? $prefetch? v2|v4|v8? $any", "*", &st},
     {"9.7.9.15", "prefetch", "global|local? L1|L2|L2::evict_last|L2::evict_normal", "[a]", &nothing},
-    {"9.7.9.18", "createpolicy", "fractional L2::evict_last|L2::evict_normal|L2::evict_first|L2::evict_unchanged b64", "d a:f32?", &zero_64},
+    {"9.7.9.18", "createpolicy", "fractional L2::evict_last|L2::evict_normal|L2::evict_first|L2::evict_unchanged b64",
+     "d a:f32?", &zero_64},
     {"9.7.9.19", "isspacep", "global|shared|shared::cta|local|param", "p a:u64", &isspacep},
     {"9.7.9.20", "cvta", "to? global|shared|shared::cta|local|const|param u64", "d a", &cvta},
     {"9.7.9.22", "mapa", "shared::cluster? u32|u64", "d a b:u32", &mapa},

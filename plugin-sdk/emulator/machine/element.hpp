@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Floating-point formats of fewer than 32 bits as PTX rounds them: to nearest even, NaN becomes the canonical 0x7fff.
-// All functions are free of branches that a compiler could not turn into selections, so that loops over lanes vectorise.
+// All functions are free of branches that a compiler could not turn into selections, so that loops over lanes
+// vectorise.
 #ifndef ATTNRT_EMULATOR_ELEMENT_HPP
 #define ATTNRT_EMULATOR_ELEMENT_HPP
 #include <algorithm>

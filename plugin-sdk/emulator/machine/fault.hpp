@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What goes wrong in a module's text or while a kernel runs. Both stay inside the emulator: the driver's face turns them
-// into CUDA error codes and keeps their sentences.
+// What goes wrong in a module's text or while a kernel runs. Both stay inside the emulator: the driver's face turns
+// them into CUDA error codes and keeps their sentences.
 #ifndef ATTNRT_EMULATOR_FAULT_HPP
 #define ATTNRT_EMULATOR_FAULT_HPP
 #include <sstream>

@@ -32,15 +32,25 @@ struct FtzSaturate {
 };
 
 template <class M>
-float sum(float a, float b) { return M::out(M::in(a) + M::in(b)); }
+float sum(float a, float b) {
+  return M::out(M::in(a) + M::in(b));
+}
 template <class M>
-float difference(float a, float b) { return M::out(M::in(a) - M::in(b)); }
+float difference(float a, float b) {
+  return M::out(M::in(a)-M::in(b));
+}
 template <class M>
-float product(float a, float b) { return M::out(M::in(a) * M::in(b)); }
+float product(float a, float b) {
+  return M::out(M::in(a)*M::in(b));
+}
 template <class M>
-float fused(float a, float b, float c) { return M::out(std::fma(M::in(a), M::in(b), M::in(c))); }
+float fused(float a, float b, float c) {
+  return M::out(std::fma(M::in(a), M::in(b), M::in(c)));
+}
 template <class M>
-float quotient(float a, float b) { return M::out(M::in(a) / M::in(b)); }
+float quotient(float a, float b) {
+  return M::out(M::in(a) / M::in(b));
+}
 
 enum class Operation : uint32_t { add, sub, mul, fma, div, rcp, sqrt };
 
@@ -48,7 +58,8 @@ int rounding_of(std::string_view name) {
   return name == "rz" ? FE_TOWARDZERO : name == "rm" ? FE_DOWNWARD : name == "rp" ? FE_UPWARD : FE_TONEAREST;
 }
 
-// The other roundings: by the processor's own mode, one lane at a time; `volatile` keeps compilers from moving work out.
+// The other roundings: by the processor's own mode, one lane at a time; `volatile` keeps compilers from moving work
+// out.
 template <class T>
 [[gnu::noinline]] void rounded(Warp& warp, const Instruction& in, uint32_t lanes) {
   const auto operation = static_cast<Operation>(in.option & 7);
@@ -69,13 +80,27 @@ template <class T>
         z = flushed(c[i]);
       }
     switch (operation) {
-      case Operation::add: r = x + y; break;
-      case Operation::sub: r = x - y; break;
-      case Operation::mul: r = x * y; break;
-      case Operation::fma: r = std::fma(T{x}, T{y}, T{z}); break;
-      case Operation::div: r = x / y; break;
-      case Operation::rcp: r = T{1} / x; break;
-      case Operation::sqrt: r = std::sqrt(T{x}); break;
+      case Operation::add:
+        r = x + y;
+        break;
+      case Operation::sub:
+        r = x - y;
+        break;
+      case Operation::mul:
+        r = x * y;
+        break;
+      case Operation::fma:
+        r = std::fma(T{x}, T{y}, T{z});
+        break;
+      case Operation::div:
+        r = x / y;
+        break;
+      case Operation::rcp:
+        r = T{1} / x;
+        break;
+      case Operation::sqrt:
+        r = std::sqrt(T{x});
+        break;
     }
     T result = r;
     if constexpr (sizeof(T) == 4) {
@@ -119,9 +144,13 @@ struct Pair {
   float low, high;
 };
 template <auto F>
-Pair each_of_2(Pair a, Pair b) { return {F(a.low, b.low), F(a.high, b.high)}; }
+Pair each_of_2(Pair a, Pair b) {
+  return {F(a.low, b.low), F(a.high, b.high)};
+}
 template <auto F>
-Pair each_of_3(Pair a, Pair b, Pair c) { return {F(a.low, b.low, c.low), F(a.high, b.high, c.high)}; }
+Pair each_of_3(Pair a, Pair b, Pair c) {
+  return {F(a.low, b.low, c.low), F(a.high, b.high, c.high)};
+}
 template <Operation O>
 void packed(Assembly& a) {
   const bool ftz = a.has(1);
@@ -162,7 +191,8 @@ void extreme(Assembly& a) {  // ftz? NaN? f32
 }
 template <bool kMax>
 void extreme_64(Assembly& a) {
-  a.in.run = &binary<double, double, double, [](double x, double y) { return kMax ? std::fmax(x, y) : std::fmin(x, y); }>;
+  a.in.run =
+      &binary<double, double, double, [](double x, double y) { return kMax ? std::fmax(x, y) : std::fmin(x, y); }>;
 }
 
 // An approximation is exact here, or off by up to its documented relative error: by how much the value decides.
@@ -174,14 +204,38 @@ float disturbed(float value, float relative) {
   return std::isfinite(value) && value != 0 ? off : value;
 }
 
-struct Rcp { static constexpr float error = 0x1p-23f; static float of(float x) { return 1 / x; } };
-struct Sqrt { static constexpr float error = 0x1p-23f; static float of(float x) { return std::sqrt(x); } };
-struct Rsqrt { static constexpr float error = 0x1p-22f; static float of(float x) { return 1 / std::sqrt(x); } };
-struct Sin { static constexpr float error = 0x1p-20f; static float of(float x) { return std::sin(x); } };
-struct Cos { static constexpr float error = 0x1p-20f; static float of(float x) { return std::cos(x); } };
-struct Lg2 { static constexpr float error = 0x1p-22f; static float of(float x) { return std::log2(x); } };
-struct Ex2 { static constexpr float error = 0x1p-22f; static float of(float x) { return std::exp2(x); } };
-struct Tanh { static constexpr float error = 0x1p-11f; static float of(float x) { return std::tanh(x); } };
+struct Rcp {
+  static constexpr float error = 0x1p-23f;
+  static float of(float x) { return 1 / x; }
+};
+struct Sqrt {
+  static constexpr float error = 0x1p-23f;
+  static float of(float x) { return std::sqrt(x); }
+};
+struct Rsqrt {
+  static constexpr float error = 0x1p-22f;
+  static float of(float x) { return 1 / std::sqrt(x); }
+};
+struct Sin {
+  static constexpr float error = 0x1p-20f;
+  static float of(float x) { return std::sin(x); }
+};
+struct Cos {
+  static constexpr float error = 0x1p-20f;
+  static float of(float x) { return std::cos(x); }
+};
+struct Lg2 {
+  static constexpr float error = 0x1p-22f;
+  static float of(float x) { return std::log2(x); }
+};
+struct Ex2 {
+  static constexpr float error = 0x1p-22f;
+  static float of(float x) { return std::exp2(x); }
+};
+struct Tanh {
+  static constexpr float error = 0x1p-11f;
+  static float of(float x) { return std::tanh(x); }
+};
 
 template <class F, class M>
 void approximate(Warp& warp, const Instruction& in, uint32_t lanes) {
@@ -226,12 +280,16 @@ uint32_t other_sign(uint32_t x) { return x ^ 0x80000000u; }
 float flush_abs(float x) { return std::fabs(flushed(x)); }
 float flush_neg(float x) { return -flushed(x); }
 void abs_of(Assembly& a) {
-  if (a.type() == Type::f64) a.in.run = &unary<uint64_t, uint64_t, [](uint64_t x) { return x & ~(uint64_t{1} << 63); }>;
-  else a.in.run = a.has(0) ? &unary<float, float, &flush_abs> : &unary<uint32_t, uint32_t, &without_sign>;
+  if (a.type() == Type::f64)
+    a.in.run = &unary<uint64_t, uint64_t, [](uint64_t x) { return x & ~(uint64_t{1} << 63); }>;
+  else
+    a.in.run = a.has(0) ? &unary<float, float, &flush_abs> : &unary<uint32_t, uint32_t, &without_sign>;
 }
 void neg(Assembly& a) {
-  if (a.type() == Type::f64) a.in.run = &unary<uint64_t, uint64_t, [](uint64_t x) { return x ^ (uint64_t{1} << 63); }>;
-  else a.in.run = a.has(0) ? &unary<float, float, &flush_neg> : &unary<uint32_t, uint32_t, &other_sign>;
+  if (a.type() == Type::f64)
+    a.in.run = &unary<uint64_t, uint64_t, [](uint64_t x) { return x ^ (uint64_t{1} << 63); }>;
+  else
+    a.in.run = a.has(0) ? &unary<float, float, &flush_neg> : &unary<uint32_t, uint32_t, &other_sign>;
 }
 void copysign_of(Assembly& a) {  // the sign of a, the rest of b
   if (a.type() == Type::f64)
@@ -256,7 +314,9 @@ Handler test_named(std::string_view name) {
   if (name == "normal") return &test<T, [](T x) { return std::isnormal(x); }>;
   return &test<T, [](T x) { return std::fpclassify(x) == FP_SUBNORMAL; }>;
 }
-void testp(Assembly& a) { a.in.run = a.type() == Type::f64 ? test_named<double>(a.choice(0)) : test_named<float>(a.choice(0)); }
+void testp(Assembly& a) {
+  a.in.run = a.type() == Type::f64 ? test_named<double>(a.choice(0)) : test_named<float>(a.choice(0));
+}
 
 constexpr Rule kRules[] = {
     {"9.7.3.1", "testp", "finite|infinite|number|notanumber|normal|subnormal f32|f64", "p a", &testp},

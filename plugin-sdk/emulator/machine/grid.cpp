@@ -34,7 +34,8 @@ void run_grid(const Launch& launch) {
       if (i < first_block) first = std::current_exception(), first_block = i;
     }
   };
-  const uint64_t processors = std::max(1u, launch.mode.threads ? launch.mode.threads : std::thread::hardware_concurrency());
+  const uint64_t processors =
+      std::max(1u, launch.mode.threads ? launch.mode.threads : std::thread::hardware_concurrency());
   // A thread costs more than a small block.
   const uint64_t threads = std::min<uint64_t>(processors, blocks);
   std::vector<std::thread> others;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An instruction ready to run: a function over the lanes of a warp and the places of its operands in the warp's register
-// file. Everything that the text says is decided when a module is loaded.
+// An instruction ready to run: a function over the lanes of a warp and the places of its operands in the warp's
+// register file. Everything that the text says is decided when a module is loaded.
 #ifndef ATTNRT_EMULATOR_INSTRUCTION_HPP
 #define ATTNRT_EMULATOR_INSTRUCTION_HPP
 #include <cstdint>
@@ -11,8 +11,8 @@ namespace attnrt::emulator {
 class Warp;
 struct Instruction;
 
-constexpr uint32_t kLanes = 32;        ///< of a warp
-constexpr uint32_t kAllLanes = ~0u;    ///< a set of lanes is a bit for each
+constexpr uint32_t kLanes = 32;      ///< of a warp
+constexpr uint32_t kAllLanes = ~0u;  ///< a set of lanes is a bit for each
 
 /// Runs an instruction for these lanes, of which there is one at least. Throws Fault.
 using Handler = void (*)(Warp&, const Instruction&, uint32_t lanes);
@@ -42,7 +42,7 @@ struct Instruction {
   Space space = Space::generic;
   bool guard_negated = false;
   bool narrow = false, narrow_2 = false;  ///< the address is in a register of 32 bits
-  uint8_t negated = 0;           ///< predicate operands with '!', a bit for each place
+  uint8_t negated = 0;                    ///< predicate operands with '!', a bit for each place
 };
 
 }  // namespace attnrt::emulator

@@ -12,19 +12,27 @@ namespace {
 
 struct Plus {
   template <class T>
-  static T of(T a, T b) { return wrap<T>(static_cast<Wrapping<T>>(static_cast<Wrapping<T>>(a) + static_cast<Wrapping<T>>(b))); }
+  static T of(T a, T b) {
+    return wrap<T>(static_cast<Wrapping<T>>(static_cast<Wrapping<T>>(a) + static_cast<Wrapping<T>>(b)));
+  }
 };
 struct Minus {
   template <class T>
-  static T of(T a, T b) { return wrap<T>(static_cast<Wrapping<T>>(static_cast<Wrapping<T>>(a) - static_cast<Wrapping<T>>(b))); }
+  static T of(T a, T b) {
+    return wrap<T>(static_cast<Wrapping<T>>(static_cast<Wrapping<T>>(a) - static_cast<Wrapping<T>>(b)));
+  }
 };
 struct Least {
   template <class T>
-  static T of(T a, T b) { return a < b ? a : b; }
+  static T of(T a, T b) {
+    return a < b ? a : b;
+  }
 };
 struct Greatest {
   template <class T>
-  static T of(T a, T b) { return a > b ? a : b; }
+  static T of(T a, T b) {
+    return a > b ? a : b;
+  }
 };
 // Division by zero gives all ones on the hardware (manual 9.7.1.8: unspecified), and no trap.
 struct Quotient {
@@ -65,10 +73,10 @@ T sub_saturated(T a, T b) {
 }
 
 template <class T>
-using Double = std::conditional_t<
-    sizeof(T) == 2, std::conditional_t<std::is_signed_v<T>, int32_t, uint32_t>,
-    std::conditional_t<sizeof(T) == 4, std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>,
-                       std::conditional_t<std::is_signed_v<T>, Int128, Uint128>>>;
+using Double =
+    std::conditional_t<sizeof(T) == 2, std::conditional_t<std::is_signed_v<T>, int32_t, uint32_t>,
+                       std::conditional_t<sizeof(T) == 4, std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>,
+                                          std::conditional_t<std::is_signed_v<T>, Int128, Uint128>>>;
 
 template <class T>
 T multiply_low(T a, T b) {
@@ -83,11 +91,17 @@ Double<T> multiply_wide(T a, T b) {
   return static_cast<Double<T>>(static_cast<Double<T>>(a) * static_cast<Double<T>>(b));
 }
 template <class T>
-T mad_low(T a, T b, T c) { return Plus::of<T>(multiply_low<T>(a, b), c); }
+T mad_low(T a, T b, T c) {
+  return Plus::of<T>(multiply_low<T>(a, b), c);
+}
 template <class T>
-T mad_high(T a, T b, T c) { return Plus::of<T>(multiply_high<T>(a, b), c); }
+T mad_high(T a, T b, T c) {
+  return Plus::of<T>(multiply_high<T>(a, b), c);
+}
 template <class T>
-Double<T> mad_wide(T a, T b, Double<T> c) { return Plus::of<Double<T>>(multiply_wide<T>(a, b), c); }
+Double<T> mad_wide(T a, T b, Double<T> c) {
+  return Plus::of<Double<T>>(multiply_wide<T>(a, b), c);
+}
 
 void mul(Assembly& a) {
   with_integer(a, a.type(), [&]<class T>() {
@@ -113,9 +127,13 @@ void mad_wide_of(Assembly& a) {
 }
 
 template <class T>
-T absolute(T a) { return a < 0 ? Minus::of<T>(0, a) : a; }
+T absolute(T a) {
+  return a < 0 ? Minus::of<T>(0, a) : a;
+}
 template <class T>
-T negated(T a) { return Minus::of<T>(0, a); }
+T negated(T a) {
+  return Minus::of<T>(0, a);
+}
 void abs_of(Assembly& a) {
   with_integer(a, a.type(), [&]<class T>() {
     if constexpr (std::is_signed_v<T>) a.in.run = &unary<T, T, &absolute<T>>;
@@ -125,15 +143,21 @@ void neg(Assembly& a) {
   with_integer(a, a.type(), [&]<class T>() { a.in.run = &unary<T, T, &negated<T>>; });
 }
 template <class T>
-T distance(T a, T b, T c) { return Plus::of<T>(c, a < b ? Minus::of<T>(b, a) : Minus::of<T>(a, b)); }
+T distance(T a, T b, T c) {
+  return Plus::of<T>(c, a < b ? Minus::of<T>(b, a) : Minus::of<T>(a, b));
+}
 void sad(Assembly& a) {
   with_integer(a, a.type(), [&]<class T>() { a.in.run = &ternary<T, T, T, T, &distance<T>>; });
 }
 
 template <class T>
-uint32_t ones(T a) { return static_cast<uint32_t>(std::popcount(a)); }
+uint32_t ones(T a) {
+  return static_cast<uint32_t>(std::popcount(a));
+}
 template <class T>
-uint32_t leading_zeros(T a) { return static_cast<uint32_t>(std::countl_zero(a)); }
+uint32_t leading_zeros(T a) {
+  return static_cast<uint32_t>(std::countl_zero(a));
+}
 template <class T>
 uint32_t highest_bit(T a) {
   using U = std::make_unsigned_t<T>;
@@ -153,7 +177,10 @@ T reversed(T a) {
   for (unsigned i = 0; i < 8 * sizeof(T); ++i) result = static_cast<T>(result << 1 | (a >> i & 1));
   return result;
 }
-void popc(Assembly& a) { a.in.run = a.type() == Type::b32 ? &unary<uint32_t, uint32_t, &ones<uint32_t>> : &unary<uint32_t, uint64_t, &ones<uint64_t>>; }
+void popc(Assembly& a) {
+  a.in.run =
+      a.type() == Type::b32 ? &unary<uint32_t, uint32_t, &ones<uint32_t>> : &unary<uint32_t, uint64_t, &ones<uint64_t>>;
+}
 void clz(Assembly& a) {
   a.in.run = a.type() == Type::b32 ? &unary<uint32_t, uint32_t, &leading_zeros<uint32_t>>
                                    : &unary<uint32_t, uint64_t, &leading_zeros<uint64_t>>;
@@ -233,9 +260,11 @@ void dp4a(Assembly& a) {
 
 constexpr Rule kRules[] = {
     {"9.7.1.1", "add", "$int", "d a b", &integer_2<Plus>},
-    {"9.7.1.1", "add", "sat s32", "d a b", [](Assembly& a) { a.in.run = &binary<int32_t, int32_t, int32_t, &add_saturated<int32_t>>; }},
+    {"9.7.1.1", "add", "sat s32", "d a b",
+     [](Assembly& a) { a.in.run = &binary<int32_t, int32_t, int32_t, &add_saturated<int32_t>>; }},
     {"9.7.1.2", "sub", "$int", "d a b", &integer_2<Minus>},
-    {"9.7.1.2", "sub", "sat s32", "d a b", [](Assembly& a) { a.in.run = &binary<int32_t, int32_t, int32_t, &sub_saturated<int32_t>>; }},
+    {"9.7.1.2", "sub", "sat s32", "d a b",
+     [](Assembly& a) { a.in.run = &binary<int32_t, int32_t, int32_t, &sub_saturated<int32_t>>; }},
     {"9.7.1.3", "mul", "lo|hi $int", "d a b", &mul},
     {"9.7.1.3", "mul", "wide $wide", "d:w a b", &mul_wide},
     {"9.7.1.4", "mad", "lo|hi $int", "d a b c", &mad},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Handlers as loops over the lanes of a warp. A full warp takes a loop without branches, which compilers turn into vector
-// code; the few lanes of a fragment go one by one.
+// Handlers as loops over the lanes of a warp. A full warp takes a loop without branches, which compilers turn into
+// vector code; the few lanes of a fragment go one by one.
 #ifndef ATTNRT_EMULATOR_LANES_HPP
 #define ATTNRT_EMULATOR_LANES_HPP
 #include <bit>
@@ -64,13 +64,23 @@ void ternary(Warp& warp, const Instruction& in, uint32_t lanes) {
 template <class Pick>
 void with_integer(Assembly& assembly, Type type, Pick pick) {
   switch (type) {
-    case Type::u16: case Type::b16: return pick.template operator()<uint16_t>();
-    case Type::s16: return pick.template operator()<int16_t>();
-    case Type::u32: case Type::b32: return pick.template operator()<uint32_t>();
-    case Type::s32: return pick.template operator()<int32_t>();
-    case Type::u64: case Type::b64: return pick.template operator()<uint64_t>();
-    case Type::s64: return pick.template operator()<int64_t>();
-    default: assembly.fail("an integer type is wanted");
+    case Type::u16:
+    case Type::b16:
+      return pick.template operator()<uint16_t>();
+    case Type::s16:
+      return pick.template operator()<int16_t>();
+    case Type::u32:
+    case Type::b32:
+      return pick.template operator()<uint32_t>();
+    case Type::s32:
+      return pick.template operator()<int32_t>();
+    case Type::u64:
+    case Type::b64:
+      return pick.template operator()<uint64_t>();
+    case Type::s64:
+      return pick.template operator()<int64_t>();
+    default:
+      assembly.fail("an integer type is wanted");
   }
 }
 

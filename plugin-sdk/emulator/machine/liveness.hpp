@@ -21,10 +21,10 @@ struct Reference {
 
 /// A kernel before its registers have places.
 struct Program {
-  std::vector<uint32_t> register_bits;   ///< of each virtual register: 1, 16, 32, 64
-  std::vector<bool> fixed;               ///< constants and special registers: filled from outside, never written
-  std::vector<Reference> references;     ///< of all instructions
-  std::vector<uint32_t> first_reference; ///< of each instruction, and one more
+  std::vector<uint32_t> register_bits;    ///< of each virtual register: 1, 16, 32, 64
+  std::vector<bool> fixed;                ///< constants and special registers: filled from outside, never written
+  std::vector<Reference> references;      ///< of all instructions
+  std::vector<uint32_t> first_reference;  ///< of each instruction, and one more
 };
 
 /// Gives every register a place in the kernel's file, in `places` by its id, and says which are read unwritten.

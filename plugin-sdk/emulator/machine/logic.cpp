@@ -9,15 +9,21 @@ namespace {
 
 struct And {
   template <class T>
-  static T of(T a, T b) { return static_cast<T>(a & b); }
+  static T of(T a, T b) {
+    return static_cast<T>(a & b);
+  }
 };
 struct Or {
   template <class T>
-  static T of(T a, T b) { return static_cast<T>(a | b); }
+  static T of(T a, T b) {
+    return static_cast<T>(a | b);
+  }
 };
 struct Xor {
   template <class T>
-  static T of(T a, T b) { return static_cast<T>(a ^ b); }
+  static T of(T a, T b) {
+    return static_cast<T>(a ^ b);
+  }
 };
 
 template <class F>
@@ -34,9 +40,13 @@ void logic_2(Assembly& a) {
 }
 
 template <class T>
-T inverted(T a) { return static_cast<T>(~a); }
+T inverted(T a) {
+  return static_cast<T>(~a);
+}
 template <class T>
-T is_zero(T a) { return a == 0; }
+T is_zero(T a) {
+  return a == 0;
+}
 void logic_not(Assembly& a) {
   if (a.type() == Type::pred)
     a.in.run = [](Warp& warp, const Instruction& in, uint32_t lanes) {
@@ -53,7 +63,7 @@ void cnot(Assembly& a) {
 void lop3_run(Warp& warp, const Instruction& in, uint32_t lanes) {
   uint32_t* const d = warp.lanes<uint32_t>(in.at[0]);
   const uint32_t *const a = warp.lanes<uint32_t>(in.at[1]), *const b = warp.lanes<uint32_t>(in.at[2]),
-                 *const c = warp.lanes<uint32_t>(in.at[3]);
+                        *const c = warp.lanes<uint32_t>(in.at[3]);
   const auto table = static_cast<uint32_t>(in.displacement);
   each_lane(lanes, [=](uint32_t i) {
     uint32_t result = 0;
@@ -71,7 +81,9 @@ void lop3(Assembly& a) {
 
 // A shift by the width or more leaves nothing, or copies of the sign.
 template <class T>
-T shift_left(T a, uint32_t b) { return b >= 8 * sizeof(T) ? T{0} : static_cast<T>(a << b); }
+T shift_left(T a, uint32_t b) {
+  return b >= 8 * sizeof(T) ? T{0} : static_cast<T>(a << b);
+}
 template <class T>
 T shift_right(T a, uint32_t b) {
   constexpr uint32_t last = 8 * sizeof(T) - 1;
@@ -95,13 +107,15 @@ void shf(Assembly& a) {
   using U = uint32_t;
   const bool wrap_around = a.choice(1) == "wrap";
   if (a.choice(0) == "l")
-    a.in.run = wrap_around
-                   ? &ternary<U, U, U, U, [](U lo, U hi, U by) { return funnel_left(joined(lo, hi), by & 31); }>
-                   : &ternary<U, U, U, U, [](U lo, U hi, U by) { return by >= 32 ? lo : funnel_left(joined(lo, hi), by); }>;
+    a.in.run =
+        wrap_around
+            ? &ternary<U, U, U, U, [](U lo, U hi, U by) { return funnel_left(joined(lo, hi), by & 31); }>
+            : &ternary<U, U, U, U, [](U lo, U hi, U by) { return by >= 32 ? lo : funnel_left(joined(lo, hi), by); }>;
   else
-    a.in.run = wrap_around
-                   ? &ternary<U, U, U, U, [](U lo, U hi, U by) { return funnel_right(joined(lo, hi), by & 31); }>
-                   : &ternary<U, U, U, U, [](U lo, U hi, U by) { return by >= 32 ? hi : funnel_right(joined(lo, hi), by); }>;
+    a.in.run =
+        wrap_around
+            ? &ternary<U, U, U, U, [](U lo, U hi, U by) { return funnel_right(joined(lo, hi), by & 31); }>
+            : &ternary<U, U, U, U, [](U lo, U hi, U by) { return by >= 32 ? hi : funnel_right(joined(lo, hi), by); }>;
 }
 
 constexpr Rule kRules[] = {

@@ -11,7 +11,7 @@ namespace {
 template <class E, class EB, uint32_t K>
 void mma_run(Warp& warp, const Instruction& in, uint32_t lanes) {
   want_all_lanes(lanes, "mma.sync");
-  constexpr uint32_t in_a = K / (4 * kPerRegister<E>) * 2, in_b = in_a / 2;
+  constexpr uint32_t in_a = K / (4 * kPerRegister<E>)*2, in_b = in_a / 2;
   alignas(32) float a[16][K], b[K][8], c[16][8];
   load_a<E, K>(warp, in.at + 4, a);
   load_b<EB, K>(warp, in.at + 4 + in_a, b);
@@ -42,7 +42,7 @@ void vector(Assembly& a, std::size_t index, std::size_t size, Type type, bool wr
 
 template <class E, class EB, uint32_t K>
 void mma(Assembly& a) {
-  constexpr std::size_t in_a = K / (4 * kPerRegister<E>) * 2;
+  constexpr std::size_t in_a = K / (4 * kPerRegister<E>)*2;
   a.want_operands(4);
   vector(a, 0, 4, Type::f32, true);
   vector(a, 1, in_a, Type::b32, false);
@@ -61,8 +61,10 @@ void mma_half(Assembly& a) {
 void mma_fp8(Assembly& a) {
   if (a.arch() < 89) a.fail("mma of fp8 is for sm_89 and later");
   const bool first = a.choice(6) == "e4m3", second = a.choice(7) == "e4m3";
-  if (first) second ? mma<E4m3Element, E4m3Element, 32>(a) : mma<E4m3Element, E5m2Element, 32>(a);
-  else second ? mma<E5m2Element, E4m3Element, 32>(a) : mma<E5m2Element, E5m2Element, 32>(a);
+  if (first)
+    second ? mma<E4m3Element, E4m3Element, 32>(a) : mma<E4m3Element, E5m2Element, 32>(a);
+  else
+    second ? mma<E5m2Element, E4m3Element, 32>(a) : mma<E5m2Element, E5m2Element, 32>(a);
 }
 
 // Lane 8 m + r has the address of row r of matrix m. Lane l gets of matrix m the elements 2 (l % 4) and the next of row
@@ -81,7 +83,8 @@ void ldmatrix_run(Warp& warp, const Instruction& in, uint32_t lanes) {
     uint32_t* const d = warp.lanes<uint32_t>(in.at[m]);
     for (uint32_t l = 0; l < kLanes; ++l) {
       const uint32_t g = l / 4, t = l % 4 * 2;
-      d[l] = in.option ? rows[m][t][g] | uint32_t{rows[m][t + 1][g]} << 16 : rows[m][g][t] | uint32_t{rows[m][g][t + 1]} << 16;
+      d[l] = in.option ? rows[m][t][g] | uint32_t{rows[m][t + 1][g]} << 16
+                       : rows[m][g][t] | uint32_t{rows[m][g][t + 1]} << 16;
     }
   }
 }

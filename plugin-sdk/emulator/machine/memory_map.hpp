@@ -22,8 +22,8 @@ constexpr uint32_t shared_base(uint32_t arch) { return arch >= 90 ? 1024 : 0; }
 
 /// A piece of global memory. The shadow has a byte for each byte, 1 where something was written.
 struct Piece {
-  uint64_t begin = 1, end = 0;    ///< addresses
-  char* data = nullptr;           ///< of begin
+  uint64_t begin = 1, end = 0;       ///< addresses
+  char* data = nullptr;              ///< of begin
   unsigned char* written = nullptr;  ///< NULL: all of it counts as written
 
   bool holds(uint64_t address, uint64_t bytes) const {

@@ -81,7 +81,8 @@ Declaration read_declaration(Cursor& cursor) {
   if (cursor.skip("=")) {
     result.initial = read_initial(cursor, result.type);
     if (unsized) result.bytes = result.initial.size();
-    if (result.initial.size() > result.bytes) throw TextFault(say("line ", line, ": more values than ", result.name, " has"));
+    if (result.initial.size() > result.bytes)
+      throw TextFault(say("line ", line, ": more values than ", result.name, " has"));
     result.initial.resize(result.bytes);
   } else if (unsized) {
     result.bytes = 0;
@@ -110,8 +111,8 @@ class ModuleReader {
         while (cursor_.skip(","));
       } else if (cursor_.skip(".address_size")) {
         if (cursor_.want_unsigned() != 64) cursor_.fail(".address_size 64");
-      } else if (cursor_.skip(".visible") || cursor_.skip(".weak") || cursor_.skip(".extern") || cursor_.skip(".common") ||
-                 cursor_.skip(";")) {
+      } else if (cursor_.skip(".visible") || cursor_.skip(".weak") || cursor_.skip(".extern") ||
+                 cursor_.skip(".common") || cursor_.skip(";")) {
         is_external_ = token.text == ".extern";
         continue;
       } else if (cursor_.skip(".entry")) {
@@ -146,8 +147,8 @@ class ModuleReader {
     uint64_t arch = 0;
     if (!read_integer(name, arch)) cursor_.fail("a target such as sm_80");
     if (arch > environment_.arch || (specific && arch != environment_.arch))
-      throw TextFault(say("line ", token.line, ": the module is for ", token.text, ", the device is sm_",
-                          environment_.arch));
+      throw TextFault(
+          say("line ", token.line, ": the module is for ", token.text, ", the device is sm_", environment_.arch));
   }
 
   void read_entry() {
@@ -205,7 +206,8 @@ class ModuleReader {
       return;
     }
     if (!declaration.bytes || is_external_)
-      throw TextFault(say("line ", line, ": ", declaration.name, " is defined in another module, wanted one that stands alone"));
+      throw TextFault(
+          say("line ", line, ": ", declaration.name, " is defined in another module, wanted one that stands alone"));
     std::string initial = declaration.initial;
     initial.resize(declaration.bytes);  // variables without an initialiser are zero
     const uint64_t address =
@@ -229,7 +231,8 @@ class ModuleReader {
   void skip_prototype() {
     const uint32_t line = cursor_.peek().line;
     while (!cursor_.at_end() && !cursor_.at(";") && !cursor_.at("{")) cursor_.take();
-    if (!cursor_.skip(";")) throw TextFault(say("line ", line, ": functions are not known, wanted kernels that inline all"));
+    if (!cursor_.skip(";"))
+      throw TextFault(say("line ", line, ": functions are not known, wanted kernels that inline all"));
   }
 
   Module& module_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A loaded module: its kernels and its variables. Loading decides everything that can be wrong in the text: an opcode, a
-// modifier or an operand that the table does not know is an error with its line.
+// A loaded module: its kernels and its variables. Loading decides everything that can be wrong in the text: an opcode,
+// a modifier or an operand that the table does not know is an error with its line.
 #ifndef ATTNRT_EMULATOR_MODULE_HPP
 #define ATTNRT_EMULATOR_MODULE_HPP
 #include <atomic>
@@ -24,11 +24,46 @@ struct Parameter {
 
 /// Registers that hold the same value in every warp of a launch, of a block, or in every lane (manual 10).
 enum class Special : uint8_t {
-  tid_x, tid_y, tid_z, ntid_x, ntid_y, ntid_z, ctaid_x, ctaid_y, ctaid_z, nctaid_x, nctaid_y, nctaid_z, laneid, warpid,
-  nwarpid, smid, nsmid, clock, clock_hi, lanemask_eq, lanemask_lt, lanemask_le, lanemask_gt, lanemask_ge,
-  dynamic_smem_size, total_smem_size, clock64, globaltimer, cluster_ctaid_x, cluster_ctaid_y, cluster_ctaid_z,
-  cluster_nctaid_x, cluster_nctaid_y, cluster_nctaid_z, cluster_ctarank, cluster_nctarank, clusterid_x, clusterid_y,
-  clusterid_z, none
+  tid_x,
+  tid_y,
+  tid_z,
+  ntid_x,
+  ntid_y,
+  ntid_z,
+  ctaid_x,
+  ctaid_y,
+  ctaid_z,
+  nctaid_x,
+  nctaid_y,
+  nctaid_z,
+  laneid,
+  warpid,
+  nwarpid,
+  smid,
+  nsmid,
+  clock,
+  clock_hi,
+  lanemask_eq,
+  lanemask_lt,
+  lanemask_le,
+  lanemask_gt,
+  lanemask_ge,
+  dynamic_smem_size,
+  total_smem_size,
+  clock64,
+  globaltimer,
+  cluster_ctaid_x,
+  cluster_ctaid_y,
+  cluster_ctaid_z,
+  cluster_nctaid_x,
+  cluster_nctaid_y,
+  cluster_nctaid_z,
+  cluster_ctarank,
+  cluster_nctarank,
+  clusterid_x,
+  clusterid_y,
+  clusterid_z,
+  none
 };
 
 struct Kernel {
@@ -36,8 +71,8 @@ struct Kernel {
   std::vector<Instruction> code;
   std::vector<Parameter> parameters;
   uint32_t parameter_bytes = 0;
-  uint32_t shared_bytes = 0;  ///< static, and where dynamic shared memory starts
-  uint32_t local_bytes = 0;   ///< a lane
+  uint32_t shared_bytes = 0;                 ///< static, and where dynamic shared memory starts
+  uint32_t local_bytes = 0;                  ///< a lane
   uint32_t required_threads[3] = {0, 0, 0};  ///< .reqntid, 0 = free
   uint32_t most_threads = 1024;              ///< .maxntid
 
@@ -69,7 +104,7 @@ struct Variable {
   std::string name;
   uint64_t address = 0;  ///< as kernels see it; given by the memory that the module is loaded into
   std::size_t bytes = 0;
-  std::string initial;   ///< `bytes` long
+  std::string initial;  ///< `bytes` long
 };
 
 /// What gives variables their places.

@@ -94,14 +94,13 @@ void SharedMemory::check_read(uint32_t warp, uint32_t granule, bool asynchronous
   const uint32_t history = writes_[granule];
   if (history == 0) {
     if (unwritten_)
-      throw Fault(Answer::launch_failed, say("warp ", warp, " reads shared address ", base_ + (granule << shift_),
-                                             ", which nobody wrote"));
+      throw Fault(Answer::launch_failed,
+                  say("warp ", warp, " reads shared address ", base_ + (granule << shift_), ", which nobody wrote"));
     return;
   }
   if (history & kInFlight)
-    throw Fault(Answer::launch_failed,
-                say("warp ", warp, " reads shared address ", base_ + (granule << shift_), ", where a copy of warp ",
-                    history & ~kInFlight, " is in flight"));
+    throw Fault(Answer::launch_failed, say("warp ", warp, " reads shared address ", base_ + (granule << shift_),
+                                           ", where a copy of warp ", history & ~kInFlight, " is in flight"));
   const History& writers = histories_[history];
   const auto seen = std::find_if(writers.begin(), writers.end(), [&](const Access& a) { return ordered(a, warp); });
   if (history >= floor_ && seen == writers.end()) fail_race(warp, "reads", granule, writers.front(), "wrote");
@@ -163,9 +162,8 @@ const char* SharedMemory::read(uint32_t warp, uint64_t address, uint32_t size, b
 void SharedMemory::check_write(uint32_t warp, uint32_t granule, const void* from) {
   const uint32_t history = writes_[granule];
   if (history & kInFlight)
-    throw Fault(Answer::launch_failed,
-                say("warp ", warp, " writes shared address ", base_ + (granule << shift_), ", where a copy of warp ",
-                    history & ~kInFlight, " is in flight"));
+    throw Fault(Answer::launch_failed, say("warp ", warp, " writes shared address ", base_ + (granule << shift_),
+                                           ", where a copy of warp ", history & ~kInFlight, " is in flight"));
   const uint32_t size = std::min(1u << shift_, bytes_ - (granule << shift_));
   const bool same = from && std::memcmp(data_ + (granule << shift_), from, size) == 0;
   if (!all_ordered(history, warp)) {

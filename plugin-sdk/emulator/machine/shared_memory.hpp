@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The shared memory of a block, with a shadow that knows who wrote and read each granule and when. Accesses of two warps
-// of which one writes must be ordered by a barrier (manual 8): the order is kept as vector clocks, and histories that many
-// granules share are kept once, as FastTrack does for threads (Flanagan and Freund, 2009). Lanes of one warp are not told
-// apart. Several warps may write the same value without a barrier, as compilers do where lanes hold copies.
+// The shared memory of a block, with a shadow that knows who wrote and read each granule and when. Accesses of two
+// warps of which one writes must be ordered by a barrier (manual 8): the order is kept as vector clocks, and histories
+// that many granules share are kept once, as FastTrack does for threads (Flanagan and Freund, 2009). Lanes of one warp
+// are not told apart. Several warps may write the same value without a barrier, as compilers do where lanes hold
+// copies.
 #ifndef ATTNRT_EMULATOR_SHARED_MEMORY_HPP
 #define ATTNRT_EMULATOR_SHARED_MEMORY_HPP
 #include <array>
@@ -28,8 +29,8 @@ struct Clocks {
   }
 };
 
-/// Who writes: a lane, a copy that it issued (cp.async), or the hardware (bulk copies), whose writes asynchronous reads see
-/// without a fence.
+/// Who writes: a lane, a copy that it issued (cp.async), or the hardware (bulk copies), whose writes asynchronous reads
+/// see without a fence.
 enum class Writer : uint8_t { lane, copy, bulk };
 
 class SharedMemory {

@@ -62,13 +62,19 @@ void reduce_take(Warp& warp, const Instruction& in, uint32_t lanes) {
     case Reduce::popc:
       each_lane(lanes, [&](uint32_t i) { warp.lanes<uint32_t>(in.at[0])[i] = total.count; });
       break;
-    case Reduce::conjunction: warp.set_predicate(in.at[0], total.all, lanes); break;
-    case Reduce::disjunction: warp.set_predicate(in.at[0], total.any ? ~0u : 0u, lanes); break;
+    case Reduce::conjunction:
+      warp.set_predicate(in.at[0], total.all, lanes);
+      break;
+    case Reduce::disjunction:
+      warp.set_predicate(in.at[0], total.any ? ~0u : 0u, lanes);
+      break;
   }
 }
 void bar_red(Assembly& a) {
   const std::string_view operation = a.choice(2);
-  a.in.option = static_cast<uint32_t>(operation == "popc" ? Reduce::popc : operation == "and" ? Reduce::conjunction : Reduce::disjunction);
+  a.in.option = static_cast<uint32_t>(operation == "popc"  ? Reduce::popc
+                                      : operation == "and" ? Reduce::conjunction
+                                                           : Reduce::disjunction);
   a.want_operands(3);
   a.destination(a.operand(0), operation == "popc" ? Type::u32 : Type::pred);
   a.source(a.operand(1), Type::u32);
@@ -87,7 +93,9 @@ void bar_warp(Assembly& a) { a.in.run = &warp_barrier; }
 
 // ---- 9.7.13.3 and 4 fences: memory is in order here; what other warps may see of shared memory the shadow decides
 
-void nothing(Assembly& a) { a.in.run = [](Warp&, const Instruction&, uint32_t) {}; }
+void nothing(Assembly& a) {
+  a.in.run = [](Warp&, const Instruction&, uint32_t) {};
+}
 void fence_proxy(Assembly& a) {
   a.in.run = [](Warp& warp, const Instruction&, uint32_t) { warp.block().shared().fence_proxy(warp.index()); };
 }
@@ -112,19 +120,23 @@ void atomic(Warp& warp, const Instruction& in, uint32_t lanes) {
     const T b = warp.lanes<T>(in.at[2])[i], c = warp.lanes<T>(in.at[3])[i];
     char* place = nullptr;
     switch (resolve(in.space, address)) {
-      case Space::shared: place = warp.block().shared().update(warp.index(), address, sizeof(T)); break;
+      case Space::shared:
+        place = warp.block().shared().update(warp.index(), address, sizeof(T));
+        break;
       case Space::global:
         warp.block().read_global(address, sizeof(T));
         place = warp.block().write_global(address, sizeof(T));
         break;
-      default: throw Fault(Answer::illegal_address, "an atomic operation outside of global and shared memory");
+      default:
+        throw Fault(Answer::illegal_address, "an atomic operation outside of global and shared memory");
     }
     T old = 0;
     if (resolve(in.space, address) == Space::global) {
       using Word = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
       std::atomic_ref<Word> word(*reinterpret_cast<Word*>(place));
       Word seen = word.load();
-      while (!word.compare_exchange_weak(seen, std::bit_cast<Word>(F(std::bit_cast<T>(seen), b, c)))) {}
+      while (!word.compare_exchange_weak(seen, std::bit_cast<Word>(F(std::bit_cast<T>(seen), b, c)))) {
+      }
       old = std::bit_cast<T>(seen);
     } else {
       std::memcpy(&old, place, sizeof old);
@@ -138,8 +150,10 @@ void atomic(Warp& warp, const Instruction& in, uint32_t lanes) {
 
 template <class T>
 T plus(T a, T b, T) {
-  if constexpr (std::is_floating_point_v<T>) return a + b;
-  else return wrap<T>(static_cast<Wrapping<T>>(a) + static_cast<Wrapping<T>>(b));
+  if constexpr (std::is_floating_point_v<T>)
+    return a + b;
+  else
+    return wrap<T>(static_cast<Wrapping<T>>(a) + static_cast<Wrapping<T>>(b));
 }
 
 template <class T>
@@ -171,12 +185,26 @@ void place_atomic(Assembly& a, bool returns) {  // sem? scope? space? operation 
   a.in.space = space == "global" ? Space::global : space.substr(0, 6) == "shared" ? Space::shared : Space::generic;
   if (a.in.space != Space::global) a.shared_access(bytes_of(a.type()));
   switch (a.type()) {
-    case Type::u32: case Type::b32: a.in.run = arithmetic_atomic<uint32_t>(operation); break;
-    case Type::s32: a.in.run = arithmetic_atomic<int32_t>(operation); break;
-    case Type::u64: case Type::b64: a.in.run = arithmetic_atomic<uint64_t>(operation); break;
-    case Type::s64: a.in.run = arithmetic_atomic<int64_t>(operation); break;
-    case Type::f32: a.in.run = arithmetic_atomic<float>(operation); break;
-    default: a.in.run = arithmetic_atomic<double>(operation); break;
+    case Type::u32:
+    case Type::b32:
+      a.in.run = arithmetic_atomic<uint32_t>(operation);
+      break;
+    case Type::s32:
+      a.in.run = arithmetic_atomic<int32_t>(operation);
+      break;
+    case Type::u64:
+    case Type::b64:
+      a.in.run = arithmetic_atomic<uint64_t>(operation);
+      break;
+    case Type::s64:
+      a.in.run = arithmetic_atomic<int64_t>(operation);
+      break;
+    case Type::f32:
+      a.in.run = arithmetic_atomic<float>(operation);
+      break;
+    default:
+      a.in.run = arithmetic_atomic<double>(operation);
+      break;
   }
   if (!a.in.run) a.fail("this atomic operation is not known for this type");
 }
@@ -241,8 +269,12 @@ void redux(Assembly& a) {
   using S = int32_t;
   const bool is_signed = a.type() == Type::s32;
   if (name == "add") a.in.run = &reduce_warp<U, [](U x, U y) { return x + y; }>;
-  if (name == "min") a.in.run = is_signed ? &reduce_warp<S, [](S x, S y) { return std::min(x, y); }> : &reduce_warp<U, [](U x, U y) { return std::min(x, y); }>;
-  if (name == "max") a.in.run = is_signed ? &reduce_warp<S, [](S x, S y) { return std::max(x, y); }> : &reduce_warp<U, [](U x, U y) { return std::max(x, y); }>;
+  if (name == "min")
+    a.in.run = is_signed ? &reduce_warp<S, [](S x, S y) { return std::min(x, y); }>
+                         : &reduce_warp<U, [](U x, U y) { return std::min(x, y); }>;
+  if (name == "max")
+    a.in.run = is_signed ? &reduce_warp<S, [](S x, S y) { return std::max(x, y); }>
+                         : &reduce_warp<U, [](U x, U y) { return std::max(x, y); }>;
   if (name == "and") a.in.run = &reduce_warp<U, [](U x, U y) { return x & y; }>;
   if (name == "or") a.in.run = &reduce_warp<U, [](U x, U y) { return x | y; }>;
   if (name == "xor") a.in.run = &reduce_warp<U, [](U x, U y) { return x ^ y; }>;
@@ -256,8 +288,9 @@ void redux_float(Assembly& a) {
   if (a.arch() < 100) a.fail("redux.sync of fp32 is for sm_100 and later");
   const bool max = a.choice(1) == "max", nan = a.has(3);
   if (a.has(2)) a.fail("redux.sync with .abs is not known");
-  a.in.run = max ? (nan ? &reduce_warp<float, &extreme_of<true, true>> : &reduce_warp<float, &extreme_of<true, false>>)
-                 : (nan ? &reduce_warp<float, &extreme_of<false, true>> : &reduce_warp<float, &extreme_of<false, false>>);
+  a.in.run =
+      max ? (nan ? &reduce_warp<float, &extreme_of<true, true>> : &reduce_warp<float, &extreme_of<true, false>>)
+          : (nan ? &reduce_warp<float, &extreme_of<false, true>> : &reduce_warp<float, &extreme_of<false, false>>);
 }
 // The lowest member is elected; the manual promises some member, always the same.
 void elect(Assembly& a) {
@@ -286,8 +319,14 @@ constexpr Rule kRules[] = {
     {"9.7.13.4", "fence", "sc|acq_rel? $scope", "", &nothing},
     {"9.7.13.4", "fence", "mbarrier_init release cluster", "", &nothing},
     {"9.7.13.4", "fence", "proxy async shared::cta|shared::cluster|global?", "", &fence_proxy},
-    {"9.7.13.5", "atom", "$sem? $scope? global|shared::cta|shared::cluster|shared? add|exch|min|max|cas|and|or|xor|inc|dec u32|s32|u64|s64|b32|b64|f32|f64", "*", &atom},
-    {"9.7.13.6", "red", "$sem? $scope? global|shared::cta|shared::cluster|shared? add|min|max|and|or|xor|inc|dec u32|s32|u64|s64|b32|b64|f32|f64", "*", &red},
+    {"9.7.13.5", "atom",
+     "$sem? $scope? global|shared::cta|shared::cluster|shared? add|exch|min|max|cas|and|or|xor|inc|dec "
+     "u32|s32|u64|s64|b32|b64|f32|f64",
+     "*", &atom},
+    {"9.7.13.6", "red",
+     "$sem? $scope? global|shared::cta|shared::cluster|shared? add|min|max|and|or|xor|inc|dec "
+     "u32|s32|u64|s64|b32|b64|f32|f64",
+     "*", &red},
     {"9.7.13.9", "vote", "sync any|all|uni pred", "p a:pred b:u32", &vote},
     {"9.7.13.9", "vote", "sync ballot b32", "d a:pred b:u32", &vote_ballot},
     {"9.7.13.10", "match", "any sync b32|b64", "d:u32 a b:u32", &match},

@@ -3,9 +3,9 @@
 // Which rule an opcode follows.
 #ifndef ATTNRT_EMULATOR_SYNTAX_HPP
 #define ATTNRT_EMULATOR_SYNTAX_HPP
+#include <string>
 #include <string_view>
 #include <unordered_map>
-#include <string>
 #include <vector>
 
 #include "assembly.hpp"
@@ -15,7 +15,7 @@ namespace attnrt::emulator {
 struct Match {
   const Rule* rule = nullptr;  ///< NULL = none fits
   std::vector<std::string_view> choices;
-  Type type = Type::none;      ///< of the last group that names one
+  Type type = Type::none;  ///< of the last group that names one
 };
 
 /// Remembers what it found: a kernel has few opcodes and uses them often.

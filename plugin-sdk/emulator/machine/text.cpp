@@ -54,7 +54,8 @@ class Lexer {
     const std::size_t begin = at_;
     const char c = source_[at_];
     if (begins_word(c)) {
-      while (continues_word(at(0)) || (at(0) == ':' && at(1) == ':' && (is_letter(at(2)) || is_digit(at(2))))) at_ += at(0) == ':' ? 2 : 1;
+      while (continues_word(at(0)) || (at(0) == ':' && at(1) == ':' && (is_letter(at(2)) || is_digit(at(2)))))
+        at_ += at(0) == ':' ? 2 : 1;
       const std::string_view word = source_.substr(begin, at_ - begin);
       if (word == ".loc" || word == ".file")
         at_ = std::min(source_.find('\n', at_), source_.size());
@@ -144,11 +145,12 @@ Type type_named(std::string_view name) {
     Type type;
   };
   static constexpr Name names[] = {
-      {"b32", Type::b32}, {"u32", Type::u32}, {"s32", Type::s32}, {"f32", Type::f32}, {"b64", Type::b64},
-      {"u64", Type::u64}, {"s64", Type::s64}, {"f64", Type::f64}, {"b16", Type::b16}, {"u16", Type::u16},
-      {"s16", Type::s16}, {"f16", Type::f16}, {"bf16", Type::bf16}, {"pred", Type::pred}, {"b8", Type::b8},
-      {"u8", Type::u8}, {"s8", Type::s8}, {"f16x2", Type::f16x2}, {"bf16x2", Type::bf16x2}, {"f32x2", Type::f32x2},
-      {"e4m3x2", Type::e4m3x2}, {"e5m2x2", Type::e5m2x2}, {"tf32", Type::tf32}, {"b128", Type::b128}};
+      {"b32", Type::b32},       {"u32", Type::u32},       {"s32", Type::s32},       {"f32", Type::f32},
+      {"b64", Type::b64},       {"u64", Type::u64},       {"s64", Type::s64},       {"f64", Type::f64},
+      {"b16", Type::b16},       {"u16", Type::u16},       {"s16", Type::s16},       {"f16", Type::f16},
+      {"bf16", Type::bf16},     {"pred", Type::pred},     {"b8", Type::b8},         {"u8", Type::u8},
+      {"s8", Type::s8},         {"f16x2", Type::f16x2},   {"bf16x2", Type::bf16x2}, {"f32x2", Type::f32x2},
+      {"e4m3x2", Type::e4m3x2}, {"e5m2x2", Type::e5m2x2}, {"tf32", Type::tf32},     {"b128", Type::b128}};
   for (const Name& known : names)
     if (known.text == name) return known.type;
   return Type::none;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PTX source as tokens (manual 4): words with their dots and "::", numbers, marks. Comments and .loc and .file lines, which
-// end with their line, are gone.
+// PTX source as tokens (manual 4): words with their dots and "::", numbers, marks. Comments and .loc and .file lines,
+// which end with their line, are gone.
 #ifndef ATTNRT_EMULATOR_TEXT_HPP
 #define ATTNRT_EMULATOR_TEXT_HPP
 #include <cstdint>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fragments of matrices as the lanes of a warp hold them (manual 9.7.14.5): lane l holds row or column l / 4, and of the
-// other dimension the elements of l % 4. Products are summed in fp32 in the order of k; what a tensor core adds in which
-// order is not documented, so results agree with a device within a tolerance and never by bits.
+// Fragments of matrices as the lanes of a warp hold them (manual 9.7.14.5): lane l holds row or column l / 4, and of
+// the other dimension the elements of l % 4. Products are summed in fp32 in the order of k; what a tensor core adds in
+// which order is not documented, so results agree with a device within a tolerance and never by bits.
 #ifndef ATTNRT_EMULATOR_TILE_HPP
 #define ATTNRT_EMULATOR_TILE_HPP
 #include <cstdint>
@@ -45,7 +45,8 @@ void load_a(Warp& warp, const uint32_t* places, float (&a)[16][K]) {
   for (uint32_t r = 0; r < K / (4 * per) * 2; ++r) {
     const auto* const lanes = warp.lanes<typename E::Bits>(places[r]);
     for (uint32_t i = 0; i < kLanes; ++i)
-      for (uint32_t e = 0; e < per; ++e) a[(r & 1) * 8 + i / 4][(r >> 1) * 4 * per + i % 4 * per + e] = E::of(lanes[i * per + e]);
+      for (uint32_t e = 0; e < per; ++e)
+        a[(r & 1) * 8 + i / 4][(r >> 1) * 4 * per + i % 4 * per + e] = E::of(lanes[i * per + e]);
   }
 }
 /// 8 columns of B from registers.

@@ -9,7 +9,8 @@
 namespace attnrt::emulator {
 namespace {
 
-uint64_t shared_address(Warp& warp, uint32_t place, bool narrow, int64_t displacement, uint32_t lane, uint32_t alignment) {
+uint64_t shared_address(Warp& warp, uint32_t place, bool narrow, int64_t displacement, uint32_t lane,
+                        uint32_t alignment) {
   uint64_t address = address_of(warp, place, narrow, displacement, lane);
   if (!narrow) resolve(Space::generic, address);
   want_aligned(address, alignment);
@@ -32,14 +33,15 @@ void init_run(Warp& warp, const Instruction& in, uint32_t lanes) {
   });
 }
 void inval_run(Warp& warp, const Instruction& in, uint32_t lanes) {
-  each_barrier(warp, in, lanes, 0, [&](uint32_t, uint64_t address) { warp.block().transactions().invalidate(address); });
+  each_barrier(warp, in, lanes, 0,
+               [&](uint32_t, uint64_t address) { warp.block().transactions().invalidate(address); });
 }
 
 void arrive_at(Warp& warp, uint64_t address, uint32_t count) {
   TransactionBarrier& barrier = warp.block().transactions().at(address);
   if (count > barrier.pending)
-    throw Fault(Answer::illegal_instruction, say(count, " arrivals at the mbarrier at ", address, ", which waits for ",
-                                                 barrier.pending));
+    throw Fault(Answer::illegal_instruction,
+                say(count, " arrivals at the mbarrier at ", address, ", which waits for ", barrier.pending));
   warp.block().shared().release(warp.index(), barrier.arriving);
   barrier.pending -= count;
   Transactions::advance(barrier);
@@ -130,7 +132,8 @@ void copy_arrive(Assembly& a) {
 
 void want_bulk(uint64_t bytes, uint64_t global) {
   if (bytes % 16 || global % 16)
-    throw Fault(Answer::illegal_instruction, say("a bulk copy of ", bytes, " bytes, wanted multiples of 16 in sizes and addresses"));
+    throw Fault(Answer::illegal_instruction,
+                say("a bulk copy of ", bytes, " bytes, wanted multiples of 16 in sizes and addresses"));
 }
 
 void bulk_in_run(Warp& warp, const Instruction& in, uint32_t lanes) {
@@ -204,12 +207,18 @@ void bulk_wait(Assembly& a) {
 constexpr Rule kRules[] = {
     {"9.7.13.15.9", "mbarrier", "init shared::cta|shared? b64", "[a] b:u32", &mbarrier_init},
     {"9.7.13.15.10", "mbarrier", "inval shared::cta|shared? b64", "[a]", &mbarrier_inval},
-    {"9.7.13.15.11", "mbarrier", "expect_tx|complete_tx relaxed? cta|cluster? shared::cta|shared::cluster|shared? b64", "[a] b:u32", &mbarrier_expect},
-    {"9.7.13.15.13", "mbarrier", "arrive release|relaxed? cta|cluster? shared::cta|shared::cluster|shared? b64", "*", &mbarrier_arrive},
-    {"9.7.13.15.13", "mbarrier", "arrive expect_tx release|relaxed? cta|cluster? shared::cta|shared::cluster|shared? b64", "*", &mbarrier_arrive_expect},
+    {"9.7.13.15.11", "mbarrier", "expect_tx|complete_tx relaxed? cta|cluster? shared::cta|shared::cluster|shared? b64",
+     "[a] b:u32", &mbarrier_expect},
+    {"9.7.13.15.13", "mbarrier", "arrive release|relaxed? cta|cluster? shared::cta|shared::cluster|shared? b64", "*",
+     &mbarrier_arrive},
+    {"9.7.13.15.13", "mbarrier",
+     "arrive expect_tx release|relaxed? cta|cluster? shared::cta|shared::cluster|shared? b64", "*",
+     &mbarrier_arrive_expect},
     {"9.7.13.15.15", "cp", "async mbarrier arrive noinc? shared::cta|shared? b64", "[a]", &copy_arrive},
-    {"9.7.13.15.16", "mbarrier", "test_wait|try_wait parity? acquire|relaxed? cta|cluster? shared::cta|shared? b64", "*", &mbarrier_wait},
-    {"9.7.9.25.4.1", "cp", "async bulk shared::cluster|shared::cta global mbarrier::complete_tx::bytes L2::cache_hint?", "*", &bulk_in},
+    {"9.7.13.15.16", "mbarrier", "test_wait|try_wait parity? acquire|relaxed? cta|cluster? shared::cta|shared? b64",
+     "*", &mbarrier_wait},
+    {"9.7.9.25.4.1", "cp", "async bulk shared::cluster|shared::cta global mbarrier::complete_tx::bytes L2::cache_hint?",
+     "*", &bulk_in},
     {"9.7.9.25.4.1", "cp", "async bulk global shared::cta bulk_group L2::cache_hint?", "*", &bulk_out},
     {"9.7.9.25.5.1", "cp", "async bulk commit_group", "", &bulk_commit},
     {"9.7.9.25.5.2", "cp", "async bulk wait_group read?", "i", &bulk_wait},

@@ -12,7 +12,8 @@ constexpr uint32_t kMostArrivals = (1u << 20) - 1;
 
 void Transactions::init(uint64_t address, uint32_t count) {
   if (!count || count > kMostArrivals)
-    throw Fault(Answer::illegal_instruction, say("mbarrier.init for ", count, " arrivals, wanted 1 to ", kMostArrivals));
+    throw Fault(Answer::illegal_instruction,
+                say("mbarrier.init for ", count, " arrivals, wanted 1 to ", kMostArrivals));
   if (!barriers_.emplace(address, TransactionBarrier{count, count, 0, 0, {}, {}}).second)
     throw Fault(Answer::illegal_instruction,
                 say("mbarrier.init at shared address ", address, ", where one is, wanted mbarrier.inval first"));

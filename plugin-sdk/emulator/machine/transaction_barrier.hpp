@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // mbarrier objects (manual 9.7.13.15): a count of arrivals and of bytes still to come, a phase that ends when both are
-// zero. The object's 64 bits lie in shared memory; what they mean is the implementation's own, so that a kernel may only
-// hand them around.
+// zero. The object's 64 bits lie in shared memory; what they mean is the implementation's own, so that a kernel may
+// only hand them around.
 #ifndef ATTNRT_EMULATOR_TRANSACTION_BARRIER_HPP
 #define ATTNRT_EMULATOR_TRANSACTION_BARRIER_HPP
 #include <cstdint>
@@ -17,8 +17,8 @@ struct TransactionBarrier {
   uint32_t pending = 0;      ///< arrivals that this phase still waits for
   int64_t transactions = 0;  ///< bytes that this phase still waits for
   uint64_t phase = 0;        ///< how many have ended
-  Clocks arriving;         ///< what the arrivals of this phase release
-  Clocks completed;        ///< of all phases that ended
+  Clocks arriving;           ///< what the arrivals of this phase release
+  Clocks completed;          ///< of all phases that ended
 };
 
 class Transactions {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// 32 lanes that run together where they can. Lanes that branched apart are fragments; the one that is furthest back runs,
-// so that fragments meet again where their paths join. A warp runs until it has to wait for another.
+// 32 lanes that run together where they can. Lanes that branched apart are fragments; the one that is furthest back
+// runs, so that fragments meet again where their paths join. A warp runs until it has to wait for another.
 #ifndef ATTNRT_EMULATOR_WARP_HPP
 #define ATTNRT_EMULATOR_WARP_HPP
 #include <bit>
@@ -95,8 +95,8 @@ class Warp {
   char* registers_ = nullptr;
   uint32_t index_ = 0, alive_ = 0;
   std::vector<Fragment> fragments_;
-  Fragment now_;            ///< the one that runs
-  uint32_t limit_ = ~0u;    ///< where the next fragment that can run stands
+  Fragment now_;          ///< the one that runs
+  uint32_t limit_ = ~0u;  ///< where the next fragment that can run stands
   int waits_at_ = -1;
   bool yields_ = false;
   uint64_t instructions_ = 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// 9.7.15 Asynchronous products of a warpgroup (sm_90a): wgmma. Four warps multiply 64 rows of A by N columns of B, which
-// lie in shared memory behind descriptors; each warp owns 16 rows, so no warp has to wait for another. The result arrives
-// when wgmma.wait_group says so: in the late mode the accumulators hold poison until then.
+// 9.7.15 Asynchronous products of a warpgroup (sm_90a): wgmma. Four warps multiply 64 rows of A by N columns of B,
+// which lie in shared memory behind descriptors; each warp owns 16 rows, so no warp has to wait for another. The result
+// arrives when wgmma.wait_group says so: in the late mode the accumulators hold poison until then.
 #include <algorithm>
 
 #include "access.hpp"
@@ -72,7 +72,8 @@ void compute(Warp& warp, const Instruction& in) {
     } else {
       for (uint32_t r = 0; r < 16; ++r)
         for (uint32_t k = 0; k < K; k += piece)
-          read_piece<E>(warp, a_matrix.k_major(first + r, k * static_cast<uint32_t>(sizeof(typename E::Bits))), &a[r][k], 1);
+          read_piece<E>(warp, a_matrix.k_major(first + r, k * static_cast<uint32_t>(sizeof(typename E::Bits))),
+                        &a[r][k], 1);
     }
   }
   const bool negates = ((in.option & Options::kNegateA) != 0) != ((in.option & Options::kNegateB) != 0);
@@ -82,13 +83,16 @@ void compute(Warp& warp, const Instruction& in) {
     } else {
       for (uint32_t n = 0; n < 8; ++n)
         for (uint32_t k = 0; k < K; k += piece)
-          read_piece<EB>(warp, b_matrix.k_major(tile * 8 + n, k * static_cast<uint32_t>(sizeof(typename E::Bits))), &b[k][n], 8);
+          read_piece<EB>(warp, b_matrix.k_major(tile * 8 + n, k * static_cast<uint32_t>(sizeof(typename E::Bits))),
+                         &b[k][n], 8);
     }
     if (negates)
       for (auto& row : b)
         for (float& x : row) x = -x;
-    if (adds) load_c(warp, in.at + tile * 4, c);
-    else std::memset(c, 0, sizeof c);
+    if (adds)
+      load_c(warp, in.at + tile * 4, c);
+    else
+      std::memset(c, 0, sizeof c);
     multiply_add(a, b, c);
     store_c(warp, in.at + tile * 4, c);
   }
@@ -180,7 +184,8 @@ void mma_async(Assembly& a) {  // mma_async sync aligned shape f32 a b
   std::string_view shape = a.choice(3);
   shape.remove_prefix(4);  // m64n
   uint64_t columns = 0;
-  for (; !shape.empty() && shape[0] != 'k'; shape.remove_prefix(1)) columns = columns * 10 + static_cast<uint64_t>(shape[0] - '0');
+  for (; !shape.empty() && shape[0] != 'k'; shape.remove_prefix(1))
+    columns = columns * 10 + static_cast<uint64_t>(shape[0] - '0');
   const auto sums = a.elements(a.operand(0));
   const auto left = a.elements(a.operand(1));
   const bool in_registers = left.size() == 4;
@@ -217,11 +222,18 @@ void mma_async(Assembly& a) {  // mma_async sync aligned shape f32 a b
   if (transposes == 2 && a.immediate(a.operand(6), Type::u32)) a.in.option |= Options::kTransposeA;
   if (transposes && a.immediate(a.operand(5 + transposes), Type::u32)) a.in.option |= Options::kTransposeB;
   a.keep_registers();
-  if (element == "f16") a.in.run = &product<&compute<HalfElement, HalfElement, 16>>;
-  else if (element == "bf16") a.in.run = &product<&compute<BfloatElement, BfloatElement, 16>>;
-  else if (element == "tf32") a.in.run = &product<&compute<Tf32Element, Tf32Element, 8>>;
-  else if (element == "e4m3") a.in.run = other == "e4m3" ? &product<&compute<E4m3Element, E4m3Element, 32>> : &product<&compute<E4m3Element, E5m2Element, 32>>;
-  else a.in.run = other == "e4m3" ? &product<&compute<E5m2Element, E4m3Element, 32>> : &product<&compute<E5m2Element, E5m2Element, 32>>;
+  if (element == "f16")
+    a.in.run = &product<&compute<HalfElement, HalfElement, 16>>;
+  else if (element == "bf16")
+    a.in.run = &product<&compute<BfloatElement, BfloatElement, 16>>;
+  else if (element == "tf32")
+    a.in.run = &product<&compute<Tf32Element, Tf32Element, 8>>;
+  else if (element == "e4m3")
+    a.in.run = other == "e4m3" ? &product<&compute<E4m3Element, E4m3Element, 32>>
+                               : &product<&compute<E4m3Element, E5m2Element, 32>>;
+  else
+    a.in.run = other == "e4m3" ? &product<&compute<E5m2Element, E4m3Element, 32>>
+                               : &product<&compute<E5m2Element, E5m2Element, 32>>;
   if (sixteen && element != other) a.fail("both matrices have one type");
   a.shared_access(16);
 }
@@ -251,15 +263,16 @@ void wait_group(Assembly& a) {
   };
 }
 
-#define ATTNRT_COLUMNS(k)                                                                                         \
-  "m64n8" k "|m64n16" k "|m64n24" k "|m64n32" k "|m64n40" k "|m64n48" k "|m64n56" k "|m64n64" k "|m64n72" k       \
-  "|m64n80" k "|m64n88" k "|m64n96" k "|m64n104" k "|m64n112" k "|m64n120" k "|m64n128" k "|m64n136" k            \
-  "|m64n144" k "|m64n152" k "|m64n160" k "|m64n168" k "|m64n176" k "|m64n184" k "|m64n192" k "|m64n200" k         \
-  "|m64n208" k "|m64n216" k "|m64n224" k "|m64n232" k "|m64n240" k "|m64n248" k "|m64n256" k
+#define ATTNRT_COLUMNS(k)                                                                                              \
+  "m64n8" k "|m64n16" k "|m64n24" k "|m64n32" k "|m64n40" k "|m64n48" k "|m64n56" k "|m64n64" k "|m64n72" k            \
+  "|m64n80" k "|m64n88" k "|m64n96" k "|m64n104" k "|m64n112" k "|m64n120" k "|m64n128" k "|m64n136" k "|m64n144" k    \
+  "|m64n152" k "|m64n160" k "|m64n168" k "|m64n176" k "|m64n184" k "|m64n192" k "|m64n200" k "|m64n208" k "|m64n216" k \
+  "|m64n224" k "|m64n232" k "|m64n240" k "|m64n248" k "|m64n256" k
 constexpr Rule kRules[] = {
     {"9.7.15.5.2", "wgmma", "mma_async sync aligned " ATTNRT_COLUMNS("k16") " f32 f16|bf16 f16|bf16", "*", &mma_async},
     {"9.7.15.5.2", "wgmma", "mma_async sync aligned " ATTNRT_COLUMNS("k8") " f32 tf32 tf32", "*", &mma_async},
-    {"9.7.15.5.2", "wgmma", "mma_async sync aligned " ATTNRT_COLUMNS("k32") " f32 e4m3|e5m2 e4m3|e5m2", "*", &mma_async},
+    {"9.7.15.5.2", "wgmma", "mma_async sync aligned " ATTNRT_COLUMNS("k32") " f32 e4m3|e5m2 e4m3|e5m2", "*",
+     &mma_async},
     {"9.7.15.7.1", "wgmma", "fence sync aligned", "", &fence},
     {"9.7.15.7.2", "wgmma", "commit_group sync aligned", "", &commit_group},
     {"9.7.15.7.3", "wgmma", "wait_group sync aligned", "i", &wait_group},
