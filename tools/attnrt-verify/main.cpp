@@ -135,13 +135,8 @@ Place place_of(const attnrt_plugin& plugin, const attnrt_caps& caps, const char*
   if (!place.refusal.empty()) return place;
   place.memory = place.own.get();
   const uint32_t arch = place.memory->arch();
-<<<<<<< HEAD
-  place.device = (driver_file ? "fake:cuda:" : emulated ? "emulated cuda:" : "cuda:") + std::to_string(arch / 10) + "." +
-                 std::to_string(arch % 10);
-=======
   const char* const kind = driver_file ? "fake:cuda:" : emulated ? "emulated cuda:" : "cuda:";
   place.device = kind + std::to_string(arch / 10) + "." + std::to_string(arch % 10);
->>>>>>> p25
   return place;
 }
 
@@ -209,12 +204,8 @@ int main(int argc, char** argv) {
   const int status = verify(argv);
   // The emulator writes which instructions ran.
   if (const char* const emulator = secure_getenv(attnrt::sdk::kCudaDriverVariable))
-<<<<<<< HEAD
-    if (const auto flush = symbol_of<void (*)()>(dlopen(emulator, RTLD_NOW | RTLD_NOLOAD), "attnrt_emulator_flush"))
-=======
     if (const auto flush =
             symbol_of<void (*)()>(dlopen(emulator, RTLD_NOW | RTLD_NOLOAD), "attnrt_emulator_flush"))
->>>>>>> p25
       flush();
   _exit(status);  // no destructors: what the plugin left behind is not ours to run
 }
