@@ -19,11 +19,11 @@ namespace attnrt::core {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr uint64_t kMaxBytes = 16 << 20;
+constexpr uint64_t kMaxFileBytes = 16 << 20;
 constexpr std::chrono::seconds kPatience{2};
 using Clock = std::chrono::steady_clock;
 
-std::string words() { return std::strerror(errno); }
+std::string error_text() { return std::strerror(errno); }
 
 /// Belongs to the effective user, and nobody else may write it.
 std::string not_ours(const struct stat& info, const std::string& name) {
@@ -52,7 +52,7 @@ Opened open_folder(const fs::path& path, bool make) {
   if (!out.why.empty()) return out;
   Descriptor folder(openat(way.folder.get(), way.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   struct stat info {};
-  if (!folder || fstat(folder.get(), &info) != 0) out.why = name + " cannot be opened: " + words();
+  if (!folder || fstat(folder.get(), &info) != 0) out.why = name + " cannot be opened: " + error_text();
   else if (info.st_ino != way.info.st_ino || info.st_dev != way.info.st_dev) out.why = name + " changes while it is read";
   else out.folder = std::move(folder);
   return out;
@@ -64,7 +64,7 @@ Opened open_file(const Descriptor& folder, const std::string& name, int flags) {
   Descriptor file(openat(folder.get(), name.c_str(), flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0600));
   struct stat info {};
   if (!file || fstat(file.get(), &info) != 0) {
-    if (errno != ENOENT) out.why = name + " cannot be opened: " + words();
+    if (errno != ENOENT) out.why = name + " cannot be opened: " + error_text();
     return out;
   }
   out.why = S_ISREG(info.st_mode) ? not_ours(info, name) : name + " is not a regular file";
@@ -92,7 +92,7 @@ class Lock {
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
         continue;
       }
-      why_ = held ? "its lock is held by another process" : "it cannot be locked: " + words();
+      why_ = held ? "its lock is held by another process" : "it cannot be locked: " + error_text();
       return;
     }
     file_ = std::move(opened.folder);  // closing it gives the lock back
@@ -145,7 +145,7 @@ std::optional<std::string> CacheFolder::read(const std::string& name) const {
   if (!opened.folder) return std::nullopt;
   const Opened file = open_file(opened.folder, name, O_RDONLY);
   if (!file.folder) return std::nullopt;
-  auto bytes = read_regular_file(file.folder.get(), name, kMaxBytes);
+  auto bytes = read_regular_file(file.folder.get(), name, kMaxFileBytes);
   return bytes ? std::optional(std::move(*bytes)) : std::nullopt;
 }
 
@@ -160,13 +160,13 @@ Status CacheFolder::rewrite(const std::string& name,
   const Lock lock(opened.folder, name);
   if (!lock) return failed(lock.why());
   const std::string bytes = change(read(name));
-  if (bytes.size() > kMaxBytes) return failed("it would have " + std::to_string(bytes.size()) + " bytes");
+  if (bytes.size() > kMaxFileBytes) return failed("it would have " + std::to_string(bytes.size()) + " bytes");
   const std::string fresh = name + "." + random_letters();
   const Descriptor out(
       openat(opened.folder.get(), fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!out) return failed(words());
+  if (!out) return failed(error_text());
   if (!write_all(out, bytes) || renameat(opened.folder.get(), fresh.c_str(), opened.folder.get(), name.c_str()) != 0) {
-    const std::string why = words();
+    const std::string why = error_text();
     unlinkat(opened.folder.get(), fresh.c_str(), 0);
     return failed(why);
   }

@@ -15,7 +15,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr const char* kFile = "ledger.json";
-constexpr uint64_t kMaxBytes = 16 << 20;
+constexpr uint64_t kMaxLedgerBytes = 16 << 20;
 
 bool same_kernel(const LedgerEntry& a, const LedgerEntry& b) {
   return a.build_id == b.build_id && a.backend == b.backend && a.variant == b.variant && a.device == b.device;
@@ -63,7 +63,7 @@ std::optional<Device> parse_device_kind(const std::string& kind) {
 
 Ledger Ledger::read(const fs::path& shipped, const CacheFolder& cache) {
   Ledger ledger;
-  if (const auto text = read_regular_file(shipped, kMaxBytes)) ledger.entries_ = parse(*text, false);
+  if (const auto text = read_regular_file(shipped, kMaxLedgerBytes)) ledger.entries_ = parse(*text, false);
   if (const auto text = cache.read(kFile)) {
     std::vector<LedgerEntry> local = parse(*text, true);
     ledger.entries_.insert(ledger.entries_.end(), local.begin(), local.end());

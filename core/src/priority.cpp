@@ -12,7 +12,7 @@ namespace attnrt::core {
 namespace {
 
 constexpr std::size_t kMaxOrder = 1024;
-constexpr uint64_t kMaxBytes = 4 << 20;
+constexpr uint64_t kMaxTableBytes = 4 << 20;
 
 /// Names in an order, each once.
 std::vector<std::string> read_order(const JsonReader& in) {
@@ -137,7 +137,7 @@ Result<PriorityTable> parse_priority(std::string_view text, const std::string& f
 }
 
 Result<PriorityTable> read_priority(const std::filesystem::path& file) {
-  const auto text = read_regular_file(file, kMaxBytes);
+  const auto text = read_regular_file(file, kMaxTableBytes);
   if (!text) return invalid("priority table " + text.error().text + ", wanted a JSON file");
   return parse_priority(*text, file.string());
 }

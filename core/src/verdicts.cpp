@@ -13,7 +13,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr const char* kFile = "verdicts.json";
-constexpr std::size_t kMaxEntries = 1024;
+constexpr std::size_t kMaxVerdicts = 1024;
 
 std::string text_of(const json::object& entry, const char* key) {
   const json::value* value = entry.if_contains(key);
@@ -105,7 +105,7 @@ void Verdicts::save() {
       return std::any_of(fresh_.begin(), fresh_.end(), [&](const auto& now) { return now.second.path == old.second.path; });
     });
     all.insert(fresh_.begin(), fresh_.end());
-    while (all.size() > kMaxEntries)
+    while (all.size() > kMaxVerdicts)
       all.erase(std::min_element(all.begin(), all.end(),
                                  [](const auto& a, const auto& b) { return a.second.date < b.second.date; }));
     return print(all);

@@ -62,6 +62,7 @@ TEST_CASE("whatever hangs is ended in time, wherever it hangs") {
               {"hang_in_kv_layout", "in kv_layout of hang_in_kv_layout/nothing"},
               {"hang_in_create", "in create of hang_in_create/nothing"},
               {"hang_in_destroy", "in destroy of hang_in_destroy/nothing"},
+              {"hang_in_destructor", "in unload (its destructors)"},
               {"hang_mute_in_query", "in load"},
               {"hang_stopped_in_create", "in create of hang_stopped_in_create/nothing"}};
   std::vector<Loaded> verdicts(std::size(rows));

@@ -54,7 +54,7 @@ TEST_CASE("a name that is no UTF-8 breaks no verb") {
   CHECK(list.at("plugins").at(0).at("state") == "foreign");
   check_shown(list.at("plugins").at(0).at("file").as_string().c_str());
   attnrt_json(path + "doctor --json", 1);  // no backend is loaded
-  const std::string backend = "VLLM_ATTENTION_BACKEND=$(printf 'caf\\351 \\033[2J')";
+  const std::string backend = "VLLM_ATTENTION_BACKEND=\"$(printf 'caf\\351 \\033[2J')\"";
   for (const std::string& arguments :
        {path + "list", path + "doctor", std::string("doctor"), std::string("-v list"),
         std::string("select --device cpu --explain"), std::string("select --device cpu --json")}) {
@@ -154,10 +154,12 @@ TEST_CASE("pins of several options hold together") {
   for (const std::string& second : {std::string(" --attention-config '{\"pin\": {}}'"), pin("other", hex_b),
                                     std::string(" -ac.pin '{}'"), pin("cpu_attn", hex_a)}) {
     CAPTURE(second);
-    for (const json::value& plugin :
-         attnrt_json(pin("cpu_attn", hex_a) + second + " list --json").at("plugins").as_array())
+    const json::value list = attnrt_json(pin("cpu_attn", hex_a) + second + " list --json");
+    for (const json::value& plugin : list.at("plugins").as_array())
       if (plugin.at("file") == "cpu_attn.so") CHECK(plugin.at("state") == "untrusted");
   }
+  const json::value unpinned = attnrt_json("--pinned-only list --json");
+  for (const json::value& plugin : unpinned.at("plugins").as_array()) CHECK(plugin.at("state") == "untrusted");
   const Outcome two = attnrt_program(pin("cpu_attn", hex_a) + pin("cpu_attn", hex_b) + " list");
   CHECK(two.status == 2);
   CHECK_THAT(two.err, Catch::Contains("pins 'cpu_attn' to \"sha256:" + hex_b +

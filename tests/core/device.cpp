@@ -84,7 +84,7 @@ TEST_CASE("a device that is not here or not understood has its sentence") {
       {"cpu:intel", ATTNRT_INVALID, "cpu:avx512_bf16 or cpu:amx, with intel: or amd: before the level"},
       {"cpu:intel:", ATTNRT_INVALID, "device is 'cpu:intel:', wanted"},
       {"cpu:via:avx2", ATTNRT_INVALID, "device is 'cpu:via:avx2', wanted"},
-      {"cpu:intel:amx2", ATTNRT_INVALID, "Did you mean 'cpu:intel:amx'?"},
+      {"cpu:intel:amxx", ATTNRT_INVALID, "Did you mean 'cpu:intel:amx'?"},
       {"cuda:x", ATTNRT_INVALID, "device is 'cuda:x'"},
       {"cuda:-1", ATTNRT_INVALID, "device is 'cuda:-1'"},
       {"cuda:9.", ATTNRT_INVALID, "device is 'cuda:9.'"},
