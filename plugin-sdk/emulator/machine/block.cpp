@@ -182,7 +182,7 @@ void Block::fail_stuck() const {
 }
 
 void Block::count_turn(Warp& warp) {
-  if ((turns_ += 4096) > launch_.mode.most_instructions)
+  if ((turns_ += kTurn) > launch_.mode.most_instructions)
     throw Fault(Answer::timeout, say("the block ran ", turns_, " instructions and does not end"));
   // A loop that waits for another warp through memory must let it run.
   if (turns_ % (1u << 20) == 0) warp.yield();

@@ -77,6 +77,7 @@ class Block {
   void add_bulk(PendingBulk copy);
   /// A warp has run for a while. Throws Fault where the block seems endless.
   void count_turn(Warp& warp);
+  static constexpr uint64_t kTurn = 4096;  ///< instructions of a warp between two calls of count_turn
 
  private:
   struct Barrier {

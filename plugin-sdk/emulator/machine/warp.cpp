@@ -36,6 +36,7 @@ void Warp::start(uint32_t lanes_started) {
   product_groups.clear();
   products_fenced = false;
   instructions_ = 0;
+  next_turn_ = Block::kTurn;
 }
 
 bool Warp::can_run() const {
@@ -97,8 +98,11 @@ void Warp::run_fragment() {
           ++pc;
           break;
         case Flow::branch:
+          if (chosen && in.target <= pc && instructions_ >= next_turn_) {
+            next_turn_ = instructions_ + Block::kTurn;
+            block_->count_turn(*this);
+          }
           if (chosen == active) {
-            if (in.target <= pc && (instructions_ & 0xfff) == 0) block_->count_turn(*this);
             pc = in.target;
           } else if (!chosen) {
             ++pc;
@@ -107,6 +111,10 @@ void Warp::run_fragment() {
             limit_ = std::min(limit_, in.target);
             active &= ~chosen;
             ++pc;
+          }
+          if (yields_) {
+            leave();
+            return;
           }
           break;
         case Flow::table: {

@@ -100,6 +100,7 @@ class Warp {
   int waits_at_ = -1;
   bool yields_ = false;
   uint64_t instructions_ = 0;
+  uint64_t next_turn_ = 0;  ///< when a jump back is told to the block again
 };
 
 }  // namespace attnrt::emulator

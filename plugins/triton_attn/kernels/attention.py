@@ -142,12 +142,6 @@ def attention(out_ptr, partial_ptr, partial_lse_ptr, lse_ptr, q_ptr, k_ptr, v_pt
     top = tl.full([BLOCK_M], float("-inf"), tl.float32)
     total = tl.zeros([BLOCK_M], tl.float32)
     acc = tl.zeros([BLOCK_M, HEAD_V], tl.float32)
-    if (num_splits == 1) & ((flags & SINKS) != 0):
-        if (flags & SINKS_Q_DTYPE) != 0:
-            top = tl.load(sinks_q_ptr + head, mask=live, other=0.0).to(tl.float32) * UNIT
-        else:
-            top = tl.load(sinks_ptr + head, mask=live, other=0.0) * UNIT
-        total += 1.0
 
     for tile in range(first_tile, first_tile + num_tiles):
         start = tile * TILE
@@ -202,17 +196,29 @@ def attention(out_ptr, partial_ptr, partial_lse_ptr, lse_ptr, q_ptr, k_ptr, v_pt
         acc = tl.dot(p.to(q.dtype), widen(v, KV_FP8, q.dtype), acc, input_precision="ieee")
         top = new_top
 
-    v_scale = scale_of(v_scale_ptr, (flags & V_SCALE) != 0, request, kv_head, v_scale_stride_request,
-                       v_scale_stride_head)
-    acc *= (v_scale / tl.where(total > 0, total, 1.0))[:, None]
-    # An infinite top has the total 0, which log may not see.
-    lse = tl.where(total > 0, top / UNIT + tl.log(tl.where(total > 0, total, 1.0)), float("-inf"))
     # Places anew from here: kept through the loop they would cost it the registers it needs.
     rows += tl.minimum(tl.load(num_seqs_ptr, volatile=True), 0)
     token = first_token + rows // heads_a_tile
     head_in_group = first_head + rows % heads_a_tile
     head = kv_head * group + head_in_group
     live = (rows < tokens_a_tile * heads_a_tile) & (token <= last_token) & (head_in_group < group)
+    # The sink comes last: under one far above all scores probabilities would be subnormal numbers of q's dtype.
+    rest = tl.full([BLOCK_M], 1.0, tl.float32)
+    if (num_splits == 1) & ((flags & SINKS) != 0):
+        if (flags & SINKS_Q_DTYPE) != 0:
+            sink = tl.load(sinks_q_ptr + head, mask=live, other=0.0).to(tl.float32) * UNIT
+        else:
+            sink = tl.load(sinks_ptr + head, mask=live, other=0.0) * UNIT
+        new_top = tl.maximum(top, sink)
+        level = tl.where(new_top == float("-inf"), 0.0, new_top)
+        rest = power(top - level, NATURAL)
+        total = total * rest + tl.where(sink == level, 1.0, power(sink - level, NATURAL))
+        top = new_top
+    v_scale = scale_of(v_scale_ptr, (flags & V_SCALE) != 0, request, kv_head, v_scale_stride_request,
+                       v_scale_stride_head)
+    acc *= (rest * v_scale / tl.where(total > 0, total, 1.0))[:, None]
+    # An infinite top has the total 0, which log may not see.
+    lse = tl.where(total > 0, top / UNIT + tl.log(tl.where(total > 0, total, 1.0)), float("-inf"))
     row = query_start + token
     mask_v = live[:, None] & (columns_v < head_size_v)[None, :]
     if num_splits > 1:
