@@ -140,7 +140,7 @@ TEST_CASE("the plugin of Triton kernels is chosen for hardware that is elsewhere
     CHECK(plugin.at("sentence") == "libcuda.so.1 not found");
     const Outcome idle = attnrt_program("verify TREE_ATTN/AOT", home);
     CHECK(idle.status == 1);
-    CHECK_THAT(idle.err, Catch::Contains("is unavailable: libcuda.so.1 not found, wanted its device or --driver"));
+    CHECK_THAT(idle.err, Catch::Contains("is unavailable: libcuda.so.1 not found, wanted its device or --emulate"));
   }
 }
 
