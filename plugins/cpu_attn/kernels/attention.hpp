@@ -22,7 +22,7 @@ struct AttentionShape {
   int32_t block_size;     ///< 0 without a cache
   int32_t item_rows;      ///< most query rows of an item
   int32_t tile_keys;      ///< of the panel kernels: tiles stand at its multiples
-  int32_t in_place_rows;  ///< up to so many rows of a KV head read keys and values in place, without packing; 0 = none
+  int32_t in_place_rows;  ///< the most rows of a KV head that read keys and values in place, without packing; 0 = none
   bool native;            ///< the cache holds packed pages
   bool latent;            ///< the cache holds latent rows: MLA decode
   kernel::PanelLayout panels;  ///< of a native page and KV head

@@ -42,7 +42,7 @@ struct Tuning {
   /// few columns (decision 0012).
   float overlap_pace = 1.25f;
 
-  /// Up to so many rows of a KV head read keys and values in place, without packing; 0 = none.
+  /// The most rows of a KV head that read keys and values in place, without packing; 0 = none.
   int32_t in_place_rows = 0;
   /// The same where a head's rows follow each other in a page (HND): there packing reads in the order of memory too.
   int32_t in_place_rows_hnd = 0;
@@ -50,7 +50,7 @@ struct Tuning {
   /// holds them twice (decision 0016, tables of "nhd" and "hnd").
   int64_t slab_bytes = 64 << 10;
 
-  /// Up to so many strips widen native pages of 8 bits each for itself, with fp32 sums and with the bf16 dot; above,
+  /// The most strips that widen native pages of 8 bits each for itself, with fp32 sums and with the bf16 dot; above,
   /// one expansion serves all (decision 0011).
   int32_t kv8_strips_fp32 = 3, kv8_strips_bf16 = 5;
   /// Are native tiles of 16 bits widened to fp32 once for all rows? Faster on Intel's Ice Lake (decision 0012: prefill_512

@@ -83,7 +83,7 @@ struct ValueOperands {
   const float* factors;
 };
 
-/// The lines that a step prefetches for of a slice.
+/// The lines of a slice that a step prefetches.
 template <class D, int Vectors>
 ATTNRT_KERNEL_INLINE void prefetch_slice(const char* line) {
   constexpr int64_t kBytes = Vectors * kLanes * D::kPair * D::kBytes / 2;
