@@ -100,7 +100,8 @@ void Assembler::read_body(Cursor& cursor) {
     if (places[id]) kernel_.constants.push_back({places[id], key.first, key.second});
   for (const auto& [which, id] : specials_)
     if (places[id]) kernel_.specials.push_back({which, places[id]});
-  kernel_.executed = std::make_unique<std::atomic<uint64_t>[]>(kernel_.code.size());
+  for (Kernel::Counters* const counters : {&kernel_.executed, &kernel_.wavefronts, &kernel_.ideal_wavefronts})
+    *counters = std::make_unique<std::atomic<uint64_t>[]>(kernel_.code.size());
 }
 
 void Assembler::read_directive(Cursor& cursor) {

@@ -21,6 +21,7 @@ void land(Warp& warp, const PendingCopy& copy) {
 void copy_async(Warp& warp, const Instruction& in, uint32_t lanes) {
   const uint32_t* const sizes = warp.lanes<uint32_t>(in.at[2]);
   const bool late = warp.block().mode().late;
+  count_wavefronts(warp, in, lanes, in.at[0], in.narrow, in.displacement, Space::shared, in.count);
   for (uint32_t left = lanes; left; left &= left - 1) {
     const auto i = static_cast<uint32_t>(std::countr_zero(left));
     uint64_t to = address_of(warp, in.at[0], in.narrow, in.displacement, i);

@@ -16,6 +16,7 @@ Block::Block(const Launch& launch) : launch_(launch), executed_(launch.kernel->c
   shared_.configure(shared_base(launch.arch), kernel.shared_bytes + launch.dynamic_shared, kernel.shared_granule, warps,
                     launch.mode.report_races, launch.mode.report_unwritten);
   local_.resize(std::size_t{kernel.local_bytes} * warps * kLanes);
+  if (launch.mode.count_wavefronts) wavefronts_.resize(kernel.code.size());
 }
 
 std::string Block::name() const { return say(at_[0], " ", at_[1], " ", at_[2]); }
@@ -302,6 +303,12 @@ void Block::count_executed() {
   for (std::size_t i = 0; i < executed_.size(); ++i)
     if (executed_[i]) launch_.kernel->executed[i].fetch_add(executed_[i], std::memory_order_relaxed);
   std::fill(executed_.begin(), executed_.end(), 0);
+  for (std::size_t i = 0; i < wavefronts_.size(); ++i) {
+    if (!wavefronts_[i].needed) continue;
+    launch_.kernel->wavefronts[i].fetch_add(wavefronts_[i].needed, std::memory_order_relaxed);
+    launch_.kernel->ideal_wavefronts[i].fetch_add(wavefronts_[i].ideal, std::memory_order_relaxed);
+  }
+  std::fill(wavefronts_.begin(), wavefronts_.end(), Wavefronts());
 }
 
 }  // namespace attnrt::emulator

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "bank_conflicts.hpp"
 #include "memory_map.hpp"
 #include "mode.hpp"
 #include "module.hpp"
@@ -44,6 +45,8 @@ class Block {
   SharedMemory& shared() { return shared_; }
   Transactions& transactions() { return transactions_; }
   uint64_t* executed() { return executed_.data(); }
+  /// A counter for each instruction; NULL = nobody counts (Mode::count_wavefronts).
+  Wavefronts* wavefronts() { return wavefronts_.empty() ? nullptr : wavefronts_.data(); }
   std::string name() const;
   Warp& warp(uint32_t index) { return warps_[index]; }
   uint32_t num_warps() const { return static_cast<uint32_t>(warps_.size()); }
@@ -100,6 +103,7 @@ class Block {
   std::vector<Warp> warps_;
   std::vector<char> local_;
   std::vector<uint64_t> executed_;
+  std::vector<Wavefronts> wavefronts_;
   Barrier barriers_[16];
   Piece last_piece_[4];
   uint32_t next_piece_ = 0;

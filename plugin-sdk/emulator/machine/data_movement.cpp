@@ -88,6 +88,7 @@ Space space_named(std::string_view name) {
 template <class R, class M>
 void load(Warp& warp, const Instruction& in, uint32_t lanes) {
   const uint32_t count = in.count, bytes = count * static_cast<uint32_t>(sizeof(M));
+  count_wavefronts(warp, in, lanes, in.at[count], in.narrow, in.displacement, in.space, bytes);
   for (uint32_t left = lanes; left; left &= left - 1) {
     const auto i = static_cast<uint32_t>(std::countr_zero(left));
     M values[8];
@@ -110,6 +111,7 @@ void load_parameter(Warp& warp, const Instruction& in, uint32_t lanes) {
 template <class R, class M>
 void store(Warp& warp, const Instruction& in, uint32_t lanes) {
   const uint32_t count = in.count, bytes = count * static_cast<uint32_t>(sizeof(M));
+  count_wavefronts(warp, in, lanes, in.at[0], in.narrow, in.displacement, in.space, bytes);
   for (uint32_t left = lanes; left; left &= left - 1) {
     const auto i = static_cast<uint32_t>(std::countr_zero(left));
     M values[8];

@@ -270,6 +270,11 @@ Coverage coverage_of(const Kernel& kernel) {
       ++coverage.executed;
     else
       coverage.missed_lines.push_back(kernel.code[i].line);
+    const uint64_t wavefronts = kernel.wavefronts[i].load(std::memory_order_relaxed),
+                   ideal = kernel.ideal_wavefronts[i].load(std::memory_order_relaxed);
+    coverage.wavefronts += wavefronts;
+    coverage.ideal_wavefronts += ideal;
+    if (wavefronts > ideal) coverage.conflicts.push_back({kernel.code[i].line, wavefronts, ideal});
   }
   return coverage;
 }
