@@ -216,9 +216,7 @@ void shuffle(Warp& warp, const Instruction& in, uint32_t lanes) {
   uint32_t values[kLanes], inside = 0;
   for (uint32_t left = lanes; left; left &= left - 1) {
     const int lane = std::countr_zero(left);
-    if (members[lane] & warp.alive() & ~lanes)
-      throw Fault(Answer::illegal_instruction,
-                  say("shfl.sync of lanes ", members[lane], ", of which some are elsewhere"));
+    if (!warp.meets(members[lane], lanes, "shfl.sync")) return;
     if (!(members[lane] >> lane & 1)) throw Fault(Answer::illegal_instruction, "shfl.sync by a lane that is no member");
     const int by = static_cast<int>(b[lane] & 31), segment = static_cast<int>(c[lane] >> 8 & 31),
               clamp = static_cast<int>(c[lane] & 31);
@@ -258,6 +256,7 @@ void shfl(Assembly& a) {
   for (std::size_t i = 1; i < 5; ++i) a.source(a.operand(i), Type::b32);
   const std::string_view mode = a.choice(1);
   a.in.option = mode == "up" ? 0 : mode == "down" ? 1 : mode == "bfly" ? 2 : 3;
+  a.in.flow = Flow::pause;
   a.in.run = &shuffle;
 }
 
