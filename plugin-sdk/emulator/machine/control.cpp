@@ -15,6 +15,7 @@ void brx(Assembly& a) {
   a.in.flow = Flow::table;
 }
 void leave(Assembly& a) { a.in.flow = Flow::exit; }
+void ret(Assembly& a) { a.in.flow = a.branch_to_return() ? Flow::branch : Flow::exit; }
 void yield(Assembly& a) {
   a.in.flow = Flow::pause;
   a.in.run = [](Warp& warp, const Instruction&, uint32_t) { warp.poll(); };
@@ -38,7 +39,7 @@ void setmaxnreg(Assembly& a) {
 constexpr Rule kRules[] = {
     {"9.7.12.3", "bra", "uni?", "L", &bra},
     {"9.7.12.4", "brx", "idx uni?", "*", &brx},
-    {"9.7.12.6", "ret", "uni?", "", &leave},
+    {"9.7.12.6", "ret", "uni?", "", &ret},
     {"9.7.12.7", "exit", "", "", &leave},
     {"9.7.19.2", "nanosleep", "u32", "a", &yield},
     {"9.7.19.4", "trap", "", "", &trap},

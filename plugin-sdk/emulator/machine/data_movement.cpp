@@ -197,7 +197,7 @@ void ld(Assembly& a) {
 void st(Assembly& a) {
   a.want_operands(a.has(kHintGroup) ? 3 : 2);
   a.in.space = space_named(a.choice(kSpaceGroup));
-  if (a.in.space == Space::constant || a.in.space == Space::parameter) a.fail("st to this space is not known");
+  if (a.in.space == Space::constant) a.fail("st to this space is not known");
   a.address(a.operand(0));
   uint32_t bits = 0;
   for (const Operand& element : vector_of(a, a.operand(1), a.choice(kVectorGroup))) {
