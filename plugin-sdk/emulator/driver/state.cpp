@@ -109,6 +109,7 @@ State& state() {
     if (const char* const count = std::getenv("ATTNRT_EMULATOR_DEVICES"); count && made->model.count)
       made->model.count = static_cast<uint32_t>(std::strtoul(count, nullptr, 10));
     read_mode(std::getenv("ATTNRT_EMULATOR_MODE"), made->mode);
+    made->mode.count_wavefronts = std::getenv("ATTNRT_EMULATOR_COVERAGE") != nullptr;
     for (uint32_t i = 0; i < made->model.count; ++i)
       made->contexts.push_back(std::make_unique<Context>(i, made->model));
     return made;
@@ -242,11 +243,14 @@ void write_coverage(const LoadedModule& loaded) {
   if (!file) return;
   for (const auto& kernel : loaded.module->kernels()) {
     const Coverage coverage = coverage_of(*kernel);
-    std::string lines;
-    for (const uint32_t line : coverage.missed_lines) lines += say(lines.empty() ? "" : ",", line);
-    std::fprintf(file, "%s\t%s\t%llu\t%llu\t%s\n", loaded.from.c_str(), kernel->name.c_str(),
-                 static_cast<unsigned long long>(coverage.executed),
-                 static_cast<unsigned long long>(coverage.instructions), lines.c_str());
+    std::string missed, conflicts;
+    for (const uint32_t line : coverage.missed_lines) missed += say(missed.empty() ? "" : ",", line);
+    for (const Coverage::Access& access : coverage.conflicts)
+      conflicts += say(conflicts.empty() ? "" : ",", access.line, ":", access.wavefronts, "/", access.ideal);
+    const std::string text =
+        say(loaded.from, "\t", kernel->name, "\t", coverage.executed, "\t", coverage.instructions, "\t", missed, "\t",
+            coverage.wavefronts, "/", coverage.ideal_wavefronts, "\t", conflicts, "\n");
+    std::fwrite(text.data(), 1, text.size(), file);
   }
   std::fclose(file);
 }

@@ -123,7 +123,8 @@ void enqueue(Context& context, Stream& stream, Work work);
 void wait_for(const Ticket& ticket);
 void wait_for_all(Context& context);
 
-/// Writes which instructions of each kernel ran to the file that ATTNRT_EMULATOR_COVERAGE names.
+/// Writes which instructions of each kernel ran, and the wavefronts of shared memory, to the file that
+/// ATTNRT_EMULATOR_COVERAGE names.
 void write_coverage(const LoadedModule& module);
 
 }  // namespace attnrt::emulator
