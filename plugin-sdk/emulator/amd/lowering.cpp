@@ -187,7 +187,7 @@ void Lowering::define(const Tokens& tokens) {
     throw TextFault(
         say("the kernel is ", tokens[std::min(at, tokens.size() - 1)].text, ", the code object's is ", kernel_.name));
   const std::size_t open = ++at, close = behind_closing(tokens, open) - 1;
-  std::size_t index = 0;
+  std::size_t index = 0, unnamed = 0;
   for (at = open + 1; at < close; ++index) {
     std::size_t end = at;
     while (end < close && !tokens[end].is(","))
@@ -200,13 +200,14 @@ void Lowering::define(const Tokens& tokens) {
       throw TextFault(say("parameter ", index, " has ", type.bytes, " bytes, another number than in the code object"));
     const std::string place = fresh();
     put(place, " = getelementptr i8, ptr %arguments, i64 ", kernel_.parameters[index].offset);
+    unnamed += name.text[1] >= '0' && name.text[1] <= '9';
     put(local(name.text), " = load ", type.text, ", ptr ", place);
     at = end + 1;
   }
   if (index != kernel_.parameters.size())
     throw TextFault(say(index, " parameters, the code object has ", kernel_.parameters.size()));
-  // The block that the text leaves unnamed has the number that follows the parameters'.
-  body_ += say("  br label %s.", index, "\ns.", index, ":\n");
+  // The block that the text leaves without a label has the number that follows those of the parameters.
+  body_ += say("  br label %s.", unnamed, "\ns.", unnamed, ":\n");
   place_ = inside;
 }
 
