@@ -68,7 +68,7 @@ void LatentOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
 int32_t LatentOp::num_splits(const Shape& shape, const Plan& plan) const {
   if (invariant_) return kInvariantSplits;
   return gpu::splits_that_fill(device_, int64_t{plan.num_tokens_} * shape.head_tiles, plan.max_seq_len_, shape.tile,
-                          plan.capacity_ / plan.num_tokens_);
+                               plan.capacity_ / plan.num_tokens_);
 }
 
 void LatentOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const {
