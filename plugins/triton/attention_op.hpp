@@ -2,7 +2,8 @@
 //
 // attention_op.hpp: attention with keys and values of their own, by the kernels `attention` and `merge_splits` (data
 // sheet)
-//   storage  paged NHD and HND or contiguous; fp16, bf16, fp32 and, under q of any of these, e4m3 and e5m2
+//   storage  paged NHD, HND and, where such kernels were compiled, xpacked, or contiguous; fp16, bf16, fp32 and, under
+//            q of any of these, the formats of 8 bits that were compiled
 //   masks    causality (also per request), window, softcap, ALiBi, sinks, prefix ranges, tree mask
 //   lengths  are read from device memory alone, so that a captured run serves later batches
 //   bits     batch-invariant problems use one tile and one number of parts whatever the batch; there are kernels for

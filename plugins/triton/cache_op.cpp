@@ -19,6 +19,7 @@ gpu::KernelQuery write_wanted(const attnrt_problem& p, uint32_t arch, uint32_t r
   gpu::KernelQuery w = wanted("write_kv", arch, rows, static_cast<int32_t>(p.kv_dtype));
   w.head_size_qk = mla ? p.mla_kv_lora : p.head_size_qk;
   w.head_size_v = mla ? p.mla_rope : p.head_size_v;
+  w.x = x_of(p);
   return w;
 }
 gpu::KernelQuery merge_wanted(const attnrt_problem& p, uint32_t arch, uint32_t partial) {
@@ -41,7 +42,7 @@ void refuse_dtypes(const attnrt_problem& p, const sdk::Diag& diag) {
                                         sdk::dtype_name(p.q_dtype)));
   if (p.kv_dtype != p.q_dtype && !quantised(p))
     diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted the q_dtype ",
-                                                 sdk::dtype_name(p.q_dtype), ", fp8_e4m3 or fp8_e5m2"));
+                                                 sdk::dtype_name(p.q_dtype), " or one of fp8"));
   if ((p.features & (ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES)) && !quantised(p))
     diag.add(ATTNRT_WHY_KV_CACHE_DTYPE,
              sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted one of 8 bits where there are scales"));
@@ -153,12 +154,13 @@ void CacheOp::write_kv(const attnrt_write_args& args, attnrt_stream stream) cons
   a.k_stride_head = args.k->strides[1];
   a.v_stride_token = args.v->strides[0];
   a.v_stride_head = args.v->strides[1];
+  const bool packed = x_of(problem_) != 0;  // [block, head, ...]: the kernel knows where slots lie
   a.k_cache_stride_block = k_cache.strides[0];
-  a.k_cache_stride_slot = k_cache.strides[1];
-  a.k_cache_stride_head = k_cache.strides[2];
+  a.k_cache_stride_slot = packed ? 0 : k_cache.strides[1];
+  a.k_cache_stride_head = k_cache.strides[packed ? 1 : 2];
   a.v_cache_stride_block = v_cache.strides[0];
-  a.v_cache_stride_slot = v_cache.strides[1];
-  a.v_cache_stride_head = v_cache.strides[2];
+  a.v_cache_stride_slot = packed ? 0 : v_cache.strides[1];
+  a.v_cache_stride_head = v_cache.strides[packed ? 1 : 2];
   a.slot_stride = args.slot_mapping->strides[0];
   a.k_scale_stride_head = step(args.k_scale, 0);
   a.v_scale_stride_head = step(v_scale, 0);

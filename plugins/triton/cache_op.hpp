@@ -18,7 +18,12 @@ using gpu::aligned, gpu::ceiling, gpu::device_stream, gpu::kInvariantSplits, gpu
 
 /// True where the cache is of 8 bits and q is not. [thread-safe]
 constexpr bool quantised(const attnrt_problem& p) {
-  return p.kv_dtype == ATTNRT_FP8_E4M3 || p.kv_dtype == ATTNRT_FP8_E5M2;
+  return p.kv_dtype == ATTNRT_FP8_E4M3 || p.kv_dtype == ATTNRT_FP8_E4M3FNUZ || p.kv_dtype == ATTNRT_FP8_E5M2;
+}
+
+/// KernelQuery::x of a problem: the elements of 16 bytes where its cache is xpacked, else 0. [thread-safe]
+constexpr uint32_t x_of(const attnrt_problem& p) {
+  return p.kv_layouts & ATTNRT_KV_XPACKED ? sdk::xpacked_elements(p.kv_dtype) : 0;
 }
 
 /// Adds a reason for what no kernel here serves: output of another dtype, a cache of another, scales without 8 bits.

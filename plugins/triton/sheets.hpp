@@ -18,13 +18,17 @@ constexpr uint32_t kLatentQk[] = {576}, kLatentV[] = {512};
 constexpr attnrt_sizes kLatentHeads{sizeof(attnrt_sizes), 1, kLatentQk, 0, 0, 0, 0};
 constexpr attnrt_sizes kLatentHeadsV{sizeof(attnrt_sizes), 1, kLatentV, 0, 0, 0, 0};
 
-/// Ranges of architectures that run a kernel as it was compiled: NVIDIA's 80 serves 8.0 to 8.9, all others serve
-/// themselves.
-struct ArchRanges {
+/// Architectures as a sheet lists them, and of which of them its kernels' dtypes are asked.
+struct Archs {
   uint32_t ranges[2 * 8] = {};
   uint32_t count = 0;
+  uint32_t only = 0;  ///< 0 = all that were compiled
 
-  explicit ArchRanges(const char* kernel) {
+  /// One architecture.
+  constexpr explicit Archs(uint32_t arch) : ranges{arch, arch}, count(1), only(arch) {}
+
+  /// All that run a kernel as it was compiled: NVIDIA's 80 serves 8.0 to 8.9, others serve themselves.
+  explicit Archs(const char* kernel) {
     for (unsigned i = 0; i < num_images; ++i) {
       if (std::strcmp(images[i].kernel, kernel) != 0) continue;
       const uint32_t arch = images[i].arch, last = arch < 90 ? arch / 10 * 10 + 9 : arch;
@@ -37,9 +41,9 @@ struct ArchRanges {
   }
 };
 
-/// What holds for every variant; `kernel` is the one that attends.
-inline attnrt_caps sheet(int32_t device_type, const char* kernel, const ArchRanges& archs) {
-  const gpu::KernelOffer offered = kernel_table().offer(kernel);
+/// What holds for every variant; `kernel` is the one that attends. `archs` outlives the sheet.
+inline attnrt_caps sheet(int32_t device_type, const char* kernel, const Archs& archs) {
+  const gpu::KernelOffer offered = kernel_table().offer(kernel, archs.only);
   attnrt_caps c{};
   c.struct_size = sizeof c;
   c.device_type = device_type;
@@ -64,7 +68,7 @@ constexpr uint64_t kScales = ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_
 constexpr uint32_t kEightBits = 1u << ATTNRT_FP8_E4M3 | 1u << ATTNRT_FP8_E4M3FNUZ | 1u << ATTNRT_FP8_E5M2;
 
 /// Keys and values of their own, in a cache or not: all that the kernel `attention` can do but trees.
-inline attnrt_caps standard_sheet(int32_t device_type, const ArchRanges& archs, const attnrt_sizes& heads) {
+inline attnrt_caps standard_sheet(int32_t device_type, const Archs& archs, const attnrt_sizes& heads) {
   attnrt_caps c = sheet(device_type, "attention", archs);
   c.families = ATTNRT_FAMILY_STANDARD;
   c.features = kMasks | ATTNRT_FEATURE_DIFF_KV | (c.kv_dtypes & kEightBits ? kScales : 0);
@@ -74,9 +78,9 @@ inline attnrt_caps standard_sheet(int32_t device_type, const ArchRanges& archs, 
   return c;
 }
 
-/// Latent rows, the up-projection absorbed into q.
-inline attnrt_caps latent_sheet(int32_t device_type, const ArchRanges& archs) {
-  attnrt_caps c = sheet(device_type, "mla_decode", archs);
+/// Latent rows, the up-projection absorbed into q. `kernel` is mla_decode or mla_sparse.
+inline attnrt_caps latent_sheet(int32_t device_type, const Archs& archs, const char* kernel = "mla_decode") {
+  attnrt_caps c = sheet(device_type, kernel, archs);
   c.families = ATTNRT_FAMILY_MLA;
   c.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_CAUSAL_PER_REQUEST |
                ATTNRT_FEATURE_LSE | ATTNRT_FEATURE_SPLIT_Q | (c.kv_dtypes & kEightBits ? ATTNRT_FEATURE_KV_SCALES : 0);
@@ -86,8 +90,10 @@ inline attnrt_caps latent_sheet(int32_t device_type, const ArchRanges& archs) {
   return c;
 }
 
-/// The largest head of a kernel: any multiple of 8 up to it is padded inside.
-inline attnrt_sizes heads_up_to(uint32_t most) { return {sizeof(attnrt_sizes), 0, nullptr, 8, 8, most, 0}; }
+/// The largest head of a kernel: any multiple of 8 from `least` up to it is padded inside.
+constexpr attnrt_sizes heads_up_to(uint32_t most, uint32_t least = 8) {
+  return {sizeof(attnrt_sizes), 0, nullptr, 8, least, most, 0};
+}
 
 /// That of the kernel `attention`.
 inline attnrt_sizes attention_heads() {

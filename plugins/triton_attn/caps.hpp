@@ -8,7 +8,7 @@
 namespace attnrt::triton {
 
 /// Trees of speculated tokens: decoders whose last keys have a mask in the place of causality.
-inline attnrt_caps tree_sheet(const ArchRanges& archs, const attnrt_sizes& heads) {
+inline attnrt_caps tree_sheet(const Archs& archs, const attnrt_sizes& heads) {
   attnrt_caps c = standard_sheet(ATTNRT_DEVICE_CUDA, archs, heads);
   c.features |= ATTNRT_FEATURE_TREE_MASK;
   c.attn_types = ATTNRT_ATTN_DECODER;

@@ -11,7 +11,7 @@ namespace attnrt::triton {
 namespace {
 
 // The table of compiled kernels is constant data, so that sheets made from it are ready when the plugin is.
-const ArchRanges kArchs("attention"), kLatentArchs("mla_decode");
+const Archs kArchs("attention"), kLatentArchs("mla_decode");
 const attnrt_sizes kHeads = attention_heads();
 const attnrt_caps kStandard = standard_sheet(ATTNRT_DEVICE_CUDA, kArchs, kHeads),
                   kTreeSheet = tree_sheet(kArchs, kHeads), kLatent = latent_sheet(ATTNRT_DEVICE_CUDA, kLatentArchs);

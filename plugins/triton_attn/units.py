@@ -3,6 +3,8 @@
 
 PLATFORM = "cuda"
 ARCHS = (80, 90, 100, 120)
+FAMILIES = ("attention_units", "latent_units", "row_units")
+LATENT_DTYPES = ("fp16", "bf16", "fp32")
 KV_FP8 = {"e4m3": 1, "e5m2": 2}
 
 # (BLOCK_M, TILE, warps, stages) by kind and class of head size, for elements of 16 bits: the largest tried that neither

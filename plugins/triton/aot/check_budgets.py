@@ -4,7 +4,7 @@
     check_budgets.py PLUGIN TABLE [--write]
 
 PLUGIN is the plugin's folder, TABLE the table.json that compile.py wrote. Each kernel needs a line in the budget file and may
-use at most its registers and shared memory; what none may do, such as spill or keep a stack, says cuda.py. Kernels
+use at most its registers and shared memory; what none may do, such as spill or keep a stack, say cuda.py and hip.py. Kernels
 of 16 bits that serve many rows must use the architecture's own matrix instructions. --write makes the budgets what the table
 says, for the kernels in it.
 """
@@ -18,8 +18,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import cuda  # noqa: E402
 import families  # noqa: E402
+import hip  # noqa: E402
 
-PLATFORMS = {"cuda": cuda}
+PLATFORMS = {"cuda": cuda, "hip": hip}
 HEADER = "# kernel/architecture/dtypes/constants registers shared_bytes; written by check_budgets.py --write\n"
 
 

@@ -28,10 +28,11 @@ APPENDED_BYTES = 16  # of the two pointers that Triton adds to a kernel's parame
 sys.path[:0] = [str(HERE), str(KERNELS)]
 import cuda  # noqa: E402
 import families  # noqa: E402
+import hip  # noqa: E402
 import signature  # noqa: E402
 from unit import arch_of  # noqa: E402
 
-PLATFORMS = {"cuda": cuda}
+PLATFORMS = {"cuda": cuda, "hip": hip}
 
 
 def sources(module, seen=None):
@@ -80,7 +81,8 @@ def compile_unit(unit, platform_name, folder):
         kernel = getattr(importlib.import_module(unit.kernel), unit.kernel)
         types, hints = signature.of(kernel.arg_names, unit)
         place = {name: (index,) for index, name in enumerate(kernel.arg_names)}
-        source = ASTSource(fn=kernel, signature=types, constexprs={place[n]: v for n, v in unit.constants},
+        constants = {p.name: p.default for p in kernel.params if p.has_default} | unit.constant
+        source = ASTSource(fn=kernel, signature=types, constexprs={place[n]: v for n, v in constants.items()},
                            attrs={place[name]: [["tt.divisibility", multiple]] for name, multiple in hints.items()})
         options = dict(platform.OPTIONS, num_warps=unit.warps, num_stages=unit.stages)
         built = triton.compile(source, target=platform.target(unit.arch), options=options)
@@ -116,7 +118,7 @@ def c_row(unit, key, facts, offset, size, parameters):
             f"     .warps = {unit.warps}, .stages = {unit.stages}, .shared_bytes = {facts['shared']}, "
             f".registers = {facts['registers']}, .global_scratch_bytes = {facts['global_scratch']},\n"
             f'     .parameters = {parameters}, .num_parameters = {len(facts["parameters"])},\n'
-            f'     .appended_bytes = {APPENDED_BYTES}, .hash = "{key[:16]}"}},\n')
+            f'     .appended_bytes = {APPENDED_BYTES}, .hash = "{key[:16]}", .x = {constant.get("X", 0)}}},\n')
 
 
 def write_table(rows, platform, cache, out):

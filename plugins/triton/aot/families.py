@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which units a plugin compiles of each kernel. How large their tiles are says the plugin's units.py, `tiles` here:
 
+    FAMILIES                        names of functions here, in the table's order
+    LATENT_DTYPES                   of q in attention over latent rows
     shape(kind, arch, q, kv, head)  (BLOCK_M, TILE, warps, stages) of attention
     latent_shape(arch, q, kv, even) the same of mla_decode
     kv_fp8(arch, kv)                how a kernel reads the cache's bytes (widen in kernels/shared.py)
@@ -12,27 +14,36 @@ from unit import Unit
 HEADS = (64, 128, 256)
 
 # prefill: causal, windows, sinks and scales alone; decode: the same for few rows; full: also softcap, ALiBi and prefix
-# ranges; any: also tree masks, and nothing is promised of strides.
-FEATURES = {"prefill": 0, "decode": 0, "full": 1, "any": 2}
+# ranges; any: also tree masks, and nothing is promised of strides; packed: as full, from xpacked caches.
+FEATURES = {"prefill": 0, "decode": 0, "full": 1, "any": 2, "packed": 1}
+ELEMENT_BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}  # others are of 8 bits
 
 # How write_kv rounds to bytes (kernels/write_kv.py).
-FP8_CODES = {"e4m3": 1, "e5m2": 2}
+FP8_CODES = {"e4m3": 1, "e5m2": 2, "e4m3fnuz": 4}
 
 
-def attention(tiles, arch, q, kv, kind, head_qk, head_v):
+def packed(kv):
+    """The constant X: how many elements of a key lie together in an xpacked cache."""
+    return 16 // ELEMENT_BYTES.get(kv, 1)
+
+
+def attention(tiles, arch, q, kv, kind, head_qk, head_v, even=1):
     block_m, tile, warps, stages = tiles.shape(kind, arch, q, kv, head_qk)
     constants = (("HEAD_QK", head_qk), ("HEAD_V", head_v), ("BLOCK_M", block_m), ("TILE", tile),
                  ("KV_FP8", tiles.kv_fp8(arch, kv)), ("FEATURES", FEATURES[kind]))
-    return Unit("attention", arch, q, kv, constants, warps, stages, int(kind != "any"))
+    if kind == "packed":
+        constants += (("X", packed(kv)),)
+    return Unit("attention", arch, q, kv, constants, warps, stages, int(kind != "any") & even)
 
 
 def attention_units(tiles, arch):
     """The first dtype of 8 bits has kernels of every kind, the others those that serve all."""
-    first, *others = tiles.stored(arch)
+    stored = tiles.stored(arch)
+    first, others = stored[:1], stored[1:]
     for q in ("fp16", "bf16"):
         for head in HEADS:
             for kind in ("prefill", "decode", "full", "any"):
-                for kv in (q, first):
+                for kv in (q, *first):
                     yield attention(tiles, arch, q, kv, kind, head, head)
             for kind in ("full", "any"):
                 for kv in others:
@@ -43,14 +54,33 @@ def attention_units(tiles, arch):
             yield attention(tiles, arch, "fp32", "fp32", kind, head, head)
 
 
-def latent_units(tiles, arch):
-    for q in ("fp16", "bf16", "fp32"):
+def packed_units(tiles, arch):
+    """Xpacked caches are read by one kind of kernel, and written by one."""
+    stored = tiles.stored(arch)
+    caches = {"fp16": ("fp16", *stored), "bf16": ("bf16", *stored), "fp32": ("fp32",)}
+    for q, kinds in caches.items():
+        for kv in kinds:
+            for head in HEADS:
+                for even in (1, 0):
+                    yield attention(tiles, arch, q, kv, "packed", head, head, even)
+    for rows, kinds in (caches | {kv: (kv,) for kv in stored}).items():
+        for kv in kinds:
+            constants = (("HEAD_QK", 256), ("HEAD_V", 256), ("KV_FP8", 0 if kv == rows else FP8_CODES[kv]), ("X", packed(kv)))
+            yield Unit("write_kv", arch, rows, kv, constants, 2, 1, 0)
+
+
+def latent_units(tiles, arch, kernel="mla_decode"):
+    for q in tiles.LATENT_DTYPES:
         for kv in (q, *tiles.stored(arch)) if q != "fp32" else (q,):
             for even in (1, 0) if q != "fp32" else (0,):
                 block_m, tile, warps, stages = tiles.latent_shape(arch, q, kv, even)
                 constants = (("HEAD_V", 512), ("ROPE", 64), ("BLOCK_M", block_m), ("TILE", tile),
                              ("KV_FP8", tiles.kv_fp8(arch, kv)))
-                yield Unit("mla_decode", arch, q, kv, constants, warps, stages, even)
+                yield Unit(kernel, arch, q, kv, constants, warps, stages, even)
+
+
+def sparse_units(tiles, arch):
+    return latent_units(tiles, arch, "mla_sparse")
 
 
 def row_units(tiles, arch):
@@ -74,5 +104,5 @@ def row_units(tiles, arch):
 
 def select(tiles, archs, which):
     """All units of these architectures, or with `which` few those that tests need."""
-    return [unit for arch in archs for family in (attention_units, latent_units, row_units)
-            for unit in family(tiles, arch) if which == "all" or tiles.is_few(unit)]
+    return [unit for arch in archs for family in tiles.FAMILIES for unit in globals()[family](tiles, arch)
+            if which == "all" or tiles.is_few(unit)]
