@@ -13,8 +13,10 @@ Keys      in tiles at absolute multiples of TILE, from the first to the last key
 Result    out = sum p v / sum p in q's dtype, lse the natural log of the denominator, sink included.
 Dtypes    q, out fp16, bf16, fp32; k, v the same or bytes of fp8 (KV_FP8); accumulation, scores and partials in fp32;
           p is rounded to q's dtype before it meets v. fp32 is multiplied in fp32.
+X         0: rows of k and v lie whole. Else a paged cache of blocks K [head, Dqk/X, slot, X] and V [head, Dv, slot], dense
+          within a head (vLLM's ROCm paged attention); the strides of slots are not read then.
 FEATURES  0: no softcap, ALiBi, prefix ranges or tree mask is asked for; 1: no tree mask is; 2: whatever the flags say.
-Limits    max_seq_len * block_size < 2^32.
+Limits    max_seq_len * block_size < 2^32, block_size >= 2.
 Even      variants demand pointers of q, k, v, out at multiples of 16 bytes, their strides and head sizes multiples of
           8, where the cache is fp8 of 16.
 
@@ -40,7 +42,7 @@ def attention(out_ptr, partial_ptr, partial_lse_ptr, lse_ptr, q_ptr, k_ptr, v_pt
               k_scale_stride_request, k_scale_stride_head, v_scale_stride_request, v_scale_stride_head,
               tree_stride_request, tree_stride_row, tree_stride_key,  #
               HEAD_QK: tl.constexpr, HEAD_V: tl.constexpr, BLOCK_M: tl.constexpr, TILE: tl.constexpr,
-              KV_FP8: tl.constexpr, FEATURES: tl.constexpr):
+              KV_FP8: tl.constexpr, FEATURES: tl.constexpr, X: tl.constexpr = 0):
     num_seqs = tl.load(num_seqs_ptr)
     if num_seqs <= 0:
         return
@@ -139,6 +141,14 @@ def attention(out_ptr, partial_ptr, partial_lse_ptr, lse_ptr, q_ptr, k_ptr, v_pt
     k_base = k_ptr + kv_head.to(tl.int64) * k_stride_head + kv_start.to(tl.int64) * k_stride_slot
     v_base = v_ptr + kv_head.to(tl.int64) * v_stride_head + kv_start.to(tl.int64) * v_stride_slot
 
+    places_qk = columns_qk
+    places_v = columns_v
+    if X > 0:
+        k_stride_slot = X
+        v_stride_slot = 1
+        places_qk = (columns_qk // X) * (block_size * X) + columns_qk % X
+        places_v = columns_v * block_size
+
     top = tl.full([BLOCK_M], float("-inf"), tl.float32)
     total = tl.zeros([BLOCK_M], tl.float32)
     acc = tl.zeros([BLOCK_M, HEAD_V], tl.float32)
@@ -150,10 +160,10 @@ def attention(out_ptr, partial_ptr, partial_lse_ptr, lse_ptr, q_ptr, k_ptr, v_pt
         index = tl.umulhi(key.to(tl.uint32), reciprocal).to(tl.int32)
         slot = (key - index * block_size).to(tl.int64)
         number = tl.load(table + index, mask=there & paged, other=0).to(tl.int64)
-        k = tl.load(k_base + (number * k_stride_block + slot * k_stride_slot)[:, None] + columns_qk[None, :],
+        k = tl.load(k_base + (number * k_stride_block + slot * k_stride_slot)[:, None] + places_qk[None, :],
                     mask=there[:, None] & (columns_qk < head_size_qk)[None, :], other=0)
         score = tl.dot(q, widen(k, KV_FP8, q.dtype).T, input_precision="ieee") * scale
-        v = tl.load(v_base + (number * v_stride_block + slot * v_stride_slot)[:, None] + columns_v[None, :],
+        v = tl.load(v_base + (number * v_stride_block + slot * v_stride_slot)[:, None] + places_v[None, :],
                     mask=there[:, None] & (columns_v < head_size_v)[None, :], other=0)
         if FEATURES >= 1:
             if bent:

@@ -23,7 +23,8 @@ gpu::KernelQuery attention_wanted(const attnrt_problem& p, uint32_t arch, uint32
           p.head_size_v,
           rows,
           even,
-          level};
+          level,
+          x_of(p)};
 }
 
 // The smallest tile of at least `rows` rows; the largest there is where none is so large.
@@ -171,12 +172,13 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   if (args.sinks && sdk::dtype_of(args.sinks->dtype) != ATTNRT_FP32) a.flags |= kSinksQDtype;
   a.q_stride_token = args.q->strides[0];
   a.q_stride_head = args.q->strides[1];
+  const bool packed = x_of(problem_) != 0;  // [block, head, ...]: the kernel knows where slots lie
   a.k_stride_block = paged ? k.strides[0] : 0;
-  a.k_stride_slot = k.strides[first + 1];
-  a.k_stride_head = k.strides[first + 2];
+  a.k_stride_slot = packed ? 0 : k.strides[first + 1];
+  a.k_stride_head = k.strides[packed ? 1 : first + 2];
   a.v_stride_block = paged ? v.strides[0] : 0;
-  a.v_stride_slot = v.strides[first + 1];
-  a.v_stride_head = v.strides[first + 2];
+  a.v_stride_slot = packed ? 0 : v.strides[first + 1];
+  a.v_stride_head = v.strides[packed ? 1 : first + 2];
   a.out_stride_token = args.out->strides[0];
   a.out_stride_head = args.out->strides[1];
   if (args.lse) {

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // latent_op.hpp: multi-head latent attention with the up-projection absorbed into q (DeepSeek-V2, arXiv:2405.04434), by
-// the kernels `mla_decode` and `merge_splits` (data sheet)
-//   storage  rows of latent 512 and rope 64, one head; fp16, bf16, fp32 and, under q of fp16 and bf16, e4m3 and e5m2
+// the kernels `mla_decode`, or `mla_sparse` where keys are chosen, and `merge_splits` (data sheet)
+//   storage  rows of latent 512 and rope 64, one head; fp16, bf16, fp32 and, under q of fp16 and bf16, the formats of 8
+//            bits that were compiled; blocks of any size
 //   rows     of a program are heads of one token, so that a tile of keys serves many of them
-//   masks    causality (also per request); other masks are refused
+//   masks    causality (also per request); chosen keys and sinks; other masks are refused
 //   bits     parts of the keys follow from the problem alone where it is batch-invariant; they hold for operands of one
 //            alignment, to 16 bytes or less
-#ifndef ATTNRT_TRITON_ATTN_LATENT_OP_HPP
-#define ATTNRT_TRITON_ATTN_LATENT_OP_HPP
-#include "arguments.hpp"
+#ifndef ATTNRT_TRITON_LATENT_OP_HPP
+#define ATTNRT_TRITON_LATENT_OP_HPP
 #include "../gpu/batch_buffers.hpp"
+#include "arguments.hpp"
 #include "cache_op.hpp"
 
 namespace attnrt::triton {

@@ -2,8 +2,8 @@
 //
 // arguments.hpp: the arguments of each kernel as the host sets them. Member names are the kernels' own. Strides are in
 // elements; a pointer that a flag makes unused is 0 or anything else: it is not followed.
-#ifndef ATTNRT_TRITON_ATTN_ARGUMENTS_HPP
-#define ATTNRT_TRITON_ATTN_ARGUMENTS_HPP
+#ifndef ATTNRT_TRITON_ARGUMENTS_HPP
+#define ATTNRT_TRITON_ARGUMENTS_HPP
 #include <cstdint>
 
 #include "../gpu/arguments.hpp"
@@ -59,11 +59,13 @@ enum Flag : int32_t {
   L(lse_1_stride_head) L(out_2_stride_token) L(out_2_stride_head) L(lse_2_stride_token) L(lse_2_stride_head)          \
   L(out_3_stride_token) L(out_3_stride_head) L(lse_3_stride_token) L(lse_3_stride_head)
 
+// Those of mla_sparse, too.
 #define ATTNRT_MLA_DECODE_ARGUMENTS(P, F, I, L)                                                                       \
   P(partial_ptr) P(partial_lse_ptr) P(q_ptr) P(q_rope_ptr) P(kv_ptr) P(query_start_loc_ptr) P(seq_lens_ptr)           \
-  P(kv_lens_ptr) P(causal_ptr) P(block_table_ptr) P(k_scale_ptr) P(num_seqs_ptr) F(softmax_scale) I(flags)            \
-  I(num_heads) I(block_size) I(num_splits) L(q_stride_token) L(q_stride_head) L(q_rope_stride_token)                  \
-  L(q_rope_stride_head) L(kv_stride_block) L(kv_stride_slot) L(block_table_stride) L(k_scale_stride_request)
+  P(kv_lens_ptr) P(causal_ptr) P(block_table_ptr) P(sparse_indices_ptr) P(k_scale_ptr) P(num_seqs_ptr)                \
+  F(softmax_scale) I(flags) I(num_heads) I(block_size) I(num_splits) I(sparse_topk) L(q_stride_token)                 \
+  L(q_stride_head) L(q_rope_stride_token) L(q_rope_stride_head) L(kv_stride_block) L(kv_stride_slot)                  \
+  L(block_table_stride) L(sparse_stride_token) L(k_scale_stride_request)
 
 ATTNRT_GPU_ARGUMENTS(AttentionArguments, ATTNRT_ATTENTION_ARGUMENTS, kAttentionMembers);
 ATTNRT_GPU_ARGUMENTS(MergeSplitsArguments, ATTNRT_MERGE_SPLITS_ARGUMENTS, kMergeSplitsMembers);

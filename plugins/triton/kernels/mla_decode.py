@@ -8,12 +8,13 @@ Keys      in tiles at absolute multiples of TILE; program z takes the z-th part 
           least one, and writes partial [T, Hq, num_splits, 512] and partial_lse [T, Hq, num_splits] (natural log, -inf
           = nothing seen). merge_splits always follows. The parts depend on the request and its token alone.
 Dtypes    q fp16, bf16, fp32; the cache the same or bytes of fp8 with one scale; scores and partials in fp32.
-Limits    max_seq_len * block_size < 2^32.
+Limits    max_seq_len * block_size < 2^32; any block_size.
 """
 import triton
 import triton.language as tl
 
-from shared import CAUSAL, K_SCALE, KV_LENS, LN2, LOG2E, PER_REQUEST, find_request, scale_of, widen
+from latent import add_tile, store_part, visible_keys
+from shared import K_SCALE, LOG2E, block_of, reciprocal_of, scale_of
 
 
 @triton.jit
@@ -31,17 +32,7 @@ def mla_decode(partial_ptr, partial_lse_ptr, q_ptr, q_rope_ptr, kv_ptr, query_st
         return
     if token >= tl.load(query_start_loc_ptr + num_seqs):
         return
-    request = find_request(query_start_loc_ptr, num_seqs, token, True, 1)
-    query_start = tl.load(query_start_loc_ptr + request)
-    query_len = tl.load(query_start_loc_ptr + request + 1) - query_start
-    num_keys = tl.load(seq_lens_ptr + request)
-    position = num_keys - query_len + token - query_start
-    if (flags & KV_LENS) != 0:
-        num_keys = tl.load(kv_lens_ptr + request)
-    causal = (flags & CAUSAL) != 0
-    if (flags & PER_REQUEST) != 0:
-        causal = tl.load(causal_ptr + request) != 0
-    num_keys = tl.where(causal, tl.minimum(num_keys, position + 1), num_keys)
+    request, num_keys = visible_keys(query_start_loc_ptr, seq_lens_ptr, kv_lens_ptr, causal_ptr, num_seqs, flags, token)
     num_tiles = (num_keys + TILE - 1) // TILE
     part = tl.program_id(2)
     part_tiles = (num_tiles + num_splits - 1) // num_splits
@@ -59,7 +50,7 @@ def mla_decode(partial_ptr, partial_lse_ptr, q_ptr, q_rope_ptr, kv_ptr, query_st
                      rope[None, :], mask=live[:, None], other=0.0)
     kv_scale = scale_of(k_scale_ptr, (flags & K_SCALE) != 0, request, 0, k_scale_stride_request, 0)
     scale = softmax_scale * kv_scale * LOG2E
-    reciprocal = (((1 << 32) + block_size.to(tl.int64) - 1) // block_size).to(tl.uint32)
+    reciprocal = reciprocal_of(block_size)
     table = block_table_ptr + request * block_table_stride
 
     top = tl.full([BLOCK_M], float("-inf"), tl.float32)
@@ -68,27 +59,10 @@ def mla_decode(partial_ptr, partial_lse_ptr, q_ptr, q_rope_ptr, kv_ptr, query_st
     for tile in range(first_tile, last_tile):
         key = tile * TILE + tl.arange(0, TILE)
         there = key < num_keys
-        index = tl.umulhi(key.to(tl.uint32), reciprocal).to(tl.int32)
+        index = block_of(key, reciprocal)
         number = tl.load(table + index, mask=there, other=0).to(tl.int64)
         line = kv_ptr + number * kv_stride_block + (key - index * block_size).to(tl.int64) * kv_stride_slot
-        kv = widen(tl.load(line[:, None] + latent[None, :], mask=there[:, None], other=0), KV_FP8, q.dtype)
-        k_rope = widen(tl.load(line[:, None] + (HEAD_V + rope)[None, :], mask=there[:, None], other=0), KV_FP8, q.dtype)
-        score = tl.dot(q, kv.T, input_precision="ieee")
-        score = tl.dot(q_rope, k_rope.T, score, input_precision="ieee") * scale
-        score = tl.where(there[None, :], score, float("-inf"))
-        new_top = tl.maximum(top, tl.max(score, 1))  # every tile has a key, so that no top is infinite
-        p = tl.exp2(score - new_top[:, None])
-        fade = tl.exp2(top - new_top)
-        total = total * fade + tl.sum(p, 1)
-        acc = acc * fade[:, None]
-        acc = tl.dot(p.to(q.dtype), kv, acc, input_precision="ieee")
-        top = new_top
-
-    acc *= (kv_scale / tl.where(total > 0, total, 1.0))[:, None]
-    lse = tl.where(total > 0, (top + tl.log2(tl.where(total > 0, total, 1.0))) * LN2, float("-inf"))
-    # Places anew from here: kept through the loop they would cost it the registers it needs.
-    head += tl.minimum(tl.load(num_seqs_ptr, volatile=True), 0)
-    live = head < num_heads
-    place = (row * num_heads + head) * num_splits + part
-    tl.store(partial_lse_ptr + place, lse, mask=live)
-    tl.store(partial_ptr + place[:, None] * HEAD_V + latent[None, :], acc, mask=live[:, None])
+        # Every tile has a key, so that no top is infinite.
+        top, total, acc = add_tile(line, there, q, q_rope, scale, (top, total, acc), HEAD_V, ROPE, KV_FP8, False)
+    store_part(partial_ptr, partial_lse_ptr, num_seqs_ptr, row, head, num_heads, num_splits, part, kv_scale,
+               (top, total, acc), HEAD_V)

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Types of kernel parameters, told by their names, so that kernels and table cannot disagree."""
+from unit import FP8
 
 POINTERS = {
     "query_start_loc_ptr": "i32", "seq_lens_ptr": "i32", "kv_lens_ptr": "i32", "kv_start_loc_ptr": "i32",
     "block_table_ptr": "i32", "num_seqs_ptr": "i32", "prefix_ranges_ptr": "i32", "causal_ptr": "u8",
-    "slot_mapping_ptr": "i64",
+    "slot_mapping_ptr": "i64", "sparse_indices_ptr": "i32",
 }
 OF_Q = {"out_ptr", "q_ptr", "q_rope_ptr", "sinks_q_ptr"}
 FLOATS = {"softmax_scale", "softcap"}
 ATTNRT = {"fp32": "ATTNRT_FP32", "fp16": "ATTNRT_FP16", "bf16": "ATTNRT_BF16", "e4m3": "ATTNRT_FP8_E4M3",
-          "e5m2": "ATTNRT_FP8_E5M2"}
+          "e4m3fnuz": "ATTNRT_FP8_E4M3FNUZ", "e5m2": "ATTNRT_FP8_E5M2"}
 
 
 def element(dtype):
     """A dtype as Triton's pointers know it; fp8 is read and written as bytes."""
-    return "u8" if dtype in ("e4m3", "e5m2") else dtype
+    return "u8" if dtype in FP8 else dtype
 
 
 def pointer(name, unit):
@@ -41,9 +42,9 @@ def of(names, unit):
     their strides and sizes keep every row at such a place: multiples of 8, of a cache of bytes 16.
     """
     types, hints = {}, {}
-    of_cache = 16 if unit.kv in ("e4m3", "e5m2") else 8
+    of_cache = 16 if unit.kv in FP8 else 8
     for name in names:
-        if name in unit.constant:
+        if name.isupper():
             types[name] = "constexpr"
         elif name.endswith("_ptr"):
             types[name] = pointer(name, unit)

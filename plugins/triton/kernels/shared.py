@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several kernels need: flags, the request of a row, and stored bytes as numbers.
+"""What several kernels need: flags, the request of a row, the block of a key, and stored bytes as numbers.
 
-The flag bits are those of `flags` in the parameter lists; the host sets them (plugins/triton_attn/binary.hpp).
+The flag bits are those of `flags` in the parameter lists; the host sets them (plugins/triton/arguments.hpp).
 """
 import triton
 import triton.language as tl
@@ -22,7 +22,7 @@ V_SCALE = tl.constexpr(4096)
 SINKS_Q_DTYPE = tl.constexpr(8192)  # with SINKS: read sinks_q, not sinks
 
 # Values of KV_FP8: 0 the cache has q's dtype, 1 e4m3, 2 e5m2, both by their bits; 3 e4m3 by the instructions of 8.9 and
-# later.
+# gfx950 and later; 4 e4m3fnuz by its bits, 5 by the instructions of gfx942.
 
 LOG2E = tl.constexpr(1.4426950408889634)
 LN2 = tl.constexpr(0.6931471805599453)
@@ -50,10 +50,27 @@ def find_request(query_start_loc_ptr, num_seqs, target, TOKENS: tl.constexpr, to
 
 
 @triton.jit
+def reciprocal_of(block_size):
+    """What divides keys by block_size >= 1 in block_of."""
+    return 0xFFFFFFFF // block_size.to(tl.uint32)
+
+
+@triton.jit
+def block_of(key, reciprocal):
+    """key / block_size rounded down, by the upper half of a product.
+
+    Exact while (key + 1) * block_size <= 2^32: with m = (2^32 - 1 - e) / b, e < b, the product (k + 1) m / 2^32 is less than
+    (k + 1) / b, so that it stays below the next whole number, by at most (k + 1) / 2^32, so that it reaches its own.
+    """
+    return tl.umulhi(key.to(tl.uint32) + 1, reciprocal).to(tl.int32)
+
+
+@triton.jit
 def widen(x, KV_FP8: tl.constexpr, dtype: tl.constexpr):
     """Cache elements as numbers of q's dtype, exactly.
 
-    Both fp8 formats keep their bits' order in fp16: e5m2 is its upper byte, e4m3 needs an exponent's bias of 15, not 7.
+    The formats of 8 bits keep their bits' order in fp16: e5m2 is its upper byte, e4m3 needs an exponent's bias of 15, not
+    7, and e4m3fnuz, whose bias is 8, has NaN where the others have -0.
     """
     if KV_FP8 == 1:
         wide = x.to(tl.int16)
@@ -61,6 +78,12 @@ def widen(x, KV_FP8: tl.constexpr, dtype: tl.constexpr):
         return (bits.to(tl.float16, bitcast=True) * 256.0).to(dtype)
     elif KV_FP8 == 3:
         return x.to(tl.float8e4nv, bitcast=True).to(tl.float16).to(dtype)
+    elif KV_FP8 == 4:
+        wide = x.to(tl.int16)
+        bits = ((wide & 0x80) << 8) | ((wide & 0x7F) << 7)
+        return tl.where(wide == 0x80, float("nan"), bits.to(tl.float16, bitcast=True) * 128.0).to(dtype)
+    elif KV_FP8 == 5:
+        return x.to(tl.float8e4b8, bitcast=True).to(tl.float16).to(dtype)
     elif KV_FP8 == 2:
         return (x.to(tl.int16) << 8).to(tl.float16, bitcast=True).to(dtype)
     else:

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "../gpu/arch.hpp"
 #include "../gpu/batch_buffers.hpp"
 
 namespace attnrt::triton {
@@ -18,12 +19,19 @@ gpu::KernelQuery write_wanted(const attnrt_problem& p, uint32_t arch, uint32_t r
   gpu::KernelQuery w = wanted("write_kv", arch, rows, static_cast<int32_t>(p.kv_dtype));
   w.head_size_qk = mla ? p.mla_kv_lora : p.head_size_qk;
   w.head_size_v = mla ? p.mla_rope : p.head_size_v;
+  w.x = x_of(p);
   return w;
 }
 gpu::KernelQuery merge_wanted(const attnrt_problem& p, uint32_t arch, uint32_t partial) {
   gpu::KernelQuery w = wanted("merge_states", arch, p.out_dtype, static_cast<int32_t>(partial));
   w.head_size_v = p.head_size_v;
   return w;
+}
+
+// What keeps the order of devices that differ.
+constexpr const char* different_order(int32_t device_type) {
+  return device_type == ATTNRT_DEVICE_CUDA ? "; where devices differ CUDA_DEVICE_ORDER=PCI_BUS_ID keeps their order"
+                                           : "";
 }
 
 }  // namespace
@@ -34,7 +42,7 @@ void refuse_dtypes(const attnrt_problem& p, const sdk::Diag& diag) {
                                         sdk::dtype_name(p.q_dtype)));
   if (p.kv_dtype != p.q_dtype && !quantised(p))
     diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted the q_dtype ",
-                                                 sdk::dtype_name(p.q_dtype), ", fp8_e4m3 or fp8_e5m2"));
+                                                 sdk::dtype_name(p.q_dtype), " or one of fp8"));
   if ((p.features & (ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES)) && !quantised(p))
     diag.add(ATTNRT_WHY_KV_CACHE_DTYPE,
              sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted one of 8 bits where there are scales"));
@@ -50,7 +58,7 @@ const gpu::KernelImage* find_merge_splits(const attnrt_problem& p, uint32_t arch
 void refuse_kernel(const attnrt_problem& p, const char* kernel, const sdk::Diag& diag) {
   diag.add(ATTNRT_WHY_OTHER, sdk::say("no kernel ", kernel, " was compiled for q ", sdk::dtype_name(p.q_dtype),
                                       ", cache ", sdk::dtype_name(p.kv_dtype), ", head sizes ", p.head_size_qk, " and ",
-                                      p.head_size_v, " on compute capability ", p.arch / 10, ".", p.arch % 10));
+                                      p.head_size_v, " on ", gpu::arch_text(p.device_type, p.arch)));
 }
 
 void refuse_missing(const attnrt_problem& p, const sdk::Diag& diag) {
@@ -69,10 +77,10 @@ void refuse_missing(const attnrt_problem& p, const sdk::Diag& diag) {
 CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(gpu::Device::open(info.device)) {
   const attnrt_problem& p = problem_;
   if (const uint32_t arch = device_.arch(); arch != p.arch)
-    throw sdk::Error(ATTNRT_UNAVAILABLE,
-                     sdk::say("CUDA's device ", info.device.id, " has compute capability ", arch / 10, ".", arch % 10,
-                              ", wanted the problem's ", p.arch / 10, ".", p.arch % 10,
-                              "; where devices differ CUDA_DEVICE_ORDER=PCI_BUS_ID keeps their order"));
+    throw sdk::Error(
+        ATTNRT_UNAVAILABLE,
+        sdk::say(device_.driver().platform, "'s device ", info.device.id, " has ", gpu::arch_text(p.device_type, arch),
+                 ", wanted the problem's ", gpu::arch_name(p.device_type, p.arch), different_order(p.device_type)));
   if (sdk::is_paged(p.kv_layouts)) {
     write_rows_ = load(kernel_table().find(write_wanted(p, device_.arch(), p.q_dtype)), "write_kv", kWriteKvMembers);
     write_stored_ = load(kernel_table().find(write_wanted(p, device_.arch(), p.kv_dtype)), "write_kv", kWriteKvMembers);
@@ -146,12 +154,13 @@ void CacheOp::write_kv(const attnrt_write_args& args, attnrt_stream stream) cons
   a.k_stride_head = args.k->strides[1];
   a.v_stride_token = args.v->strides[0];
   a.v_stride_head = args.v->strides[1];
+  const bool packed = x_of(problem_) != 0;  // [block, head, ...]: the kernel knows where slots lie
   a.k_cache_stride_block = k_cache.strides[0];
-  a.k_cache_stride_slot = k_cache.strides[1];
-  a.k_cache_stride_head = k_cache.strides[2];
+  a.k_cache_stride_slot = packed ? 0 : k_cache.strides[1];
+  a.k_cache_stride_head = k_cache.strides[packed ? 1 : 2];
   a.v_cache_stride_block = v_cache.strides[0];
-  a.v_cache_stride_slot = v_cache.strides[1];
-  a.v_cache_stride_head = v_cache.strides[2];
+  a.v_cache_stride_slot = packed ? 0 : v_cache.strides[1];
+  a.v_cache_stride_head = v_cache.strides[packed ? 1 : 2];
   a.slot_stride = args.slot_mapping->strides[0];
   a.k_scale_stride_head = step(args.k_scale, 0);
   a.v_scale_stride_head = step(v_scale, 0);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // cache_op.hpp: what ops of both families share: the paged cache, its writes, and the merge of partial results.
-#ifndef ATTNRT_TRITON_ATTN_CACHE_OP_HPP
-#define ATTNRT_TRITON_ATTN_CACHE_OP_HPP
+#ifndef ATTNRT_TRITON_CACHE_OP_HPP
+#define ATTNRT_TRITON_CACHE_OP_HPP
 #include "../gpu/launcher.hpp"
 #include "../gpu/operands.hpp"
 #include "../gpu/splits.hpp"
@@ -18,7 +18,12 @@ using gpu::aligned, gpu::ceiling, gpu::device_stream, gpu::kInvariantSplits, gpu
 
 /// True where the cache is of 8 bits and q is not. [thread-safe]
 constexpr bool quantised(const attnrt_problem& p) {
-  return p.kv_dtype == ATTNRT_FP8_E4M3 || p.kv_dtype == ATTNRT_FP8_E5M2;
+  return p.kv_dtype == ATTNRT_FP8_E4M3 || p.kv_dtype == ATTNRT_FP8_E4M3FNUZ || p.kv_dtype == ATTNRT_FP8_E5M2;
+}
+
+/// KernelQuery::x of a problem: the elements of 16 bytes where its cache is xpacked, else 0. [thread-safe]
+constexpr uint32_t x_of(const attnrt_problem& p) {
+  return p.kv_layouts & ATTNRT_KV_XPACKED ? sdk::xpacked_elements(p.kv_dtype) : 0;
 }
 
 /// Adds a reason for what no kernel here serves: output of another dtype, a cache of another, scales without 8 bits.
@@ -80,11 +85,11 @@ class CacheOp {
   gpu::Device& device_;
 
  private:
-  void launch_merge(const gpu::Launcher& launcher, MergeSplitsArguments& m, const attnrt_run_args& args,
-                    int32_t tokens, attnrt_stream stream) const;
+  void launch_merge(const gpu::Launcher& launcher, MergeSplitsArguments& m, const attnrt_run_args& args, int32_t tokens,
+                    attnrt_stream stream) const;
 
   gpu::Launcher write_rows_, write_stored_;  ///< rows in q's dtype, rows as stored
-  gpu::Launcher merge_same_, merge_fp32_;  ///< partial results in out's dtype, in fp32
+  gpu::Launcher merge_same_, merge_fp32_;    ///< partial results in out's dtype, in fp32
 };
 
 }  // namespace attnrt::triton

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""mla_decode with merge_splits: latent rows of 512 and 64 numbers, shared by all heads, V the first 512 of K."""
+"""mla_decode and mla_sparse with merge_splits: latent rows of 512 and 64 numbers, shared by all heads, V the first 512 of
+K. Sparse cases choose columns of indices, with holes, positions that are not seen, and rows without any key."""
 import numpy as np
 
 from array_view import Array
@@ -24,7 +25,7 @@ def check(kernels, options):
     blocks = sum(-(-n // block) for n in keys) + 2
     ids = random.permutation(blocks)
     table = np.full((len(lengths), max(keys, default=0) // block + 3), 0x3FFFFFF, np.int32)
-    wild = 0x7E if kv_dtype else np.nan
+    wild = 0x7E if kv_dtype else np.nan  # e4m3fnuz: 224, a loud number
     cache = np.full((blocks, block, LATENT + ROPE), wild, np.uint8 if kv_dtype else dtype)
     values, used = [], 0
     for request, n in enumerate(keys):
@@ -58,9 +59,21 @@ def check(kernels, options):
     if options.get("kv_lens"):
         arguments["kv_lens_ptr"] = np.array(keys, np.int32)
         flags |= FLAG["kv_lens"]
+    chosen, sinks = None, np.zeros(0)
+    if topk := options.get("topk"):
+        chosen = np.full((tokens + 2, topk + 3), 0x3FFFFFFF, np.int32)
+        for token in range(tokens):
+            row = random.permutation(max(keys) + 4)[:topk] - 2
+            chosen[token, :topk] = -1
+            chosen[token, :len(row)] = np.where(random.random(len(row)) < 0.8, np.maximum(row, -1), -1)
+        chosen[0, :topk] = -1
+        sinks = random.normal(1, 1, heads).astype(np.float32)
+        arguments |= {"sparse_indices_ptr": chosen, "sparse_stride_token": topk + 3, "sparse_topk": topk,
+                      "sinks_ptr": sinks}
+        flags |= FLAG["sinks"]
     arguments["flags"] = flags
     arguments["q_rope_ptr"] = Array(q, LATENT)
-    launch(kernels.mla_decode, ((tokens + 2) * -(-heads // 16), 1, splits), arguments,
+    launch(getattr(kernels, options["kernel"]), ((tokens + 2) * -(-heads // 16), 1, splits), arguments,
            {"HEAD_V": LATENT, "ROPE": ROPE, "BLOCK_M": 16, "TILE": 16, "KV_FP8": FP8.get(kv_dtype, 0)})
     launch(kernels.merge_splits, (tokens + 2, heads), arguments, {"HEAD_V": LATENT, "UNROLL": 4})
     if not ((out[tokens:] == 77).all() and (lse[tokens:] == 77).all()):
@@ -71,15 +84,21 @@ def check(kernels, options):
         for i in range(length):
             token = loc[request] + i
             last = min(len(k), n - length + i + 1) if causal else len(k)
-            score = q[token].astype(np.float64) @ k[:last].T * float(scale) * float(kv_scale[0, 0])
+            seen = np.arange(max(last, 0))
+            if chosen is not None:
+                seen = np.intersect1d(seen, chosen[token, :topk])
+            score = q[token].astype(np.float64) @ k[seen].T * float(scale) * float(kv_scale[0, 0])
             top = score.max(1, initial=-1e30)
+            if chosen is not None:
+                top = np.maximum(top, sinks)
             p = np.exp(score - top[:, None])
-            total = np.where(p.sum(1) > 0, p.sum(1), 1)[:, None]
-            want, bound = (p @ x[:last, :LATENT] / total * float(kv_scale[0, 0]) for x in (k, np.abs(k)))
+            total = p.sum(1) + (np.exp(sinks - top) if chosen is not None else 0)
+            total = np.where(total > 0, total, 1)[:, None]
+            want, bound = (p @ x[seen, :LATENT] / total * float(kv_scale[0, 0]) for x in (k, np.abs(k)))
             error = np.abs(out[token].astype(np.float64) - want)
             if not (error <= 4 * unit * bound + 1e-30).all():
                 return f"request {request} query {i}: off by {np.nanmax(error)}, wanted {want.ravel()[:2]}"
-            want_lse = top + np.log(total[:, 0]) if last > 0 else np.full(heads, -np.inf)
+            want_lse = top + np.log(total[:, 0]) if len(seen) or len(sinks) else np.full(heads, -np.inf)
             if not np.isclose(lse[token], want_lse, atol=1e-4, rtol=1e-5).all():
                 return f"request {request} query {i}: lse {lse[token][:2]}, wanted {want_lse[:2]}"
     return None
@@ -94,5 +113,13 @@ def cases(dense):
                 yield {"kernel": "mla_decode", "dtype": dtype, "kv_dtype": kv_dtype, "heads": heads,
                        "block_size": block, "lengths": batch, "splits": (1, 4)[(index + turn) % 2],
                        "seed": index * 10 + turn}
+    # Blocks of one slot, of which a reciprocal of 32 bits was 0 once rounded up; any other size; 8 bits without -0.
+    for block, kv_dtype in ((1, None), (17, None), (1, "e4m3fnuz")):
+        yield {"kernel": "mla_decode", "dtype": "fp16", "kv_dtype": kv_dtype, "heads": 16, "block_size": block,
+               "lengths": lengths[1], "splits": 2, "seed": 80 + block}
+    for index, (topk, block, batch, kv_dtype) in enumerate(((40, 1, lengths[0], None), (33, 17, lengths[1], None),
+                                                            (64, 64, lengths[2], "e4m3fnuz"))):
+        yield {"kernel": "mla_sparse", "dtype": "fp16", "kv_dtype": kv_dtype, "heads": (16, 5, 20)[index],
+               "block_size": block, "lengths": batch, "splits": index + 1, "topk": topk, "seed": 90 + index}
     yield {"kernel": "mla_decode", "dtype": "fp32", "heads": 4, "block_size": 16, "lengths": ((2, 9), (1, 4)),
            "kv_lens": (30, 0), "causal": False, "splits": 2, "seed": 99}
