@@ -94,5 +94,11 @@ TEST_CASE("a division by zero is a fault of the kernel") {
              Catch::Contains("10 is divided by 0"));
   CHECK_THAT(refused(take("x", "i32", 4) + "  %m = sub i32 %x, 11\n  %r = sdiv i32 -2147483648, %m\n"),
              Catch::Contains("is divided by -1"));
+  CHECK(
+      first(take("x", "i32", 4) +
+            "  %v = insertelement <2 x i32> <i32 0, i32 3>, i32 %x, i64 0\n  %q = sdiv <2 x i32> <i32 70, i32 99>, %v\n"
+            "  %a = extractelement <2 x i32> %q, i64 0\n  %b = extractelement <2 x i32> %q, i64 1\n  %c = mul i32 %b, "
+            "100\n"
+            "  %r = add i32 %a, %c\n") == 3307);
   CHECK(first(take("x", "i32", 4) + "  %q = udiv i32 -1, %x\n  %r = urem i32 %q, 1000\n") == 429496729 % 1000);
 }
