@@ -8,9 +8,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <string_view>
 
+#include "amd_devices.hpp"
 #include "attnrt/cpu_isa.hpp"
 #include "attnrt/fork.hpp"
 #include "cpu_vendor.hpp"
@@ -139,34 +139,6 @@ void detect_cuda(std::vector<DeviceReport>& out, const std::optional<std::string
   }
 }
 
-/// The amdgpu kernel driver publishes each GPU's target version, 90402 for gfx942.
-void detect_rocm(std::vector<DeviceReport>& out) {
-  DeviceReport none;
-  none.device.type = ATTNRT_DEVICE_ROCM;
-  std::error_code error;
-  const std::filesystem::path nodes = "/sys/class/kfd/kfd/topology/nodes";
-  std::vector<std::filesystem::path> paths;
-  for (std::filesystem::directory_iterator it(nodes, error), end; !error && it != end; it.increment(error))
-    paths.push_back(it->path());
-  std::sort(paths.begin(), paths.end());
-  int32_t id = 0;
-  for (const auto& path : paths) {
-    constexpr std::string_view key = "gfx_target_version ";
-    const std::string text = read_text(path / "properties").value_or("");
-    uint64_t value = 0;
-    if (const std::size_t at = text.find(key); at != std::string::npos)
-      std::from_chars(text.data() + at + key.size(), text.data() + text.size(), value);
-    if (value) {
-      const auto arch = static_cast<uint32_t>((value / 10000) << 8 | (value / 100 % 100) << 4 | value % 100);
-      out.push_back({{ATTNRT_DEVICE_ROCM, id++, arch, 0}, true, "AMD GPU", arch_name(ATTNRT_DEVICE_ROCM, arch)});
-    }
-  }
-  if (id) return;
-  none.sentence =
-      error ? "no ROCm device: /sys/class/kfd (the amdgpu driver) not found" : "no ROCm device: the driver lists none";
-  out.push_back(std::move(none));
-}
-
 // Named levels mean "a CPU with all up to this one", so that a question reads as people ask it.
 constexpr uint64_t kAvx2 = ATTNRT_ISA_AVX2, kAvx512 = kAvx2 | ATTNRT_ISA_AVX512,
                    kBf16 = kAvx512 | ATTNRT_ISA_AVX512_BF16 | ATTNRT_ISA_AVX512_VNNI,
@@ -217,14 +189,14 @@ Result<Device> parse_cpu(std::string_view text, std::string_view rest, const Dev
 
 }  // namespace
 
-std::vector<DeviceReport> detect_devices(const std::optional<std::string>& cuda_visible) {
+std::vector<DeviceReport> detect_devices(const VisibleDevices& visible) {
   std::vector<DeviceReport> out;
   const uint64_t isa = sdk::cpu_isa();
   const std::string sets = join(names_of(words::isa, isa));
   out.push_back({{ATTNRT_DEVICE_CPU, 0, 0, isa}, true, cpu_name(), sets.empty() ? "baseline instructions only" : sets,
                  cpu_vendor()});
-  detect_cuda(out, cuda_visible);
-  detect_rocm(out);
+  detect_cuda(out, visible.cuda);
+  for (DeviceReport& r : amd_devices(visible)) out.push_back(std::move(r));
   return out;
 }
 

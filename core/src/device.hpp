@@ -31,11 +31,18 @@ struct DeviceReport {
   CpuVendor vendor = CpuVendor::any;
 };
 
+/// What the variables of CUDA and ROCm leave of a machine's GPUs; nothing = not set.
+struct VisibleDevices {
+  std::optional<std::string> cuda;  ///< CUDA_VISIBLE_DEVICES
+  std::optional<std::string> hip;   ///< HIP_VISIBLE_DEVICES
+  std::optional<std::string> rocr;  ///< ROCR_VISIBLE_DEVICES
+};
+
 /// The CPU and every GPU that the drivers' management libraries and the kernel tell of; kinds without a device report
 /// one absent entry with the reason. Initialises no compute driver, so a process may still fork afterwards. CUDA's
-/// devices have the numbers that CUDA gives them under CUDA_VISIBLE_DEVICES (nothing = not set) and
-/// CUDA_DEVICE_ORDER=PCI_BUS_ID; without the latter it puts the fastest first: the same order where all are alike.
-std::vector<DeviceReport> detect_devices(const std::optional<std::string>& cuda_visible = {});
+/// devices have the numbers that CUDA gives them under CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER=PCI_BUS_ID; without
+/// the latter it puts the fastest first: the same order where all are alike. ROCm's have those that HIP gives them.
+std::vector<DeviceReport> detect_devices(const VisibleDevices& visible = {});
 
 /// Instruction sets that come together, by which kinds of CPU are told apart: "baseline", "avx2", "avx512",
 /// "avx512_bf16", "amx".

@@ -18,6 +18,8 @@ const std::vector<Variable> known_variables = {
     {"ATTNRT_OVERRIDE", "strict: a VLLM_ATTENTION_BACKEND that cannot be honoured is an error"},
     {"VLLM_BATCH_INVARIANT", "1: only batch-invariant variants"},
     {"CUDA_VISIBLE_DEVICES", "the CUDA devices that count, in this order; read whatever the engine says, as CUDA does"},
+    {"HIP_VISIBLE_DEVICES", "the same for ROCm devices; HIP reads CUDA_VISIBLE_DEVICES where it is not set"},
+    {"ROCR_VISIBLE_DEVICES", "the ROCm devices from which HIP_VISIBLE_DEVICES chooses"},
 };
 
 Result<Options> Options::from(const attnrt_options* in) {

@@ -15,7 +15,9 @@ Runtime::Runtime(Options options, std::shared_ptr<const Host> host)
 
 Result<std::unique_ptr<Runtime>> Runtime::open(Options options, std::shared_ptr<const Host> host) {
   std::unique_ptr<Runtime> rt(new Runtime(std::move(options), std::move(host)));
-  rt->machine_ = detect_devices(Options{}.env("CUDA_VISIBLE_DEVICES"));  // CUDA heeds it whatever the engine says
+  const Options here;  // CUDA and HIP heed their variables whatever the engine says
+  rt->machine_ = detect_devices(
+      {here.env("CUDA_VISIBLE_DEVICES"), here.env("HIP_VISIBLE_DEVICES"), here.env("ROCR_VISIBLE_DEVICES")});
   const auto table = rt->read_table();
   if (!table) return table.error();
   if (rt->options_.attention_config) {

@@ -63,13 +63,13 @@ BlockTable::BlockTable(const std::vector<const RequestData*>& requests, int32_t 
 
 Cache::Cache(Memory& memory, const attnrt_problem& p, const attnrt_kv_layout& layout, int32_t num_blocks, bool strided,
              bool garbage, uint64_t seed)
-    : problem_(p), native_(p.kv_layouts == ATTNRT_KV_NATIVE) {
+    : problem_(p), native_(p.kv_layouts == ATTNRT_KV_NATIVE), xpacked_(p.kv_layouts == ATTNRT_KV_XPACKED) {
   const attnrt_dtype dtype = sdk::to_dlpack(p.kv_dtype);
   const int64_t bs = p.block_size, heads = p.num_kv_heads, dqk = p.head_size_qk, dv = p.head_size_v;
   const int64_t bytes = sdk::dtype_bytes(p.kv_dtype);
   const std::size_t alignment = std::max<std::size_t>(64, layout.alignment);
   const bool latent = p.kv_layouts == ATTNRT_KV_MLA_LATENT;
-  if (!strided || native_) {
+  if (!strided || native_ || xpacked_) {
     k_image_.resize(at(num_blocks) * layout.block_bytes);
     std::copy(layout.k_strides, layout.k_strides + 3, k_strides_);
     std::copy(layout.v_strides, layout.v_strides + 3, v_strides_);
@@ -108,6 +108,16 @@ Cache::Cache(Memory& memory, const attnrt_problem& p, const attnrt_kv_layout& la
                     std::initializer_list<int64_t>{num_blocks, static_cast<int64_t>(layout.block_bytes)});
     return;
   }
+  if (xpacked_) {
+    const int64_t x = sdk::xpacked_elements(p.kv_dtype);
+    k_view_.emplace(k_->data() + k_start_ * bytes, device, dtype,
+                    std::initializer_list<int64_t>{num_blocks, heads, dqk / x, bs, x},
+                    std::initializer_list<int64_t>{k_strides_[0], k_strides_[2], bs * x, x, 1});
+    v_view_.emplace(k_->data() + v_start_ * bytes, device, dtype,
+                    std::initializer_list<int64_t>{num_blocks, heads, dv, bs},
+                    std::initializer_list<int64_t>{v_strides_[0], v_strides_[2], bs, 1});
+    return;
+  }
   k_view_.emplace(k_->data() + k_start_ * bytes, device, dtype,
                   std::initializer_list<int64_t>{num_blocks, bs, heads, dqk},
                   std::initializer_list<int64_t>{k_strides_[0], k_strides_[1], k_strides_[2], 1});
@@ -121,6 +131,21 @@ void Cache::expect(const RequestData& r, int64_t j, int64_t slot) {
   if (native_) return;
   const int64_t bs = problem_.block_size, heads = problem_.num_kv_heads;
   const int64_t bytes = sdk::dtype_bytes(problem_.kv_dtype);
+  // An xpacked row lies in pieces of `run` elements, a block's slots apart.
+  const auto place_pieces = [&](int64_t start, const int64_t* strides, const std::vector<float>& rows, int64_t d,
+                                int64_t run) {
+    for (int64_t h = 0; h < heads; ++h)
+      for (int64_t i = 0; i < d; i += run) {
+        const int64_t to = start + slot / bs * strides[0] + slot % bs * strides[1] + h * strides[2] + i * bs;
+        if (at((to + run) * bytes) > k_image_.size()) return;
+        encode_row(problem_.kv_dtype, rows.data() + (j * heads + h) * d + i, at(run), &k_image_[at(to * bytes)]);
+      }
+  };
+  if (xpacked_) {
+    place_pieces(k_start_, k_strides_, r.k, problem_.head_size_qk, sdk::xpacked_elements(problem_.kv_dtype));
+    place_pieces(v_start_, v_strides_, r.v, problem_.head_size_v, 1);
+    return;
+  }
   const auto place = [&](std::vector<uint8_t>& image, int64_t start, const int64_t* strides,
                          const std::vector<float>& rows, const std::vector<float>& row_scales, int64_t d) {
     const int64_t size = row_scales.empty() ? d : row_scale_at(d) + 4;

@@ -34,7 +34,8 @@ struct BlockTable {
 /// [one thread per object]
 class Cache {
  public:
-  /// `layout` is the variant's answer. With `strided` K and V lie apart, each a view across three layers. Everything is
+  /// `layout` is the variant's answer. With `strided` K and V lie apart, each a view across three layers;
+  /// not so where they are xpacked. Everything is
   /// NaN (0xff, e4m3fnuz 0x80) at first, or with `garbage` loud numbers: what nobody may read may hold anything.
   Cache(Memory& memory, const attnrt_problem& problem, const attnrt_kv_layout& layout, int32_t num_blocks, bool strided,
         bool garbage, uint64_t seed);
@@ -55,7 +56,7 @@ class Cache {
 
  private:
   attnrt_problem problem_;
-  bool native_ = false;
+  bool native_ = false, xpacked_ = false;
   std::unique_ptr<Buffer> k_, v_;  ///< v_ NULL: V lies in k_ or there is none
   std::vector<uint8_t> k_image_, v_image_;
   int64_t k_start_ = 0, v_start_ = 0;  ///< in elements

@@ -201,7 +201,8 @@ Axes make_axes(const attnrt_caps& caps, const Kind& kind, bool all) {
             (kv == q || narrow) && (out == q || out == ATTNRT_FP32))
           axes.dtypes.push_back({q, kv, out});
   for (const uint32_t layout :
-       {ATTNRT_KV_CONTIGUOUS, ATTNRT_KV_NHD, ATTNRT_KV_HND, ATTNRT_KV_PACKED, ATTNRT_KV_MLA_LATENT, ATTNRT_KV_NATIVE}) {
+       {ATTNRT_KV_CONTIGUOUS, ATTNRT_KV_NHD, ATTNRT_KV_HND, ATTNRT_KV_PACKED, ATTNRT_KV_XPACKED,
+        ATTNRT_KV_MLA_LATENT, ATTNRT_KV_NATIVE}) {
     const bool paged = layout != ATTNRT_KV_CONTIGUOUS;
     if (!(caps.kv_layouts & layout) || (shared && !paged)) continue;
     axes.stores.push_back({layout, false, false});

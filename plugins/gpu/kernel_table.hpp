@@ -45,6 +45,7 @@ struct KernelImage {
   uint32_t num_parameters;
   uint32_t appended_bytes;     ///< of parameters that the compiler adds behind those, all zeros: Triton two pointers
   const char* hash;            ///< of source, constants and compiler
+  uint32_t x;                  ///< of an xpacked cache: elements of a key that lie together; 0: rows lie whole
 };
 
 /// What a kernel must be; 0 or -1 where it does not matter.
@@ -56,6 +57,7 @@ struct KernelQuery {
   uint32_t rows;          ///< block_m at least this
   int32_t even;           ///< 1 = all is aligned, 0 = nothing is known, -1 = any
   uint32_t features = 0;  ///< at least
+  uint32_t x = 0;         ///< of an xpacked cache
 };
 
 /// Does a device run an image: CUDA's of its own major version and at most its minor one, where those of 9.0 and later
@@ -88,10 +90,11 @@ struct KernelTable {
     return best;
   }
 
-  KernelOffer offer(const char* kernel) const {
+  /// Of the images of one architecture, or with 0 of all; of any cache, or with `x` of an xpacked one.
+  KernelOffer offer(const char* kernel, uint32_t arch = 0, bool x = false) const {
     KernelOffer out;
     for (const KernelImage* image = images; image < images + count; ++image) {
-      if (std::strcmp(image->kernel, kernel) != 0) continue;
+      if (std::strcmp(image->kernel, kernel) != 0 || (arch && image->arch != arch) || (x && !image->x)) continue;
       out.q_dtypes |= 1u << image->q_dtype;
       out.kv_dtypes |= 1u << image->kv_dtype;
       out.head_size_qk = std::max(out.head_size_qk, image->head_size_qk);
@@ -106,7 +109,7 @@ struct KernelTable {
     const auto is = [](int32_t wanted, uint32_t has) { return wanted < 0 || static_cast<uint32_t>(wanted) == has; };
     return std::strcmp(i.kernel, q.kernel) == 0 && runs_on(q.arch, i.arch) && is(q.q_dtype, i.q_dtype) &&
            is(q.kv_dtype, i.kv_dtype) && is(q.out_dtype, i.out_dtype) && i.head_size_qk >= q.head_size_qk &&
-           i.head_size_v >= q.head_size_v && i.block_m >= q.rows && is(q.even, i.even) && i.features >= q.features;
+           i.head_size_v >= q.head_size_v && i.block_m >= q.rows && is(q.even, i.even) && i.features >= q.features && i.x == q.x;
   }
 };
 

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <vector>
 
+#include "arch.hpp"
 #include "arguments.hpp"
 #include "device.hpp"
 #include "kernel_table.hpp"
@@ -31,8 +32,8 @@ class Launcher {
   template <std::size_t N>
   Launcher(Device& device, const KernelImage* image, const char* kernel, const Member (&members)[N]) {
     if (!image)
-      throw sdk::Error(ATTNRT_UNAVAILABLE, sdk::say("no kernel ", kernel, " was compiled for compute capability ",
-                                                    device.arch() / 10, ".", device.arch() % 10));
+      throw sdk::Error(ATTNRT_UNAVAILABLE,
+                       sdk::say("no kernel ", kernel, " was compiled for ", arch_text(device.type(), device.arch())));
     if (image->global_scratch_bytes)
       throw sdk::Error(ATTNRT_FAILED,
                        sdk::say("kernel ", kernel, " wants ", image->global_scratch_bytes,
@@ -44,9 +45,8 @@ class Launcher {
       for (const Member& member : members)
         if (std::strcmp(member.name, parameter.name) == 0) found = &member;
       if (!found || found->type != parameter.type)
-        throw sdk::Error(ATTNRT_FAILED,
-                         sdk::say("kernel ", kernel, " has a parameter ", parameter.name, " of type '",
-                                  std::string(1, parameter.type), "', wanted one that the host knows"));
+        throw sdk::Error(ATTNRT_FAILED, sdk::say("kernel ", kernel, " has a parameter ", parameter.name, " of type '",
+                                                 std::string(1, parameter.type), "', wanted one that the host knows"));
       const uint32_t bytes = bytes_of(found->type);
       size_ = (size_ + bytes - 1) / bytes * bytes;
       moves_.push_back({found->offset, size_, bytes});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names of devices, and what a driver's management library tells.
 #include "device.hpp"
+#include "amd_devices.hpp"
 #include "attnrt/cpu_isa.hpp"
 #include "cpu_vendor.hpp"
 
@@ -129,6 +130,56 @@ TEST_CASE("this machine's devices: the CPU first, every kind that is absent with
   }
 }
 
+TEST_CASE("AMD's devices are those of the kernel's topology that the variables of ROCm leave") {
+  const Scratch scratch;
+  const auto node = [&](const char* number, const std::string& text) {
+    std::filesystem::create_directories(scratch.path() / "nodes" / number);
+    std::ofstream(scratch.path() / "nodes" / number / "properties") << text;
+  };
+  node("0", "cpu_cores_count 64\ngfx_target_version 0\n");
+  node("2", "simd_count 1216\ngfx_target_version 90402\nunique_id 11259375\n");  // 0xabcdef
+  node("10", "simd_count 1024\ngfx_target_version 90500\nunique_id 4660\n");
+  node("9", "simd_count 192\ngfx_target_version 110000\nunique_id 0\n");
+  std::ofstream(scratch.path() / "kfd") << "";
+  const AmdPlaces places{scratch.path() / "nodes", scratch.path() / "kfd"};
+  const auto archs = [&](const VisibleDevices& visible) {
+    std::vector<uint32_t> out;
+    for (const DeviceReport& r : amd_devices(visible, places)) {
+      CHECK(r.device.type == ATTNRT_DEVICE_ROCM);
+      if (r.present && r.device.id == static_cast<int32_t>(out.size())) out.push_back(r.device.arch);
+    }
+    return out;
+  };
+  using List = std::vector<uint32_t>;
+  CHECK(archs({}) == List{0x942, 0x1100, 0x950});  // by number, not by letters
+  CHECK(archs({.cuda = {}, .hip = "2,0", .rocr = {}}) == List{0x950, 0x942});
+  CHECK(archs({.cuda = "1", .hip = {}, .rocr = {}}) == List{0x1100});
+  CHECK(archs({.cuda = "1", .hip = "0", .rocr = {}}) == List{0x942});
+  CHECK(archs({.cuda = {}, .hip = "1", .rocr = "2, 0"}) == List{0x942});
+  CHECK(archs({.cuda = {}, .hip = {}, .rocr = "GPU-1234,GPU-abcdef"}) == List{0x950, 0x942});
+  CHECK(archs({.cuda = {}, .hip = "0,0,1", .rocr = {}}) == List{0x942});
+  CHECK(archs({.cuda = {}, .hip = "1,-1,2", .rocr = {}}) == List{0x1100});
+  const struct {
+    VisibleDevices visible;
+    const char* sentence;
+  } none[] = {{{.cuda = {}, .hip = "7", .rocr = {}}, "no ROCm device: HIP_VISIBLE_DEVICES is '7', which names none"},
+              {{.cuda = "", .hip = {}, .rocr = {}}, "no ROCm device: CUDA_VISIBLE_DEVICES is '', which names none"},
+              {{.cuda = {}, .hip = {}, .rocr = "GPU-0"},
+               "no ROCm device: ROCR_VISIBLE_DEVICES is 'GPU-0', which names none"}};
+  for (const auto& row : none) {
+    const auto found = amd_devices(row.visible, places);
+    REQUIRE(found.size() == 1);
+    CHECK_FALSE(found[0].present);
+    CHECK(found[0].sentence == row.sentence);
+  }
+  const auto locked = amd_devices({}, {scratch.path() / "nodes", scratch.path() / "nothing"});
+  REQUIRE(locked.size() == 1);
+  CHECK_THAT(locked[0].sentence, Contains("nothing cannot be opened (No such file or directory), wanted read and write "
+                                          "access: membership of the group render"));
+  CHECK(amd_devices({}, {scratch.path() / "nowhere", {}})[0].sentence ==
+        "no ROCm device: /sys/class/kfd (the amdgpu driver) not found");
+}
+
 // Run with the folder of the built libnvidia-ml.so.1 in LD_LIBRARY_PATH.
 TEST_CASE("a GPU that the driver tells of is there, one that is only named stays simulated", "[.][driver]") {
   const auto cuda = [] {
@@ -161,7 +212,7 @@ TEST_CASE("a GPU that the driver tells of is there, one that is only named stays
     CAPTURE(list.visible);
     std::vector<uint32_t> archs;
     std::string why;
-    for (const DeviceReport& r : detect_devices(list.visible))
+    for (const DeviceReport& r : detect_devices({.cuda = list.visible, .hip = {}, .rocr = {}}))
       if (r.device.type == ATTNRT_DEVICE_CUDA) {
         if (!r.present) why = r.sentence;
         else if (r.device.id == static_cast<int32_t>(archs.size())) archs.push_back(r.device.arch);

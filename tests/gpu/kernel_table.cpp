@@ -5,8 +5,8 @@
 #include <array>
 #include <cstddef>
 
-#include "../../plugins/triton_attn/arguments.hpp"
-#include "../../plugins/triton_attn/images.hpp"
+#include "../../plugins/triton/arguments.hpp"
+#include "../../plugins/triton/images.hpp"
 #include "attnrt/plugin.h"
 
 namespace attnrt::triton {

@@ -7,8 +7,8 @@
 #include <cstring>
 #include <vector>
 
-#include "../../plugins/triton_attn/arguments.hpp"
-#include "../../plugins/triton_attn/images.hpp"
+#include "../../plugins/triton/arguments.hpp"
+#include "../../plugins/triton/images.hpp"
 #include "device_memory.hpp"
 
 namespace attnrt::fake {

@@ -13,12 +13,12 @@ def numbers_of_bytes(kind):
     """The 256 values of an fp8 format."""
     bits = np.arange(256, dtype=np.uint32)
     sign = np.where(bits & 0x80, -1.0, 1.0)
-    mantissa_bits, bias = (3, 7) if kind == "e4m3" else (2, 15)
+    mantissa_bits, bias = {"e4m3": (3, 7), "e4m3fnuz": (3, 8), "e5m2": (2, 15)}[kind]
     exponent = (bits & 0x7F) >> mantissa_bits
     fraction = (bits & ((1 << mantissa_bits) - 1)) / (1 << mantissa_bits)
     normal = (1 + fraction) * 2.0 ** (exponent.astype(float) - bias)
     value = np.where(exponent == 0, fraction * 2.0 ** (1 - bias), normal)
-    special = (bits & 0x7F) == 0x7F if kind == "e4m3" else exponent == 31
+    special = {"e4m3": (bits & 0x7F) == 0x7F, "e4m3fnuz": bits == 0x80, "e5m2": exponent == 31}[kind]
     return np.where(special, np.nan, sign * value)
 
 
@@ -26,13 +26,14 @@ def numbers_of_bytes(kind):
 class Case:
     seed: int = 0
     dtype: str = "fp32"
-    kv_dtype: str = ""  # "" = dtype, or e4m3, e5m2
+    kv_dtype: str = ""  # "" = dtype, or e4m3, e4m3fnuz, e5m2
     lengths: tuple = ((5, 5),)  # (query, keys) a request
     heads: tuple = (4, 2)
     head_qk: int = 64
     head_v: int = 64
     block_size: int = 16  # 0 = contiguous
     hnd: bool = False
+    xpacked: bool = False  # K [block, head, dim / x, slot, x] with x elements to 16 bytes, V [block, head, dim, slot]
     causal: str = "always"  # never, per request
     window_left: int = -1
     window_right: int = -1
@@ -117,6 +118,11 @@ class Case:
                 stored.append(order[ranks].astype(np.uint8))
                 values.append(table[stored[-1]])
 
+    @property
+    def x(self):
+        """The constant X of the kernels."""
+        return {"fp32": 4, "fp16": 8}.get(self.kv_dtype, 16) if self.xpacked else 0
+
     def causal_of(self, request):
         return self.causal == "always" or (self.causal == "per request" and request % 2 == 0)
 
@@ -143,8 +149,8 @@ class Case:
         seen = [np.ones(n, bool) if self.prefix is not None or self.tree is not None else
                 reference.visible(self, r, n).any(0) if len(self.q[r]) else np.zeros(n, bool)
                 for r, n in enumerate(lengths)]
-        wild = np.uint8(0x7E if self.kv_dtype == "e4m3" else 0x7B) if self.kv_dtype in ("e4m3", "e5m2") else np.nan
-        element = np.uint8 if self.kv_dtype in ("e4m3", "e5m2") else self.number
+        wild = {"e4m3": 0x7E, "e4m3fnuz": 0x7F, "e5m2": 0x7B}.get(self.kv_dtype, np.nan)
+        element = self.number if np.isnan(wild) else np.uint8
         operands = {"block_size": self.block_size or 1}
         widest = max((-(-n // self.block_size) for n in lengths), default=0) + 2 if self.block_size else 0
         blocks = sum(-(-n // self.block_size) for n in lengths) + 3 if self.block_size else 0
@@ -166,6 +172,11 @@ class Case:
                         view[ids[next_id], :place.stop - place.start][keep] = rows[request][place][keep]
                         next_id += 1
                 steps = [step // view.itemsize for step in view.strides]
+                if self.xpacked:
+                    x = self.x if name == "k" else 1
+                    cache = np.ascontiguousarray(view.transpose(0, 2, 1, 3).reshape(
+                        blocks, heads, self.block_size, size // x, x).transpose(0, 1, 3, 2, 4))
+                    steps = [heads * size * self.block_size, 0x3FFFFF, size * self.block_size]  # that of slots is not read
                 operands |= {f"{name}_ptr": cache, f"{name}_stride_block": steps[0], f"{name}_stride_slot": steps[1],
                              f"{name}_stride_head": steps[2]}
             else:

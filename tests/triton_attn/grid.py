@@ -55,6 +55,14 @@ def cases(dense):
             for block_size in (16, 0):
                 chosen.append({"lengths": lengths, "kv_lens": kv_lens, "causal": "never", "splits": splits,
                                "block_size": block_size, "seed": 900 + index})
+    # Xpacked caches, and 8 bits without a negative zero.
+    for index, options in enumerate((
+            {"dtype": "fp32", "head_qk": 80, "head_v": 80}, {"dtype": "fp16", "window_left": 20, "splits": 3},
+            {"dtype": "fp16", "kv_dtype": "e4m3fnuz", "scaled": "KV", "softcap": 5.0},
+            {"dtype": "fp32", "alibi": True, "block_size": 544})):
+        chosen.append({"lengths": LENGTHS[(2, 4, 6, 7)[index]], "block_size": 32, "features": 1, "xpacked": True,
+                       "seed": 970 + index, **options})
+    chosen.append({"lengths": LENGTHS[4], "kv_dtype": "e4m3fnuz", "scaled": "kv", "dtype": "fp16", "seed": 980})
     # A tile of few rows over many keys, and groups wider than a tile.
     chosen.append({"lengths": ((1, 700), (2, 513)), "splits": 5, "tile": 32, "dtype": "fp16", "features": 0,
                    "seed": 950})

@@ -17,13 +17,13 @@ import types
 import numpy as np
 
 os.environ["TRITON_INTERPRET"] = "1"
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "plugins" / "triton_attn" / "aot"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "plugins" / "triton" / "aot"))
 
 
 def kernels_of(folder):
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    names = ("attention", "merge_splits", "merge_states", "mla_decode", "write_kv")
+    names = ("attention", "merge_splits", "merge_states", "mla_decode", "mla_sparse", "write_kv")
     return types.SimpleNamespace(**{name: getattr(importlib.import_module(name), name) for name in names})
 
 
@@ -64,13 +64,13 @@ def judge(case, out, lse):
 def wrong_with(kernels, options):
     """What is wrong with the result of one case, or nothing."""
     import invariance
-    import latent
+    import latent_rows
     import rows
     from case import Case
     from launch import run
 
-    others = {"mla_decode": latent.check, "write_kv": rows.check_write, "merge_states": rows.check_states,
-              "invariance": invariance.check}
+    others = {"mla_decode": latent_rows.check, "mla_sparse": latent_rows.check, "write_kv": rows.check_write,
+              "merge_states": rows.check_states, "invariance": invariance.check}
     if options.get("kernel") in others:
         return others[options["kernel"]](kernels, options)
     case = Case(**options)
@@ -99,10 +99,10 @@ def main():
     arguments = parser.parse_args()
     import grid
     import invariance
-    import latent
+    import latent_rows
     import rows
 
-    cases = [options for source in (grid, latent, rows, invariance) for options in source.cases(arguments.all)]
+    cases = [options for source in (grid, latent_rows, rows, invariance) for options in source.cases(arguments.all)]
     cases = [options for options in cases if arguments.only in str(options)][::arguments.every]
     failed, slowest = 0, (0, None)
     with concurrent.futures.ProcessPoolExecutor(arguments.jobs) as pool:

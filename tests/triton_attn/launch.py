@@ -4,7 +4,7 @@ import numpy as np
 import signature
 from array_view import Array
 
-FP8 = {"e4m3": 1, "e5m2": 2}
+FP8 = {"e4m3": 1, "e5m2": 2, "e4m3fnuz": 4}
 DTYPE = {"fp32": np.float32, "fp16": np.float16}
 # What an operand that is not given points at, by the type of its parameter.
 NOTHING = {"fp32": np.full(64, np.nan, np.float32), "i32": np.full(64, 0x3FFFFFFF, np.int32),
@@ -88,7 +88,7 @@ def run(case, kernels, batch=None):
     grid = (tokens // (case.block_m // heads_a_tile) + len(case.query_lens) + case.spare_programs,
             case.num_kv_heads * -(-group // heads_a_tile), splits)
     constants = {"HEAD_QK": case.class_qk, "HEAD_V": case.class_v, "BLOCK_M": case.block_m, "TILE": case.tile,
-                 "KV_FP8": FP8.get(case.kv_dtype, 0), "FEATURES": case.features}
+                 "KV_FP8": FP8.get(case.kv_dtype, 0), "FEATURES": case.features, "X": case.x}
     launch(kernels.attention, grid, arguments, constants)
     if splits > 1:
         launch(kernels.merge_splits, (tokens + padding, case.num_heads), arguments,

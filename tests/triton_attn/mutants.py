@@ -42,8 +42,11 @@ FAULTS = [
     ("write_kv.py", "tl.minimum(size, LARGEST)", "size", "'write_kv'", "too large not made the largest"),
     ("merge_states.py", 'lse = tl.where(lse == float("inf"), float("-inf"), lse)', "", "'merge_states'",
      "an infinite weight taken as it is"),
+    ("mla_sparse.py", "there = (key >= 0) & (key < num_keys)", "there = key < num_keys", "'mla_sparse'", "holes read as keys"),
+    ("shared.py", "key.to(tl.uint32) + 1, reciprocal", "key.to(tl.uint32), reciprocal", "'mla_decode'", "the last slot of a block taken for the one before"),
+    ("write_kv.py", "tl.where(code == 0, 0, code | sign)", "code | sign", "'write_kv'", "a negative zero where it is NaN"),
     ("merge_states.py", "seen = total != 0", "seen = total > 0", "'merge_states'", "NaN taken for no key"),
-    ("mla_decode.py", "score = tl.dot(q_rope, k_rope.T, score, input_precision=\"ieee\") * scale", "score *= scale",
+    ("latent.py", "score = tl.dot(q_rope, k_rope.T, score, input_precision=\"ieee\") * scale", "score *= scale",
      "'mla_decode'", "the rotary part left out"),
 ]
 

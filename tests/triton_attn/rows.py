@@ -16,6 +16,8 @@ def quantised(x, kind):
     below, above = size - table[positive[right - 1]], table[positive[right]] - size
     up = (above < below) | ((above == below) & (positive[right] % 2 == 0))
     code = np.where(up, positive[right], positive[right - 1])
+    if kind == "e4m3fnuz":  # where the others have -0 it has its only NaN
+        return np.where(np.isnan(x), 0x80, code | np.where(np.signbit(x) & (code > 0), 0x80, 0)).astype(np.uint8)
     return (np.where(np.isnan(x), 0x7F, code) | np.where(np.signbit(x), 0x80, 0)).astype(np.uint8)
 
 
@@ -25,6 +27,7 @@ def check_write(kernels, options):
     head_k, head_v, tokens, blocks = options["head_k"], options["head_v"], 9, 5
     element = np.uint8 if kind else dtype
     latent = options.get("latent", False)
+    x = 16 // np.dtype(element).itemsize if options.get("xpacked") else 0
     pitch = head_k + head_v if latent else max(head_k, head_v)
     shape = (blocks, heads, block, pitch) if options["hnd"] else (blocks, block, heads, pitch)
     caches = [np.full(shape, 77, element)] * 2 if latent else [np.full(shape, 77, element) for _ in "kv"]
@@ -58,10 +61,17 @@ def check_write(kernels, options):
         for token, place in enumerate(slots):
             if place >= 0:
                 view[place // block, place % block, :, offset:offset + size] = stored[token]
+        if x:
+            run = x if name == "k" else 1
+            pieces = lambda cache: np.ascontiguousarray(cache[..., :size].transpose(0, 2, 1, 3).reshape(  # noqa: E731
+                blocks, heads, block, size // run, run).transpose(0, 1, 3, 2, 4))
+            target, caches[index] = pieces(target), np.full_like(pieces(target), 77)
+            arguments |= {f"{name}_cache_ptr": caches[index], f"{name}_cache_stride_block": heads * size * block,
+                          f"{name}_cache_stride_slot": 0x3FFFFF, f"{name}_cache_stride_head": size * block}
         wanted.append(target)
     launch(kernels.write_kv, (tokens + 2, heads), arguments,
            {"HEAD_QK": 1 << (head_k - 1).bit_length(), "HEAD_V": 1 << (head_v - 1).bit_length(),
-            "KV_FP8": FP8.get(kind, 0)})
+            "KV_FP8": FP8.get(kind, 0), "X": x})
     for cache, want in zip(caches, wanted):
         got, want = (array.ravel().view(np.uint8) for array in (cache, want))
         if (got != want).any():
@@ -126,6 +136,11 @@ def cases(dense):
                     yield {"kernel": "write_kv", "dtype": dtype, "kv_dtype": kind, "heads": 1 if latent else 3,
                            "head_k": head_k, "head_v": head_v, "block_size": block, "hnd": hnd, "latent": latent,
                            "per_head": per_head, "no_scale": seed % 5 == 0, "seed": seed}
+    for kind in (None, "e4m3fnuz"):
+        for dtype in ("fp32", "fp16"):
+            seed += 1
+            yield {"kernel": "write_kv", "dtype": dtype, "kv_dtype": kind, "heads": 3, "head_k": 96, "head_v": 80,
+                   "block_size": 32, "hnd": False, "xpacked": True, "per_head": seed % 2 == 0, "seed": seed}
     for dtype, partial in (("fp32", "fp32"), ("fp16", "fp16"), ("fp16", "fp32")):
         for partials in (1, 2, 3, 4):
             for merged in (7, 4, 0):

@@ -6,27 +6,30 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "handle.hpp"
+
 namespace attnrt::emulator {
 
-using CuResult = int;
+using CuResult = Result;
 using CuDevice = int;
-using CuPointer = uint64_t;
+using CuPointer = Pointer;
 using CuContext = struct CuContextObject*;
-using CuModule = struct CuModuleObject*;
-using CuFunction = struct CuFunctionObject*;
-using CuStream = struct CuStreamObject*;
-using CuEvent = struct CuEventObject*;
-using CuGraph = struct CuGraphObject*;
-using CuGraphExec = struct CuGraphExecObject*;
+using CuModule = ModuleHandle;
+using CuFunction = FunctionHandle;
+using CuStream = StreamHandle;
+using CuEvent = EventHandle;
+using CuGraph = GraphHandle;
+using CuGraphExec = GraphExecHandle;
 
 // X(name, number)
 #define ATTNRT_EMULATOR_ERRORS(X)                                                                                      \
   X(SUCCESS, 0)                                                                                                        \
-  X(ERROR_INVALID_VALUE, 1) X(ERROR_OUT_OF_MEMORY, 2) X(ERROR_NOT_INITIALIZED, 3) X(ERROR_NO_DEVICE, 100)              \
-      X(ERROR_INVALID_DEVICE, 101) X(ERROR_INVALID_IMAGE, 200) X(ERROR_INVALID_CONTEXT, 201)                           \
-          X(ERROR_NO_BINARY_FOR_GPU, 209) X(ERROR_INVALID_PTX, 218) X(ERROR_UNSUPPORTED_PTX_VERSION, 222)              \
-              X(ERROR_INVALID_HANDLE, 400) X(ERROR_NOT_FOUND, 500) X(ERROR_NOT_READY, 600)                             \
-                  X(ERROR_ILLEGAL_ADDRESS, 700) X(ERROR_LAUNCH_OUT_OF_RESOURCES, 701) X(ERROR_LAUNCH_TIMEOUT, 702)     \
+  X(ERROR_INVALID_VALUE, 1)                                                                                            \
+  X(ERROR_OUT_OF_MEMORY, 2) X(ERROR_NOT_INITIALIZED, 3) X(ERROR_NO_DEVICE, 100) X(ERROR_INVALID_DEVICE, 101)           \
+      X(ERROR_INVALID_IMAGE, 200) X(ERROR_INVALID_CONTEXT, 201) X(ERROR_NO_BINARY_FOR_GPU, 209)                        \
+          X(ERROR_INVALID_PTX, 218) X(ERROR_UNSUPPORTED_PTX_VERSION, 222) X(ERROR_INVALID_HANDLE, 400)                 \
+              X(ERROR_NOT_FOUND, 500) X(ERROR_NOT_READY, 600) X(ERROR_ILLEGAL_ADDRESS, 700)                            \
+                  X(ERROR_LAUNCH_OUT_OF_RESOURCES, 701) X(ERROR_LAUNCH_TIMEOUT, 702)                                   \
                       X(ERROR_PRIMARY_CONTEXT_ACTIVE, 708) X(ERROR_CONTEXT_IS_DESTROYED, 709)                          \
                           X(ERROR_ILLEGAL_INSTRUCTION, 715) X(ERROR_MISALIGNED_ADDRESS, 716)                           \
                               X(ERROR_LAUNCH_FAILED, 719) X(ERROR_NOT_SUPPORTED, 801)                                  \
@@ -85,8 +88,6 @@ enum FunctionAttribute : int {
   kFunctionCarveout = 9
 };
 constexpr unsigned kMemoryHost = 1, kMemoryDevice = 2, kMemoryUnified = 4;
-constexpr unsigned kStreamNonBlocking = 1;
-enum CaptureMode : int { kCaptureGlobal = 0, kCaptureThreadLocal = 1, kCaptureRelaxed = 2 };
 
 /// CUDA_MEMCPY2D.
 struct CuCopy2d {

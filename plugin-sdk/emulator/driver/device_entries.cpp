@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Initialisation, errors, devices, contexts.
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstring>
 
+#include "api.hpp"
+#include "context_stack.hpp"
 #include "export.hpp"
 #include "fault.hpp"
 #include "state.hpp"
@@ -63,7 +63,7 @@ int attribute_of(const DeviceModel& model, int attribute, int ordinal) {
     case kSharedPerMultiprocessor:
       return static_cast<int>(model.shared_multiprocessor);
     case kSharedOptIn:
-      return static_cast<int>(model.shared_opt_in);
+      return static_cast<int>(model.shared_bytes);
     case kMaxBlocksPerMultiprocessor:
       return 32;
     case kReservedShared:
@@ -89,12 +89,8 @@ Context* context_of(CuContext handle) {
 
 ATTNRT_CUDA_ENTRY cuInit(unsigned flags) {
   return enter("cuInit", Needs::nothing, [&](Context*) {
-    State& all = state();
     if (flags) refuse(CUDA_ERROR_INVALID_VALUE, "flags are not 0");
-    if (all.initialised && all.pid != getpid()) refuse(CUDA_ERROR_NOT_INITIALIZED, "CUDA was used before this fork");
-    if (all.contexts.empty()) refuse(CUDA_ERROR_NO_DEVICE, all.complaint);
-    all.initialised = true;
-    all.pid = getpid();
+    initialise();
   });
 }
 ATTNRT_CUDA_ENTRY cuDriverGetVersion(int* version) {

@@ -20,8 +20,5 @@ struct PtxText {
 /// none or not for this device, and with NO_BINARY_FOR_GPU where there is machine code without PTX.
 PtxText ptx_of(const void* image, uint32_t arch);
 
-/// SHA-256 (FIPS 180-4), in hexadecimal.
-std::string sha256(const void* data, std::size_t bytes);
-
 }  // namespace attnrt::emulator
 #endif

@@ -1,16 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Modules, functions, launches.
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "export.hpp"
 #include "fault.hpp"
 #include "image.hpp"
-#include "state.hpp"
+#include "loaded_module.hpp"
 
 using namespace attnrt::emulator;
 
 namespace {
+
+/// Writes which instructions of each kernel ran, and the wavefronts of shared memory, to the file that
+/// ATTNRT_EMULATOR_COVERAGE names.
+void write_coverage(const LoadedModule& loaded) {
+  const char* const path = std::getenv("ATTNRT_EMULATOR_COVERAGE");
+  std::FILE* const file = path ? std::fopen(path, "a") : nullptr;
+  if (!file) return;
+  for (const auto& kernel : loaded.module->kernels()) {
+    const Coverage coverage = coverage_of(*kernel);
+    std::string missed, conflicts;
+    for (const uint32_t line : coverage.missed_lines) missed += say(missed.empty() ? "" : ",", line);
+    for (const Coverage::Access& access : coverage.conflicts)
+      conflicts += say(conflicts.empty() ? "" : ",", access.line, ":", access.wavefronts, "/", access.ideal);
+    const std::string text =
+        say(loaded.from, "\t", kernel->name, "\t", coverage.executed, "\t", coverage.instructions, "\t", missed, "\t",
+            coverage.wavefronts, "/", coverage.ideal_wavefronts, "\t", conflicts, "\n");
+    std::fwrite(text.data(), 1, text.size(), file);
+  }
+  std::fclose(file);
+}
 
 LoadedModule& module_of(Context& context, CuModule handle) {
   auto* const module = reinterpret_cast<LoadedModule*>(handle);
@@ -80,8 +102,8 @@ void check_shape(const Context& context, const Function& function, const unsigne
     if (kernel.required_threads[0] && block[i] != kernel.required_threads[i]) wrong("another block than .reqntid says");
   if (shared > function.max_dynamic_shared)
     wrong(say(shared, " bytes of dynamic shared memory, allowed are ", function.max_dynamic_shared));
-  if (shared + kernel.shared_bytes > context.model.shared_opt_in)
-    wrong(say(shared + kernel.shared_bytes, " bytes of shared memory, the device has ", context.model.shared_opt_in));
+  if (shared + kernel.shared_bytes > context.model.shared_bytes)
+    wrong(say(shared + kernel.shared_bytes, " bytes of shared memory, the device has ", context.model.shared_bytes));
 }
 
 uint32_t default_dynamic(const Kernel& kernel) {
@@ -198,10 +220,10 @@ ATTNRT_CUDA_ENTRY cuFuncSetAttribute(CuFunction handle, int attribute, int value
     if (attribute == kFunctionCarveout) return;
     if (attribute != kFunctionMaxDynamicShared)
       refuse(CUDA_ERROR_INVALID_VALUE, say("function attribute ", attribute, " cannot be set"));
-    if (value < 0 || static_cast<uint32_t>(value) + function.kernel->shared_bytes > c->model.shared_opt_in)
+    if (value < 0 || static_cast<uint32_t>(value) + function.kernel->shared_bytes > c->model.shared_bytes)
       refuse(CUDA_ERROR_INVALID_VALUE,
              say(value, " bytes of dynamic shared memory beside ", function.kernel->shared_bytes,
-                 " static ones, the device has ", c->model.shared_opt_in));
+                 " static ones, the device has ", c->model.shared_bytes));
     function.max_dynamic_shared = static_cast<uint32_t>(value);
   });
 }

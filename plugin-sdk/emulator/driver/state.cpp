@@ -33,30 +33,18 @@ void read_mode(const char* text, Mode& mode) {
   }
 }
 
-void complain(const std::string& sentence) {
-  state().complaint = sentence;
+void write_log(const std::string& sentence) {
   const char* const log = std::getenv("ATTNRT_EMULATOR_LOG");
   if (!log) return;
   std::FILE* const file = std::strcmp(log, "stderr") == 0 ? stderr : std::fopen(log, "a");
   if (!file) return;
-  std::fprintf(file, "attnrt_cuda_emulator: %s\n", sentence.c_str());
+  std::fprintf(file, "%s: %s\n", face.library, sentence.c_str());
   if (file != stderr) std::fclose(file);
 }
 
-CuResult code_of(Answer answer) {
-  switch (answer) {
-    case Answer::launch_failed:
-      return CUDA_ERROR_LAUNCH_FAILED;
-    case Answer::illegal_address:
-      return CUDA_ERROR_ILLEGAL_ADDRESS;
-    case Answer::misaligned_address:
-      return CUDA_ERROR_MISALIGNED_ADDRESS;
-    case Answer::illegal_instruction:
-      return CUDA_ERROR_ILLEGAL_INSTRUCTION;
-    case Answer::timeout:
-      return CUDA_ERROR_LAUNCH_TIMEOUT;
-  }
-  return CUDA_ERROR_LAUNCH_FAILED;
+void complain(const std::string& sentence) {
+  state().complaint = sentence;
+  write_log(sentence);
 }
 
 std::unique_lock<std::mutex>*& held() {
@@ -66,33 +54,12 @@ std::unique_lock<std::mutex>*& held() {
 
 }  // namespace
 
-bool model_named(const std::string& name, DeviceModel& model) {
-  const std::string version = name.rfind("cuda:", 0) == 0 ? name.substr(5) : name;
-  struct Known {
-    const char* version;
-    uint32_t arch, multiprocessors, shared_kib;
-  };
-  // Multiprocessors and shared memory of a common device of each architecture (CUDA programming guide, appendix on
-  // compute capabilities).
-  static constexpr Known known[] = {{"8.0", 80, 108, 163}, {"8.6", 86, 84, 99},     {"8.9", 89, 128, 99},
-                                    {"9.0", 90, 132, 227}, {"10.0", 100, 148, 227}, {"12.0", 120, 170, 99}};
-  for (const Known& k : known)
-    if (version == k.version) {
-      model.arch = k.arch;
-      model.multiprocessors = k.multiprocessors;
-      model.shared_opt_in = k.shared_kib * 1024;
-      model.shared_multiprocessor = (k.shared_kib + 1) * 1024;
-      return true;
-    }
-  return false;
-}
-
 Context::Context(uint32_t number, const DeviceModel& device)
     : ordinal(number), model(device), legacy(std::make_shared<Stream>(*this, true)) {}
 
 void Context::fail(const Fault& fault) {
-  CuResult none = CUDA_SUCCESS;
-  if (!sticky.compare_exchange_strong(none, code_of(fault.answer))) return;
+  Result none = kSuccess;
+  if (!sticky.compare_exchange_strong(none, face.code_of(fault.answer))) return;
   const std::lock_guard lock(state().mutex);
   complain(fault.what());
 }
@@ -101,10 +68,11 @@ void Context::fail(const Fault& fault) {
 State& state() {
   static State* const all = [] {
     auto* made = new State;
-    const char* const device = std::getenv("ATTNRT_EMULATOR_DEVICE");
-    if (device && !model_named(device, made->model)) {
+    const char* const named = std::getenv("ATTNRT_EMULATOR_DEVICE");
+    const char* const device = named ? named : face.usual;
+    if (!face.model_named(device, made->model)) {
       made->model.count = 0;
-      made->complaint = say("ATTNRT_EMULATOR_DEVICE is ", device, ", wanted cuda:8.0, 8.6, 8.9, 9.0, 10.0 or 12.0");
+      made->complaint = say("ATTNRT_EMULATOR_DEVICE is ", device, ", wanted ", face.devices);
     }
     if (const char* const count = std::getenv("ATTNRT_EMULATOR_DEVICES"); count && made->model.count)
       made->model.count = static_cast<uint32_t>(std::strtoul(count, nullptr, 10));
@@ -117,44 +85,51 @@ State& state() {
   return *all;
 }
 
-std::vector<Context*>& current_contexts() {
-  thread_local std::vector<Context*> contexts;
-  return contexts;
-}
 int& thread_capture_mode() {
   thread_local int mode = kCaptureGlobal;
   return mode;
 }
 
-void refuse(CuResult code, std::string sentence) { throw Refusal{code, std::move(sentence)}; }
+void initialise() {
+  State& all = state();
+  if (all.initialised && all.pid != getpid()) refuse(kNotInitialized, say(face.platform, " was used before this fork"));
+  if (all.contexts.empty()) refuse(kNoDevice, all.complaint);
+  all.initialised = true;
+  all.pid = getpid();
+}
 
-CuResult enter(const char* name, Needs needs, const std::function<void(Context*)>& body) {
+void note(const std::string& sentence) { write_log(sentence); }
+
+void refuse(Result code, std::string sentence) { throw Refusal{code, std::move(sentence)}; }
+
+Result enter(const char* name, Needs needs, const std::function<void(Context*)>& body) {
   State& all = state();
   std::unique_lock lock(all.mutex);
   held() = &lock;
-  CuResult result = CUDA_SUCCESS;
+  Result result = kSuccess;
   try {
-    if (needs != Needs::nothing && (!all.initialised || all.pid != getpid()))
-      refuse(CUDA_ERROR_NOT_INITIALIZED, all.initialised ? "CUDA was used before this fork" : "cuInit was not called");
+    if (needs != Needs::nothing) {
+      if (!face.asks_for_initialisation && !all.initialised) initialise();
+      if (!all.initialised) refuse(kNotInitialized, "the driver was not initialised");
+      if (all.pid != getpid()) refuse(kNotInitialized, say(face.platform, " was used before this fork"));
+    }
     Context* context = nullptr;
     if (needs == Needs::context) {
-      context = current_contexts().empty() ? nullptr : current_contexts().back();
-      if (!context) refuse(CUDA_ERROR_INVALID_CONTEXT, "no context is current in this thread");
-      if (!context->retained) refuse(CUDA_ERROR_CONTEXT_IS_DESTROYED, "the context was released");
-      if (const CuResult error = context->sticky.load()) return error;
+      context = &face.current();
+      if (const Result error = context->sticky.load()) return error;
     }
     body(context);
     // What a kernel of before did may be told by any call that comes later.
     if (context)
-      if (const CuResult error = context->sticky.load()) result = error;
+      if (const Result error = context->sticky.load()) result = error;
   } catch (const Refusal& refusal) {
     complain(say(name, ": ", refusal.sentence));
     result = refusal.code;
   } catch (const std::bad_alloc&) {
-    result = CUDA_ERROR_OUT_OF_MEMORY;
+    result = kOutOfMemory;
   } catch (const std::exception& error) {
     complain(say(name, ": ", error.what()));
-    result = CUDA_ERROR_LAUNCH_FAILED;
+    result = kLaunchFailed;
   }
   held() = nullptr;
   return result;
@@ -170,16 +145,16 @@ void outside_captures(const char* name) {
     capture->invalid = true;
     forbidden = true;
   }
-  if (forbidden) refuse(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, say(name, " while a stream captures"));
+  if (forbidden) refuse(kStreamCaptureUnsupported, say(name, " while a stream captures"));
 }
 
-Stream& stream_of(Context& context, CuStream handle) {
+Stream& stream_of(Context& context, StreamHandle handle) {
   const auto number = reinterpret_cast<uintptr_t>(handle);
   if (number <= 1) {
     for (const auto& capture : state().captures)
       if (&capture->origin->context == &context && capture->origin->blocking && capture->mode != kCaptureRelaxed) {
         capture->invalid = true;
-        refuse(CUDA_ERROR_STREAM_CAPTURE_IMPLICIT, "the legacy stream is used while a stream that it orders captures");
+        refuse(kStreamCaptureImplicit, "the legacy stream is used while a stream that it orders captures");
       }
     return *context.legacy;
   }
@@ -191,13 +166,13 @@ Stream& stream_of(Context& context, CuStream handle) {
   const auto found = context.streams.find(handle);
   if (found != context.streams.end()) return *found->second;
   for (const auto& other : state().contexts)
-    if (other->streams.count(handle)) refuse(CUDA_ERROR_INVALID_HANDLE, "the stream belongs to another context");
-  refuse(CUDA_ERROR_INVALID_HANDLE, "a stream that is none");
+    if (other->streams.count(handle)) refuse(kInvalidHandle, "the stream belongs to another context");
+  refuse(kInvalidHandle, "a stream that is none");
 }
 
 void enqueue(Context& context, Stream& stream, Work work) {
   if (stream.capture) {
-    if (stream.capture->invalid) refuse(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, "the capture was spoilt before");
+    if (stream.capture->invalid) refuse(kStreamCaptureInvalidated, "the capture was spoilt before");
     stream.capture->nodes.push_back(std::move(work));
     ++stream.capture->length[&stream];
     stream.seen[&stream] = stream.capture->length[&stream];
@@ -235,24 +210,6 @@ void wait_for_all(Context& context) {
   for (const auto& [handle, stream] : context.streams) all.push_back(stream->last());
   for (const auto& [thread, stream] : context.per_thread) all.push_back(stream->last());
   for (const Ticket& ticket : all) wait_for(ticket);
-}
-
-void write_coverage(const LoadedModule& loaded) {
-  const char* const path = std::getenv("ATTNRT_EMULATOR_COVERAGE");
-  std::FILE* const file = path ? std::fopen(path, "a") : nullptr;
-  if (!file) return;
-  for (const auto& kernel : loaded.module->kernels()) {
-    const Coverage coverage = coverage_of(*kernel);
-    std::string missed, conflicts;
-    for (const uint32_t line : coverage.missed_lines) missed += say(missed.empty() ? "" : ",", line);
-    for (const Coverage::Access& access : coverage.conflicts)
-      conflicts += say(conflicts.empty() ? "" : ",", access.line, ":", access.wavefronts, "/", access.ideal);
-    const std::string text =
-        say(loaded.from, "\t", kernel->name, "\t", coverage.executed, "\t", coverage.instructions, "\t", missed, "\t",
-            coverage.wavefronts, "/", coverage.ideal_wavefronts, "\t", conflicts, "\n");
-    std::fwrite(text.data(), 1, text.size(), file);
-  }
-  std::fclose(file);
 }
 
 }  // namespace attnrt::emulator

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the driver knows: devices with their contexts, and for each thread which context is current. Every function of
-// the API enters through `enter`, which refuses what CUDA refuses before it looks at arguments.
+// What a driver knows: devices with their contexts, streams, captures. Every function of the API enters through
+// `enter`, which refuses what CUDA or HIP refuse before they look at arguments. What the two do differently is Face.
 #ifndef ATTNRT_EMULATOR_STATE_HPP
 #define ATTNRT_EMULATOR_STATE_HPP
 #include <atomic>
@@ -13,8 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "api.hpp"
-#include "block.hpp"
+#include "fault.hpp"
+#include "handle.hpp"
+#include "memory_map.hpp"
+#include "mode.hpp"
 #include "stream.hpp"
 
 namespace attnrt::emulator {
@@ -23,29 +25,30 @@ class Context;
 
 /// The device that is played.
 struct DeviceModel {
-  uint32_t arch = 90;  ///< 90 = 9.0
-  uint32_t multiprocessors = 132;
-  uint32_t shared_opt_in = 227 * 1024;
-  uint32_t shared_multiprocessor = 228 * 1024;
+  uint32_t arch = 0;  ///< 90 = 9.0, 0x942 = gfx942
+  uint32_t multiprocessors = 0;
+  uint32_t shared_bytes = 0;  ///< of shared memory or LDS that a block may have
+  uint32_t shared_multiprocessor = 0;
   uint32_t count = 1;
 };
-/// Of "cuda:9.0" or "9.0"; false where it is no device that the emulator plays.
-bool model_named(const std::string& name, DeviceModel& model);
 
-struct Function;
+/// What a driver of its own is.
+struct Face {
+  const char* library;  ///< its name, for the log
+  const char* platform;
+  const char* devices;  ///< those that it plays, for messages
+  const char* usual;    ///< the one that it plays unless told
+  /// Of "cuda:9.0" or "9.0"; false where it is no device that the driver plays.
+  bool (*model_named)(const std::string& name, DeviceModel& model);
+  /// The context of the calling thread. Throws Refusal where there is none.
+  Context& (*current)();
+  /// Does a call that needs no context need the driver's initialisation first?
+  bool asks_for_initialisation;
+  Result (*code_of)(Answer answer);
+};
+extern const Face face;
 
-/// A loaded module.
-struct LoadedModule {
-  Context* context;
-  std::unique_ptr<Module> module;
-  std::string from;  ///< where its PTX was found
-  std::map<std::string, std::unique_ptr<Function>> functions;
-};
-struct Function {
-  LoadedModule* owner;
-  const Kernel* kernel;
-  uint32_t max_dynamic_shared;
-};
+struct LoadedModule;  ///< each driver's own
 struct Event {
   Context* context;
   bool timed = true, recorded = false;
@@ -72,14 +75,14 @@ class Context {
   GlobalMemory memory;
   uint32_t retained = 0;
   std::shared_ptr<Stream> legacy;
-  std::map<CuStream, std::shared_ptr<Stream>> streams;
+  std::map<StreamHandle, std::shared_ptr<Stream>> streams;
   std::map<std::thread::id, std::shared_ptr<Stream>> per_thread;
   std::set<LoadedModule*> modules;
   std::set<Event*> events;
   std::set<void*> host_pieces;
 
   /// An error that a kernel left stays for the life of the process.
-  std::atomic<CuResult> sticky{CUDA_SUCCESS};
+  std::atomic<Result> sticky{kSuccess};
   void fail(const Fault& fault);
 };
 
@@ -97,35 +100,35 @@ struct State {
 };
 State& state();
 
-/// Contexts of the calling thread, the current one last.
-std::vector<Context*>& current_contexts();
 /// Of cuThreadExchangeStreamCaptureMode.
 int& thread_capture_mode();
 
 /// Thrown inside the driver; becomes the result.
 struct Refusal {
-  CuResult code;
+  Result code;
   std::string sentence;
 };
-[[noreturn]] void refuse(CuResult code, std::string sentence);
+[[noreturn]] void refuse(Result code, std::string sentence);
+
+/// cuInit, hipInit: under the mutex. Throws Refusal.
+void initialise();
+
+/// A sentence for ATTNRT_EMULATOR_LOG that is no complaint.
+void note(const std::string& sentence);
 
 enum class Needs { nothing, initialisation, context };
 /// Runs a function of the API under the mutex. `body` may throw Refusal.
-CuResult enter(const char* name, Needs needs, const std::function<void(Context*)>& body);
+Result enter(const char* name, Needs needs, const std::function<void(Context*)>& body);
 
 /// Throws Refusal where a capture forbids the call, and spoils the capture as CUDA does.
 void outside_captures(const char* name);
 /// The stream behind a handle of this context. Throws Refusal.
-Stream& stream_of(Context& context, CuStream handle);
+Stream& stream_of(Context& context, StreamHandle handle);
 /// Puts work into a stream, or into the capture that it takes part in. Faults of the work stay in the context.
 void enqueue(Context& context, Stream& stream, Work work);
 /// Waits without holding the mutex, which the caller holds.
 void wait_for(const Ticket& ticket);
 void wait_for_all(Context& context);
-
-/// Writes which instructions of each kernel ran, and the wavefronts of shared memory, to the file that
-/// ATTNRT_EMULATOR_COVERAGE names.
-void write_coverage(const LoadedModule& module);
 
 }  // namespace attnrt::emulator
 #endif

@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "api.hpp"
+#include "handle.hpp"
 
 namespace attnrt::emulator {
 

@@ -35,5 +35,8 @@ constexpr const char* dtype_name(uint32_t dtype) { return words::dtypes.name(dty
 
 constexpr uint32_t dtype_bytes(uint32_t dtype) { return dtype == ATTNRT_FP32 ? 4 : dtype <= ATTNRT_BF16 ? 2 : 1; }
 
+/// The x of an xpacked cache, [block, head, Dqk / x, slot, x]: the elements of 16 bytes.
+constexpr uint32_t xpacked_elements(uint32_t dtype) { return 16 / dtype_bytes(dtype); }
+
 }  // namespace attnrt::sdk
 #endif

@@ -256,9 +256,10 @@ inline GpuResult hip_arch_name(char* name, int bytes, GpuDevice device) {
 
 }  // namespace detail
 
-/// A library that stands in for libcuda.so.1 in this process and its children: the SDK's emulator. Not believed where the
-/// process has more rights than its caller.
+/// A library that stands in for libcuda.so.1, or for libamdhip64.so, in this process and its children: the SDK's
+/// emulators. Not believed where the process has more rights than its caller.
 constexpr const char* kCudaDriverVariable = "ATTNRT_CUDA_DRIVER";
+constexpr const char* kHipDriverVariable = "ATTNRT_HIP_DRIVER";
 
 /// Fills the table from libcuda.so.1, or from the library that ATTNRT_CUDA_DRIVER names; it stays loaded. "" where that
 /// was possible, else what is missing. [thread-safe]
@@ -280,9 +281,12 @@ inline std::string load_cuda(GpuDriver& driver) {
   return {};
 }
 
-/// The same from libamdhip64.so of ROCm 6 or later. [thread-safe]
+/// The same from libamdhip64.so of ROCm 6 or later, or from the library that ATTNRT_HIP_DRIVER names. [thread-safe]
 inline std::string load_hip(GpuDriver& driver) {
-  void* library = nullptr;
+  const char* const stand_in = secure_getenv(kHipDriverVariable);
+  const bool given = stand_in && *stand_in;
+  void* library = given ? dlopen(stand_in, RTLD_NOW | RTLD_LOCAL) : nullptr;
+  if (!library && given) return std::string(kHipDriverVariable) + " is " + stand_in + ", which cannot be loaded";
   for (const char* file : {"libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so"})
     if (!library) library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
   if (!library) return "libamdhip64.so.7 and libamdhip64.so.6 not found";

@@ -8,7 +8,7 @@
 
 namespace attnrt::sdk {
 
-/// The cache that NHD, HND or MLA latent describes for a problem whose layout and block size are settled: a block holds
+/// The cache that NHD, HND, XPACKED or MLA latent describes for a problem whose layout and block size are settled: a block holds
 /// its keys, then its values, with room for a scale behind each row where the problem has PER_TOKEN_HEAD_SCALES (the id
 /// says so). Other layouts have none: "contiguous", 0 bytes. `alignment` is what the kernels ask of a block's address,
 /// in bytes. [thread-safe]
@@ -40,6 +40,15 @@ inline attnrt_kv_layout affine_layout(const attnrt_problem& p, uint64_t alignmen
     layout.k_strides[2] = nhd ? qk : slots * qk;
     layout.v_strides[1] = nhd ? heads * v : v;
     layout.v_strides[2] = nhd ? v : slots * v;
+  } else if (p.kv_layouts & ATTNRT_KV_XPACKED) {  // strides of slots: of x elements of a key, of one of a value
+    layout.kind = ATTNRT_KV_XPACKED;
+    layout.id = "xpacked";
+    layout.v_offset = static_cast<uint64_t>(slots * heads * qk * bytes);
+    layout.k_strides[0] = layout.v_strides[0] = elements;
+    layout.k_strides[1] = xpacked_elements(p.kv_dtype);
+    layout.v_strides[1] = 1;
+    layout.k_strides[2] = slots * qk;
+    layout.v_strides[2] = slots * v;
   } else {
     elements = 0;
     layout.kind = ATTNRT_KV_CONTIGUOUS;

@@ -21,7 +21,7 @@ struct TensorWant {
   const attnrt_tensor* tensor;
   int64_t dtypes;  ///< mask of (1 << ATTNRT_FP32 ...); 0 = not one of ours, checked by the caller
   int32_t ndim;
-  int64_t shape[4];
+  int64_t shape[5];
 };
 
 inline bool check_tensor(const Diag& diag, int32_t device_type, const TensorWant& want) {
