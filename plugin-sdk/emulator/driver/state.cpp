@@ -59,6 +59,13 @@ CuResult code_of(Answer answer) {
   return CUDA_ERROR_LAUNCH_FAILED;
 }
 
+// Errors that end a context.
+bool of_kernel(CuResult code) {
+  return code == CUDA_ERROR_LAUNCH_FAILED || code == CUDA_ERROR_ILLEGAL_ADDRESS ||
+         code == CUDA_ERROR_MISALIGNED_ADDRESS || code == CUDA_ERROR_ILLEGAL_INSTRUCTION ||
+         code == CUDA_ERROR_LAUNCH_TIMEOUT;
+}
+
 std::unique_lock<std::mutex>*& held() {
   thread_local std::unique_lock<std::mutex>* lock = nullptr;
   return lock;
@@ -109,6 +116,7 @@ State& state() {
     if (const char* const count = std::getenv("ATTNRT_EMULATOR_DEVICES"); count && made->model.count)
       made->model.count = static_cast<uint32_t>(std::strtoul(count, nullptr, 10));
     read_mode(std::getenv("ATTNRT_EMULATOR_MODE"), made->mode);
+    made->planned.plan(std::getenv("ATTNRT_EMULATOR_FAIL"));
     for (uint32_t i = 0; i < made->model.count; ++i)
       made->contexts.push_back(std::make_unique<Context>(i, made->model));
     return made;
@@ -133,6 +141,11 @@ CuResult enter(const char* name, Needs needs, const std::function<void(Context*)
   held() = &lock;
   CuResult result = CUDA_SUCCESS;
   try {
+    if (const CuResult planned = all.planned.answer(name)) {
+      Context* const failing = current_contexts().empty() ? nullptr : current_contexts().back();
+      if (failing && of_kernel(planned)) failing->sticky = planned;
+      refuse(planned, "was asked to fail");
+    }
     if (needs != Needs::nothing && (!all.initialised || all.pid != getpid()))
       refuse(CUDA_ERROR_NOT_INITIALIZED, all.initialised ? "CUDA was used before this fork" : "cuInit was not called");
     Context* context = nullptr;

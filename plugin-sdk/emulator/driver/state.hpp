@@ -15,6 +15,7 @@
 
 #include "api.hpp"
 #include "block.hpp"
+#include "planned_errors.hpp"
 #include "stream.hpp"
 
 namespace attnrt::emulator {
@@ -89,6 +90,7 @@ struct State {
   int pid = 0;
   DeviceModel model;
   Mode mode;
+  PlannedErrors planned;
   std::vector<std::unique_ptr<Context>> contexts;
   std::set<std::shared_ptr<Capture>> captures;
   std::set<Graph*> graphs;
