@@ -37,6 +37,7 @@ class Launcher {
       throw sdk::Error(ATTNRT_FAILED,
                        sdk::say("kernel ", kernel, " wants ", image->global_scratch_bytes,
                                 " bytes of scratch a program, wanted none: launches give it no address"));
+    device_ = &device;
     function_ = device.load({image->image, image->symbol, image->warps * device.warp_size(), image->shared_bytes});
     for (uint32_t i = 0; i < image->num_parameters; ++i) {
       const Parameter& parameter = image->parameters[i];
@@ -44,9 +45,8 @@ class Launcher {
       for (const Member& member : members)
         if (std::strcmp(member.name, parameter.name) == 0) found = &member;
       if (!found || found->type != parameter.type)
-        throw sdk::Error(ATTNRT_FAILED,
-                         sdk::say("kernel ", kernel, " has a parameter ", parameter.name, " of type '",
-                                  std::string(1, parameter.type), "', wanted one that the host knows"));
+        throw sdk::Error(ATTNRT_FAILED, sdk::say("kernel ", kernel, " has a parameter ", parameter.name, " of type '",
+                                                 std::string(1, parameter.type), "', wanted one that the host knows"));
       const uint32_t bytes = bytes_of(found->type);
       size_ = (size_ + bytes - 1) / bytes * bytes;
       moves_.push_back({found->offset, size_, bytes});
@@ -61,7 +61,7 @@ class Launcher {
 
   bool loaded() const noexcept { return function_.handle != nullptr; }
 
-  /// Enqueues the kernel; nothing where the grid is empty. Throws sdk::Error.
+  /// Enqueues the kernel, whatever context the thread has; nothing where the grid is empty. Throws sdk::Error.
   void launch(const GpuDriver& driver, Grid grid, const void* arguments, sdk::GpuStream stream) const {
     if (!grid.x || !grid.y || !grid.z) return;
     Block block;
@@ -75,6 +75,7 @@ class Launcher {
     std::memset(block.bytes + size_ - appended_, 0, appended_);
     std::size_t size = size_;
     void* extra[] = {sdk::kGpuLaunchBuffer, block.bytes, sdk::kGpuLaunchBufferSize, &size, driver.launch_end};
+    const Device::Current current(*device_);
     want(driver, &sdk::GpuCallNames::launch,
          driver.launch(function_.handle, grid.x, grid.y, grid.z, function_.threads, 1, 1, function_.shared_bytes,
                        stream, nullptr, extra));
@@ -87,6 +88,7 @@ class Launcher {
   struct alignas(8) Block {
     char bytes[1024];
   };
+  const Device* device_ = nullptr;
   Function function_;
   std::vector<Move> moves_;
   uint32_t size_ = 0;

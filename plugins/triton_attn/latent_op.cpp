@@ -47,7 +47,10 @@ attnrt_workspace LatentOp::workspace(const attnrt_limits& limits) const {
 }
 
 LatentOp::Plan::Plan(const LatentOp& op, const attnrt_limits& limits, const attnrt_memory& memory)
-    : op_(op), buffers_(limits, pointer(memory.plan)), capacity_(op.capacity(limits)) {
+    : op_(op),
+      buffers_(limits, pointer(memory.plan)),
+      capacity_(op.capacity(limits)),
+      multiprocessors_(gpu::multiprocessors_of(op.device_, limits)) {
   const attnrt_problem& p = op.problem_;
   MlaDecodeArguments& a = arguments_;
   op.place_parts(a, memory, capacity_, p.head_size_v);
@@ -59,7 +62,7 @@ LatentOp::Plan::Plan(const LatentOp& op, const attnrt_limits& limits, const attn
 }
 
 void LatentOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
-  buffers_.take_over(op_.device_.driver(), batch, device_stream(stream));
+  buffers_.take_over(op_.device_, batch, device_stream(stream));
   arguments_.flags = batch.kv_lens ? arguments_.flags | kKvLens : arguments_.flags & ~kKvLens;
   num_tokens_ = batch.num_seqs == 0 ? 0 : batch.num_tokens;
   max_seq_len_ = batch.max_seq_len;
@@ -67,8 +70,8 @@ void LatentOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
 
 int32_t LatentOp::num_splits(const Shape& shape, const Plan& plan) const {
   if (invariant_) return kInvariantSplits;
-  return gpu::splits_that_fill(device_, int64_t{plan.num_tokens_} * shape.head_tiles, plan.max_seq_len_, shape.tile,
-                          plan.capacity_ / plan.num_tokens_);
+  return gpu::splits_that_fill(plan.multiprocessors_, int64_t{plan.num_tokens_} * shape.head_tiles, plan.max_seq_len_,
+                               shape.tile, plan.capacity_ / plan.num_tokens_);
 }
 
 void LatentOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const {

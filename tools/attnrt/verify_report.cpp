@@ -17,9 +17,7 @@ namespace {
 namespace json = boost::json;
 namespace pt = boost::property_tree;
 
-std::string subject(const VerifyJob& job) {
-  return job.variant.empty() ? job.file : job.backend + "/" + job.variant;
-}
+std::string subject(const VerifyJob& job) { return job.variant.empty() ? job.file : job.backend + "/" + job.variant; }
 
 const char* word(const VerifyResult& r) { return r.skipped() ? "skipped" : r.passed() ? "passed" : "FAILED"; }
 
@@ -36,13 +34,32 @@ std::string summary(const VerifyResult& r) {
 
 }  // namespace
 
+bool met_its_device(const VerifyResult* begin, const VerifyResult* end) {
+  return std::all_of(begin, end, [](const VerifyResult& r) { return !r.device.empty(); });
+}
+
+const VerifyResult* end_of_variant(const VerifyResult* begin, const VerifyResult* end) {
+  return std::find_if(begin, end, [begin](const VerifyResult& r) {
+    return r.job.backend != begin->job.backend || r.job.variant != begin->job.variant;
+  });
+}
+
 bool VerifyReport::passed() const {
-  const auto of_variant = [](const VerifyResult& r) { return !r.job.variant.empty(); };
-  const auto on_device = [](const VerifyResult& r) { return !r.device.empty(); };
-  const bool ran = std::none_of(results.begin(), results.end(), of_variant) ||
-                   std::any_of(results.begin(), results.end(), on_device);
-  return ran && !results.empty() &&
-         std::all_of(results.begin(), results.end(), [](const VerifyResult& r) { return r.passed(); });
+  bool variants = false, met = false;
+  const VerifyResult *const begin = results.data(), *const end = begin + results.size();
+  for (const VerifyResult* one = begin; one != end;) {
+    const VerifyResult* const next = end_of_variant(one, end);
+    if (!one->job.variant.empty()) {
+      variants = true;
+      const bool all = met_its_device(one, next);
+      const bool some = std::any_of(one, next, [](const VerifyResult& r) { return !r.device.empty(); });
+      if (some && !all) return false;
+      met |= all;
+    }
+    one = next;
+  }
+  return (met || !variants) && begin != end &&
+         std::all_of(begin, end, [](const VerifyResult& r) { return r.passed(); });
 }
 
 void print_verify_result(const VerifyResult& r, std::string& heading) {
@@ -83,7 +100,9 @@ json::object verify_json(const VerifyReport& report) {
                       {"variant", r.job.variant},
                       {"check", r.job.check},
                       {"promise", r.job.promise},
-                      {"result", r.skipped() ? "skipped" : r.passed() ? "passed" : "failed"},
+                      {"result", r.skipped()  ? "skipped"
+                                 : r.passed() ? "passed"
+                                              : "failed"},
                       {"findings", r.findings.size()},
                       {"seconds", r.seconds},
                       {"failures", std::move(failed)},
@@ -91,7 +110,7 @@ json::object verify_json(const VerifyReport& report) {
   }
   for (const VerifySkip& s : report.skips)
     skips.push_back({{"backend", s.backend}, {"variant", s.variant}, {"why", s.why}});
-  return {{"passed", report.passed()}, {"depth", report.depth},     {"device", report.device},
+  return {{"passed", report.passed()}, {"depth", report.depth},       {"device", report.device},
           {"seconds", report.seconds}, {"checks", std::move(checks)}, {"not_verified", std::move(skips)}};
 }
 
