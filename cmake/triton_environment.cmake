@@ -2,7 +2,7 @@
 #
 # attnrt_triton_environment(PYTHON_VARIABLE)
 #
-# A virtual environment with the Triton and numpy of plugins/triton_attn/aot/requirements.txt, made once and shared by
+# A virtual environment with the Triton and numpy of plugins/triton/aot/requirements.txt, made once and shared by
 # all trees of this user: its place is told by ATTNRT_TRITON_CACHE and the requirements' hash. Sets the variable to its
 # Python, or to nothing, with a message that says why: without PyPI the plugin is left out and all else builds.
 set(attnrt_cache_home "$ENV{XDG_CACHE_HOME}")
@@ -17,11 +17,11 @@ set(ATTNRT_TRITON_CACHE "${attnrt_cache_home}/attnrt/triton" CACHE PATH
 
 function(attnrt_triton_environment python_variable)
   set(${python_variable} "" PARENT_SCOPE)
-  set(requirements ${PROJECT_SOURCE_DIR}/plugins/triton_attn/aot/requirements.txt)
+  set(requirements ${PROJECT_SOURCE_DIR}/plugins/triton/aot/requirements.txt)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${requirements})
   find_package(Python3 3.10 COMPONENTS Interpreter)
   if(NOT Python3_Interpreter_FOUND)
-    message(WARNING "triton_attn is left out: no Python 3.10 or later was found")
+    message(WARNING "the plugins of Triton kernels are left out: no Python 3.10 or later was found")
     return()
   endif()
   file(SHA256 ${requirements} hash)
@@ -30,7 +30,7 @@ function(attnrt_triton_environment python_variable)
   file(MAKE_DIRECTORY ${ATTNRT_TRITON_CACHE})
   file(LOCK ${ATTNRT_TRITON_CACHE}/lock GUARD FUNCTION)
   if(NOT EXISTS ${folder}/complete)
-    message(STATUS "triton_attn: installing Triton into ${folder}")
+    message(STATUS "Installing Triton into ${folder}")
     file(REMOVE_RECURSE ${folder})
     execute_process(COMMAND ${Python3_EXECUTABLE} -m venv ${folder} RESULT_VARIABLE failed OUTPUT_VARIABLE told
                     ERROR_VARIABLE told)
@@ -43,7 +43,7 @@ function(attnrt_triton_environment python_variable)
     if(failed)
       file(REMOVE_RECURSE ${folder})
       string(STRIP "${told}" told)
-      message(WARNING "triton_attn is left out: Triton could not be installed, configure again where PyPI can be "
+      message(WARNING "the plugins of Triton kernels are left out: Triton could not be installed, configure again where PyPI can be "
                       "reached\n   ${told}")
       return()
     endif()

@@ -43,7 +43,7 @@ class Device {
     const sdk::LoadLock lock;
     if (!devices_) devices_ = new Devices;
     std::unique_ptr<Device>& found = (*devices_)[{&used, device.id}];
-    if (!found) found.reset(new Device(used, device.id));
+    if (!found) found.reset(new Device(used, device));
     if (found->process_ != getpid())
       throw sdk::Error(ATTNRT_UNAVAILABLE, sdk::say(used.platform,
                                                     " was used before this process was forked, wanted a "
@@ -52,6 +52,7 @@ class Device {
   }
 
   const GpuDriver& driver() const noexcept { return driver_; }
+  int32_t type() const noexcept { return type_; }                   ///< ATTNRT_DEVICE_*
   uint32_t arch() const noexcept { return arch_; }                  ///< as in attnrt_problem: 90 = 9.0, 0x942 = gfx942
   uint32_t shared_bytes() const noexcept { return shared_bytes_; }  ///< a block may ask for at most
   uint32_t multiprocessors() const noexcept { return multiprocessors_; }
@@ -136,10 +137,10 @@ class Device {
     return function;
   }
 
-  Device(const GpuDriver& used, int32_t ordinal) : driver_(used) {
+  Device(const GpuDriver& used, attnrt_device which) : driver_(used), type_(which.type) {
     sdk::GpuDevice device = 0;
     want_opened(driver_, &sdk::GpuCallNames::init, driver_.init(0));
-    want_opened(driver_, &sdk::GpuCallNames::device_get, driver_.device_get(&device, ordinal));
+    want_opened(driver_, &sdk::GpuCallNames::device_get, driver_.device_get(&device, which.id));
     const auto ask = [&](int attribute) {
       int value = 0;
       want_opened(driver_, &sdk::GpuCallNames::device_attribute, driver_.device_attribute(&value, attribute, device));
@@ -168,6 +169,7 @@ class Device {
 
   const GpuDriver& driver_;
   const pid_t process_ = getpid();
+  const int32_t type_;
   sdk::GpuContext context_ = nullptr;
   uint32_t arch_ = 0, shared_bytes_ = 0, multiprocessors_ = 0, warp_size_ = 0;
   std::map<const void*, Function> functions_;

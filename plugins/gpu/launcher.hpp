@@ -10,6 +10,7 @@
 #include <cstring>
 #include <vector>
 
+#include "arch.hpp"
 #include "arguments.hpp"
 #include "device.hpp"
 #include "kernel_table.hpp"
@@ -31,8 +32,8 @@ class Launcher {
   template <std::size_t N>
   Launcher(Device& device, const KernelImage* image, const char* kernel, const Member (&members)[N]) {
     if (!image)
-      throw sdk::Error(ATTNRT_UNAVAILABLE, sdk::say("no kernel ", kernel, " was compiled for compute capability ",
-                                                    device.arch() / 10, ".", device.arch() % 10));
+      throw sdk::Error(ATTNRT_UNAVAILABLE,
+                       sdk::say("no kernel ", kernel, " was compiled for ", arch_text(device.type(), device.arch())));
     if (image->global_scratch_bytes)
       throw sdk::Error(ATTNRT_FAILED,
                        sdk::say("kernel ", kernel, " wants ", image->global_scratch_bytes,

@@ -2,23 +2,19 @@
 //
 // triton_attn: the list of its backends and variants. Kernels are compiled from Triton ahead of time; neither Python
 // nor a CUDA library but the driver is needed where they run.
-#include "attnrt/plugin.hpp"
-
-#include <cstring>
-
-#include "attention_op.hpp"
+#include "../gpu/plugin.hpp"
+#include "../triton/attention_op.hpp"
+#include "../triton/latent_op.hpp"
 #include "caps.hpp"
-#include "latent_op.hpp"
 
 namespace attnrt::triton {
 namespace {
 
 // The table of compiled kernels is constant data, so that sheets made from it are ready when the plugin is.
-const ArchRanges kArchs;
-const attnrt_sizes kHeads = heads_up_to(
-    std::min(kernel_table().offer("attention").head_size_qk, kernel_table().offer("attention").head_size_v));
-const attnrt_caps kStandard = standard_sheet(kArchs, kHeads), kTreeSheet = tree_sheet(kArchs, kHeads),
-                  kLatent = latent_sheet(kArchs);
+const ArchRanges kArchs("attention"), kLatentArchs("mla_decode");
+const attnrt_sizes kHeads = attention_heads();
+const attnrt_caps kStandard = standard_sheet(ATTNRT_DEVICE_CUDA, kArchs, kHeads),
+                  kTreeSheet = tree_sheet(kArchs, kHeads), kLatent = latent_sheet(ATTNRT_DEVICE_CUDA, kLatentArchs);
 
 const attnrt_variant kAttentionVariant = sdk::make_variant<AttentionOp>("aot", &kStandard);
 const attnrt_variant kTreeVariant = sdk::make_variant<AttentionOp>("aot", &kTreeSheet);
@@ -37,21 +33,10 @@ constexpr attnrt_backend kTritonMla =
 constexpr const attnrt_backend* kBackends[] = {&kTritonAttn, &kTreeAttn, &kTritonMla};
 
 attnrt_status available(attnrt_device device, const attnrt_diag* sink) {
-  return sdk::detail::guarded(sink, [&] {
-    if (device.type != ATTNRT_DEVICE_CUDA)
-      throw sdk::Error(ATTNRT_UNAVAILABLE,
-                       sdk::say("device type is ", device.type, ", wanted ", ATTNRT_DEVICE_CUDA, " (cuda)"));
-    gpu::driver(device.type);  // which architectures it must have say the sheets
-    return ATTNRT_OK;
-  });
+  return gpu::available_on(ATTNRT_DEVICE_CUDA, device, sink);
 }
 
-const void* extension(const char* id) {
-  static const sdk::TestDriverHook hook{sizeof(hook), num_images, images, [](const gpu::GpuDriver* driver) {
-                                          gpu::driver_slot(ATTNRT_DEVICE_CUDA).use(driver);
-                                        }};
-  return std::strcmp(id, sdk::kTestDriver) == 0 ? &hook : nullptr;
-}
+const void* extension(const char* id) { return gpu::test_driver_extension<ATTNRT_DEVICE_CUDA>(id, images, num_images); }
 
 constexpr attnrt_plugin kPlugin = sdk::make_plugin(
     ATTNRT_PLUGIN_NAME, ATTNRT_PLUGIN_VERSION, "cubins by Triton; host " __VERSION__, kBackends, available, extension);

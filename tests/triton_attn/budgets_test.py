@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The compiled kernels keep their budgets, and the check finds what does not.
 
-    budgets_test.py TABLE
+    budgets_test.py PLUGIN TABLE
 """
 import json
 import pathlib
@@ -9,20 +9,21 @@ import subprocess
 import sys
 import tempfile
 
-AOT = pathlib.Path(__file__).resolve().parents[2] / "plugins" / "triton_attn" / "aot"
+AOT = pathlib.Path(__file__).resolve().parents[2] / "plugins" / "triton" / "aot"
 
 
 def check(table, *options):
-    run = subprocess.run([sys.executable, "-B", AOT / "check_budgets.py", table, *options], capture_output=True, text=True)
+    run = subprocess.run([sys.executable, "-B", AOT / "check_budgets.py", sys.argv[1], table, *options],
+                         capture_output=True, text=True)
     return run.returncode, run.stdout + run.stderr
 
 
 def main():
-    status, text = check(sys.argv[1])
+    status, text = check(sys.argv[2])
     print(text)
     if status:
         sys.exit(status)
-    rows = json.loads(pathlib.Path(sys.argv[1]).read_text())
+    rows = json.loads(pathlib.Path(sys.argv[2]).read_text())
     wide = next(row for row in rows if "HGMMA" in row["matrix"] or "UTCHMMA" in row["matrix"])
     planted = {
         "one register more": dict(wide, registers=wide["registers"] + 1),

@@ -17,7 +17,7 @@ import types
 import numpy as np
 
 os.environ["TRITON_INTERPRET"] = "1"
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "plugins" / "triton_attn" / "aot"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "plugins" / "triton" / "aot"))
 
 
 def kernels_of(folder):

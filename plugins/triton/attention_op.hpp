@@ -7,10 +7,10 @@
 //   lengths  are read from device memory alone, so that a captured run serves later batches
 //   bits     batch-invariant problems use one tile and one number of parts whatever the batch; there are kernels for
 //            operands at multiples of 16 bytes and others, so that bits hold for operands of one alignment
-#ifndef ATTNRT_TRITON_ATTN_ATTENTION_OP_HPP
-#define ATTNRT_TRITON_ATTN_ATTENTION_OP_HPP
-#include "arguments.hpp"
+#ifndef ATTNRT_TRITON_ATTENTION_OP_HPP
+#define ATTNRT_TRITON_ATTENTION_OP_HPP
 #include "../gpu/batch_buffers.hpp"
+#include "arguments.hpp"
 #include "cache_op.hpp"
 
 namespace attnrt::triton {
@@ -57,9 +57,9 @@ class AttentionOp : public CacheOp {
   int32_t group_;
   bool invariant_, decodes_;  ///< one partition for all batches; all queries are those of decodes
   struct Pair {
-    Shape few, many;  ///< rows
-  } shapes_[2];       ///< of any operands, of aligned ones
-  int64_t alignment_;         ///< elements, of strides and head sizes of aligned kernels
+    Shape few, many;   ///< rows
+  } shapes_[2];        ///< of any operands, of aligned ones
+  int64_t alignment_;  ///< elements, of strides and head sizes of aligned kernels
 };
 
 }  // namespace attnrt::triton

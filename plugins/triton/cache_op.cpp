@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "../gpu/arch.hpp"
 #include "../gpu/batch_buffers.hpp"
 
 namespace attnrt::triton {
@@ -24,6 +25,12 @@ gpu::KernelQuery merge_wanted(const attnrt_problem& p, uint32_t arch, uint32_t p
   gpu::KernelQuery w = wanted("merge_states", arch, p.out_dtype, static_cast<int32_t>(partial));
   w.head_size_v = p.head_size_v;
   return w;
+}
+
+// What keeps the order of devices that differ.
+constexpr const char* different_order(int32_t device_type) {
+  return device_type == ATTNRT_DEVICE_CUDA ? "; where devices differ CUDA_DEVICE_ORDER=PCI_BUS_ID keeps their order"
+                                           : "";
 }
 
 }  // namespace
@@ -50,7 +57,7 @@ const gpu::KernelImage* find_merge_splits(const attnrt_problem& p, uint32_t arch
 void refuse_kernel(const attnrt_problem& p, const char* kernel, const sdk::Diag& diag) {
   diag.add(ATTNRT_WHY_OTHER, sdk::say("no kernel ", kernel, " was compiled for q ", sdk::dtype_name(p.q_dtype),
                                       ", cache ", sdk::dtype_name(p.kv_dtype), ", head sizes ", p.head_size_qk, " and ",
-                                      p.head_size_v, " on compute capability ", p.arch / 10, ".", p.arch % 10));
+                                      p.head_size_v, " on ", gpu::arch_text(p.device_type, p.arch)));
 }
 
 void refuse_missing(const attnrt_problem& p, const sdk::Diag& diag) {
@@ -69,10 +76,10 @@ void refuse_missing(const attnrt_problem& p, const sdk::Diag& diag) {
 CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(gpu::Device::open(info.device)) {
   const attnrt_problem& p = problem_;
   if (const uint32_t arch = device_.arch(); arch != p.arch)
-    throw sdk::Error(ATTNRT_UNAVAILABLE,
-                     sdk::say("CUDA's device ", info.device.id, " has compute capability ", arch / 10, ".", arch % 10,
-                              ", wanted the problem's ", p.arch / 10, ".", p.arch % 10,
-                              "; where devices differ CUDA_DEVICE_ORDER=PCI_BUS_ID keeps their order"));
+    throw sdk::Error(
+        ATTNRT_UNAVAILABLE,
+        sdk::say(device_.driver().platform, "'s device ", info.device.id, " has ", gpu::arch_text(p.device_type, arch),
+                 ", wanted the problem's ", gpu::arch_name(p.device_type, p.arch), different_order(p.device_type)));
   if (sdk::is_paged(p.kv_layouts)) {
     write_rows_ = load(kernel_table().find(write_wanted(p, device_.arch(), p.q_dtype)), "write_kv", kWriteKvMembers);
     write_stored_ = load(kernel_table().find(write_wanted(p, device_.arch(), p.kv_dtype)), "write_kv", kWriteKvMembers);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // cache_op.hpp: what ops of both families share: the paged cache, its writes, and the merge of partial results.
-#ifndef ATTNRT_TRITON_ATTN_CACHE_OP_HPP
-#define ATTNRT_TRITON_ATTN_CACHE_OP_HPP
+#ifndef ATTNRT_TRITON_CACHE_OP_HPP
+#define ATTNRT_TRITON_CACHE_OP_HPP
 #include "../gpu/launcher.hpp"
 #include "../gpu/operands.hpp"
 #include "../gpu/splits.hpp"
@@ -80,11 +80,11 @@ class CacheOp {
   gpu::Device& device_;
 
  private:
-  void launch_merge(const gpu::Launcher& launcher, MergeSplitsArguments& m, const attnrt_run_args& args,
-                    int32_t tokens, attnrt_stream stream) const;
+  void launch_merge(const gpu::Launcher& launcher, MergeSplitsArguments& m, const attnrt_run_args& args, int32_t tokens,
+                    attnrt_stream stream) const;
 
   gpu::Launcher write_rows_, write_stored_;  ///< rows in q's dtype, rows as stored
-  gpu::Launcher merge_same_, merge_fp32_;  ///< partial results in out's dtype, in fp32
+  gpu::Launcher merge_same_, merge_fp32_;    ///< partial results in out's dtype, in fp32
 };
 
 }  // namespace attnrt::triton

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// images.hpp: the kernels that were compiled into this plugin. aot/compile.py writes the table.
-#ifndef ATTNRT_TRITON_ATTN_IMAGES_HPP
-#define ATTNRT_TRITON_ATTN_IMAGES_HPP
+// images.hpp: the kernels that were compiled into this plugin. Each plugin has a table of its own, which
+// aot/compile.py writes.
+#ifndef ATTNRT_TRITON_IMAGES_HPP
+#define ATTNRT_TRITON_IMAGES_HPP
 #include "../gpu/kernel_table.hpp"
 
 namespace attnrt::triton {

@@ -1,23 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holds compiled kernels to what budgets.txt allows them.
+"""Holds compiled kernels to what a plugin's budgets.txt allows them.
 
-    check_budgets.py TABLE [--write]
+    check_budgets.py PLUGIN TABLE [--write]
 
-TABLE is the table.json that compile.py wrote. Each kernel needs a line in the budget file and may use at most its
-registers and shared memory; no kernel may spill or keep a stack, none may ask for more shared memory than its
-architecture has, and kernels of 16 bits that serve many rows must use the architecture's own matrix instructions. --write
-makes the budgets what the table says, for the kernels in it.
+PLUGIN is the plugin's folder, TABLE the table.json that compile.py wrote. Each kernel needs a line in the budget file and may
+use at most its registers and shared memory; what none may do, such as spill or keep a stack, says cuda.py. Kernels
+of 16 bits that serve many rows must use the architecture's own matrix instructions. --write makes the budgets what the table
+says, for the kernels in it.
 """
 import argparse
+import importlib
 import json
 import pathlib
 import sys
 
-import units
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import cuda  # noqa: E402
+import families  # noqa: E402
 
-BUDGETS = pathlib.Path(__file__).with_name("budgets.txt")
+PLATFORMS = {"cuda": cuda}
 HEADER = "# kernel/architecture/dtypes/constants registers shared_bytes; written by check_budgets.py --write\n"
-MATRIX = {90: "HGMMA", 100: "UTCHMMA", 80: "HMMA", 120: "HMMA"}
 
 
 def read(path):
@@ -25,17 +28,12 @@ def read(path):
     return {name: (int(registers), int(shared)) for name, registers, shared in lines}
 
 
-def faults(row, budgets):
+def faults(row, platform, budgets):
     """What a kernel does that it may not."""
     name, registers, shared = row["name"], row["registers"], row["shared"]
-    if row["stack"] or row["local"]:
-        yield f"{name}: {row['stack']} bytes of stack and {row['local']} local loads and stores, wanted none"
-    if shared > units.SHARED_LIMIT[row["arch"]]:
-        yield f"{name}: {shared} bytes of shared memory, the architecture has {units.SHARED_LIMIT[row['arch']]}"
-    if wants_matrix(name) and MATRIX[row["arch"]] not in row["matrix"]:
-        yield f"{name}: matrix instructions are {row['matrix']}, wanted {MATRIX[row['arch']]}"
+    yield from (f"{name}: {fault}" for fault in platform.faults(row | {"wants_matrix": wants_matrix(name)}))
     if name not in budgets:
-        yield f"{name}: no budget, wanted a line in {BUDGETS.name}"
+        yield f"{name}: no budget, wanted a line in budgets.txt"
         return
     for what, used, allowed in (("registers", registers, budgets[name][0]), ("bytes shared", shared, budgets[name][1])):
         if used > allowed:
@@ -50,19 +48,23 @@ def wants_matrix(name):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("plugin", type=pathlib.Path)
     parser.add_argument("table", type=pathlib.Path)
-    parser.add_argument("--budgets", type=pathlib.Path, default=BUDGETS)
+    parser.add_argument("--budgets", type=pathlib.Path)
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
+    sys.path.insert(0, str(arguments.plugin))
+    units = importlib.import_module("units")
+    path = arguments.budgets or arguments.plugin / "budgets.txt"
     table = json.loads(arguments.table.read_text())
-    budgets = read(arguments.budgets) if arguments.budgets.exists() else {}
+    budgets = read(path) if path.exists() else {}
     if arguments.write:
         budgets |= {row["name"]: (row["registers"], row["shared"]) for row in table}
-        known = {unit.name for unit in units.select(units.ARCHS, "all")}
+        known = {unit.name for unit in families.select(units, units.ARCHS, "all")}
         lines = (f"{name} {registers} {shared}\n" for name, (registers, shared) in sorted(budgets.items()) if name in known)
-        arguments.budgets.write_text(HEADER + "".join(lines))
+        path.write_text(HEADER + "".join(lines))
         return
-    found = [fault for row in table for fault in faults(row, budgets)]
+    found = [fault for row in table for fault in faults(row, PLATFORMS[units.PLATFORM], budgets)]
     print(*found, f"{len(table)} kernels, {len(found)} faults", sep="\n")
     sys.exit(1 if found or not table else 0)
 

@@ -7,10 +7,10 @@
 //   masks    causality (also per request); other masks are refused
 //   bits     parts of the keys follow from the problem alone where it is batch-invariant; they hold for operands of one
 //            alignment, to 16 bytes or less
-#ifndef ATTNRT_TRITON_ATTN_LATENT_OP_HPP
-#define ATTNRT_TRITON_ATTN_LATENT_OP_HPP
-#include "arguments.hpp"
+#ifndef ATTNRT_TRITON_LATENT_OP_HPP
+#define ATTNRT_TRITON_LATENT_OP_HPP
 #include "../gpu/batch_buffers.hpp"
+#include "arguments.hpp"
 #include "cache_op.hpp"
 
 namespace attnrt::triton {

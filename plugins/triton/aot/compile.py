@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles the units of units.py ahead of time and writes the table that the plugin is linked with.
+"""Compiles the units of a plugin ahead of time and writes the table that the plugin is linked with.
 
 Each unit is kept in the cache under the hash of all that decides it: the kernel's source and what it imports, the
 signature, constants and options, the version of Triton. So a change to one kernel compiles that one anew, and trees
@@ -10,30 +10,28 @@ import ast
 import concurrent.futures
 import dataclasses
 import hashlib
-import importlib.util
+import importlib
 import json
 import os
 import pathlib
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 KERNELS = HERE.parent / "kernels"
 # Set before Triton is imported: small images, and bits that do not hang on what a compiler finds worth fusing.
-OPTIONS = {"enable_fp_fusion": False}
 ENVIRONMENT = {"TRITON_DISABLE_LINE_INFO": "1", "TRITON_DEFAULT_FP_FUSION": "0"}
 TRITON = "3.9.0"
-# Triton brings two. This one is of CUDA 12, whose drivers know what it writes; the other, which Triton would take from 9.0
-# on, is of CUDA 13 and writes a later version of the ELF format.
-ASSEMBLER = "ptxas"
 APPENDED_BYTES = 16  # of the two pointers that Triton adds to a kernel's parameters: global scratch, profile scratch
 
 sys.path[:0] = [str(HERE), str(KERNELS)]
+import cuda  # noqa: E402
+import families  # noqa: E402
 import signature  # noqa: E402
-import units  # noqa: E402
+from unit import arch_of  # noqa: E402
+
+PLATFORMS = {"cuda": cuda}
 
 
 def sources(module, seen=None):
@@ -48,12 +46,12 @@ def sources(module, seen=None):
     return seen
 
 
-def unit_hash(unit):
+def unit_hash(unit, platform):
     digest = hashlib.sha256()
     for module, text in sorted(sources(unit.kernel).items()):
         digest.update(module.encode() + b"\0" + text + b"\0")
     types, hints = signature.of(parameters(unit.kernel), unit)
-    digest.update(repr((TRITON, ASSEMBLER, OPTIONS, dataclasses.astuple(unit), types, hints)).encode())
+    digest.update(repr((TRITON, *platform.IDENTITY, dataclasses.astuple(unit), types, hints)).encode())
     return digest.hexdigest()
 
 
@@ -64,33 +62,17 @@ def parameters(kernel):
     return [argument.arg for argument in function.args.args]
 
 
-def tool(name):
-    triton = pathlib.Path(importlib.util.find_spec("triton").origin).parent
-    return str(triton / "backends" / "nvidia" / "bin" / name)
-
-
-def costs(cubin_path):
-    """What a cubin says of itself: registers, stack, spills, and the instructions that a budget may ask for."""
-    usage = subprocess.check_output([tool("cuobjdump"), "-res-usage", cubin_path], text=True)
-    code = subprocess.check_output([tool("nvdisasm"), cubin_path], text=True, stderr=subprocess.DEVNULL)
-    return {
-        "registers": int(re.search(r"REG:(\d+)", usage)[1]),
-        "stack": int(re.search(r"STACK:(\d+)", usage)[1]),
-        "local": len(re.findall(r"\b(?:LDL|STL)\b", code)),
-        "matrix": sorted(set(re.findall(r"\b(HGMMA|QGMMA|HMMA|UTCHMMA|UTCQMMA)\b", code))),
-    }
-
-
-def compile_unit(unit, folder):
-    """Compiles one unit into folder/<hash>.cubin, .ptx and .json, unless it is there."""
-    key = unit_hash(unit)
+def compile_unit(unit, platform_name, folder):
+    """Compiles one unit into folder/<hash>.<image>, .<text> and .json, unless it is there."""
+    platform = PLATFORMS[platform_name]
+    key = unit_hash(unit, platform)
     report = folder / f"{key}.json"
-    if report.exists() and (folder / f"{key}.ptx").exists():
+    if report.exists() and (folder / f"{key}.{platform.TEXT}").exists():
         return unit, key, False
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        os.environ.update(ENVIRONMENT, TRITON_CACHE_DIR=scratch, TRITON_PTXAS_BLACKWELL_PATH=tool(ASSEMBLER))
+        os.environ.update(ENVIRONMENT, TRITON_CACHE_DIR=scratch)
+        platform.prepare()
         import triton
-        from triton.backends.compiler import GPUTarget
         from triton.compiler import ASTSource
 
         if triton.__version__ != TRITON:
@@ -100,21 +82,21 @@ def compile_unit(unit, folder):
         place = {name: (index,) for index, name in enumerate(kernel.arg_names)}
         source = ASTSource(fn=kernel, signature=types, constexprs={place[n]: v for n, v in unit.constants},
                            attrs={place[name]: [["tt.divisibility", multiple]] for name, multiple in hints.items()})
-        options = dict(OPTIONS, num_warps=unit.warps, num_stages=unit.stages)
-        built = triton.compile(source, target=GPUTarget("cuda", unit.arch, 32), options=options)
-        image = pathlib.Path(scratch) / "cubin"
-        image.write_bytes(built.asm["cubin"])
+        options = dict(platform.OPTIONS, num_warps=unit.warps, num_stages=unit.stages)
+        built = triton.compile(source, target=platform.target(unit.arch), options=options)
+        image = pathlib.Path(scratch) / "image"
+        image.write_bytes(built.asm[platform.IMAGE])
         parameters = [[name, signature.letter(types[name])] for name in kernel.arg_names if types[name] != "constexpr"]
         facts = {"symbol": built.metadata.name, "shared": built.metadata.shared, "parameters": parameters,
-                 "global_scratch": built.metadata.global_scratch_size, **costs(image)}
+                 "global_scratch": built.metadata.global_scratch_size, **platform.costs(built, image)}
         # What launches take for granted.
         taken = {"num_warps": unit.warps, "num_ctas": 1, "profile_scratch_size": 0}
         if wrong := {name: value for name in taken if (value := getattr(built.metadata, name)) != taken[name]}:
             raise RuntimeError(f"{unit.name} has {wrong}, wanted {taken}")
-        image.rename(folder / f"{key}.cubin")
+        image.rename(folder / f"{key}.{platform.IMAGE}")
         assembly = pathlib.Path(scratch) / "assembly"
-        assembly.write_text(built.asm["ptx"])
-        assembly.rename(folder / f"{key}.ptx")
+        assembly.write_text(built.asm[platform.TEXT])
+        assembly.rename(folder / f"{key}.{platform.TEXT}")
         text = pathlib.Path(scratch) / "json"
         text.write_text(json.dumps(facts))
         text.rename(report)  # last: what has a report is whole
@@ -137,12 +119,12 @@ def c_row(unit, key, facts, offset, size, parameters):
             f'     .appended_bytes = {APPENDED_BYTES}, .hash = "{key[:16]}"}},\n')
 
 
-def write_table(rows, cache, out):
+def write_table(rows, platform, cache, out):
     """images.cpp with the images beside it in images.bin, and table.json for people and tests."""
     lists, text, images, table = {}, [], bytearray(), []
     for unit, key in rows:
         facts = json.loads((cache / f"{key}.json").read_text())
-        image = (cache / f"{key}.cubin").read_bytes()
+        image = (cache / f"{key}.{platform.IMAGE}").read_bytes()
         images.extend(b"\0" * (-len(images) % 64))
         parameters = lists.setdefault(json.dumps(facts["parameters"]), f"parameters_{len(lists)}")
         text.append(c_row(unit, key, facts, len(images), len(image), parameters))
@@ -166,14 +148,14 @@ def write_table(rows, cache, out):
     (out / "table.json").write_text("[\n" + ",\n".join(json.dumps(row) for row in table) + "\n]\n")
 
 
-def write_ptx(rows, cache, folder):
-    """The PTX of each image under the image's SHA-256: what the SDK's emulator runs. The plugin does not need it."""
+def write_texts(rows, platform, cache, folder):
+    """What each image was made of, under the image's SHA-256: what the SDK's emulators run. The plugin does not need it."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {}
     for _, key in rows:
-        name = hashlib.sha256((cache / f"{key}.cubin").read_bytes()).hexdigest() + ".ptx"
-        wanted[name] = cache / f"{key}.ptx"
-    for old in folder.glob("*.ptx"):
+        name = hashlib.sha256((cache / f"{key}.{platform.IMAGE}").read_bytes()).hexdigest()
+        wanted[f"{name}.{platform.TEXT_SUFFIX}"] = cache / f"{key}.{platform.TEXT}"
+    for old in folder.glob(f"*.{platform.TEXT_SUFFIX}"):
         if old.name not in wanted:
             old.unlink()
     for name, source in wanted.items():
@@ -182,31 +164,36 @@ def write_ptx(rows, cache, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--archs", default=",".join(map(str, units.ARCHS)))
+    parser.add_argument("--plugin", type=pathlib.Path, required=True, help="the plugin's folder, with its units.py")
+    parser.add_argument("--archs", help="separated by commas: 80,90 or gfx942; all unless given")
     parser.add_argument("--set", choices=("all", "few"), default="all")
     parser.add_argument("--cache", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
-    parser.add_argument("--ptx", type=pathlib.Path, help="folder for the PTX of every image")
+    parser.add_argument("--texts", type=pathlib.Path, help="folder for what every image was made of")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
-    wanted = units.select([int(arch) for arch in arguments.archs.split(",")], arguments.set)
+    sys.path.insert(0, str(arguments.plugin))
+    units = importlib.import_module("units")
+    name, platform = arguments.plugin.name, PLATFORMS[units.PLATFORM]
+    archs = [arch_of(arch) for arch in arguments.archs.split(",")] if arguments.archs else units.ARCHS
+    wanted = families.select(units, archs, arguments.set)
     for folder in (arguments.cache, arguments.out):
         folder.mkdir(parents=True, exist_ok=True)
     rows, compiled = [], 0
     with concurrent.futures.ProcessPoolExecutor(arguments.jobs) as pool:
-        jobs = [pool.submit(compile_unit, unit, arguments.cache) for unit in wanted]
+        jobs = [pool.submit(compile_unit, unit, units.PLATFORM, arguments.cache) for unit in wanted]
         for job, unit in zip(jobs, wanted):
             try:
                 unit, key, fresh = job.result()
             except Exception as error:  # the compiler's own, of any type
                 pool.shutdown(cancel_futures=True)
-                sys.exit(f"triton_attn: {unit.name}: {error}")
+                sys.exit(f"{name}: {unit.name}: {error}")
             rows.append((unit, key))
             compiled += fresh
-    write_table(rows, arguments.cache, arguments.out)
-    if arguments.ptx:
-        write_ptx(rows, arguments.cache, arguments.ptx)
-    print(f"triton_attn: {len(rows)} kernels, {compiled} compiled now, {len(rows) - compiled} from {arguments.cache}")
+    write_table(rows, platform, arguments.cache, arguments.out)
+    if arguments.texts:
+        write_texts(rows, platform, arguments.cache, arguments.texts)
+    print(f"{name}: {len(rows)} kernels, {compiled} compiled now, {len(rows) - compiled} from {arguments.cache}")
 
 
 if __name__ == "__main__":
