@@ -214,9 +214,10 @@ attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const 
     if (Status unknown = catalog->known(entry->name + "/" + variant); !unknown.ok()) return unknown;
     const uint64_t isa = runtime->runtime->machine().front().device.isa;  // the CPU stands first
     const std::string kind = std::string_view(device) == "cpu" ? device_kind(ATTNRT_DEVICE_CPU, 0, isa) : device;
-    if (!parse_device_kind(kind.starts_with("fake:") ? kind.substr(5) : kind))
+    constexpr std::string_view emulated = "emulated ";
+    if (!parse_device_kind(kind.starts_with(emulated) ? kind.substr(emulated.size()) : kind))
       return invalid("record: device is '" + std::string(device) +
-                     "', wanted cpu, cuda:9.0, rocm:gfx942 or one of these behind fake:");
+                     "', wanted cpu, cuda:9.0, rocm:gfx942 or one of these behind 'emulated '");
     const Inspection& file = catalog->registry->file_of(*entry).inspection;
     return runtime->runtime->record(
         {{file.name, file.build_id, entry->name, variant, kind, today(), result, passed != 0}});

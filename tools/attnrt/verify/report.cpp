@@ -34,13 +34,32 @@ std::string summary(const VerifyResult& r) {
 
 }  // namespace
 
+bool met_its_device(const VerifyResult* begin, const VerifyResult* end) {
+  return std::all_of(begin, end, [](const VerifyResult& r) { return !r.device.empty(); });
+}
+
+const VerifyResult* end_of_variant(const VerifyResult* begin, const VerifyResult* end) {
+  return std::find_if(begin, end, [begin](const VerifyResult& r) {
+    return r.job.backend != begin->job.backend || r.job.variant != begin->job.variant;
+  });
+}
+
 bool VerifyReport::passed() const {
-  const auto of_variant = [](const VerifyResult& r) { return !r.job.variant.empty(); };
-  const auto on_device = [](const VerifyResult& r) { return !r.device.empty(); };
-  const bool ran = std::none_of(results.begin(), results.end(), of_variant) ||
-                   std::any_of(results.begin(), results.end(), on_device);
-  return ran && !results.empty() &&
-         std::all_of(results.begin(), results.end(), [](const VerifyResult& r) { return r.passed(); });
+  bool variants = false, met = false;
+  const VerifyResult *const begin = results.data(), *const end = begin + results.size();
+  for (const VerifyResult* one = begin; one != end;) {
+    const VerifyResult* const next = end_of_variant(one, end);
+    if (!one->job.variant.empty()) {
+      variants = true;
+      const bool all = met_its_device(one, next);
+      const bool some = std::any_of(one, next, [](const VerifyResult& r) { return !r.device.empty(); });
+      if (some && !all) return false;
+      met |= all;
+    }
+    one = next;
+  }
+  return (met || !variants) && begin != end &&
+         std::all_of(begin, end, [](const VerifyResult& r) { return r.passed(); });
 }
 
 void print_verify_result(const VerifyResult& r, std::string& heading) {

@@ -20,9 +20,15 @@ struct VerifyReport {
   std::vector<VerifySkip> skips;
   double seconds = 0;
 
-  /// Nothing failed, and where variants were asked about at least one met its device.
+  /// Nothing failed, and where variants were asked about at least one met its device, in all of its checks: a device that
+  /// some checks met and others did not is in trouble.
   bool passed() const;
 };
+
+/// Where the results of the variant of `begin` end. Results of one variant follow each other.
+const VerifyResult* end_of_variant(const VerifyResult* begin, const VerifyResult* end);
+/// Did every check of these meet the device?
+bool met_its_device(const VerifyResult* begin, const VerifyResult* end);
 
 /// A line for each check under the name of its variant; what failed with its case.
 void print_verify_result(const VerifyResult& result, std::string& heading);

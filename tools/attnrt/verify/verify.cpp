@@ -23,7 +23,7 @@ namespace {
 namespace json = boost::json;
 
 struct VerifyFlags {
-  std::string target, junit, driver, emulate;
+  std::string target, junit, emulate;
   std::vector<std::string> checks;
   bool quick = false, all = false, record = false, as_json = false;
   unsigned jobs = std::max(1u, std::thread::hardware_concurrency());
@@ -31,7 +31,7 @@ struct VerifyFlags {
   uint64_t seed = 1;
 
   /// Something plays the device, so that the machine need not have it.
-  bool plays() const { return !driver.empty() || !emulate.empty(); }
+  bool plays() const { return !emulate.empty(); }
 };
 
 bool is_file(const std::string& target) { return target.ends_with(".so"); }
@@ -114,7 +114,7 @@ class Planner {
                           flags_.quick ? "quick"
                           : flags_.all ? "all"
                                        : "normal",
-                          flags_.seed, isa_, flags_.driver});
+                          flags_.seed, isa_});
   }
 
   void add_variants(const std::string& file, const std::string& backend, const std::string& wanted, bool& found) {
@@ -125,7 +125,7 @@ class Planner {
       found = true;
       const bool cuda = text_at(variant, "device") == "cuda";
       if (flags_.plays() && !cuda) {
-        plan_.skips.push_back({backend, name, "a driver for cuda is given"});
+        plan_.skips.push_back({backend, name, "a device of cuda is emulated"});
         continue;
       }
       if (!flags_.plays() && text_at(variant, "usable") != "true") {
@@ -163,22 +163,18 @@ class ProgressLine {
   std::string last_;
 };
 
-/// Each variant whose checks were all run goes into the ledger with what became of them.
+/// Each variant whose checks all met the device goes into the ledger with what became of them.
 void record(Runtime& runtime, const VerifyReport& report) {
-  for (std::size_t i = 0; i < report.results.size();) {
-    const VerifyJob& job = report.results[i].job;
-    std::string device;
-    std::size_t findings = 0, failed = 0, end = i;
-    for (; end < report.results.size() && report.results[end].job.backend == job.backend &&
-           report.results[end].job.variant == job.variant;
-         ++end) {
-      if (device.empty()) device = report.results[end].device;
-      findings += report.results[end].findings.size();
-      failed += !report.results[end].passed();
+  const VerifyResult* const end = report.results.data() + report.results.size();
+  for (const VerifyResult *one = report.results.data(), *next; one != end; one = next) {
+    next = end_of_variant(one, end);
+    if (one->job.variant.empty() || !met_its_device(one, next)) continue;
+    std::size_t findings = 0, failed = 0;
+    for (const VerifyResult* r = one; r != next; ++r) {
+      findings += r->findings.size();
+      failed += !r->passed();
     }
-    i = end;
-    if (job.variant.empty() || device.empty()) continue;
-    runtime.record(job.backend, job.variant, device,
+    runtime.record(one->job.backend, one->job.variant, one->device,
                    failed ? fmt::format("{}: {} checks failed", report.depth, failed)
                           : fmt::format("{}: {} findings, all passed", report.depth, findings),
                    failed == 0);
@@ -194,15 +190,7 @@ int verify(GlobalFlags global, VerifyFlags flags) {
     global.plugin_path = std::filesystem::canonical(flags.target, error).string();
     if (error) throw Failure(fmt::format("{} cannot be found: {}", flags.target, error.message()));
   }
-  if (!flags.driver.empty() && !flags.emulate.empty())
-    throw Failure("--driver and --emulate are both given, wanted one of them");
   if (!flags.emulate.empty()) emulate_device(flags.emulate);
-  if (!flags.driver.empty()) {
-    std::error_code error;
-    const std::string file = std::filesystem::canonical(flags.driver, error).string();
-    if (error) throw Failure(fmt::format("--driver: {} cannot be found: {}", flags.driver, error.message()));
-    flags.driver = file;
-  }
   Runtime runtime = open_runtime(global);
   const Plan plan = Planner(runtime, flags).make();
   VerifyReport report;
@@ -245,8 +233,6 @@ void add_verify(CLI::App& app, Action& action) {
   verb->add_option("--check", flags->checks,
                    "Only this check (image, sheet, supports, numerics, ...); may be repeated");
   verb->add_flag("--record", flags->record, "Note the results in the local ledger, which selection believes");
-  verb->add_option("--driver", flags->driver,
-                   "A library that plays the driver of a device for tests; what passes on it is recorded as fake");
   verb->add_option("--emulate", flags->emulate,
                    "cuda:8.0, cuda:9.0, ...: the device is played by the SDK's emulator, which runs the kernels' PTX; "
                    "recorded as emulated, never as verified")

@@ -54,7 +54,6 @@ class Worker {
     if (pipe2(ends, O_CLOEXEC) != 0) throw Failure(fmt::format("no pipe: {}", std::strerror(errno)), kCheckFailed);
     const std::string isa = fmt::format("{:x}", job.isa), seed = std::to_string(job.seed);
     std::vector<std::string> words = {program, job.file, job.backend, job.variant, job.check, job.depth, seed, isa};
-    if (!job.driver.empty()) words.push_back(job.driver);
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);

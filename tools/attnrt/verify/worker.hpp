@@ -13,8 +13,7 @@ struct VerifyJob {
   std::string file, backend, variant, check, promise;
   std::string depth;  ///< "quick", "normal", "all"
   uint64_t seed = 1;
-  uint64_t isa = 0;    ///< instruction sets of this machine
-  std::string driver;  ///< library that plays the device's driver, "" = the device's own
+  uint64_t isa = 0;  ///< instruction sets of this machine
 };
 
 struct VerifyFinding {
@@ -26,7 +25,7 @@ struct VerifyResult {
   VerifyJob job;
   std::vector<VerifyFinding> findings;
   double seconds = 0;
-  std::string device;  ///< as ledgers name it: "cpu", "cuda:9.0", "fake:cuda:9.0"; "" where there was none
+  std::string device;  ///< as ledgers name it: "cpu", "cuda:9.0", "emulated cuda:9.0"; "" where there was none
 
   bool passed() const;
   bool skipped() const;  ///< nothing was checked
