@@ -206,10 +206,10 @@ enum {
   ATTNRT_DETERMINISM_SCHEDULE_INVARIANT = 3
 };
 
-/* Which batches may be captured in a device graph, each including the one before. What is captured is run; plan_update
- * stays outside, or is captured with it. A graph reads q, out, caches and operands where they lay when it was captured,
- * and the batch that the last plan_update put into the plan: one with at most the num_seqs, num_tokens, max_query_len
- * and max_seq_len of the update before the capture, with kv_lens exactly where that one had it. */
+/* Which batches may be captured in a device graph, each including the one before. A graph of runs reads q, out, caches
+ * and operands where they lay at the capture, and the batch that the last plan_update put into the plan: of at most the
+ * num_seqs, num_tokens, max_query_len, max_seq_len of the update before the capture, kv_lens exactly where that had it.
+ * A graph with its update inside replays that update: its num_seqs, and what its arrays hold by then. */
 enum {
   ATTNRT_GRAPH_NEVER = 0,
   ATTNRT_GRAPH_UNIFORM_DECODE = 1, /* all queries of length 1 */
@@ -349,9 +349,9 @@ typedef struct attnrt_executor {
   void (*parallel_for)(void* self, int64_t n, int64_t grain, attnrt_task task, void* arg);
 } attnrt_executor;
 
-/* CPU: const attnrt_executor*, NULL = the calling thread. CUDA: CUstream. ROCm: hipStream_t. The caller makes the
- * device's primary context current. CPU calls have finished when they return; device calls are enqueued. */
-typedef const void* attnrt_stream;
+/* CPU: const attnrt_executor*, NULL = the calling thread. CUDA: CUstream of the device's primary context. ROCm:
+ * hipStream_t. CPU calls have finished when they return; device calls are enqueued, whatever context is current. */
+typedef const void* attnrt_stream; /* NULL is the legacy stream, also where an engine's own default is per thread */
 
 /* ---- the host as a plugin sees it ------------------------------------------------------------------------ */
 
@@ -380,7 +380,7 @@ typedef struct attnrt_limits {
   int32_t max_kv_tokens;      /* rows of k and v where there is no cache, else 0 */
   int32_t num_blocks;         /* kernel blocks in the cache; block ids lie in [0, num_blocks) */
   int32_t max_blocks_per_seq; /* width of the block table */
-  int32_t num_sms;            /* 0 = all */
+  int32_t num_sms;            /* multiprocessors that runs are to fill, 0 = all */
 } attnrt_limits;
 
 /* What a plan needs. All answers depend on problem and limits alone, never on a batch. */
@@ -555,8 +555,8 @@ struct attnrt_variant {
   attnrt_status (*kv_layout)(const attnrt_variant* variant, const attnrt_problem* problem, attnrt_kv_layout* layout,
                              const attnrt_diag* diag);
 
-  /* [thread-safe] Once a layer shape. May load modules, JIT, tune, block. UNAVAILABLE: something beside the device is
-   * not in this machine. The host outlives the op. */
+  /* [thread-safe] Once a layer shape, also beside another thread's capture. May load modules, JIT, tune, block.
+   * UNAVAILABLE: something is not in this machine, or used before a fork. Host and device context outlive the op. */
   attnrt_status (*create)(const attnrt_variant* variant, const attnrt_host* host, const attnrt_problem* problem,
                           attnrt_device device, attnrt_kernel_op** op, const attnrt_diag* diag);
   void (*destroy)(attnrt_kernel_op* op); /* [one thread per op] its plans are gone by then */
@@ -568,8 +568,8 @@ struct attnrt_variant {
   /* [thread-safe] Binds memory of at least the sizes that `workspace` told, whose addresses hold for its life. */
   attnrt_status (*plan_create)(const attnrt_kernel_op* op, const attnrt_limits* limits, const attnrt_memory* memory,
                                attnrt_kernel_plan** plan, const attnrt_diag* diag);
-  /* [one thread per plan] Each step. Reads lengths, writes the partition into the plan's buffers; allocates nothing,
-   * changes no layout. The batch's arrays must live until the runs that follow are done. */
+  /* [one thread per plan] Each step. Writes the batch into the plan's buffers; allocates nothing. On other streams the
+   * caller orders the runs and replays behind it; they are done before the next update, and before its arrays go. */
   attnrt_status (*plan_update)(attnrt_kernel_plan* plan, const attnrt_batch* batch, attnrt_stream stream,
                                const attnrt_diag* diag);
   void (*plan_destroy)(attnrt_kernel_plan* plan); /* [one thread per plan] */
