@@ -16,7 +16,10 @@ namespace attnrt::flex {
 /// Ranges of one buffer's elements. [one thread while it is filled, then thread-safe]
 class BufferRanges {
  public:
-  /// Reads the whole buffer once. Keeps the memory that it has where it is filled again.
+  /// Allocates all that it will ever hold; nothing where it is not to be filled.
+  explicit BufferRanges(bool filled = true) : fine_(filled ? kMostChunks : 0), coarse_(fine_.size()) {}
+
+  /// Reads the whole buffer once. `buffer` and what `view` points to outlive this, or the next call. Allocates nothing.
   void fill(const Buffer& buffer, const BufferView& view) {
     buffer_ = &buffer;
     view_ = view;
@@ -24,19 +27,21 @@ class BufferRanges {
     length_ = rank_ ? view.shape[rank_ - 1] : 1;
     rows_ = 1;
     for (std::size_t d = 0; d + 1 < rank_; ++d) rows_ *= view.shape[d];
+    whole_ = Range::of(info(buffer.element).type, {});
     if (rows_ <= 0 || length_ <= 0) rows_ = 0;
-    chunks_ = (length_ + kChunk - 1) / kChunk;
-    groups_ = (chunks_ + kChunk - 1) / kChunk;
-    fine_.resize(static_cast<std::size_t>(rows_ * chunks_));
-    coarse_.resize(static_cast<std::size_t>(rows_ * groups_));
+    if (!rows_) return;
+    // So many rows that they have no chunk each: the whole alone is known.
+    const int64_t chunks_a_row = std::max<int64_t>(kMostChunks / rows_, 1);
+    chunk_ = std::max(kLeastChunk, (length_ + chunks_a_row - 1) / chunks_a_row);
+    chunks_ = (length_ + chunk_ - 1) / chunk_;
+    groups_ = (chunks_ + kGroup - 1) / kGroup;
+    keeps_ = rows_ <= kMostChunks;
     for (int64_t row = 0; row < rows_; ++row) fill_row(row);
-    for (std::size_t i = 0; i < coarse_.size(); ++i) whole_ = i ? Range::either(whole_, coarse_[i]) : coarse_[i];
-    if (!rows_) whole_ = Range::of(info(buffer.element).type, {});
   }
 
   /// Of the elements whose indices lie in these ranges, clamped as loads are. `indices`: one for each dimension.
   Range of(const Range* indices) const {
-    if (!rows_) return whole_;
+    if (!rows_ || !keeps_ || rank_ == 0) return whole_;
     int64_t first[kMaxRank] = {}, last[kMaxRank] = {}, count = 1;
     for (std::size_t d = 0; d < rank_; ++d) {
       first[d] = std::clamp<int64_t>(indices[d].low, 0, view_.shape[d] - 1);
@@ -44,7 +49,6 @@ class BufferRanges {
       if (d + 1 < rank_) count *= last[d] - first[d] + 1;
     }
     if (count > kMostRows) return whole_;
-    if (rank_ == 0) return whole_;
     Range out;
     int64_t at[kMaxRank];
     std::copy(first, first + kMaxRank, at);
@@ -62,7 +66,7 @@ class BufferRanges {
   }
 
  private:
-  static constexpr int64_t kChunk = 64, kMostRows = 64;
+  static constexpr int64_t kMostChunks = 4096, kLeastChunk = 16, kGroup = 64, kMostRows = 64;
 
   Range element(int64_t offset) const {
     return Range::of(info(buffer_->element).type, read_element(buffer_->element, view_.data, offset));
@@ -80,26 +84,28 @@ class BufferRanges {
   void fill_row(int64_t row) {
     const int64_t base = row_offset(row);
     for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
-      const int64_t begin = chunk * kChunk, end = std::min(begin + kChunk, length_);
+      const int64_t begin = chunk * chunk_, end = std::min(begin + chunk_, length_);
       Range range = element(base + begin * stride());
       for (int64_t i = begin + 1; i < end; ++i) range = Range::either(range, element(base + i * stride()));
+      whole_ = row || chunk ? Range::either(whole_, range) : range;
+      if (!keeps_) continue;
       fine_[static_cast<std::size_t>(row * chunks_ + chunk)] = range;
-      Range& group = coarse_[static_cast<std::size_t>(row * groups_ + chunk / kChunk)];
-      group = chunk % kChunk ? Range::either(group, range) : range;
+      Range& group = coarse_[static_cast<std::size_t>(row * groups_ + chunk / kGroup)];
+      group = chunk % kGroup ? Range::either(group, range) : range;
     }
   }
 
   Range of_row(int64_t row, int64_t first, int64_t last) const {
-    const int64_t base = row_offset(row);
+    const int64_t base = row_offset(row), group = chunk_ * kGroup;
     Range out = element(base + first * stride());
     for (int64_t i = first; i <= last;) {
-      const int64_t chunk = i / kChunk;
-      if (i % (kChunk * kChunk) == 0 && i + kChunk * kChunk - 1 <= last) {
-        out = Range::either(out, coarse_[static_cast<std::size_t>(row * groups_ + chunk / kChunk)]);
-        i += kChunk * kChunk;
-      } else if (i % kChunk == 0 && i + kChunk - 1 <= last) {
-        out = Range::either(out, fine_[static_cast<std::size_t>(row * chunks_ + chunk)]);
-        i += kChunk;
+      const auto ends = [&](int64_t size) { return i % size == 0 && (i + size - 1 <= last || last == length_ - 1); };
+      if (ends(group)) {
+        out = Range::either(out, coarse_[static_cast<std::size_t>(row * groups_ + i / group)]);
+        i += group;
+      } else if (ends(chunk_)) {
+        out = Range::either(out, fine_[static_cast<std::size_t>(row * chunks_ + i / chunk_)]);
+        i += chunk_;
       } else {
         out = Range::either(out, element(base + i++ * stride()));
       }
@@ -110,7 +116,8 @@ class BufferRanges {
   const Buffer* buffer_ = nullptr;
   BufferView view_;
   std::size_t rank_ = 0;
-  int64_t length_ = 0, rows_ = 0, chunks_ = 0, groups_ = 0;
+  int64_t length_ = 0, rows_ = 0, chunk_ = 1, chunks_ = 0, groups_ = 0;
+  bool keeps_ = false;  ///< ranges of chunks
   std::vector<Range> fine_, coarse_;
   Range whole_;
 };

@@ -321,10 +321,9 @@ inline std::string refuse_roots(const Builder& builder, int mask, int score) {
   return {};
 }
 
-/// The same program with constants folded and what has no effect left out: equal to the bit for all operands. Kernels
-/// run this one.
-inline Program simplify(const Program& program) {
-  Builder builder(program.buffers, Builder::Simplify::yes);
+/// Puts all nodes of a program into a builder with the same buffers; returns where each of them is. A valid program
+/// fits.
+inline std::vector<int> copy_nodes(const Program& program, Builder& builder) {
   std::vector<int> place;
   for (const Node& node : program.nodes) {
     std::vector<int> operands;
@@ -338,6 +337,14 @@ inline Program simplify(const Program& program) {
     else
       place.push_back(builder.apply(node.op, operands));
   }
+  return place;
+}
+
+/// The same program with constants folded and what has no effect left out: equal to the bit for all operands. Kernels
+/// run this one.
+inline Program simplify(const Program& program) {
+  Builder builder(program.buffers, Builder::Simplify::yes);
+  const std::vector<int> place = copy_nodes(program, builder);
   const auto at = [&](int number) {
     return number == Program::kNone ? number : place[static_cast<std::size_t>(number)];
   };

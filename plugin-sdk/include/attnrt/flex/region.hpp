@@ -73,7 +73,7 @@ class RegionAnalysis {
         return Range::all_reals();
       case Op::load: {
         Range indices[kMaxRank];
-        for (unsigned k = 0; k < node.num_operands; ++k) indices[k] = ranges_[node.operands[k]];
+        for (unsigned k = 0; k < kMaxRank && k < node.num_operands; ++k) indices[k] = ranges_[node.operands[k]];
         return buffers_[node.bits].of(indices);
       }
       default:
