@@ -6,6 +6,7 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <fstream>
 #include <memory>
 #include <random>
 #include <string>
@@ -255,6 +256,32 @@ class Batch {
 
   const std::vector<float>& out() const { return out_->data; }
 
+  /// Gives every buffer that the program declares numbers of its dtype; documents and lengths ascend.
+  void give_all(uint32_t seed) {
+    std::mt19937 random(seed);
+    for (const Buffer& buffer : program_.buffers) {
+      std::vector<int64_t> shape;
+      int64_t count = 1;
+      for (const Extent& extent : buffer.extents)
+        count *= shape.emplace_back(extent.size ? extent.size : extent.symbol == "num_heads" ? kQueryHeads : 400);
+      const auto n = static_cast<std::size_t>(count);
+      if (buffer.element == Element::i32) {
+        std::vector<int32_t> data(n);
+        for (std::size_t i = 0; i < n; ++i) data[i] = static_cast<int32_t>(i / 31);
+        give(std::move(data), shape, attnrt_dtype{0, 32, 1});
+      } else if (buffer.element == Element::boolean) {
+        std::vector<uint8_t> data(n);
+        for (uint8_t& x : data) x = random() % 4 != 0;
+        give(std::move(data), shape, attnrt_dtype{6, 8, 1});
+      } else {
+        REQUIRE(buffer.element == Element::f32);
+        std::vector<float> data(n);
+        for (float& x : data) x = static_cast<float>(random() % 1000) / 1000;
+        give(std::move(data), shape, attnrt::sdk::to_dlpack(ATTNRT_FP32));
+      }
+    }
+  }
+
  private:
   static constexpr int kBlock = 16;
   template <class T>
@@ -342,7 +369,36 @@ const std::vector<Written>& programs() {
   return table;
 }
 
+/// The blocks of docs/flex.md that begin with ```flex.
+std::vector<std::string> documented_programs() {
+  std::ifstream page(ATTNRT_FLEX_PAGE);
+  std::vector<std::string> out;
+  bool inside = false;
+  for (std::string line; std::getline(page, line);) {
+    if (line == "```flex")
+      out.emplace_back();
+    else if (inside && line != "```")
+      out.back() += line + "\n";
+    inside = line == "```flex" || (inside && line != "```");
+  }
+  return out;
+}
+
 }  // namespace
+
+TEST_CASE("the examples of docs/flex.md") {
+  const std::vector<std::string> texts = documented_programs();
+  REQUIRE(texts.size() >= 20);
+  for (const attnrt_variant* variant : variants())
+    for (const std::string& text : texts)
+      for (const std::vector<Length>& lengths : {std::vector<Length>{{300, 300}}, {{1, 213}, {77, 177}}}) {
+        INFO(variant->name << ": " << text);
+        Batch batch(text, lengths, true);
+        batch.give_all(3);
+        REQUIRE(batch.run(*variant) == "");
+        batch.check();
+      }
+}
 
 TEST_CASE("programs that people write, on the CPU") {
   const std::vector<std::vector<Length>> batches = {
