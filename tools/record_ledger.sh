@@ -21,7 +21,7 @@ fi
 python3 - "$taken" configs/ledger.json <<'PYTHON'
 import json, os, sys
 
-new = [entry for entry in json.load(open(sys.argv[1]))["verified"] if not entry["device"].startswith("fake:")]
+new = [entry for entry in json.load(open(sys.argv[1]))["verified"] if not entry["device"].startswith("emulated ")]
 old = json.load(open(sys.argv[2]))["verified"] if os.path.exists(sys.argv[2]) else []
 newer = {entry["plugin"]: entry["build_id"] for entry in new}
 old = [entry for entry in old if newer.get(entry["plugin"], entry["build_id"]) == entry["build_id"]]

@@ -2,17 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds and runs the tests: the plain build, the core with its loader, bad plugins, forks and threads under the address and
 # undefined-behaviour sanitizers and under the thread sanitizer, and, where clang has libFuzzer, the fuzz targets for 20 s
-# each, in one CTest run whose closing line comes last. --all has everything under the sanitizers, the dense grids (label
-# all) and, where clang++ is installed, clang.
+# each, in one CTest run whose closing line comes last. --all has everything under the sanitizers, the dense grids and
+# the emulated 10.0 and 12.0 (label all) and, where clang++ is installed, clang.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 presets=(dev asan-core tsan-core)
+archs=()
 select=(-LE '^all$')
 case "${1:-}" in
   "") ;;
   --all)
     presets=(dev asan tsan)
+    archs=("-DATTNRT_TRITON_ARCHS=80;90;100;120")
     select=()
     if command -v clang++ >/dev/null; then presets+=(clang); fi
     ;;
@@ -32,7 +34,9 @@ fi
 mkdir -p build/all
 : >build/all/CTestTestfile.cmake
 for preset in "${presets[@]}"; do
-  cmake --preset "$preset" >/dev/null
+  options=()
+  if [[ $preset == dev ]]; then options=("${archs[@]}"); fi
+  cmake --preset "$preset" "${options[@]}" >/dev/null
   cmake --build --preset "$preset"
   echo "subdirs(\"$PWD/build/$preset\")" >>build/all/CTestTestfile.cmake
 done

@@ -7,7 +7,10 @@
 #include <cstdint>
 #include <string>
 
+#include "attnrt/flex/canonical.hpp"
 #include "explain.hpp"
+#include "flex/parser.hpp"
+#include "flex/print.hpp"
 #include "json_text.hpp"
 #include "reasons.hpp"
 #include "report.hpp"
@@ -54,6 +57,11 @@ struct attnrt_op {
 };
 struct attnrt_plan {
   std::unique_ptr<Plan> plan;
+};
+struct attnrt_flex {
+  attnrt::flex::Program program;
+  std::string bytes;         ///< its canonical form
+  attnrt_flex_program view;  ///< of the bytes
 };
 struct attnrt_text {
   std::string text;
@@ -214,9 +222,10 @@ attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const 
     if (Status unknown = catalog->known(entry->name + "/" + variant); !unknown.ok()) return unknown;
     const uint64_t isa = runtime->runtime->machine().front().device.isa;  // the CPU stands first
     const std::string kind = std::string_view(device) == "cpu" ? device_kind(ATTNRT_DEVICE_CPU, 0, isa) : device;
-    if (!parse_device_kind(kind.starts_with("fake:") ? kind.substr(5) : kind))
+    constexpr std::string_view emulated = "emulated ";
+    if (!parse_device_kind(kind.starts_with(emulated) ? kind.substr(emulated.size()) : kind))
       return invalid("record: device is '" + std::string(device) +
-                     "', wanted cpu, cuda:9.0, rocm:gfx942 or one of these behind fake:");
+                     "', wanted cpu, cuda:9.0, rocm:gfx942 or one of these behind 'emulated '");
     const Inspection& file = catalog->registry->file_of(*entry).inspection;
     return runtime->runtime->record(
         {{file.name, file.build_id, entry->name, variant, kind, today(), result, passed != 0}});
@@ -230,6 +239,42 @@ attnrt_status attnrt_priority(attnrt_runtime* runtime, attnrt_text** json) {
     boost::json::object document = boost::json::parse(table->json).as_object();
     document["file"] = table->file;
     return give_json(std::move(document), json);
+  });
+}
+
+attnrt_status attnrt_flex_parse(const char* text, const char* name, const char* const* buffers, uint32_t num_buffers,
+                                attnrt_flex** program) {
+  return guarded([&]() -> Status {
+    if (!text || !program || (num_buffers && !buffers)) return null_argument("flex_parse: text, buffers or program");
+    *program = nullptr;
+    std::vector<attnrt::flex::Buffer> declared;
+    for (uint32_t i = 0; i < num_buffers; ++i) {
+      if (!buffers[i]) return null_argument("flex_parse: a buffer");
+      auto buffer = parse_flex_buffer(buffers[i], buffers[i]);
+      if (!buffer) return buffer.error();
+      declared.push_back(std::move(*buffer));
+    }
+    auto parsed = parse_flex(text, name ? name : "flex", std::move(declared));
+    if (!parsed) return parsed.error();
+    auto made = std::make_unique<attnrt_flex>();
+    made->bytes = attnrt::flex::write_canonical(*parsed);
+    made->program = std::move(*parsed);
+    made->view = {sizeof made->view, static_cast<uint32_t>(made->program.buffers.size()), made->bytes.size(),
+                  made->bytes.c_str()};
+    *program = made.release();
+    return kDone;
+  });
+}
+void attnrt_flex_free(attnrt_flex* program) { delete program; }
+const attnrt_flex_program* attnrt_flex_bytes(const attnrt_flex* program) { return program ? &program->view : nullptr; }
+const char* attnrt_flex_buffer(const attnrt_flex* program, uint32_t index) {
+  return program && index < program->program.buffers.size() ? program->program.buffers[index].name.c_str() : nullptr;
+}
+attnrt_status attnrt_flex_print(const attnrt_flex* program, int32_t simplified, attnrt_text** text) {
+  return guarded([&]() -> Status {
+    if (!program || !text) return null_argument("flex_print: program or text");
+    *text = new attnrt_text{print_flex(simplified ? attnrt::flex::simplify(program->program) : program->program)};
+    return kDone;
   });
 }
 

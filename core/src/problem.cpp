@@ -2,6 +2,7 @@
 #include "problem.hpp"
 
 #include "attnrt/check.hpp"
+#include "attnrt/flex/canonical.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
@@ -40,6 +41,20 @@ uint32_t usual_layouts(const attnrt_problem& p) {
   return paged;
 }
 
+Status check_flex(const attnrt_problem& p) {
+  if (!(p.features & ATTNRT_FEATURE_FLEX)) return {};
+  if (!p.flex) return invalid("problem: features has flex and flex is NULL, wanted a program");
+  if (p.flex->struct_size < sdk::base_size<attnrt_flex_program> || !p.flex->bytes)
+    return invalid("problem: flex has struct_size " + std::to_string(p.flex->struct_size) + ", wanted at least " +
+                   std::to_string(sdk::base_size<attnrt_flex_program>) + " and its bytes");
+  flex::Program program;
+  std::string why = flex::read_canonical({p.flex->bytes, static_cast<std::size_t>(p.flex->num_bytes)}, program);
+  if (why.empty() && program.buffers.size() != p.flex->num_buffers)
+    why = "flex.num_buffers is " + std::to_string(p.flex->num_buffers) + ", wanted the program's " +
+          std::to_string(program.buffers.size());
+  return why.empty() ? Status{} : invalid("problem: " + why);
+}
+
 }  // namespace
 
 Result<attnrt_problem> complete(attnrt_problem p) {
@@ -58,6 +73,8 @@ Result<attnrt_problem> complete(attnrt_problem p) {
   if (p.cp_size > 1) p.features |= ATTNRT_FEATURE_CONTEXT_PARALLEL | ATTNRT_FEATURE_LSE;
   if (p.sparse_topk > 0) p.features |= ATTNRT_FEATURE_SPARSE_TOPK;
   if (is_mla_prefill(p)) p.features |= ATTNRT_FEATURE_LSE;
+  if (p.flex) p.features |= ATTNRT_FEATURE_FLEX;
+  if (Status broken = check_flex(p); !broken.ok()) return broken;
   if (p.decode_query_len == 0) p.decode_query_len = 1;
   if (p.kv_layouts == 0) p.kv_layouts = usual_layouts(p);
 
@@ -77,8 +94,9 @@ attnrt_problem mla_prefill_half(const attnrt_problem& mla) {
   p.head_size_v = mla.mla_v;
   p.kv_dtype = mla.q_dtype;  // up-projected keys and values have the model's dtype whatever the cache holds
   // Cached context is attended without a mask and merged, new tokens causally; indices and latent rows are decode's.
+  p.flex = nullptr;
   p.features &=
-      ~(ATTNRT_FEATURE_SPARSE_TOPK | ATTNRT_FEATURE_SPLIT_Q | ATTNRT_FEATURE_KV_SCALES |
+      ~(ATTNRT_FEATURE_FLEX | ATTNRT_FEATURE_SPARSE_TOPK | ATTNRT_FEATURE_SPLIT_Q | ATTNRT_FEATURE_KV_SCALES |
         ATTNRT_FEATURE_PER_HEAD_SCALES | ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES | ATTNRT_FEATURE_CONTEXT_PARALLEL);
   p.features |= ATTNRT_FEATURE_LSE | ATTNRT_FEATURE_NON_CAUSAL;
   if (p.head_size_qk != p.head_size_v) p.features |= ATTNRT_FEATURE_DIFF_KV;

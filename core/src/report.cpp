@@ -76,13 +76,12 @@ std::vector<std::string> unusable(const PluginFile& file, const attnrt_caps& cap
   return why;
 }
 
-/// "2026-11-21 on cpu: pass 214 of 214", one for each kind of device, real ones or those that tests played; null =
-/// nowhere.
+/// "2026-11-21 on cpu: pass 214 of 214", one for each kind of device, real ones or emulated ones; null = nowhere.
 json::value verified_json(const Ledger& ledger, const PluginFile& file, const std::string& backend,
-                          const std::string& variant, bool fake) {
+                          const std::string& variant, bool emulated) {
   std::vector<std::string> out;
   for (const LedgerEntry& e : ledger.entries())
-    if (e.device.starts_with("fake:") == fake &&
+    if (e.device.starts_with("emulated ") == emulated &&
         ledger.find(file.inspection.build_id, backend, variant, e.device) == &e)
       out.push_back(e.date + " on " + e.device + ": " + e.result);
   return out.empty() ? json::value(nullptr) : json::value(join(out, "; "));
@@ -103,7 +102,7 @@ json::object variant_json(const PluginFile& file, const Ledger& ledger, const st
   return {{"name", v.name},
           {"impl", c.impl},
           {"verified", verified_json(ledger, file, backend, v.name, false)},
-          {"verified_fake", verified_json(ledger, file, backend, v.name, true)},
+          {"emulated", verified_json(ledger, file, backend, v.name, true)},
           {"device", name_of(words::devices, static_cast<uint64_t>(c.device_type))},
           {"archs", std::move(archs)},
           {"isa", strings(names_of(words::isa, c.isa))},

@@ -27,14 +27,22 @@ CudaMemory::CudaMemory(const sdk::GpuDriver& driver, int32_t ordinal, bool fence
 
 CudaMemory::~CudaMemory() {
   if (!context_) return;
-  driver_.context_set(context_);
+  const Inside inside(*this);
   for (const auto& [thread, stream] : streams_) driver_.stream_destroy(stream);
+  for (const sdk::GpuStream stream : more_streams_) driver_.stream_destroy(stream);
+  for (const sdk::GpuEvent event : events_) driver_.event_destroy(event);
 }
 
 bool CudaMemory::good(const char* call, sdk::GpuResult error) {
   if (!error) return true;
-  const std::lock_guard lock(mutex_);
-  if (trouble_.empty()) trouble_ = sdk::say(call, " answered ", error, " (", driver_.name_of(error), ")");
+  const std::string sentence = sdk::say(call, " answered ", error, " (", driver_.name_of(error), ")");
+  std::function<void(const std::string&)> told;
+  {
+    const std::lock_guard lock(mutex_);
+    if (trouble_.empty()) trouble_ = sentence;
+    if (sdk::ends_context(error)) told = std::exchange(lost_, {});
+  }
+  if (told) told(sentence);
   return false;
 }
 
@@ -43,11 +51,19 @@ std::string CudaMemory::trouble() {
   return std::exchange(trouble_, {});
 }
 
+CudaMemory::Inside::Inside(CudaMemory& owner)
+    : owner_(owner),
+      pushed_(owner.context_ && owner.good("cuCtxPushCurrent", owner.driver_.context_push(owner.context_))) {}
+CudaMemory::Inside::~Inside() {
+  sdk::GpuContext popped = nullptr;
+  if (pushed_) owner_.driver_.context_pop(&popped);
+}
+
 void* CudaMemory::allocate(std::size_t bytes, std::size_t alignment) {
-  stream();
+  const Inside inside(*this);
   sdk::GpuPointer base = 0;
   const std::size_t more = alignment > 256 ? alignment : 0;  // 256 is what the driver promises
-  if (driver_.allocate(&base, std::max<std::size_t>(bytes, 1) + more)) return nullptr;
+  if (!good("cuMemAlloc", driver_.allocate(&base, std::max<std::size_t>(bytes, 1) + more))) return nullptr;
   sdk::GpuPointer data = base;
   if (more && base % more) {
     data = base + more - base % more;
@@ -57,7 +73,7 @@ void* CudaMemory::allocate(std::size_t bytes, std::size_t alignment) {
   return reinterpret_cast<void*>(data);
 }
 void CudaMemory::release(void* data) {
-  stream();
+  const Inside inside(*this);
   sdk::GpuPointer base = pointer(data);
   {
     const std::lock_guard lock(mutex_);
@@ -70,51 +86,87 @@ void CudaMemory::release(void* data) {
 }
 
 void* CudaMemory::Pinned::allocate(std::size_t bytes, std::size_t) {
-  owner_.stream();
+  const Inside inside(owner_);
   void* data = nullptr;
-  return owner_.driver_.host_allocate(&data, std::max<std::size_t>(bytes, 1), 0) ? nullptr : data;
+  return owner_.good("cuMemHostAlloc", owner_.driver_.host_allocate(&data, std::max<std::size_t>(bytes, 1), 0))
+             ? data
+             : nullptr;
 }
 void CudaMemory::Pinned::release(void* data) {
-  owner_.stream();
+  const Inside inside(owner_);
   owner_.good("cuMemFreeHost", owner_.driver_.host_release(data));
 }
+
+// Copies go through the thread's own stream: the legacy stream would order what the variant under test has to order.
 void CudaMemory::copy_in(void* to, const void* from, std::size_t bytes) {
-  stream();
-  if (bytes) good("cuMemcpyHtoD", driver_.copy_to_device(pointer(to), from, bytes));
+  const Inside inside(*this);
+  const sdk::GpuStream own = own_stream();
+  if (bytes) good("cuMemcpyHtoDAsync", driver_.copy_to_device_async(pointer(to), from, bytes, own));
+  good("cuStreamSynchronize", driver_.stream_finish(own));
 }
 void CudaMemory::copy_out(void* to, const void* from, std::size_t bytes) {
-  stream();
-  if (bytes) good("cuMemcpyDtoH", driver_.copy_to_host(to, pointer(from), bytes));
+  const Inside inside(*this);
+  const sdk::GpuStream own = own_stream();
+  if (bytes) good("cuMemcpyDtoHAsync", driver_.copy_to_host_async(to, pointer(from), bytes, own));
+  good("cuStreamSynchronize", driver_.stream_finish(own));
 }
 void CudaMemory::fill(void* to, uint8_t byte, std::size_t bytes) {
-  const attnrt_stream own = stream();
-  if (bytes) good("cuMemsetD8Async", driver_.fill_8_async(pointer(to), byte, bytes, handle(own)));
-  finish(own);
+  const Inside inside(*this);
+  const sdk::GpuStream own = own_stream();
+  if (bytes) good("cuMemsetD8Async", driver_.fill_8_async(pointer(to), byte, bytes, own));
+  good("cuStreamSynchronize", driver_.stream_finish(own));
 }
 
-attnrt_stream CudaMemory::stream() {
-  if (!context_) return nullptr;
-  good("cuCtxSetCurrent", driver_.context_set(context_));
+sdk::GpuStream CudaMemory::own_stream() {
   sdk::GpuStream own = nullptr;
   sdk::GpuResult error = 0;
   {
     const std::lock_guard lock(mutex_);
     sdk::GpuStream& kept = streams_[std::this_thread::get_id()];
-    if (!kept) error = driver_.stream_create(&kept, 0);
+    if (!kept) error = driver_.stream_create(&kept, sdk::kGpuStreamNonBlocking);
     own = kept;
   }
   good("cuStreamCreate", error);
   return own;
 }
+attnrt_stream CudaMemory::stream() {
+  if (!context_) return nullptr;
+  const Inside inside(*this);
+  return own_stream();
+}
+attnrt_stream CudaMemory::another_stream() {
+  const Inside inside(*this);
+  sdk::GpuStream made = nullptr;
+  if (!good("cuStreamCreate", driver_.stream_create(&made, sdk::kGpuStreamNonBlocking))) return nullptr;
+  const std::lock_guard lock(mutex_);
+  more_streams_.push_back(made);
+  return made;
+}
 void CudaMemory::finish(attnrt_stream stream) {
-  driver_.context_set(context_);
+  const Inside inside(*this);
   good("cuStreamSynchronize", driver_.stream_finish(handle(stream)));
 }
+void* CudaMemory::mark(attnrt_stream stream) {
+  const Inside inside(*this);
+  sdk::GpuEvent event = nullptr;
+  if (!good("cuEventCreate", driver_.event_create(&event, 0))) return nullptr;
+  good("cuEventRecord", driver_.event_record(event, handle(stream)));
+  const std::lock_guard lock(mutex_);
+  events_.push_back(event);
+  return event;
+}
+void CudaMemory::wait(attnrt_stream stream, void* mark) {
+  const Inside inside(*this);
+  good("cuStreamWaitEvent", driver_.stream_wait(handle(stream), static_cast<sdk::GpuEvent>(mark), 0));
+}
 
+// In the mode in which other libraries capture, which forbids the most.
 bool CudaMemory::capture_begin(attnrt_stream stream) {
-  return good("cuStreamBeginCapture", driver_.capture_begin(handle(stream), sdk::kGpuCaptureThreadLocal));
+  const Inside inside(*this);
+  return good("cuStreamBeginCapture", driver_.capture_begin(handle(stream), sdk::kGpuCaptureGlobal));
 }
 void* CudaMemory::capture_end(attnrt_stream stream) {
+  const Inside inside(*this);
   sdk::GpuGraph graph = nullptr;
   sdk::GpuGraphExec exec = nullptr;
   if (!good("cuStreamEndCapture", driver_.capture_end(handle(stream), &graph)) || !graph) return nullptr;
@@ -123,9 +175,11 @@ void* CudaMemory::capture_end(attnrt_stream stream) {
   return exec;
 }
 void CudaMemory::replay(void* graph, attnrt_stream stream) {
+  const Inside inside(*this);
   good("cuGraphLaunch", driver_.graph_launch(static_cast<sdk::GpuGraphExec>(graph), handle(stream)));
 }
 void CudaMemory::forget(void* graph) {
+  const Inside inside(*this);
   if (graph) good("cuGraphExecDestroy", driver_.graph_exec_destroy(static_cast<sdk::GpuGraphExec>(graph)));
 }
 

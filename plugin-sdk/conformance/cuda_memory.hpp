@@ -3,6 +3,7 @@
 // Memory of an NVIDIA device, through the table of driver functions: the real driver's or a test's.
 #ifndef ATTNRT_CONFORMANCE_CUDA_MEMORY_HPP
 #define ATTNRT_CONFORMANCE_CUDA_MEMORY_HPP
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -14,13 +15,18 @@
 
 namespace attnrt::conformance {
 
-/// Each thread that asks has a stream of its own, and the device's context current. Calls that fail leave a sentence.
-/// [thread-safe]
+/// Each thread that asks has a stream of its own, which no other one orders. The device's context is current for calls
+/// of the memory itself alone: what a thread has otherwise stays, so that a plugin meets threads without a context, as
+/// engines have them. Calls that fail leave a sentence. [thread-safe]
 class CudaMemory final : public Memory {
  public:
   /// `fenced`: the driver notices an access behind an allocation.
   CudaMemory(const sdk::GpuDriver& driver, int32_t ordinal, bool fenced);
   ~CudaMemory() override;
+  /// Told once of an error that ends the context, for all that comes later would answer the same. Before the first use.
+  void when_lost(std::function<void(const std::string&)> told) { lost_ = std::move(told); }
+  /// For callers that use the driver themselves.
+  sdk::GpuContext context() const { return context_; }
   CudaMemory(const CudaMemory&) = delete;
   CudaMemory& operator=(const CudaMemory&) = delete;
 
@@ -39,6 +45,9 @@ class CudaMemory final : public Memory {
   void* capture_end(attnrt_stream stream) override;
   void replay(void* graph, attnrt_stream stream) override;
   void forget(void* graph) override;
+  void* mark(attnrt_stream stream) override;
+  void wait(attnrt_stream stream, void* mark) override;
+  attnrt_stream another_stream() override;
   Memory& pinned() override { return pinned_; }
 
  private:
@@ -52,7 +61,20 @@ class CudaMemory final : public Memory {
    private:
     CudaMemory& owner_;
   };
+  // The context, current for a scope.
+  class Inside {
+   public:
+    explicit Inside(CudaMemory& owner);
+    ~Inside();
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+
+   private:
+    CudaMemory& owner_;
+    bool pushed_;
+  };
   bool good(const char* call, sdk::GpuResult error);
+  sdk::GpuStream own_stream();
 
   const sdk::GpuDriver& driver_;
   int32_t ordinal_;
@@ -63,7 +85,10 @@ class CudaMemory final : public Memory {
   std::map<std::thread::id, sdk::GpuStream> streams_;
   std::map<sdk::GpuPointer, sdk::GpuPointer> moved_;  ///< what starts behind its allocation, and that
   Pinned pinned_{*this};
+  std::vector<sdk::GpuStream> more_streams_;
+  std::vector<sdk::GpuEvent> events_;
   std::string trouble_;
+  std::function<void(const std::string&)> lost_;
 };
 
 }  // namespace attnrt::conformance

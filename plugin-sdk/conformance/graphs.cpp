@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include "attnrt/check.hpp"
 #include "conformance/judge.hpp"
@@ -32,10 +34,12 @@ RequestData shorter(const RequestData& r, const attnrt_problem& p, int32_t keys)
 
 class Replay {
  public:
-  Replay(const attnrt_variant& v, Memory& memory, const Case& c, Findings& out)
+  /// `beside`: a problem that another thread creates an op for while this one captures.
+  Replay(const attnrt_variant& v, Memory& memory, const Case& c, const attnrt_problem& beside, Findings& out)
       : v_(v),
         memory_(memory),
         case_(c),
+        beside_(beside),
         out_(out),
         rig_(v, memory, c.problem),
         random_(mix(c.seed, 3)),
@@ -56,6 +60,11 @@ class Replay {
     if (!memory_.capture_begin(launch_->stream())) return fail("capture", memory_.trouble());
     Sink sink;
     const attnrt_status status = v_.run(launch_->plan(), &launch_->args(), launch_->stream(), sink.get());
+    std::thread([this] {
+      const Rig other(v_, memory_, beside_);
+      if (other.status() != ATTNRT_OK && other.status() != ATTNRT_UNSUPPORTED)
+        fail("capture", "while another thread captured " + other.faults()[0].sentence);
+    }).join();
     graph_ = memory_.capture_end(launch_->stream());
     if (status != ATTNRT_OK) return fail("capture", sink.text("run", status));
     if (!graph_) return fail("capture", "run cannot be captured: " + memory_.trouble());
@@ -74,14 +83,36 @@ class Replay {
     renew_q(changed);
     if (update(changed)) replay("with shorter sequences and other queries", changed);
     if (changed.size() > 1) {
-      changed.pop_back();
-      if (update(changed)) replay("with a request less", changed);
+      const std::vector<RequestData> fewer(changed.begin(), changed.end() - 1);
+      if (update(fewer)) replay("with a request less", fewer);
     }
-    if (update(requests_)) replay("with the first lengths again", with_q(changed));
+    if (update(requests_)) replay("with the first lengths again", with_last_q());
+    if (good_) replay_updates(changed);
   }
-  bool good() const { return good_; }
 
  private:
+  // A graph with its update inside: it reads the batch's arrays where they lay, and an update outside replaces what it
+  // left in the plan.
+  void replay_updates(const std::vector<RequestData>& changed) {
+    const attnrt_batch batch = batch_of(requests_);
+    memory_.forget(std::exchange(graph_, nullptr));
+    memory_.finish(launch_->stream());
+    if (!memory_.capture_begin(launch_->stream())) return fail("capture", memory_.trouble());
+    Sink sink;
+    const bool updated = give(batch);
+    const attnrt_status status = v_.run(launch_->plan(), &launch_->args(), launch_->stream(), sink.get());
+    graph_ = memory_.capture_end(launch_->stream());
+    if (!updated) return;
+    if (status != ATTNRT_OK) return fail("capture", sink.text("run", status));
+    if (!graph_) return fail("capture", "plan_update and run cannot be captured: " + memory_.trouble());
+    if (update(changed)) replay("with its update inside, after another update", with_last_q());
+    if (v_.caps->needs & (ATTNRT_HOST_LENGTHS | ATTNRT_HOST_LENGTHS_UPPER_BOUND)) return;
+    std::vector<int32_t> lens;
+    for (const RequestData& r : changed) lens.push_back(r.seq_len);
+    memory_.copy_in(const_cast<int32_t*>(batch.seq_lens), lens.data(), lens.size() * sizeof(int32_t));
+    replay("with its update inside and shorter sequences in the arrays that it reads", changed);
+  }
+
   void fail(const char* check, const std::string& sentence) {
     good_ = false;
     out_.push_back({check, text(case_), false, sentence});
@@ -119,13 +150,13 @@ class Replay {
     last_q_ = requests;
   }
   // The requests as they were, with the queries that memory holds now.
-  std::vector<RequestData> with_q(const std::vector<RequestData>&) const {
+  std::vector<RequestData> with_last_q() const {
     std::vector<RequestData> out = requests_;
     for (std::size_t r = 0; r < out.size(); ++r) out[r].q = last_q_[r].q;
     return out;
   }
 
-  bool update(const std::vector<RequestData>& requests) {
+  attnrt_batch batch_of(const std::vector<RequestData>& requests) {
     std::vector<int32_t> starts = {0}, lens;
     for (const RequestData& r : requests) {
       starts.push_back(starts.back() + r.query_len);
@@ -140,6 +171,10 @@ class Replay {
     batch.seq_lens = launch_->shelf().put(lens);
     if (batch.query_start_loc_host) batch.query_start_loc_host = host_starts_.data();
     if (batch.seq_lens_host) batch.seq_lens_host = host_lens_.data();
+    return batch;
+  }
+  bool update(const std::vector<RequestData>& requests) { return give(batch_of(requests)); }
+  bool give(const attnrt_batch& batch) {
     Sink sink;
     const attnrt_status status = v_.plan_update(launch_->plan(), &batch, launch_->stream(), sink.get());
     if (status != ATTNRT_OK) fail("plan_update", sink.text("plan_update after a capture", status));
@@ -184,6 +219,7 @@ class Replay {
   const attnrt_variant& v_;
   Memory& memory_;
   const Case& case_;
+  const attnrt_problem& beside_;
   Findings& out_;
   Rig rig_;
   Random random_;
@@ -215,7 +251,9 @@ Findings check_graphs(const attnrt_variant& v, Memory& memory, const GridOptions
   if (v.caps->graph_level == ATTNRT_GRAPH_NEVER) return {{"graphs", v.name, true, "the sheet claims none", true}};
   Findings out;
   std::size_t cases = 0;
-  for (Case c : sample_cases(v, options, 60)) {
+  const std::vector<Case> sampled = sample_cases(v, options, 60);
+  for (std::size_t i = 0; i < sampled.size(); ++i) {
+    Case c = sampled[i];
     if (!simple(c) || cases >= 8) continue;
     c.problem.graph_level = v.caps->graph_level;
     const bool one = std::all_of(c.lengths.begin(), c.lengths.end(), [](const Length& l) { return l.query == 1; });
@@ -226,7 +264,7 @@ Findings check_graphs(const attnrt_variant& v, Memory& memory, const GridOptions
       continue;
     if (!admitted(v, c.problem)) continue;
     ++cases;
-    Replay trial(v, memory, c, out);
+    Replay trial(v, memory, c, sampled[(i + 1) % sampled.size()].problem, out);
     trial.all();
     if (out.size() >= 8) break;
   }

@@ -127,7 +127,9 @@ bool Launch::make_tensors(bool lse) {
   lse_->name("lse");
   if (lse) args_.lse = shelf_.tensor(lse_->data(), sdk::to_dlpack(ATTNRT_FP32), {rows, heads}, {lse_row, lse_head});
   name_arguments(shelf_, batch(), workspace_, args_);
-  return shelf_.ok() || fault("memory", "there is not enough memory for the tensors");
+  if (shelf_.ok()) return true;
+  const std::string trouble = rig_.memory().trouble();
+  return fault("memory", trouble.empty() ? "there is not enough memory for the tensors" : trouble);
 }
 
 bool Launch::update() {

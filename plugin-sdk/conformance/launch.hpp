@@ -36,6 +36,7 @@ class Launch {
   Outcome& outcome() noexcept { return outcome_; }
 
   /// What the calls are given, for checks that change one thing of it.
+  const Rig& rig() const noexcept { return rig_; }
   const attnrt_limits& limits() const noexcept { return arrays_->limits; }
   const attnrt_memory& workspace() const noexcept { return workspace_; }
   const attnrt_batch& batch() const noexcept { return arrays_->batch; }

@@ -27,10 +27,15 @@ class Memory {
   virtual Memory& pinned() { return *this; }
   /// The device's architecture as problems name it; 0 on the CPU.
   virtual uint32_t arch() const { return 0; }
-  /// The calling thread's stream, its context made current; NULL on the CPU.
+  /// The calling thread's stream; NULL on the CPU.
   virtual attnrt_stream stream() { return nullptr; }
   /// Waits for all that was enqueued on `stream`.
   virtual void finish(attnrt_stream stream) = 0;
+  /// A stream that the calling thread's does not order; NULL where there are no streams.
+  virtual attnrt_stream another_stream() { return nullptr; }
+  /// A place in a stream, and work on another stream put behind it.
+  virtual void* mark(attnrt_stream) { return nullptr; }
+  virtual void wait(attnrt_stream, void*) {}
   /// What went wrong on the device since the last question: "" or a sentence.
   virtual std::string trouble() { return {}; }
   /// From here to capture_end calls on `stream` are recorded, not done. False where the device cannot.

@@ -26,7 +26,8 @@ constexpr attnrt_variant kAvx2Variant = sdk::make_variant<Standard<avx2_attentio
 constexpr attnrt_variant kAvx512Variant = sdk::make_variant<Standard<avx512_attention>>("avx512", &kStandardAvx512);
 constexpr attnrt_variant kAvx512Bf16Variant =
     sdk::make_variant<Standard<avx512_bf16_attention>>("avx512_bf16", &kStandardAvx512Bf16);
-constexpr attnrt_variant kAmxBf16Variant = sdk::make_variant<Amx>("amx_bf16", &kStandardAmxBf16);
+constexpr attnrt_variant kAmxBf16Variant =
+    sdk::make_variant<Amx<Standard<amx_bf16_attention>>>("amx_bf16", &kStandardAmxBf16);
 #if defined(ATTNRT_CPU_ATTN_ONEDNN)
 constexpr attnrt_variant kOnednnVariant = sdk::make_variant<Onednn>("onednn", &kStandardOnednn);
 #endif
@@ -48,9 +49,9 @@ constexpr const attnrt_variant* kStandardVariants[] = {&kAmxBf16Variant, &kAvx51
 #if defined(ATTNRT_CPU_ATTN_ONEDNN)
                                                        &kOnednnVariant,
 #endif
-                                                       &kAvx2Variant, &kPortable};
+                                                       &kAvx2Variant,    &kPortable};
 constexpr const attnrt_variant* kMlaVariants[] = {
-    &kLatentAvx512Bf16Variant, &kLatentAvx512Variant, &kLatentAvx2Variant, &kLatent,
+    &kLatentAvx512Bf16Variant,  &kLatentAvx512Variant,  &kLatentAvx2Variant,  &kLatent,
     &kPrefillAvx512Bf16Variant, &kPrefillAvx512Variant, &kPrefillAvx2Variant, &kPrefill};
 #else
 constexpr const attnrt_variant* kStandardVariants[] = {&kPortable};

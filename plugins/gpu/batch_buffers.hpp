@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "driver.hpp"
+#include "device.hpp"
 
 namespace attnrt::gpu {
 
@@ -48,8 +48,10 @@ class BatchBuffers {
     a.block_table_stride = stride_;
   }
 
-  /// Enqueues copies of all that the batch gives. Throws sdk::Error.
-  void take_over(const GpuDriver& driver, const attnrt_batch& b, sdk::GpuStream stream) const {
+  /// Enqueues copies of all that the batch gives, whatever context the thread has. Throws sdk::Error.
+  void take_over(const Device& device, const attnrt_batch& b, sdk::GpuStream stream) const {
+    const Device::Current current(device);
+    const GpuDriver& driver = device.driver();
     const uint64_t seqs = static_cast<uint64_t>(b.num_seqs);
     using Names = sdk::GpuCallNames;
     const auto copy = [&](uint64_t to, const void* from, uint64_t bytes) {

@@ -4,6 +4,8 @@
 // loaded when an op is created and stay: a load inside `run` would stop the device, and fail while a graph is captured.
 #ifndef ATTNRT_GPU_DEVICE_HPP
 #define ATTNRT_GPU_DEVICE_HPP
+#include <unistd.h>
+
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -34,22 +36,50 @@ struct Image {
 class Device {
  public:
   /// A device of ATTNRT_DEVICE_CUDA or ATTNRT_DEVICE_ROCM under the driver in use; one object for each pair, for the
-  /// life of the process. Throws sdk::Error where there is no such device or no driver.
+  /// life of the process. Throws sdk::Error where there is no such device or no driver, and where it was opened before
+  /// this process was forked: a driver does not follow a fork.
   static Device& open(attnrt_device device) {
     const GpuDriver& used = gpu::driver(device.type);
     const sdk::LoadLock lock;
     if (!devices_) devices_ = new Devices;
     std::unique_ptr<Device>& found = (*devices_)[{&used, device.id}];
     if (!found) found.reset(new Device(used, device));
+    if (found->process_ != getpid())
+      throw sdk::Error(ATTNRT_UNAVAILABLE, sdk::say(used.platform,
+                                                    " was used before this process was forked, wanted a "
+                                                    "process that is started, or a fork before"));
     return *found;
   }
 
   const GpuDriver& driver() const noexcept { return driver_; }
-  int32_t type() const noexcept { return type_; }  ///< ATTNRT_DEVICE_*
+  int32_t type() const noexcept { return type_; }                   ///< ATTNRT_DEVICE_*
   uint32_t arch() const noexcept { return arch_; }                  ///< as in attnrt_problem: 90 = 9.0, 0x942 = gfx942
   uint32_t shared_bytes() const noexcept { return shared_bytes_; }  ///< a block may ask for at most
   uint32_t multiprocessors() const noexcept { return multiprocessors_; }
   uint32_t warp_size() const noexcept { return warp_size_; }
+
+  /// Makes the context current for a scope where another one is, or none: threads of an engine may never have met a
+  /// device. [one thread per object]
+  class Current {
+   public:
+    explicit Current(const Device& device) : driver_(device.driver_) {
+      sdk::GpuContext current = nullptr;
+      want(driver_, &sdk::GpuCallNames::context_current, driver_.context_current(&current));
+      if (current == device.context_) return;
+      want(driver_, &sdk::GpuCallNames::context_push, driver_.context_push(device.context_));
+      pushed_ = true;
+    }
+    ~Current() {
+      sdk::GpuContext popped = nullptr;
+      if (pushed_) driver_.context_pop(&popped);
+    }
+    Current(const Current&) = delete;
+    Current& operator=(const Current&) = delete;
+
+   private:
+    const GpuDriver& driver_;
+    bool pushed_ = false;
+  };
 
   /// The function of an image, loaded the first time. Throws sdk::Error.
   Function load(const Image& image) {
@@ -60,47 +90,60 @@ class Device {
     const auto found = functions_.find(image.data);
     if (found != functions_.end()) return found->second;
     const Current current(*this);
+    const BesideCaptures beside(driver_);
     sdk::GpuModule module = nullptr;
-    Function function{nullptr, image.threads, image.shared_bytes};
     want(driver_, &sdk::GpuCallNames::module_load, driver_.module_load(&module, image.data));
-    if (const sdk::GpuResult error = driver_.module_function(&function.handle, module, image.symbol)) {
+    try {
+      return functions_.emplace(image.data, function_of(module, image)).first->second;
+    } catch (...) {
       driver_.module_unload(module);
-      want(driver_, &sdk::GpuCallNames::module_function, error);
+      throw;
     }
-    if (driver_.function_set && image.shared_bytes >= 48 * 1024)
-      want(driver_, "cuFuncSetAttribute",
-           driver_.function_set(function.handle, sdk::kGpuFuncMaxDynamicShared, static_cast<int>(image.shared_bytes)));
-    return functions_.emplace(image.data, function).first->second;
   }
 
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
 
  private:
-  // Makes the context current for a scope.
-  class Current {
+  // Calls that take memory or load code are let through while another thread captures in the mode that forbids them to
+  // all threads: they touch no stream.
+  class BesideCaptures {
    public:
-    explicit Current(const Device& device) : driver_(device.driver_) {
-      want(driver_, &sdk::GpuCallNames::context_push, driver_.context_push(device.context_));
+    explicit BesideCaptures(const GpuDriver& driver) : driver_(driver) {
+      want(driver_, &sdk::GpuCallNames::capture_mode, driver_.capture_mode(&mode_));
     }
-    ~Current() {
-      sdk::GpuContext popped = nullptr;
-      driver_.context_pop(&popped);
-    }
-    Current(const Current&) = delete;
-    Current& operator=(const Current&) = delete;
+    ~BesideCaptures() { driver_.capture_mode(&mode_); }
+    BesideCaptures(const BesideCaptures&) = delete;
+    BesideCaptures& operator=(const BesideCaptures&) = delete;
 
    private:
     const GpuDriver& driver_;
+    int mode_ = sdk::kGpuCaptureRelaxed;
   };
+
+  // Static and dynamic shared memory share one limit; a launch may use 48 KiB of both without being told before.
+  Function function_of(sdk::GpuModule module, const Image& image) const {
+    Function function{nullptr, image.threads, image.shared_bytes};
+    want(driver_, &sdk::GpuCallNames::module_function, driver_.module_function(&function.handle, module, image.symbol));
+    if (!driver_.function_set || !image.shared_bytes) return function;
+    int fixed = 0;
+    want(driver_, "cuFuncGetAttribute", driver_.function_get(&fixed, sdk::kGpuFuncStaticShared, function.handle));
+    if (image.shared_bytes + static_cast<uint32_t>(fixed) > shared_bytes_)
+      throw sdk::Error(ATTNRT_UNAVAILABLE,
+                       sdk::say(image.symbol, " wants ", image.shared_bytes, " bytes of shared memory a block beside ",
+                                fixed, " of its own, the device has ", shared_bytes_));
+    want(driver_, "cuFuncSetAttribute",
+         driver_.function_set(function.handle, sdk::kGpuFuncMaxDynamicShared, static_cast<int>(image.shared_bytes)));
+    return function;
+  }
 
   Device(const GpuDriver& used, attnrt_device which) : driver_(used), type_(which.type) {
     sdk::GpuDevice device = 0;
-    want(driver_, &sdk::GpuCallNames::init, driver_.init(0));
-    want(driver_, &sdk::GpuCallNames::device_get, driver_.device_get(&device, which.id));
+    want_opened(driver_, &sdk::GpuCallNames::init, driver_.init(0));
+    want_opened(driver_, &sdk::GpuCallNames::device_get, driver_.device_get(&device, which.id));
     const auto ask = [&](int attribute) {
       int value = 0;
-      want(driver_, &sdk::GpuCallNames::device_attribute, driver_.device_attribute(&value, attribute, device));
+      want_opened(driver_, &sdk::GpuCallNames::device_attribute, driver_.device_attribute(&value, attribute, device));
       return static_cast<uint32_t>(value);
     };
     shared_bytes_ = ask(driver_.attributes.shared_bytes);
@@ -108,13 +151,14 @@ class Device {
     warp_size_ = ask(driver_.attributes.warp_size);
     arch_ = driver_.arch_name ? arch_of_name(device)
                               : ask(driver_.attributes.compute_major) * 10 + ask(driver_.attributes.compute_minor);
-    want(driver_, &sdk::GpuCallNames::context_retain, driver_.context_retain(&context_, device));
+    const BesideCaptures beside(driver_);
+    want_opened(driver_, &sdk::GpuCallNames::context_retain, driver_.context_retain(&context_, device));
   }
 
   /// 0x942 of "gfx942:sramecc+:xnack-".
   uint32_t arch_of_name(sdk::GpuDevice device) const {
     char name[256] = {}, *end = name;
-    want(driver_, &sdk::GpuCallNames::device_name, driver_.arch_name(name, sizeof name, device));
+    want_opened(driver_, &sdk::GpuCallNames::device_name, driver_.arch_name(name, sizeof name, device));
     const bool known = std::strncmp(name, "gfx", 3) == 0;
     const auto arch = known ? static_cast<uint32_t>(std::strtoul(name + 3, &end, 16)) : 0;
     if (arch == 0 || (*end != 0 && *end != ':'))
@@ -124,6 +168,7 @@ class Device {
   }
 
   const GpuDriver& driver_;
+  const pid_t process_ = getpid();
   const int32_t type_;
   sdk::GpuContext context_ = nullptr;
   uint32_t arch_ = 0, shared_bytes_ = 0, multiprocessors_ = 0, warp_size_ = 0;

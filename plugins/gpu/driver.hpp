@@ -38,12 +38,39 @@ constexpr attnrt_status status_of(sdk::GpuResult error) {
 /// Throws sdk::Error with the name of the call and of the error unless it is 0.
 inline void want(const GpuDriver& driver, std::string_view call, sdk::GpuResult error) {
   if (error)
-    throw sdk::Error(status_of(error), sdk::say(call, " answered ", error, " (", driver.name_of(error), "), wanted 0"));
+    throw sdk::Error(
+        status_of(error),
+        sdk::say(call, " answered ", error, " (", driver.name_of(error), "), wanted 0",
+                 error == sdk::kGpuInvalidHandle ? "; streams are those of the device's primary context" : ""));
 }
-/// The same, with the name that the driver in use has for a function of the table.
-inline void want(const GpuDriver& driver, const char* const sdk::GpuCallNames::*call, sdk::GpuResult error) {
+/// The name that the driver in use has for a function of the table.
+inline std::string_view name_of(const GpuDriver& driver, const char* const sdk::GpuCallNames::*call) {
   const std::string_view name = driver.call_names->*call;
-  want(driver, name.substr(0, name.find('_')), error);  // "cuMemAlloc_v2" is known as cuMemAlloc
+  return name.substr(0, name.find('_'));  // "cuMemAlloc_v2" is known as cuMemAlloc
+}
+inline void want(const GpuDriver& driver, const char* const sdk::GpuCallNames::*call, sdk::GpuResult error) {
+  want(driver, name_of(driver, call), error);
+}
+
+/// What an error of a call that opens a device mostly comes from; "" where its name says it.
+constexpr std::string_view remedy(sdk::GpuResult error) {
+  if (error == sdk::kGpuNotInitialized) return "; the driver was used before this process was forked";
+  if (error == sdk::kGpuDevicesUnavailable)
+    return "; nvidia-smi -q -d COMPUTE tells whether another process has the device to itself";
+  if (error == sdk::kGpuSystemNotReady)
+    return "; where GPUs are joined by NVSwitch the service nvidia-fabricmanager must run";
+  if (error >= sdk::kGpuMpsConnectionFailed && error <= sdk::kGpuMpsClientTerminated)
+    return "; the MPS server of this machine does not serve this process";
+  if (error == sdk::kGpuUnknown) return "; a kernel module of the driver may be missing, or the machine was suspended";
+  return "";
+}
+/// The same for calls that open a device: what fails there fails for all kernels of this driver, so that another
+/// backend may serve. UNAVAILABLE, or NO_MEMORY.
+inline void want_opened(const GpuDriver& driver, const char* const sdk::GpuCallNames::*call, sdk::GpuResult error) {
+  if (error)
+    throw sdk::Error(error == sdk::kGpuOutOfMemory ? ATTNRT_NO_MEMORY : ATTNRT_UNAVAILABLE,
+                     sdk::say(name_of(driver, call), " answered ", error, " (", driver.name_of(error), "), wanted 0",
+                              remedy(error)));
 }
 
 /// The driver in use, or NULL and why there is none. The system's is loaded at the first question; its `init` waits for
@@ -67,7 +94,11 @@ class DriverSlot {
     explicit Loaded(std::string (*load)(GpuDriver& table)) {
       why = load(table);
       int version = 0;
-      if (why.empty() && (table.driver_version(&version) || version < table.least_version))
+      if (!why.empty()) return;
+      if (const sdk::GpuResult error = table.driver_version(&version))
+        why = sdk::say(table.library, ": ", name_of(table, &sdk::GpuCallNames::driver_version), " answered ", error,
+                       " (", table.name_of(error), "), wanted 0");
+      else if (version < table.least_version)
         why = sdk::say(table.library, " is a driver for ", table.platform, " ", table.version_name(version),
                        ", wanted ", table.version_name(table.least_version), " or later");
     }

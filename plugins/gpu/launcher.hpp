@@ -38,6 +38,7 @@ class Launcher {
       throw sdk::Error(ATTNRT_FAILED,
                        sdk::say("kernel ", kernel, " wants ", image->global_scratch_bytes,
                                 " bytes of scratch a program, wanted none: launches give it no address"));
+    device_ = &device;
     function_ = device.load({image->image, image->symbol, image->warps * device.warp_size(), image->shared_bytes});
     for (uint32_t i = 0; i < image->num_parameters; ++i) {
       const Parameter& parameter = image->parameters[i];
@@ -61,7 +62,7 @@ class Launcher {
 
   bool loaded() const noexcept { return function_.handle != nullptr; }
 
-  /// Enqueues the kernel; nothing where the grid is empty. Throws sdk::Error.
+  /// Enqueues the kernel, whatever context the thread has; nothing where the grid is empty. Throws sdk::Error.
   void launch(const GpuDriver& driver, Grid grid, const void* arguments, sdk::GpuStream stream) const {
     if (!grid.x || !grid.y || !grid.z) return;
     Block block;
@@ -75,6 +76,7 @@ class Launcher {
     std::memset(block.bytes + size_ - appended_, 0, appended_);
     std::size_t size = size_;
     void* extra[] = {sdk::kGpuLaunchBuffer, block.bytes, sdk::kGpuLaunchBufferSize, &size, driver.launch_end};
+    const Device::Current current(*device_);
     want(driver, &sdk::GpuCallNames::launch,
          driver.launch(function_.handle, grid.x, grid.y, grid.z, function_.threads, 1, 1, function_.shared_bytes,
                        stream, nullptr, extra));
@@ -87,6 +89,7 @@ class Launcher {
   struct alignas(8) Block {
     char bytes[1024];
   };
+  const Device* device_ = nullptr;
   Function function_;
   std::vector<Move> moves_;
   uint32_t size_ = 0;

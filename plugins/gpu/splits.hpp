@@ -16,10 +16,16 @@ namespace attnrt::gpu {
 /// many.
 constexpr int32_t kInvariantSplits = 16, kMaxSplits = 32;
 
+/// The multiprocessors that a plan's runs are to fill: the device's, or the engine's share of them. [thread-safe]
+inline int64_t multiprocessors_of(const Device& device, const attnrt_limits& limits) {
+  const int64_t all = device.multiprocessors();
+  return limits.num_sms > 0 ? std::min<int64_t>(all, limits.num_sms) : all;
+}
+
 /// As many splits as give each multiprocessor two programs, none shorter than two tiles of `tile` keys. `programs`: of
 /// a batch without splits; `room`: how many splits of each token scratch has room for. At least 1. [thread-safe]
-inline int32_t splits_that_fill(const Device& device, int64_t programs, int64_t keys, int64_t tile, int64_t room) {
-  const int64_t fill = ceiling(2 * int64_t{device.multiprocessors()}, programs);
+inline int32_t splits_that_fill(int64_t multiprocessors, int64_t programs, int64_t keys, int64_t tile, int64_t room) {
+  const int64_t fill = ceiling(2 * multiprocessors, programs);
   const int64_t splits = std::min({int64_t{kMaxSplits}, fill, ceiling(keys, 2 * tile), room});
   return static_cast<int32_t>(std::max<int64_t>(splits, 1));
 }

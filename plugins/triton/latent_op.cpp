@@ -50,7 +50,10 @@ attnrt_workspace LatentOp::workspace(const attnrt_limits& limits) const {
 }
 
 LatentOp::Plan::Plan(const LatentOp& op, const attnrt_limits& limits, const attnrt_memory& memory)
-    : op_(op), buffers_(limits, pointer(memory.plan)), capacity_(op.capacity(limits)) {
+    : op_(op),
+      buffers_(limits, pointer(memory.plan)),
+      capacity_(op.capacity(limits)),
+      multiprocessors_(gpu::multiprocessors_of(op.device_, limits)) {
   const attnrt_problem& p = op.problem_;
   MlaDecodeArguments& a = arguments_;
   op.place_parts(a, memory, capacity_, p.head_size_v);
@@ -64,7 +67,7 @@ LatentOp::Plan::Plan(const LatentOp& op, const attnrt_limits& limits, const attn
 }
 
 void LatentOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
-  buffers_.take_over(op_.device_.driver(), batch, device_stream(stream));
+  buffers_.take_over(op_.device_, batch, device_stream(stream));
   arguments_.flags = batch.kv_lens ? arguments_.flags | kKvLens : arguments_.flags & ~kKvLens;
   num_tokens_ = batch.num_seqs == 0 ? 0 : batch.num_tokens;
   max_seq_len_ = batch.max_seq_len;
@@ -73,7 +76,7 @@ void LatentOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
 int32_t LatentOp::num_splits(const Shape& shape, const Plan& plan) const {
   if (invariant_) return kInvariantSplits;
   const int32_t keys = problem_.sparse_topk ? plan.arguments_.sparse_topk : plan.max_seq_len_;
-  return gpu::splits_that_fill(device_, int64_t{plan.num_tokens_} * shape.head_tiles, keys, shape.tile,
+  return gpu::splits_that_fill(plan.multiprocessors_, int64_t{plan.num_tokens_} * shape.head_tiles, keys, shape.tile,
                                plan.capacity_ / plan.num_tokens_);
 }
 

@@ -36,6 +36,7 @@ class LatentOp : public CacheOp {
     gpu::BatchBuffers buffers_;
     MlaDecodeArguments arguments_{};
     int64_t capacity_;  ///< tokens times parts that scratch holds
+    int64_t multiprocessors_;
     int32_t num_tokens_ = 0, max_seq_len_ = 0;
   };
 

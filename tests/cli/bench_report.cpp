@@ -6,8 +6,8 @@
 #include <sstream>
 
 #include "attnrt/plugin.h"
-#include "bench_plot.hpp"
-#include "bench_table.hpp"
+#include "bench/plot.hpp"
+#include "bench/table.hpp"
 
 using namespace attnrt::cli;
 using Catch::Contains;

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <fstream>
 
-#include "bench_flags.hpp"
+#include "bench/flags.hpp"
 #include "failure.hpp"
 #include "made_file.hpp"
 #include "model_config.hpp"
@@ -224,13 +224,14 @@ TEST_CASE("a model that no backend serves, and files that are none") {
   std::ofstream(scratch.file("cut.json")) << "{\"num_attention_heads\": ";
   std::ofstream(scratch.file("deep.json")) << std::string(100000, '[');
   std::ofstream(scratch.file("large.json")) << std::string((4 << 20) + 1, ' ');
-  const std::pair<std::string, const char*> cases[] = {{"/nonexistent", "/nonexistent cannot be read"},
-                                                       {"/dev/zero", "/dev/zero is no regular file"},
-                                                       {scratch.file("list.json"), "is no JSON object"},
-                                                       {scratch.file("cut.json"), "is no JSON object: "},
-                                                       {scratch.file("deep.json"), "is no JSON object: "},
-                                                       {scratch.file("large.json"), "large.json is larger than 4194304 bytes, wanted a model's config.json"},
-                                                       {scratch.file(""), "config.json cannot be read"}};
+  const std::pair<std::string, const char*> cases[] = {
+      {"/nonexistent", "/nonexistent cannot be read"},
+      {"/dev/zero", "/dev/zero is no regular file"},
+      {scratch.file("list.json"), "is no JSON object"},
+      {scratch.file("cut.json"), "is no JSON object: "},
+      {scratch.file("deep.json"), "is no JSON object: "},
+      {scratch.file("large.json"), "large.json is larger than 4194304 bytes, wanted a model's config.json"},
+      {scratch.file(""), "config.json cannot be read"}};
   for (const auto& [path, sentence] : cases)
     for (const char* verb : {"select --device cpu", "bench"}) {
       const Outcome outcome = attnrt_program(std::string(verb) + " --model " + path);

@@ -9,7 +9,7 @@
 
 #include "made_file.hpp"
 #include "program.hpp"
-#include "run_names.hpp"
+#include "run/names.hpp"
 #include "scratch.hpp"
 
 using namespace attnrt::cli;

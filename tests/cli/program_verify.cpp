@@ -9,6 +9,7 @@
 
 #include "program.hpp"
 #include "scratch.hpp"
+#include "verify_report.hpp"
 
 namespace json = boost::json;
 
@@ -56,8 +57,9 @@ TEST_CASE("a file is verified: the right backend passes, the wrong and the deadl
   const json::value& deadly = check_of(report, "DEADLY", "numerics").at("failures").at(0);
   CHECK(deadly.at("check").as_string() == "process");
 #if !ATTNRT_SANITIZERS
-  CHECK(std::string(deadly.at("sentence").as_string().c_str()).find("SIGSEGV: an access 0 bytes behind q, a piece of") !=
-        std::string::npos);
+  CHECK(
+      std::string(deadly.at("sentence").as_string().c_str()).find("SIGSEGV: an access 0 bytes behind q, a piece of") !=
+      std::string::npos);
 #endif
   boost::property_tree::ptree xml;
   boost::property_tree::read_xml(junit, xml);
@@ -102,27 +104,54 @@ TEST_CASE("what was verified and recorded is what show and list know") {
   CHECK(verified("WRONG").is_null());
 }
 
-TEST_CASE("a variant for a device is verified on a driver that plays one, and is not verified by that on a device") {
-  const Scratch scratch("verify-driver");
-  const std::string twin = ATTNRT_TEST_TWIN, driver = " --driver " ATTNRT_TEST_DRIVER;
-  const std::string home = "XDG_CACHE_HOME=" + scratch.file("cache") + " ATTNRT_PLUGIN_PATH=" + twin;
-  const json::value report = verify("TREE_ATTN --record" + driver, 0, home);
-  CHECK(report.at("device") == "fake:cuda:9.0");
-  CHECK(check_of(report, "TREE_ATTN", "graphs").at("result") == "passed");
-  CHECK(check_of(report, "TREE_ATTN", "numerics").at("result") == "passed");
-  const json::value sheet = json::parse(attnrt_program("show TREE_ATTN --json", home).out).at("variants").at(0);
-  CHECK(sheet.at("verified").is_null());
-  CHECK(std::string(sheet.at("verified_fake").as_string().c_str()).find("on fake:cuda:9.0: quick") !=
-        std::string::npos);
-  const std::string problem =
-      "select --json --device cuda:9.0 --dtype bf16 --head-size 128 --num-heads 32 --num-kv-heads 8";
-  const json::value choice = json::parse(attnrt_program(problem + " --attention-backend TREE_ATTN", home).out);
-  CHECK(choice.at("backend") == "TREE_ATTN");
-  CHECK_FALSE(choice.at("verified").as_bool());
+#ifdef ATTNRT_TEST_TRITON
+namespace {
+
+// `verify` of one check on an emulated device whose calls fail as ATTNRT_EMULATOR_FAIL says.
+json::value verify_failing(const std::string& check, const std::string& errors) {
+  return verify(ATTNRT_TEST_TRITON " --emulate cuda:9.0 --jobs 2 " + check, errors.empty() ? 0 : 1,
+                errors.empty() ? "" : "ATTNRT_EMULATOR_FAIL=" + errors);
+}
+std::string first_failure(const json::value& check) {
+  CHECK(check.at("result") == "failed");
+  return check.at("failures").at(0).at("sentence").as_string().c_str();
+}
+
+}  // namespace
+
+TEST_CASE("what passes on an emulated device is told as that") {
+  const json::value report = verify_failing("--check workspace", "");
+  CHECK(report.at("device") == "emulated cuda:9.0");
+  for (const char* backend : {"TRITON_ATTN", "TREE_ATTN", "TRITON_MLA"})
+    CHECK(check_of(report, backend, "workspace").at("result") == "passed");
+}
+
+TEST_CASE("a device whose driver does not serve fails a check, where a device that is absent leaves it out") {
+  const json::value report = verify_failing("--check workspace --check sheet", "cuDevicePrimaryCtxRetain=46");
+  for (const char* backend : {"TRITON_ATTN", "TREE_ATTN", "TRITON_MLA"})
+    for (const char* check : {"workspace", "sheet"})
+      CHECK(first_failure(check_of(report, backend, check)) ==
+            "cuDevicePrimaryCtxRetain answered 46 (CUDA_ERROR_DEVICE_UNAVAILABLE)");
+  CHECK(report.at("device") == "");
+}
+
+TEST_CASE("a check in which no op could be created has failed") {
+  for (const char* check : {"workspace", "plans", "concurrency"}) {
+    const json::value report = verify_failing(std::string("--check ") + check, "cuModuleLoadData=1");
+    CHECK_THAT(first_failure(check_of(report, "TRITON_MLA", check)),
+               Catch::Contains("create: create answered") && Catch::Contains("cuModuleLoadData answered 1"));
+  }
+}
+
+TEST_CASE("a lost device ends the check with its error, and memory that is missing with its own") {
+  CHECK(first_failure(check_of(verify_failing("--check workspace", "cuLaunchKernel=700@9"), "TRITON_MLA", "workspace"))
+            .find("the device is lost: cuStreamSynchronize answered 700 (CUDA_ERROR_ILLEGAL_ADDRESS") == 0);
+  CHECK_THAT(first_failure(check_of(verify_failing("--check workspace", "cuMemAlloc=2"), "TRITON_MLA", "workspace")),
+             Catch::Contains("cuMemAlloc answered 2 (CUDA_ERROR_OUT_OF_MEMORY)"));
 }
 
 TEST_CASE("the plugin of Triton kernels is chosen for hardware that is elsewhere, and says what this machine lacks") {
-  const std::string home = "ATTNRT_PLUGIN_PATH=" ATTNRT_TEST_TWIN;
+  const std::string home = "ATTNRT_PLUGIN_PATH=" ATTNRT_TEST_TRITON;
   const auto chosen = [&](const std::string& flags) {
     const json::value choice =
         json::parse(attnrt_program("select --json --device cuda:9.0 --dtype bf16 " + flags, home).out);
@@ -143,6 +172,30 @@ TEST_CASE("the plugin of Triton kernels is chosen for hardware that is elsewhere
     CHECK_THAT(idle.err, Catch::Contains("is unavailable: libcuda.so.1 not found, wanted its device or --emulate"));
   }
 }
+#endif
+
+TEST_CASE("a variant passed only where all of its checks met the device") {
+  const auto result = [](const char* variant, const char* check, const char* device) {
+    attnrt::cli::VerifyResult r;
+    r.job.backend = variant[0] ? "SOME_ATTN" : "";
+    r.job.variant = variant;
+    r.job.check = check;
+    r.device = device;
+    r.findings.push_back({check, variant, "a sentence", true, device[0] == 0});
+    return r;
+  };
+  attnrt::cli::VerifyReport report;
+  CHECK_FALSE(report.passed());
+  report.results = {result("", "image", "")};
+  CHECK(report.passed());
+  report.results.push_back(result("a", "sheet", ""));
+  report.results.push_back(result("a", "plans", ""));
+  CHECK_FALSE(report.passed());  // nothing met a device
+  report.results.push_back(result("b", "sheet", "cuda:9.0"));
+  CHECK(report.passed());
+  report.results.push_back(result("b", "plans", ""));
+  CHECK_FALSE(report.passed());  // some did, and some did not
+}
 
 TEST_CASE("a kernel that floods the pipe of findings has failed, and verify ends") {
   // Without a line end, in lines that mean nothing, and in lines that the helper itself might write.
@@ -152,8 +205,8 @@ TEST_CASE("a kernel that floods the pipe of findings has failed, and verify ends
   for (const json::value& check : checks) {
     CAPTURE(check);
     CHECK(check.at("result") == "failed");
-    CHECK(std::string(check.at("failures").at(0).at("sentence").as_string().c_str()).find(
-              "the plugin writes to a descriptor that it did not open") != std::string::npos);
+    CHECK(std::string(check.at("failures").at(0).at("sentence").as_string().c_str())
+              .find("the plugin writes to a descriptor that it did not open") != std::string::npos);
   }
 }
 
@@ -173,7 +226,6 @@ TEST_CASE("what verify cannot do it says") {
       {"NO_SUCH_ATTN", 2, "NO_SUCH_ATTN"},
       {"CPU_ATTN/fastest", 2, "CPU_ATTN/fastest"},
       {subject + " --jobs 0", 2, "--jobs"},
-      {subject + " --driver " + scratch.file("absent.so"), 2, "--driver"},
   };
   for (const auto& row : rows) {
     const Outcome outcome = attnrt_program("verify " + row.arguments);

@@ -3,11 +3,11 @@
 #include <cmath>
 #include <limits>
 
-#include "compare.hpp"
 #include "element.hpp"
 #include "failure.hpp"
 #include "global_flags.hpp"
-#include "sdpa.hpp"
+#include "run/compare.hpp"
+#include "run/sdpa.hpp"
 #include "setting.hpp"
 
 using namespace attnrt::cli;
@@ -101,7 +101,7 @@ TEST_CASE("a comparison fails beyond its bound, and for NaN") {
   out.as<uint16_t>()[13] = 0x7fc0;
   CHECK_FALSE(compared(1e30).passed);
   for (int i = 0; i < 16; ++i) out.as<uint16_t>()[i] = 0x3f82;  // each within the bound, all off by 1/64
-  CHECK_FALSE(compared(1).passed);                 // by the RMS, for 1 needs no rounding
+  CHECK_FALSE(compared(1).passed);                              // by the RMS, for 1 needs no rounding
 
   Array lse = make_array(Dtype::F32, {1, 2}, 0), expected = lse;
   const float minus = -std::numeric_limits<float>::infinity();

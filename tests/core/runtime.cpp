@@ -254,6 +254,8 @@ TEST_CASE("documents and pools") {
         "show: backend is 'cpu_attn/portable', wanted its name without a variant");
   CHECK(refused([&] { runtime.record("CPU_ATTN/portable", "portable", "cpu", "tried", true); }) ==
         "record: backend is 'CPU_ATTN/portable', wanted its name without a variant");
+  CHECK(refused([&] { runtime.record("CPU_ATTN", "portable", "fake:cuda:9.0", "tried", true); }) ==
+        "record: device is 'fake:cuda:9.0', wanted cpu, cuda:9.0, rocm:gfx942 or one of these behind 'emulated '");
   CHECK_THAT(refused([&] { runtime.record("CPU_ATTN", "quick", "cpu", "tried", true); }),
              Contains("Unknown variant 'quick' of attention backend CPU_ATTN"));
   CHECK_THAT(runtime.doctor(), Contains("\"devices\":") && Contains("\"findings\":"));
@@ -261,6 +263,17 @@ TEST_CASE("documents and pools") {
   CHECK(runtime.executor(3)->num_workers == 3);
   CHECK_THAT(refused([&] { runtime.executor(5000); }, ATTNRT_FAILED),
              Contains("num_workers is 5000, wanted 0 to 4096"));
+}
+
+TEST_CASE("what passed on an emulated device is shown apart and verifies nothing") {
+  const Scratch one;
+  attnrt::Options options = only_plugins();
+  options.cache_folder = one.path().string();
+  attnrt::Runtime runtime(options);
+  runtime.record("CPU_ATTN", "portable", "emulated cuda:9.0", "tried", true);
+  const std::string sheet = runtime.show("CPU_ATTN");
+  CHECK_THAT(sheet, Contains(" on emulated cuda:9.0: tried\""));
+  CHECK_THAT(sheet, !Contains("\"verified\":\""));
 }
 
 TEST_CASE("the last error belongs to its thread") {

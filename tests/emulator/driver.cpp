@@ -310,3 +310,32 @@ TEST_CASE("copies stay inside what is allocated") {
   CHECK(cu("cuMemFree_v2", d.a) == 0);
   CHECK(cu("cuMemFree_v2", d.a) == CUDA_ERROR_INVALID_VALUE);
 }
+
+TEST_CASE("tensor maps are made of what the manual allows") {
+  Device device;
+  alignas(64) char map[128];
+  uint64_t dimensions[2] = {100, 50}, strides[1] = {256};
+  unsigned box[2] = {64, 32}, steps[2] = {1, 1};
+  const auto encode = [&](int type, unsigned rank, int swizzle, int fill) {
+    return cu("cuTensorMapEncodeTiled", static_cast<void*>(map), type, rank, reinterpret_cast<void*>(device.a),
+              static_cast<const uint64_t*>(dimensions), static_cast<const uint64_t*>(strides),
+              static_cast<const unsigned*>(box), static_cast<const unsigned*>(steps), 0, swizzle, 0, fill);
+  };
+  constexpr int kHalf = 6, kBytes = 0, kSwizzle128 = 3, kSwizzle64 = 2;
+  CHECK(encode(kHalf, 2, kSwizzle128, 0) == 0);
+  CHECK(cu("cuTensorMapReplaceAddress", static_cast<void*>(map), reinterpret_cast<void*>(device.b)) == 0);
+  CHECK(encode(kHalf, 2, 0, 1) == 0);
+  CHECK(encode(kBytes, 2, 0, 1) == CUDA_ERROR_INVALID_VALUE);          // NaN of bytes
+  CHECK(encode(kHalf, 6, 0, 0) == CUDA_ERROR_INVALID_VALUE);           // dimensions
+  CHECK(encode(kHalf, 2, kSwizzle64, 0) == CUDA_ERROR_INVALID_VALUE);  // rows of 128 bytes
+  CHECK(encode(13, 2, 0, 0) == CUDA_ERROR_NOT_SUPPORTED);
+  strides[0] = 200;
+  CHECK(encode(kHalf, 2, 0, 0) == CUDA_ERROR_INVALID_VALUE);
+  strides[0] = 256, box[1] = 257;
+  CHECK(encode(kHalf, 2, 0, 0) == CUDA_ERROR_INVALID_VALUE);
+  box[1] = 32, box[0] = 4;
+  CHECK(encode(kHalf, 2, 0, 0) == CUDA_ERROR_INVALID_VALUE);  // rows of 8 bytes
+  std::memset(map, 0, sizeof map);
+  CHECK(cu("cuTensorMapReplaceAddress", static_cast<void*>(map), reinterpret_cast<void*>(device.b)) ==
+        CUDA_ERROR_INVALID_VALUE);
+}

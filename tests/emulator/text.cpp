@@ -52,7 +52,8 @@ TEST_CASE("a refusal begins with the line") {
              Catch::StartsWith("line 6: "));
   CHECK_THAT(machine.refusal(".version 8.0\n.target sm_100\n"), Contains("the device is sm_90"));
   CHECK_THAT(machine.refusal(".version 8.0\n.target sm_80a\n"), Contains("the device is sm_90"));
-  CHECK_THAT(machine.refusal(".version 8.0\n.target sm_80\n.func f() { ret; }\n"), Contains("functions are not known"));
+  CHECK_THAT(machine.refusal(".version 8.0\n.target sm_80\n.func f(.reg .b32 a) { ret; }\n"),
+             Contains("functions with registers as parameters are not known"));
   CHECK_THAT(machine.refusal(".version 8.0\n.target sm_80\n.entry k() { ret;\n"), Contains("the text ends"));
   CHECK_THAT(machine.refusal("ELF"), Contains("wanted"));
   CHECK_THAT(machine.refusal(""), Contains(".target"));

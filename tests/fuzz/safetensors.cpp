@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "failure.hpp"
-#include "run_file.hpp"
-#include "run_metadata.hpp"
+#include "run/file.hpp"
+#include "run/metadata.hpp"
 #include "target.hpp"
 
 namespace cli = attnrt::cli;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kernels in Triton's interpreter against the float64 reference (numerics.md), without a GPU.
 
-    interpret.py KERNELS [--all] [--jobs N] [--only TEXT] [--stop]
+    interpret.py KERNELS [--all] [--every N] [--jobs N] [--only TEXT] [--stop]
 
 KERNELS is the folder of the kernels' sources. Exit status 1 where a case fails, with what it was.
 """
@@ -92,6 +92,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kernels")
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("--every", type=int, default=1, help="one case in so many")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="cases whose text has this")
     parser.add_argument("--stop", action="store_true", help="at the first case that fails")
@@ -102,7 +103,7 @@ def main():
     import rows
 
     cases = [options for source in (grid, latent_rows, rows, invariance) for options in source.cases(arguments.all)]
-    cases = [options for options in cases if arguments.only in str(options)]
+    cases = [options for options in cases if arguments.only in str(options)][::arguments.every]
     failed, slowest = 0, (0, None)
     with concurrent.futures.ProcessPoolExecutor(arguments.jobs) as pool:
         for options, wrong, seconds in pool.map(check, [arguments.kernels] * len(cases), cases, chunksize=4):

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// attnrt-verify FILE BACKEND VARIANT CHECK DEPTH SEED ISA [DRIVER.so]: one check of the conformance kit on one variant
-// ("image" of no variant checks the library itself), so that a plugin that crashes ends this process and not `attnrt
-// verify`, which starts it. Says on descriptor 3, a JSON object a line: the device, what comes next, each finding, what
-// killed it, the end. DRIVER.so plays the device's driver (attnrt/gpu_driver.hpp); what passes on it is told as
-// "fake:" and the device it plays. What passes on the SDK's emulator (ATTNRT_CUDA_DRIVER) is told as "emulated".
+// attnrt-verify FILE BACKEND VARIANT CHECK DEPTH SEED ISA: one check of the conformance kit on one variant ("image" of
+// no variant checks the library itself), so that a plugin that crashes ends this process and not `attnrt verify`, which
+// starts it. Says on descriptor 3, a JSON object a line: the device, what comes next, each finding, what killed it, the
+// end. What passes on the SDK's emulator (ATTNRT_CUDA_DRIVER) is told as "emulated".
 #include <dlfcn.h>
 #include <malloc.h>
 #include <signal.h>
@@ -16,8 +15,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "attnrt/gpu_driver.hpp"
 #include "conformance/availability.hpp"
@@ -92,31 +93,13 @@ Function symbol_of(void* library, const char* name) {
 struct Place {
   std::unique_ptr<Memory> own;
   Memory* memory = nullptr;
-  std::string device, refusal;
+  std::string device;
+  std::string absent;   ///< why there is no such device here
+  std::string trouble;  ///< what its driver answered: there is one, and it does not serve
 };
 
-// The device's driver, or the one that a test puts in its place, under the plugin too.
-const attnrt::sdk::GpuDriver* cuda_driver(const attnrt_plugin& plugin, const char* driver_file, Place& place) {
-  using namespace attnrt::sdk;
-  if (!driver_file) {
-    static GpuDriver table;
-    place.refusal = load_cuda(table);
-    return place.refusal.empty() ? &table : nullptr;
-  }
-  const auto query = symbol_of<TestDriverQuery>(dlopen(driver_file, RTLD_NOW | RTLD_LOCAL), kTestDriverQuery);
-  const TestDriver* const driver = query ? query() : nullptr;
-  const auto* const hook =
-      plugin.extension ? static_cast<const TestDriverHook*>(plugin.extension(kTestDriver)) : nullptr;
-  if (!driver) place.refusal = std::string(driver_file) + " exports no " + kTestDriverQuery + ", wanted a test driver";
-  if (!hook)
-    place.refusal = std::string(plugin.name) + " gives nothing for " + kTestDriver + ", wanted its hook for drivers";
-  if (!driver || !hook) return nullptr;
-  const GpuDriver* const table = driver->use(hook->kernels, hook->num_kernels);
-  hook->use(table);
-  return table;
-}
-
-Place place_of(const attnrt_plugin& plugin, const attnrt_caps& caps, const char* driver_file) {
+/// `lost` is told of an error that ends the device's context.
+Place place_of(const attnrt_caps& caps, std::function<void(const std::string&)> lost) {
   Place place;
   if (caps.device_type == ATTNRT_DEVICE_CPU) {
     place.memory = &fenced();
@@ -124,19 +107,21 @@ Place place_of(const attnrt_plugin& plugin, const attnrt_caps& caps, const char*
     return place;
   }
   if (caps.device_type != ATTNRT_DEVICE_CUDA) {
-    place.refusal = "the kit has no memory on this kind of device";
+    place.absent = "the kit has no memory on this kind of device";
     return place;
   }
-  const attnrt::sdk::GpuDriver* const driver = cuda_driver(plugin, driver_file, place);
-  if (!driver) return place;
+  static attnrt::sdk::GpuDriver driver;
+  place.absent = attnrt::sdk::load_cuda(driver);
+  if (!place.absent.empty()) return place;
   const bool emulated = secure_getenv(attnrt::sdk::kCudaDriverVariable) != nullptr;
-  place.own = std::make_unique<CudaMemory>(*driver, 0, driver_file != nullptr || emulated);
-  place.refusal = place.own->trouble();
-  if (!place.refusal.empty()) return place;
+  auto memory = std::make_unique<CudaMemory>(driver, 0, emulated);
+  place.trouble = memory->trouble();
+  if (!place.trouble.empty()) return place;
+  memory->when_lost(std::move(lost));
+  place.own = std::move(memory);
   place.memory = place.own.get();
   const uint32_t arch = place.memory->arch();
-  const char* const kind = driver_file ? "fake:cuda:" : emulated ? "emulated cuda:" : "cuda:";
-  place.device = kind + std::to_string(arch / 10) + "." + std::to_string(arch % 10);
+  place.device = (emulated ? "emulated cuda:" : "cuda:") + std::to_string(arch / 10) + "." + std::to_string(arch % 10);
   return place;
 }
 
@@ -163,9 +148,14 @@ int verify(char** words) {
   };
   // As long as the process: what the plugin keeps of the device may outlive this function.
   static Place place;
-  place = place_of(*plugin, *subject->caps, words[8]);
+  place = place_of(*subject->caps, [](const std::string& sentence) {
+    // All later calls would answer the same, and say nothing of the cases that they were made for.
+    say({{"error", "the device is lost: " + sentence}});
+    _exit(1);
+  });
   if (!place.memory) {
-    report({{name, variant, true, place.refusal, true}});
+    const bool absent = !place.absent.empty();
+    report({{name, variant, absent, absent ? place.absent : place.trouble, absent}});
     return 0;
   }
   options.arch = place.memory->arch();
@@ -188,10 +178,9 @@ int verify(char** words) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 8 && argc != 9) {
+  if (argc != 8) {
     std::fprintf(stderr,
-                 "usage: attnrt-verify FILE BACKEND VARIANT CHECK DEPTH SEED ISA [DRIVER.so] (it is started by attnrt "
-                 "verify)\n");
+                 "usage: attnrt-verify FILE BACKEND VARIANT CHECK DEPTH SEED ISA (it is started by attnrt verify)\n");
     return 2;
   }
   const rlimit no_core{0, 0};
@@ -204,8 +193,7 @@ int main(int argc, char** argv) {
   const int status = verify(argv);
   // The emulator writes which instructions ran.
   if (const char* const emulator = secure_getenv(attnrt::sdk::kCudaDriverVariable))
-    if (const auto flush =
-            symbol_of<void (*)()>(dlopen(emulator, RTLD_NOW | RTLD_NOLOAD), "attnrt_emulator_flush"))
+    if (const auto flush = symbol_of<void (*)()>(dlopen(emulator, RTLD_NOW | RTLD_NOLOAD), "attnrt_emulator_flush"))
       flush();
   _exit(status);  // no destructors: what the plugin left behind is not ours to run
 }

@@ -4,7 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <vector>
 
-#include "bench_case.hpp"
+#include "bench/case.hpp"
 #include "model_config.hpp"
 #include "problem_flags.hpp"
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// gpu_bench PLUGIN.so [--driver LIB.so] [--small]: times the backends of a plugin for CUDA devices on device 0. Prints
+// gpu_bench PLUGIN.so [--small]: times the backends of a plugin for CUDA devices on device 0. Prints
 // a JSON object a line: the copy speed of the device, then for each case milliseconds (the median of the repetitions,
 // by events), TFLOP/s and GB/s. Prefill counts 4 Hq D operations a visible pair, decode the bytes of the cache that
-// must be read. With --driver the times are those of a library that plays the device: nothing. --small takes sizes for
-// that.
+// must be read. On the SDK's emulator (ATTNRT_CUDA_DRIVER) the times say nothing; --small takes sizes for that.
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -84,10 +83,11 @@ double milliseconds(const sdk::GpuDriver& driver, sdk::GpuStream stream, int rep
 
 class Bench {
  public:
-  Bench(const attnrt_plugin& plugin, const sdk::GpuDriver& driver, bool fake, bool small)
-      : plugin_(plugin), driver_(driver), small_(small), memory_(driver, 0, fake) {
+  Bench(const attnrt_plugin& plugin, const sdk::GpuDriver& driver, bool small)
+      : plugin_(plugin), driver_(driver), small_(small), memory_(driver, 0, false) {
     if (const std::string trouble = memory_.trouble(); !trouble.empty()) throw std::runtime_error(trouble);
     stream_ = static_cast<sdk::GpuStream>(const_cast<void*>(memory_.stream()));
+    want(driver_, "cuCtxSetCurrent", driver_.context_set(memory_.context()));
   }
 
   void copy_speed() {
@@ -228,22 +228,14 @@ class Bench {
   sdk::GpuStream stream_ = nullptr;
 };
 
-int bench(const char* file, const char* driver_file, bool small) {
+int bench(const char* file, bool small) {
   void* handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
   if (!handle) throw std::runtime_error(dlerror());
   const attnrt_plugin* const plugin =
       symbol_of<attnrt_plugin_query_fn>(handle, ATTNRT_PLUGIN_QUERY)(ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR);
-  static sdk::GpuDriver real;
-  const sdk::GpuDriver* driver = &real;
-  if (driver_file) {
-    const auto* const hook = static_cast<const sdk::TestDriverHook*>(plugin->extension(sdk::kTestDriver));
-    driver = symbol_of<sdk::TestDriverQuery>(dlopen(driver_file, RTLD_NOW | RTLD_LOCAL), sdk::kTestDriverQuery)()->use(
-        hook->kernels, hook->num_kernels);
-    hook->use(driver);
-  } else if (const std::string why = sdk::load_cuda(real); !why.empty()) {
-    throw std::runtime_error(why);
-  }
-  Bench bench(*plugin, *driver, driver_file != nullptr, small);
+  static sdk::GpuDriver driver;
+  if (const std::string why = sdk::load_cuda(driver); !why.empty()) throw std::runtime_error(why);
+  Bench bench(*plugin, driver, small);
   bench.copy_speed();
   for (const BenchCase& c : kCases) bench.run(c);
   return 0;
@@ -252,17 +244,19 @@ int bench(const char* file, const char* driver_file, bool small) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const char *file = nullptr, *driver = nullptr;
+  const char* file = nullptr;
   bool small = false;
   for (int i = 1; i < argc; ++i) {
-    if (std::strcmp(argv[i], "--small") == 0) small = true;
-    else if (std::strcmp(argv[i], "--driver") == 0 && i + 1 < argc) driver = argv[++i];
-    else if (!file) file = argv[i];
-    else file = nullptr, i = argc;
+    if (std::strcmp(argv[i], "--small") == 0)
+      small = true;
+    else if (!file)
+      file = argv[i];
+    else
+      file = nullptr, i = argc;
   }
-  if (!file) return std::fprintf(stderr, "usage: gpu_bench PLUGIN.so [--driver LIB.so] [--small]\n"), 2;
+  if (!file) return std::fprintf(stderr, "usage: gpu_bench PLUGIN.so [--small]\n"), 2;
   try {
-    return bench(file, driver, small);
+    return bench(file, small);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "gpu_bench: %s\n", e.what());
     return 1;

@@ -34,7 +34,7 @@ struct RunArgs {
   Tensor q_scale, k_scale, v_scale, out_scale, out_block_scale;
   Tensor sinks, alibi_slopes, dense_mask, tree_mask, prefix_ranges, sparse_indices, q_rope;
   const attnrt_block_sparse* block_sparse = nullptr;
-  const void* flex = nullptr;
+  const attnrt_flex_buffers* flex = nullptr;  ///< FlexBuffers::get, with a problem that has a program
 
   /// The C form, valid while this object lives; `usual` is the scale where none is set. Throws INVALID for an output
   /// of const elements.

@@ -28,6 +28,7 @@ typedef struct attnrt_choice attnrt_choice;   /* the result of a selection, with
 typedef struct attnrt_op attnrt_op;           /* a variant created for one problem */
 typedef struct attnrt_plan attnrt_plan;       /* persistent state of one batch in flight */
 typedef struct attnrt_text attnrt_text;       /* a text that the caller frees */
+typedef struct attnrt_flex attnrt_flex;       /* a mask and a score of the user's; immutable */
 
 /* The sentence of the last failure on this thread, "" if there was none; valid until this thread's next call. */
 ATTNRT_EXPORT const char* attnrt_last_error(void);
@@ -95,7 +96,7 @@ ATTNRT_EXPORT attnrt_status attnrt_priority(attnrt_runtime* runtime, attnrt_text
 
 /* Notes in the local ledger that a loaded variant passed the conformance kit (or did not) on a kind of device
  * ("cpu:avx512", "cuda:9.0", "rocm:gfx942"; "cpu" is this machine's); result is free text. Selection prefers verified
- * variants. "fake:cuda:9.0" is a device that a test played: such an entry is kept and shown, and makes nothing
+ * variants. "emulated cuda:9.0" is one that is played on the CPU: its entry is kept and shown, and makes nothing
  * verified. UNAVAILABLE: no cache folder. */
 ATTNRT_EXPORT attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const char* variant,
                                           const char* device, const char* result, int32_t passed);
@@ -150,6 +151,22 @@ ATTNRT_EXPORT const attnrt_choice* attnrt_choice_prefill(const attnrt_choice* ch
 ATTNRT_EXPORT const char* attnrt_choice_explain(const attnrt_choice* choice);
 ATTNRT_EXPORT const char* attnrt_choice_explain_all(const attnrt_choice* choice);
 ATTNRT_EXPORT const char* attnrt_choice_json(const attnrt_choice* choice);
+
+/* ---- flex: a mask and a score that a user writes ------------------------------------------------------------- */
+
+/* Reads a program in the language of docs/flex.md, or in its canonical form. `name` stands before line and column in
+ * errors, NULL: "flex". `buffers`: `num_buffers` declarations beside those of the text, "doc=i32[num_tokens]"; NULL for
+ * none. INVALID: not a program; the sentence names line, column, what was seen and what was wanted. */
+ATTNRT_EXPORT attnrt_status attnrt_flex_parse(const char* text, const char* name, const char* const* buffers,
+                                              uint32_t num_buffers, attnrt_flex** program);
+/* Problems that name it must have been selected and their ops created. Freeing NULL does nothing. */
+ATTNRT_EXPORT void attnrt_flex_free(attnrt_flex* program);
+/* For problem.flex. Owned by the program; NULL for NULL. */
+ATTNRT_EXPORT const attnrt_flex_program* attnrt_flex_bytes(const attnrt_flex* program);
+/* The name of buffer `index`, in the order in which tensors are given; NULL past the last one. Owned by the program. */
+ATTNRT_EXPORT const char* attnrt_flex_buffer(const attnrt_flex* program, uint32_t index);
+/* The program as text that attnrt_flex_parse reads; `simplified` is not 0: as kernels run it. */
+ATTNRT_EXPORT attnrt_status attnrt_flex_print(const attnrt_flex* program, int32_t simplified, attnrt_text** text);
 
 /* ---- op: once a layer shape -------------------------------------------------------------------------------- */
 

@@ -113,6 +113,9 @@ class Batch {
   /// kv_len of its own, whose keys are not its tokens. Valid like the arrays.
   Tensor slots() const { return Tensor(slots_.data(), {static_cast<int64_t>(slots_.size())}); }
 
+  /// What the mask of the problem's program reads, for all batches from now on; NULL = nothing. Lives as the arrays do.
+  void set_flex(const attnrt_flex_buffers* buffers) noexcept { flex_ = buffers; }
+
   /// The C form. Its pointers are to this batch's arrays. On a device only the host copies are set: copy the arrays
   /// there and set the other pointers.
   attnrt_batch view() const noexcept {
@@ -130,6 +133,7 @@ class Batch {
     b.causal_host = per_request_ ? causal_.data() : nullptr;
     b.block_table_width = width_;
     b.block_table_stride = width_;
+    b.flex = flex_;
     if (!on_cpu_) return b;
     b.query_start_loc = b.query_start_loc_host;
     b.seq_lens = b.seq_lens_host;
@@ -212,6 +216,7 @@ class Batch {
   std::vector<int32_t> query_start_loc_, kv_start_loc_, seq_lens_, kv_lens_, window_prefix_lens_, block_table_;
   std::vector<uint8_t> causal_;
   std::vector<int64_t> slots_;
+  const attnrt_flex_buffers* flex_ = nullptr;
 };
 
 }  // namespace attnrt

@@ -14,6 +14,7 @@ struct Free {
   void operator()(attnrt_runtime* p) const noexcept { attnrt_close(p); }
   void operator()(attnrt_plan* p) const noexcept { attnrt_plan_free(p); }
   void operator()(attnrt_text* p) const noexcept { attnrt_text_free(p); }
+  void operator()(attnrt_flex* p) const noexcept { attnrt_flex_free(p); }
 };
 /// The one owner of such an object.
 template <class T>

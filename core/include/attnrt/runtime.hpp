@@ -16,6 +16,7 @@
 
 #include "attnrt/attnrt.h"
 #include "attnrt/error.hpp"
+#include "attnrt/flex.hpp"
 #include "attnrt/handle.hpp"
 #include "attnrt/op.hpp"
 #include "attnrt/problem.hpp"

@@ -94,8 +94,7 @@ ATTNRT_CUDA_ENTRY cuInit(unsigned flags) {
   });
 }
 ATTNRT_CUDA_ENTRY cuDriverGetVersion(int* version) {
-  *version = kVersion;
-  return CUDA_SUCCESS;
+  return enter("cuDriverGetVersion", Needs::nothing, [&](Context*) { *version = kVersion; });
 }
 // A kernel's fault is told with its name: tools that know only of names tell what happened.
 ATTNRT_CUDA_ENTRY cuGetErrorName(CuResult error, const char** name) {

@@ -14,18 +14,22 @@ using namespace attnrt::emulator;
 
 namespace {
 
-/// Writes which instructions of each kernel ran to the file that ATTNRT_EMULATOR_COVERAGE names.
+/// Writes which instructions of each kernel ran, and the wavefronts of shared memory, to the file that
+/// ATTNRT_EMULATOR_COVERAGE names.
 void write_coverage(const LoadedModule& loaded) {
   const char* const path = std::getenv("ATTNRT_EMULATOR_COVERAGE");
   std::FILE* const file = path ? std::fopen(path, "a") : nullptr;
   if (!file) return;
   for (const auto& kernel : loaded.module->kernels()) {
     const Coverage coverage = coverage_of(*kernel);
-    std::string lines;
-    for (const uint32_t line : coverage.missed_lines) lines += say(lines.empty() ? "" : ",", line);
-    std::fprintf(file, "%s\t%s\t%llu\t%llu\t%s\n", loaded.from.c_str(), kernel->name.c_str(),
-                 static_cast<unsigned long long>(coverage.executed),
-                 static_cast<unsigned long long>(coverage.instructions), lines.c_str());
+    std::string missed, conflicts;
+    for (const uint32_t line : coverage.missed_lines) missed += say(missed.empty() ? "" : ",", line);
+    for (const Coverage::Access& access : coverage.conflicts)
+      conflicts += say(conflicts.empty() ? "" : ",", access.line, ":", access.wavefronts, "/", access.ideal);
+    const std::string text =
+        say(loaded.from, "\t", kernel->name, "\t", coverage.executed, "\t", coverage.instructions, "\t", missed, "\t",
+            coverage.wavefronts, "/", coverage.ideal_wavefronts, "\t", conflicts, "\n");
+    std::fwrite(text.data(), 1, text.size(), file);
   }
   std::fclose(file);
 }

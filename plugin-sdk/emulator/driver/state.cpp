@@ -47,6 +47,12 @@ void complain(const std::string& sentence) {
   write_log(sentence);
 }
 
+// Errors that end a context.
+bool of_kernel(Result code) {
+  return code == kLaunchFailed || code == kIllegalAddress || code == kMisalignedAddress || code == kIllegalInstruction ||
+         code == kLaunchTimeout;
+}
+
 std::unique_lock<std::mutex>*& held() {
   thread_local std::unique_lock<std::mutex>* lock = nullptr;
   return lock;
@@ -77,6 +83,8 @@ State& state() {
     if (const char* const count = std::getenv("ATTNRT_EMULATOR_DEVICES"); count && made->model.count)
       made->model.count = static_cast<uint32_t>(std::strtoul(count, nullptr, 10));
     read_mode(std::getenv("ATTNRT_EMULATOR_MODE"), made->mode);
+    made->mode.count_wavefronts = std::getenv("ATTNRT_EMULATOR_COVERAGE") != nullptr;
+    made->planned.plan(std::getenv("ATTNRT_EMULATOR_FAIL"));
     for (uint32_t i = 0; i < made->model.count; ++i)
       made->contexts.push_back(std::make_unique<Context>(i, made->model));
     return made;
@@ -107,6 +115,10 @@ Result enter(const char* name, Needs needs, const std::function<void(Context*)>&
   held() = &lock;
   Result result = kSuccess;
   try {
+    if (const Result planned = all.planned.answer(name)) {
+      if (of_kernel(planned)) face.current().sticky = planned;
+      refuse(planned, "was asked to fail");
+    }
     if (needs != Needs::nothing) {
       if (!face.asks_for_initialisation && !all.initialised) initialise();
       if (!all.initialised) refuse(kNotInitialized, "the driver was not initialised");

@@ -17,6 +17,7 @@
 #include "handle.hpp"
 #include "memory_map.hpp"
 #include "mode.hpp"
+#include "planned_errors.hpp"
 #include "stream.hpp"
 
 namespace attnrt::emulator {
@@ -92,6 +93,7 @@ struct State {
   int pid = 0;
   DeviceModel model;
   Mode mode;
+  PlannedErrors planned;
   std::vector<std::unique_ptr<Context>> contexts;
   std::set<std::shared_ptr<Capture>> captures;
   std::set<Graph*> graphs;

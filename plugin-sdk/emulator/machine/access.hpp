@@ -34,6 +34,9 @@ inline Space resolve(Space space, uint64_t& address) {
   return Space::global;
 }
 
+/// A parameter of a call, in local memory, and not one of the kernel.
+inline bool is_of_call(uint64_t parameter_address) { return parameter_address >= kLocalWindow; }
+
 /// Vector accesses are aligned to their whole size (manual 6.4.1).
 inline void want_aligned(uint64_t address, uint32_t bytes) {
   if (address % bytes)
@@ -52,7 +55,8 @@ inline void read_memory(Warp& warp, Space space, uint64_t address, void* to, uin
       from = warp.block().local(warp, lane, address, bytes);
       break;
     case Space::parameter:
-      from = warp.block().parameter(address, bytes);
+      from = is_of_call(address) ? warp.block().local(warp, lane, address - kLocalWindow, bytes)
+                                 : warp.block().parameter(address, bytes);
       break;
     default:
       from = warp.block().read_global(address, bytes);
@@ -71,6 +75,10 @@ inline void write_memory(Warp& warp, Space space, uint64_t address, const void* 
       std::memcpy(warp.block().local(warp, lane, address, bytes), from, bytes);
       return;
     case Space::parameter:
+      if (is_of_call(address)) {
+        std::memcpy(warp.block().local(warp, lane, address - kLocalWindow, bytes), from, bytes);
+        return;
+      }
       throw Fault(Answer::illegal_address, "a write to a parameter");
     default:
       std::memcpy(warp.block().write_global(address, bytes), from, bytes);

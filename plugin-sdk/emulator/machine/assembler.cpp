@@ -53,9 +53,20 @@ void Assembler::read_body(Cursor& cursor) {
       address = shared_base(environment_.arch) + kernel_.shared_bytes;
     }
 
+  read_block(cursor);
+  Instruction end;
+  end.flow = Flow::exit;
+  end.line = cursor.peek().line;
+  kernel_.code.push_back(end);
+  program_.first_reference.push_back(static_cast<uint32_t>(program_.references.size()));
+  finish();
+}
+
+// Up to the brace that closes the outermost open scope.
+void Assembler::read_block(Cursor& cursor) {
   while (!open_.empty()) {
     const Token& token = cursor.peek();
-    if (token.kind == TokenKind::end) cursor.fail("'}' at the end of the kernel");
+    if (token.kind == TokenKind::end) cursor.fail("'}' at the end of the body");
     if (cursor.skip("{")) {
       if (open_.size() > 64) cursor.fail("at most 64 scopes one in the other");
       open_scope();
@@ -80,11 +91,9 @@ void Assembler::read_body(Cursor& cursor) {
       read_statement(cursor);
     }
   }
-  Instruction end;
-  end.flow = Flow::exit;
-  end.line = cursor.peek().line;
-  kernel_.code.push_back(end);
-  program_.first_reference.push_back(static_cast<uint32_t>(program_.references.size()));
+}
+
+void Assembler::finish() {
   resolve_jumps();
 
   std::vector<uint32_t> places;
@@ -100,18 +109,20 @@ void Assembler::read_body(Cursor& cursor) {
     if (places[id]) kernel_.constants.push_back({places[id], key.first, key.second});
   for (const auto& [which, id] : specials_)
     if (places[id]) kernel_.specials.push_back({which, places[id]});
-  kernel_.executed = std::make_unique<std::atomic<uint64_t>[]>(kernel_.code.size());
+  for (Kernel::Counters* const counters : {&kernel_.executed, &kernel_.wavefronts, &kernel_.ideal_wavefronts})
+    *counters = std::make_unique<std::atomic<uint64_t>[]>(kernel_.code.size());
 }
 
 void Assembler::read_directive(Cursor& cursor) {
   const Token& token = cursor.peek();
   if (token.text == ".reg") return read_registers(cursor);
-  if (token.text == ".local" || token.text == ".shared") return declare(read_declaration(cursor), token.line);
+  if (token.text == ".local" || token.text == ".shared" || token.text == ".param")
+    return declare(read_declaration(cursor), token.line);
   if (token.text == ".pragma") {
     while (!cursor.at_end() && !cursor.skip(";")) cursor.take();
     return;
   }
-  cursor.fail("a statement, .reg, .local, .shared or .pragma");
+  cursor.fail("a statement, .reg, .local, .param, .shared or .pragma");
 }
 
 void Assembler::read_registers(Cursor& cursor) {
@@ -139,10 +150,12 @@ void Assembler::read_registers(Cursor& cursor) {
 }
 
 void Assembler::declare(const Declaration& variable, uint32_t line) {
-  if (variable.space != ".local") return;  // shared memory has its place by now
+  if (variable.space == ".shared") return;  // it has its place by now
   if (!variable.bytes) throw TextFault(say("line ", line, ": local memory without a size"));
   kernel_.local_bytes = (kernel_.local_bytes + variable.align - 1) / variable.align * variable.align;
-  scopes_[open_.back()].symbols[variable.name] = kernel_.local_bytes;
+  // What a call passes lies in local memory too, behind addresses that tell it from a kernel's parameters.
+  scopes_[open_.back()].symbols[variable.name] =
+      kernel_.local_bytes + (variable.space == ".param" ? kLocalWindow : uint64_t{0});
   kernel_.local_bytes += static_cast<uint32_t>(variable.bytes);
   if (kernel_.local_bytes > 512 * 1024) throw TextFault(say("line ", line, ": more than 512 KiB of local memory"));
 }
@@ -158,6 +171,10 @@ void Assembler::read_statement(Cursor& cursor) {
   const Token& opcode = cursor.take();
   if (opcode.kind != TokenKind::word)
     throw TextFault(say("line ", line, ": '", opcode.text, "', wanted an instruction"));
+  if (opcode.text == "call" || opcode.text == "call.uni") {
+    if (!guard.empty()) throw TextFault(say("line ", line, ": a call under a guard is not known"));
+    return read_call(cursor, line);
+  }
   std::vector<Operand> operands;
   while (!cursor.skip(";")) {
     if (!operands.empty()) cursor.want(",");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "assembly.hpp"
+#include "function.hpp"
 #include "liveness.hpp"
 #include "module.hpp"
 #include "syntax.hpp"
@@ -32,6 +33,7 @@ Declaration read_declaration(Cursor& cursor);
 struct Environment {
   std::map<std::string, uint64_t, std::less<>> globals;  ///< name: address
   std::vector<Declaration> shared;                       ///< at module scope; of these one may be without a size
+  Functions functions;
   uint32_t arch = 0;
 };
 
@@ -49,7 +51,7 @@ class Assembler {
   };
   struct Scope {
     std::unordered_map<std::string_view, Register> registers;
-    std::unordered_map<std::string_view, uint64_t> symbols;  ///< addresses of local and shared variables
+    std::unordered_map<std::string_view, uint64_t> symbols;  ///< addresses of local variables and of calls' parameters
     std::unordered_map<std::string_view, uint32_t> labels;
     std::unordered_map<std::string_view, std::vector<std::string_view>> tables;  ///< .branchtargets
   };
@@ -61,6 +63,9 @@ class Assembler {
   };
 
   void open_scope();
+  void read_block(Cursor& cursor);
+  void read_call(Cursor& cursor, uint32_t line);
+  void emit_assertion(uint32_t line);
   void read_directive(Cursor& cursor);
   void read_registers(Cursor& cursor);
   void declare(const Declaration& declaration, uint32_t line);
@@ -69,6 +74,7 @@ class Assembler {
   Operand read_address(Cursor& cursor);
   void place_operands(Assembly& assembly, const Rule& rule);
   void emit(Assembly& assembly, std::string_view guard);
+  void finish();
   void resolve_jumps();
   uint32_t label_of(const std::vector<uint32_t>& scopes, std::string_view name, uint32_t line) const;
 
@@ -81,14 +87,17 @@ class Assembler {
 
   Kernel& kernel_;
   const Environment& environment_;
-  std::vector<Scope> scopes_;   ///< all of the kernel
-  std::vector<uint32_t> open_;  ///< those around the statement
+  std::vector<Scope> scopes_;                                         ///< all of the kernel
+  std::vector<uint32_t> open_;                                        ///< those around the statement
+  std::vector<std::vector<uint32_t>> calls_;                          ///< `open_` of the callers
+  static constexpr std::string_view kReturn = "end of the function";  ///< its label: no text can say that
   std::unordered_map<std::string_view, uint64_t> shared_;
   std::vector<Jump> jumps_;
   Syntax syntax_;
   Program program_;
   std::map<std::pair<uint32_t, uint64_t>, uint32_t> constants_;
   std::map<Special, uint32_t> specials_;
+  std::size_t num_calls_ = 0;
   std::size_t first_reference_ = 0;  ///< of the statement
   uint64_t dynamic_shared_ = 0;
 };

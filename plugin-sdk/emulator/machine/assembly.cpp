@@ -172,10 +172,18 @@ void Assembly::branch_table(const Operand& name) {
   whole_.jumps_.push_back({static_cast<uint32_t>(whole_.kernel_.code.size()), whole_.open_, name.text, true});
 }
 
+bool Assembly::branch_to_return() {
+  if (whole_.calls_.empty()) return false;
+  whole_.jumps_.push_back({static_cast<uint32_t>(whole_.kernel_.code.size()), whole_.open_, Assembler::kReturn, false});
+  return true;
+}
+
 void Assembly::shared_access(uint32_t bytes) {
   whole_.kernel_.shared_granule = std::min(whole_.kernel_.shared_granule, std::max(bytes, 1u));
 }
 int64_t Assembly::parameter(std::string_view name) const {
+  for (const uint32_t scope : whole_.open_)
+    if (whole_.scopes_[scope].symbols.count(name)) return -1;
   for (const Parameter& parameter : whole_.kernel_.parameters)
     if (parameter.name == name) return parameter.offset;
   return -1;

@@ -82,6 +82,8 @@ class Assembly {
   void repeat(Handler run) { second_half_ = run; }
   void branch(const Operand& label);
   void branch_table(const Operand& name);
+  /// To the end of the function around it; false where it stands in the kernel itself.
+  bool branch_to_return();
   /// Shared memory is accessed in pieces of so many bytes.
   void shared_access(uint32_t bytes);
   /// Byte offset of a kernel's parameter, -1 where the name is none.

@@ -21,6 +21,7 @@ void land(Warp& warp, const PendingCopy& copy) {
 void copy_async(Warp& warp, const Instruction& in, uint32_t lanes) {
   const uint32_t* const sizes = warp.lanes<uint32_t>(in.at[2]);
   const bool late = warp.block().mode().late;
+  count_wavefronts(warp, in, lanes, in.at[0], in.narrow, in.displacement, Space::shared, in.count);
   for (uint32_t left = lanes; left; left &= left - 1) {
     const auto i = static_cast<uint32_t>(std::countr_zero(left));
     uint64_t to = address_of(warp, in.at[0], in.narrow, in.displacement, i);
@@ -31,7 +32,7 @@ void copy_async(Warp& warp, const Instruction& in, uint32_t lanes) {
     want_aligned(to, in.count);
     if (sizes[i]) want_aligned(from, in.count);
     warp.block().shared().begin_copy(warp.index(), to, in.count);
-    PendingCopy copy{warp.copy_group[i], static_cast<uint32_t>(to), in.count, sizes[i], from};
+    PendingCopy copy{warp.copy_group[i], ++warp.copies_issued[i], static_cast<uint32_t>(to), in.count, sizes[i], from};
     if (sizes[i]) warp.block().read_global(from, sizes[i]);  // what is wrong with it shows at its instruction
     ++warp.num_copies;
     if (!late) {
@@ -45,11 +46,12 @@ void copy_async(Warp& warp, const Instruction& in, uint32_t lanes) {
   }
 }
 
-// The copies of a lane up to a group, in the order of their issue.
-void finish(Warp& warp, uint32_t lane, uint32_t last_group) {
+// The copies of a lane that came first, in the order of their issue.
+template <class Belongs>
+void finish(Warp& warp, uint32_t lane, Belongs belongs) {
   auto& copies = warp.copies[lane];
   std::size_t done = 0;
-  for (; done < copies.size() && copies[done].group <= last_group; ++done) {
+  for (; done < copies.size() && belongs(copies[done]); ++done) {
     if (copies[done].source_bytes != kLanded) {
       land(warp, copies[done]);
     } else {
@@ -69,10 +71,13 @@ void wait_group(Warp& warp, const Instruction& in, uint32_t lanes) {
   for (uint32_t left = lanes; left; left &= left - 1) {
     const auto i = static_cast<uint32_t>(std::countr_zero(left));
     const int64_t last = int64_t{warp.copy_group[i]} - 1 - in.displacement;
-    if (last >= 0) finish(warp, i, static_cast<uint32_t>(last));
+    finish(warp, i, [last](const PendingCopy& copy) { return int64_t{copy.group} <= last; });
   }
 }
-void wait_all(Warp& warp, const Instruction&, uint32_t lanes) { finish_copies(warp, lanes); }
+void wait_all(Warp& warp, const Instruction&, uint32_t lanes) {
+  for (uint32_t left = lanes; left; left &= left - 1)
+    finish_copies(warp, static_cast<uint32_t>(std::countr_zero(left)), ~uint64_t{0});
+}
 
 void cp_async(Assembly& a) {  // async ca|cg space global hint? prefetch?
   const std::size_t hint = a.has(4) ? 1 : 0;
@@ -104,8 +109,8 @@ constexpr Rule kRules[] = {
 
 }  // namespace
 
-void finish_copies(Warp& warp, uint32_t lanes) {
-  for (uint32_t left = lanes; left; left &= left - 1) finish(warp, static_cast<uint32_t>(std::countr_zero(left)), ~0u);
+void finish_copies(Warp& warp, uint32_t lane, uint64_t issued) {
+  finish(warp, lane, [issued](const PendingCopy& copy) { return copy.number <= issued; });
 }
 
 std::span<const Rule> async_copy_rules() { return kRules; }

@@ -3,18 +3,26 @@
 #define ATTNRT_EMULATOR_ASYNC_COPY_HPP
 #include <cstdint>
 
-namespace attnrt::emulator {
+#include "tensor_map.hpp"
+#include "warp.hpp"
 
-class Warp;
-struct PendingCopy;
+namespace attnrt::emulator {
 
 /// PendingCopy::source_bytes of a copy whose bytes are in place already.
 constexpr uint32_t kLanded = ~0u;
 
-/// Lands every copy that these lanes issued.
-void finish_copies(Warp& warp, uint32_t lanes);
-/// Lands a bulk copy from shared to global memory, once.
-void land_store(Warp& warp, PendingCopy& store);
+/// A box of a tensor that is stored.
+struct TensorBox {
+  TensorMap map;
+  int32_t coordinates[kMostDimensions] = {};
+};
+
+/// Lands the copies that a lane issued up to this number (Warp::copies_issued).
+void finish_copies(Warp& warp, uint32_t lane, uint64_t issued);
+/// Notes a bulk copy to global memory, which lands now or when it is waited for.
+void add_store(Warp& warp, PendingStore store);
+/// Writes the box of a tensor to global memory.
+void land_box(Warp& warp, const PendingStore& store);
 
 }  // namespace attnrt::emulator
 #endif

@@ -16,6 +16,7 @@ Block::Block(const Launch& launch) : launch_(launch), executed_(launch.kernel->c
   shared_.configure(shared_base(launch.arch), kernel.shared_bytes + launch.dynamic_shared, kernel.shared_granule, warps,
                     launch.mode.report_races, launch.mode.report_unwritten);
   local_.resize(std::size_t{kernel.local_bytes} * warps * kLanes);
+  if (launch.mode.count_wavefronts) wavefronts_.resize(kernel.code.size());
 }
 
 std::string Block::name() const { return say(at_[0], " ", at_[1], " ", at_[2]); }
@@ -34,6 +35,7 @@ void Block::run(uint32_t x, uint32_t y, uint32_t z) {
   shared_.clear();
   transactions_.clear();
   bulk_.clear();
+  arrivals_.clear();
   std::fill(local_.begin(), local_.end(), static_cast<char>(0xff));
   for (Barrier& barrier : barriers_) barrier = {};
   progress_ = turns_ = 0;
@@ -150,7 +152,8 @@ void Block::run_warps() {
   std::vector<uint32_t> order(warps_.size());
   for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
   uint64_t before = ~uint64_t{0};
-  for (int idle = 0; idle < 3;) {
+  stalled_ = false;
+  for (int idle = 0; idle < 8;) {  // some rounds more than one: lanes of a warp that poll take turns
     if (launch_.mode.seed)
       for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
     bool ran = false, alive = false;
@@ -161,9 +164,11 @@ void Block::run_warps() {
       }
     complete_barriers();
     if (!bulk_.empty() && (progress_ == before || random() % 4 == 0)) land_bulk(random() % bulk_.size());
+    if (!arrivals_.empty() && (progress_ == before || random() % 4 == 0)) land_arrival(random() % arrivals_.size());
     for (const Warp& warp : warps_) alive |= warp.alive() != 0;
-    if (!alive && bulk_.empty()) return;
-    idle = progress_ == before || !ran ? idle + 1 : 0;
+    if (!alive && bulk_.empty() && arrivals_.empty()) return;
+    stalled_ = progress_ == before || !ran;
+    idle = stalled_ ? idle + 1 : 0;
     before = progress_;
   }
   fail_stuck();
@@ -190,6 +195,12 @@ void Block::count_turn(Warp& warp) {
 }
 
 void Block::lanes_exit(const Warp& warp, uint32_t lanes) {
+  // Copies that an mbarrier waits for may outlive their lane.
+  for (std::size_t i = 0; i < arrivals_.size();)
+    if (arrivals_[i].warp == warp.index() && (lanes >> arrivals_[i].lane & 1))
+      land_arrival(i);
+    else
+      ++i;
   if (warp.num_copies)
     for (uint32_t left = lanes; left; left &= left - 1)
       if (!warp.copies[std::countr_zero(left)].empty())
@@ -213,16 +224,15 @@ void Block::arrive(Warp& warp, uint32_t lanes, uint32_t id, uint32_t expected, b
   barrier.expected = expected;
   barrier.arrived += static_cast<uint32_t>(std::popcount(lanes));
   barrier.warps_arrived |= 1u << warp.index();
-  if (!arrive_only) {
-    barrier.warps_waiting |= 1u << warp.index();
-    warp.wait_at(static_cast<int>(id));
-  }
+  if (!arrive_only) barrier.warps_waiting |= 1u << warp.index();
   shared_.release(warp.index(), barrier.clocks);
   ++progress_;
   const uint32_t wanted = expected ? expected : alive_threads_;
   if (barrier.arrived > wanted)
     throw Fault(Answer::illegal_instruction,
                 say(barrier.arrived, " threads arrive at barrier ", id, ", wanted ", wanted));
+  // Whoever comes last does not wait, and may come again for the next phase before the others have run.
+  if (!complete(id) && !arrive_only) warp.wait_at(static_cast<int>(id));
 }
 
 void Block::complete_barriers() {
@@ -240,18 +250,38 @@ bool Block::complete(uint32_t id) {
   const bool full =
       barrier.expected ? barrier.arrived + missing >= barrier.expected : barrier.arrived >= alive_threads_;
   if (!full) return false;
-  const bool everybody = barrier.arrived >= alive_threads_ && barrier.warps_waiting == barrier.warps_arrived;
+  // At a barrier of all threads those that ended count as arrived, with what they did.
+  uint32_t ended = 0;
+  for (const Warp& warp : warps_)
+    if (!warp.alive() && !barrier.expected) {
+      ended |= 1u << warp.index();
+      shared_.release(warp.index(), barrier.clocks);
+    }
+  const uint32_t all = kAllLanes >> (kMostWarps - num_warps());
+  const bool everybody = (barrier.warps_waiting | ended) == all;
   for (Warp& warp : warps_)
     if (barrier.warps_waiting >> warp.index() & 1) {
       warp.release(static_cast<int>(id));
       shared_.acquire(warp.index(), barrier.clocks);
     }
-  if (everybody) shared_.meet_all(barrier.warps_waiting);
+  if (everybody) shared_.meet_all(all);
   const Reduction last = barrier.reduction;
   barrier = {};
   barrier.last = last;
   ++progress_;
   return true;
+}
+
+TransactionBarrier& Block::transaction(const Warp& warp, uint64_t address) {
+  TransactionBarrier& barrier = transactions_.at(address);
+  shared_.read(warp.index(), address, 8);  // a race with its init is a race
+  return barrier;
+}
+
+void Block::want_global(uint64_t address, uint32_t bytes) {
+  Piece piece;
+  if (!launch_.memory->find(address, piece) || !piece.holds(address, bytes))
+    throw Fault(Answer::illegal_address, say("a write of ", bytes, " bytes at ", launch_.memory->whereabouts(address)));
 }
 
 const char* Block::read_global(uint64_t address, uint32_t bytes) {
@@ -277,9 +307,9 @@ char* Block::write_global(uint64_t address, uint32_t bytes) {
       if (piece.written) std::memset(piece.written + at, 1, bytes);
       return piece.data + at;
     }
+  want_global(address, bytes);
   Piece piece;
-  if (!launch_.memory->find(address, piece) || !piece.holds(address, bytes))
-    throw Fault(Answer::illegal_address, say("a write of ", bytes, " bytes at ", launch_.memory->whereabouts(address)));
+  launch_.memory->find(address, piece);
   last_piece_[next_piece_++ % 4] = piece;
   return write_global(address, bytes);
 }
@@ -302,6 +332,12 @@ void Block::count_executed() {
   for (std::size_t i = 0; i < executed_.size(); ++i)
     if (executed_[i]) launch_.kernel->executed[i].fetch_add(executed_[i], std::memory_order_relaxed);
   std::fill(executed_.begin(), executed_.end(), 0);
+  for (std::size_t i = 0; i < wavefronts_.size(); ++i) {
+    if (!wavefronts_[i].needed) continue;
+    launch_.kernel->wavefronts[i].fetch_add(wavefronts_[i].needed, std::memory_order_relaxed);
+    launch_.kernel->ideal_wavefronts[i].fetch_add(wavefronts_[i].ideal, std::memory_order_relaxed);
+  }
+  std::fill(wavefronts_.begin(), wavefronts_.end(), Wavefronts());
 }
 
 }  // namespace attnrt::emulator

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "bank_conflicts.hpp"
 #include "memory_map.hpp"
 #include "mode.hpp"
 #include "module.hpp"
@@ -44,6 +45,8 @@ class Block {
   SharedMemory& shared() { return shared_; }
   Transactions& transactions() { return transactions_; }
   uint64_t* executed() { return executed_.data(); }
+  /// A counter for each instruction; NULL = nobody counts (Mode::count_wavefronts).
+  Wavefronts* wavefronts() { return wavefronts_.empty() ? nullptr : wavefronts_.data(); }
   std::string name() const;
   Warp& warp(uint32_t index) { return warps_[index]; }
   uint32_t num_warps() const { return static_cast<uint32_t>(warps_.size()); }
@@ -68,6 +71,8 @@ class Block {
   void lanes_exit(const Warp& warp, uint32_t lanes);
   /// Something happened that a polling warp may have waited for.
   void progress() { ++progress_; }
+  /// The last round of all warps changed nothing.
+  bool stalled() const { return stalled_; }
   /// A bulk copy to shared memory was issued; its bytes are those of the issue.
   struct PendingBulk {
     uint32_t warp, to;
@@ -75,6 +80,16 @@ class Block {
     uint64_t barrier;
   };
   void add_bulk(PendingBulk copy);
+  /// An arrival at an mbarrier that follows the copies which a lane has issued until now (cp.async.mbarrier.arrive).
+  struct PendingArrival {
+    uint32_t warp, lane;
+    uint64_t issued, barrier;
+  };
+  void add_arrival(const PendingArrival& arrival);
+  /// The mbarrier at this shared address, as a warp that knows of its init sees it. Throws Fault.
+  TransactionBarrier& transaction(const Warp& warp, uint64_t address);
+  /// A write to global memory that comes later is allowed. Throws Fault.
+  void want_global(uint64_t address, uint32_t bytes);
   /// A warp has run for a while. Throws Fault where the block seems endless.
   void count_turn(Warp& warp);
   static constexpr uint64_t kTurn = 4096;  ///< instructions of a warp between two calls of count_turn
@@ -91,21 +106,25 @@ class Block {
   void fill_specials(Warp& warp);
   void run_warps();
   void land_bulk(std::size_t index);
+  void land_arrival(std::size_t index);
   [[noreturn]] void fail_stuck() const;
 
   const Launch& launch_;
   SharedMemory shared_;
   Transactions transactions_;
   std::vector<PendingBulk> bulk_;
+  std::vector<PendingArrival> arrivals_;
   std::vector<Warp> warps_;
   std::vector<char> local_;
   std::vector<uint64_t> executed_;
+  std::vector<Wavefronts> wavefronts_;
   Barrier barriers_[16];
   Piece last_piece_[4];
   uint32_t next_piece_ = 0;
   uint32_t at_[3] = {0, 0, 0};
   uint32_t alive_threads_ = 0;
   uint64_t progress_ = 0, turns_ = 0, random_ = 1;
+  bool stalled_ = false;
 };
 
 /// Runs a whole grid on several threads of the host. Throws the first Fault, after all threads have stopped.

@@ -17,6 +17,7 @@ std::span<const Rule> logic_rules();            ///< 9.7.8
 std::span<const Rule> data_movement_rules();    ///< 9.7.9
 std::span<const Rule> conversion_rules();       ///< 9.7.9.21
 std::span<const Rule> async_copy_rules();       ///< 9.7.9.25
+std::span<const Rule> tensor_copy_rules();      ///< 9.7.9.25.5
 std::span<const Rule> control_rules();          ///< 9.7.12
 std::span<const Rule> synchronization_rules();  ///< 9.7.13
 std::span<const Rule> transaction_rules();      ///< 9.7.13.15

@@ -15,12 +15,10 @@ void brx(Assembly& a) {
   a.in.flow = Flow::table;
 }
 void leave(Assembly& a) { a.in.flow = Flow::exit; }
-void nothing(Assembly& a) {
-  a.in.run = [](Warp&, const Instruction&, uint32_t) {};
-}
+void ret(Assembly& a) { a.in.flow = a.branch_to_return() ? Flow::branch : Flow::exit; }
 void yield(Assembly& a) {
   a.in.flow = Flow::pause;
-  a.in.run = [](Warp& warp, const Instruction&, uint32_t) { warp.yield(); };
+  a.in.run = [](Warp& warp, const Instruction&, uint32_t) { warp.poll(); };
 }
 void trap(Assembly& a) {
   a.in.run = [](Warp&, const Instruction&, uint32_t) {
@@ -28,14 +26,24 @@ void trap(Assembly& a) {
   };
 }
 
+// How many registers a warp has is the assembler's to know; what is checked is what the manual asks of every text.
+void setmaxnreg(Assembly& a) {
+  if (a.arch() < 90) a.fail("setmaxnreg is for sm_90 and later");
+  if (a.in.displacement < 24 || a.in.displacement > 256 || a.in.displacement % 8)
+    a.fail(say("setmaxnreg ", a.in.displacement, ", wanted a multiple of 8 from 24 to 256"));
+  a.in.run = [](Warp& warp, const Instruction&, uint32_t lanes) {
+    if (lanes != warp.alive()) throw Fault(Answer::illegal_instruction, "setmaxnreg by a part of a warp");
+  };
+}
+
 constexpr Rule kRules[] = {
     {"9.7.12.3", "bra", "uni?", "L", &bra},
     {"9.7.12.4", "brx", "idx uni?", "*", &brx},
-    {"9.7.12.6", "ret", "uni?", "", &leave},
+    {"9.7.12.6", "ret", "uni?", "", &ret},
     {"9.7.12.7", "exit", "", "", &leave},
     {"9.7.19.2", "nanosleep", "u32", "a", &yield},
     {"9.7.19.4", "trap", "", "", &trap},
-    {"9.7.19.5", "setmaxnreg", "inc|dec sync aligned u32", "i", &nothing},
+    {"9.7.19.5", "setmaxnreg", "inc|dec sync aligned u32", "i", &setmaxnreg},
 };
 
 }  // namespace

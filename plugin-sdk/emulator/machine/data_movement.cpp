@@ -88,6 +88,7 @@ Space space_named(std::string_view name) {
 template <class R, class M>
 void load(Warp& warp, const Instruction& in, uint32_t lanes) {
   const uint32_t count = in.count, bytes = count * static_cast<uint32_t>(sizeof(M));
+  count_wavefronts(warp, in, lanes, in.at[count], in.narrow, in.displacement, in.space, bytes);
   for (uint32_t left = lanes; left; left &= left - 1) {
     const auto i = static_cast<uint32_t>(std::countr_zero(left));
     M values[8];
@@ -110,6 +111,7 @@ void load_parameter(Warp& warp, const Instruction& in, uint32_t lanes) {
 template <class R, class M>
 void store(Warp& warp, const Instruction& in, uint32_t lanes) {
   const uint32_t count = in.count, bytes = count * static_cast<uint32_t>(sizeof(M));
+  count_wavefronts(warp, in, lanes, in.at[0], in.narrow, in.displacement, in.space, bytes);
   for (uint32_t left = lanes; left; left &= left - 1) {
     const auto i = static_cast<uint32_t>(std::countr_zero(left));
     M values[8];
@@ -195,7 +197,7 @@ void ld(Assembly& a) {
 void st(Assembly& a) {
   a.want_operands(a.has(kHintGroup) ? 3 : 2);
   a.in.space = space_named(a.choice(kSpaceGroup));
-  if (a.in.space == Space::constant || a.in.space == Space::parameter) a.fail("st to this space is not known");
+  if (a.in.space == Space::constant) a.fail("st to this space is not known");
   a.address(a.operand(0));
   uint32_t bits = 0;
   for (const Operand& element : vector_of(a, a.operand(1), a.choice(kVectorGroup))) {
@@ -214,9 +216,7 @@ void shuffle(Warp& warp, const Instruction& in, uint32_t lanes) {
   uint32_t values[kLanes], inside = 0;
   for (uint32_t left = lanes; left; left &= left - 1) {
     const int lane = std::countr_zero(left);
-    if (members[lane] & warp.alive() & ~lanes)
-      throw Fault(Answer::illegal_instruction,
-                  say("shfl.sync of lanes ", members[lane], ", of which some are elsewhere"));
+    if (!warp.meets(members[lane], lanes, "shfl.sync")) return;
     if (!(members[lane] >> lane & 1)) throw Fault(Answer::illegal_instruction, "shfl.sync by a lane that is no member");
     const int by = static_cast<int>(b[lane] & 31), segment = static_cast<int>(c[lane] >> 8 & 31),
               clamp = static_cast<int>(c[lane] & 31);
@@ -256,6 +256,7 @@ void shfl(Assembly& a) {
   for (std::size_t i = 1; i < 5; ++i) a.source(a.operand(i), Type::b32);
   const std::string_view mode = a.choice(1);
   a.in.option = mode == "up" ? 0 : mode == "down" ? 1 : mode == "bfly" ? 2 : 3;
+  a.in.flow = Flow::pause;
   a.in.run = &shuffle;
 }
 

@@ -67,11 +67,14 @@ void mma_fp8(Assembly& a) {
     second ? mma<E5m2Element, E4m3Element, 32>(a) : mma<E5m2Element, E5m2Element, 32>(a);
 }
 
+// The lanes that hold addresses of this many matrices.
+uint32_t rows_of(uint32_t matrices) { return kAllLanes >> (kLanes - 8 * matrices); }
 // Lane 8 m + r has the address of row r of matrix m. Lane l gets of matrix m the elements 2 (l % 4) and the next of row
 // l / 4; transposed, of column l / 4.
 void ldmatrix_run(Warp& warp, const Instruction& in, uint32_t lanes) {
   want_all_lanes(lanes, "ldmatrix");
   uint16_t rows[4][8][8];
+  count_wavefronts(warp, in, rows_of(in.count), in.at[in.count], in.narrow, in.displacement, Space::shared, 16);
   for (uint32_t m = 0; m < in.count; ++m)
     for (uint32_t r = 0; r < 8; ++r) {
       uint64_t address = address_of(warp, in.at[in.count], in.narrow, in.displacement, m * 8 + r);
@@ -90,6 +93,7 @@ void ldmatrix_run(Warp& warp, const Instruction& in, uint32_t lanes) {
 }
 void stmatrix_run(Warp& warp, const Instruction& in, uint32_t lanes) {
   want_all_lanes(lanes, "stmatrix");
+  count_wavefronts(warp, in, rows_of(in.count), in.at[0], in.narrow, in.displacement, Space::shared, 16);
   for (uint32_t m = 0; m < in.count; ++m) {
     uint16_t rows[8][8];
     const uint32_t* const s = warp.lanes<uint32_t>(in.at[1 + m]);

@@ -97,6 +97,7 @@ class ModuleReader {
   ModuleReader(Module& module, uint32_t arch, Placement& placement)
       : module_(module), placement_(placement), tokens_(tokens_of(module.source_)), cursor_(tokens_) {
     environment_.arch = arch;
+    environment_.functions = find_functions(tokens_);
   }
 
   void run() {
@@ -123,8 +124,8 @@ class ModuleReader {
         skip_section();
       } else if (cursor_.skip(".pragma")) {
         while (!cursor_.at_end() && !cursor_.skip(";")) cursor_.take();
-      } else if (token.text == ".func") {
-        skip_prototype();
+      } else if (cursor_.skip(".func")) {
+        skip_function(cursor_);
       } else {
         cursor_.fail("a directive at module level");
       }
@@ -227,14 +228,6 @@ class ModuleReader {
     } while (depth);
   }
 
-  // A prototype (vprintf, __assertfail) does no harm until it is called; a body would.
-  void skip_prototype() {
-    const uint32_t line = cursor_.peek().line;
-    while (!cursor_.at_end() && !cursor_.at(";") && !cursor_.at("{")) cursor_.take();
-    if (!cursor_.skip(";"))
-      throw TextFault(say("line ", line, ": functions are not known, wanted kernels that inline all"));
-  }
-
   Module& module_;
   Placement& placement_;
   std::vector<Token> tokens_;
@@ -270,6 +263,11 @@ Coverage coverage_of(const Kernel& kernel) {
       ++coverage.executed;
     else
       coverage.missed_lines.push_back(kernel.code[i].line);
+    const uint64_t wavefronts = kernel.wavefronts[i].load(std::memory_order_relaxed),
+                   ideal = kernel.ideal_wavefronts[i].load(std::memory_order_relaxed);
+    coverage.wavefronts += wavefronts;
+    coverage.ideal_wavefronts += ideal;
+    if (wavefronts > ideal) coverage.conflicts.push_back({kernel.code[i].line, wavefronts, ideal});
   }
   return coverage;
 }

@@ -95,9 +95,11 @@ struct Kernel {
   std::vector<Range> unwritten;  ///< registers that a path reads before it writes them; poisoned at the start
   uint32_t shared_granule = 16;  ///< the narrowest access of shared memory, in bytes
 
-  std::vector<uint32_t> places;                       ///< what Instruction::at points into
-  std::vector<std::vector<uint32_t>> branch_tables;   ///< of brx.idx
-  std::unique_ptr<std::atomic<uint64_t>[]> executed;  ///< how often each instruction ran for a lane at least
+  std::vector<uint32_t> places;                               ///< what Instruction::at points into
+  std::vector<std::vector<uint32_t>> branch_tables;           ///< of brx.idx
+  using Counters = std::unique_ptr<std::atomic<uint64_t>[]>;  ///< one for each instruction
+  Counters executed;                                          ///< how often it ran for a lane at least
+  Counters wavefronts, ideal_wavefronts;                      ///< of shared memory: see bank_conflicts.hpp
 };
 
 /// A variable in .global or .const memory.
@@ -127,10 +129,17 @@ class Module {
   std::vector<Variable> variables_;
 };
 
-/// How many instructions of a kernel ran, and the lines of those that never did.
+/// How many instructions of a kernel ran, the lines of those that never did, and what its accesses of shared memory
+/// cost where launches counted it (Mode::count_wavefronts).
 struct Coverage {
   uint64_t instructions = 0, executed = 0;
   std::vector<uint32_t> missed_lines;
+  struct Access {
+    uint32_t line;
+    uint64_t wavefronts, ideal;
+  };
+  uint64_t wavefronts = 0, ideal_wavefronts = 0;  ///< of the whole kernel
+  std::vector<Access> conflicts;                  ///< the instructions that took more than the ideal
 };
 Coverage coverage_of(const Kernel& kernel);
 

@@ -16,13 +16,8 @@ namespace {
 
 enum BarrierOption : uint32_t { kAligned = 1, kArrive = 2 };
 
-void want_whole_warp(const Warp& warp, uint32_t lanes, const char* what) {
-  if (lanes != warp.alive())
-    throw Fault(Answer::illegal_instruction, say(what, " by a part of a warp: lanes ", lanes, " of ", warp.alive()));
-}
-
 void barrier_run(Warp& warp, const Instruction& in, uint32_t lanes) {
-  if (in.option & kAligned) want_whole_warp(warp, lanes, "an aligned barrier");
+  if ((in.option & kAligned) && !warp.meets(kAllLanes, lanes, "an aligned barrier")) return;
   const int lane = std::countr_zero(lanes);
   const uint32_t id = warp.lanes<uint32_t>(in.at[0])[lane], threads = warp.lanes<uint32_t>(in.at[1])[lane];
   warp.block().arrive(warp, lanes, id, threads, in.option & kArrive);
@@ -44,7 +39,7 @@ enum class Reduce : uint32_t { popc, conjunction, disjunction };
 
 // The lanes arrive and take the result of the phase at the instruction behind, which is emitted as a second half.
 void reduce_arrive(Warp& warp, const Instruction& in, uint32_t lanes) {
-  want_whole_warp(warp, lanes, "an aligned barrier");
+  if (!warp.meets(kAllLanes, lanes, "an aligned barrier")) return;
   const int lane = std::countr_zero(lanes);
   const uint32_t id = warp.lanes<uint32_t>(in.at[1])[lane];
   if (id > 15) throw Fault(Answer::illegal_instruction, say("barrier ", id, ", wanted 0 to 15"));
@@ -84,12 +79,12 @@ void bar_red(Assembly& a) {
   a.repeat(&reduce_take);
 }
 
-void warp_barrier(Warp& warp, const Instruction& in, uint32_t lanes) {
-  const uint32_t members = warp.lanes<uint32_t>(in.at[0])[std::countr_zero(lanes)];
-  if (members & warp.alive() & ~lanes)
-    throw Fault(Answer::illegal_instruction, say("bar.warp.sync of lanes ", members, ", of which some are elsewhere"));
+void bar_warp(Assembly& a) {
+  a.in.flow = Flow::pause;
+  a.in.run = [](Warp& warp, const Instruction& in, uint32_t lanes) {
+    warp.meets(warp.lanes<uint32_t>(in.at[0])[std::countr_zero(lanes)], lanes, "bar.warp.sync");
+  };
 }
-void bar_warp(Assembly& a) { a.in.run = &warp_barrier; }
 
 // ---- 9.7.13.3 and 4 fences: memory is in order here; what other warps may see of shared memory the shadow decides
 
@@ -213,33 +208,35 @@ void red(Assembly& a) { place_atomic(a, false); }
 
 // ---- 9.7.13.9 to 14 among the lanes of a warp
 
-void want_members(Warp& warp, uint32_t place, uint32_t lanes, const char* what) {
-  const uint32_t members = warp.lanes<uint32_t>(place)[std::countr_zero(lanes)];
-  if (members & warp.alive() & ~lanes)
-    throw Fault(Answer::illegal_instruction, say(what, " of lanes ", members, ", of which some are elsewhere"));
+bool members_meet(Warp& warp, uint32_t place, uint32_t lanes, const char* what) {
+  return warp.meets(warp.lanes<uint32_t>(place)[std::countr_zero(lanes)], lanes, what);
 }
 
 void ballot(Warp& warp, const Instruction& in, uint32_t lanes) {
-  want_members(warp, in.at[2], lanes, "vote.sync");
+  if (!members_meet(warp, in.at[2], lanes, "vote.sync")) return;
   const uint32_t p = warp.predicate(in.at[1], in.negated >> 1 & 1) & lanes;
   each_lane(lanes, [&](uint32_t i) { warp.lanes<uint32_t>(in.at[0])[i] = p; });
 }
 void vote_of(Warp& warp, const Instruction& in, uint32_t lanes) {
-  want_members(warp, in.at[2], lanes, "vote.sync");
+  if (!members_meet(warp, in.at[2], lanes, "vote.sync")) return;
   const uint32_t p = warp.predicate(in.at[1], in.negated >> 1 & 1) & lanes;
   const bool result = in.option == 0 ? p != 0 : in.option == 1 ? p == lanes : p == lanes || p == 0;
   warp.set_predicate(in.at[0], result ? ~0u : 0u, lanes);
 }
 void vote(Assembly& a) {
+  a.in.flow = Flow::pause;
   const std::string_view mode = a.choice(1);
   a.in.option = mode == "any" ? 0 : mode == "all" ? 1 : 2;
   a.in.run = &vote_of;
 }
-void vote_ballot(Assembly& a) { a.in.run = &ballot; }
+void vote_ballot(Assembly& a) {
+  a.in.flow = Flow::pause;
+  a.in.run = &ballot;
+}
 
 template <class T>
 void match_any(Warp& warp, const Instruction& in, uint32_t lanes) {
-  want_members(warp, in.at[2], lanes, "match.sync");
+  if (!members_meet(warp, in.at[2], lanes, "match.sync")) return;
   const T* const a = warp.lanes<T>(in.at[1]);
   uint32_t same[kLanes] = {};
   for (uint32_t i = 0; i < kLanes; ++i)
@@ -247,7 +244,10 @@ void match_any(Warp& warp, const Instruction& in, uint32_t lanes) {
       same[i] |= static_cast<uint32_t>(a[std::countr_zero(left)] == a[i]) << std::countr_zero(left);
   each_lane(lanes, [&](uint32_t i) { warp.lanes<uint32_t>(in.at[0])[i] = same[i]; });
 }
-void match(Assembly& a) { a.in.run = a.type() == Type::b32 ? &match_any<uint32_t> : &match_any<uint64_t>; }
+void match(Assembly& a) {
+  a.in.flow = Flow::pause;
+  a.in.run = a.type() == Type::b32 ? &match_any<uint32_t> : &match_any<uint64_t>;
+}
 
 void activemask(Assembly& a) {
   a.in.run = [](Warp& warp, const Instruction& in, uint32_t lanes) {
@@ -257,13 +257,14 @@ void activemask(Assembly& a) {
 
 template <class T, auto F>
 void reduce_warp(Warp& warp, const Instruction& in, uint32_t lanes) {
-  want_members(warp, in.at[2], lanes, "redux.sync");
+  if (!members_meet(warp, in.at[2], lanes, "redux.sync")) return;
   const T* const a = warp.lanes<T>(in.at[1]);
   T total = a[std::countr_zero(lanes)];
   for (uint32_t left = lanes & (lanes - 1); left; left &= left - 1) total = F(total, a[std::countr_zero(left)]);
   each_lane(lanes, [&](uint32_t i) { warp.lanes<T>(in.at[0])[i] = total; });
 }
 void redux(Assembly& a) {
+  a.in.flow = Flow::pause;
   const std::string_view name = a.choice(1);
   using U = uint32_t;
   using S = int32_t;
@@ -285,6 +286,7 @@ float extreme_of(float x, float y) {
   return kMax ? std::fmax(x, y) : std::fmin(x, y);
 }
 void redux_float(Assembly& a) {
+  a.in.flow = Flow::pause;
   if (a.arch() < 100) a.fail("redux.sync of fp32 is for sm_100 and later");
   const bool max = a.choice(1) == "max", nan = a.has(3);
   if (a.has(2)) a.fail("redux.sync with .abs is not known");
@@ -294,6 +296,7 @@ void redux_float(Assembly& a) {
 }
 // The lowest member is elected; the manual promises some member, always the same.
 void elect(Assembly& a) {
+  a.in.flow = Flow::pause;
   a.want_operands(2);
   const Operand& to = a.operand(0);
   if (to.kind != Operand::Kind::pair) a.fail("elect.sync d|p, members");
@@ -301,7 +304,7 @@ void elect(Assembly& a) {
   a.destination(to.parts[1], Type::pred);
   a.source(a.operand(1), Type::u32);
   a.in.run = [](Warp& warp, const Instruction& in, uint32_t lanes) {
-    want_members(warp, in.at[2], lanes, "elect.sync");
+    if (!members_meet(warp, in.at[2], lanes, "elect.sync")) return;
     const auto leader = static_cast<uint32_t>(std::countr_zero(lanes));
     each_lane(lanes, [&](uint32_t i) { warp.lanes<uint32_t>(in.at[0])[i] = leader; });
     warp.set_predicate(in.at[1], 1u << leader, lanes);

@@ -25,6 +25,8 @@ std::vector<Token> tokens_of(std::string_view source);
 class Cursor {
  public:
   explicit Cursor(const std::vector<Token>& tokens) : next_(tokens.data()) {}
+  /// At a token of such a list.
+  explicit Cursor(const Token* at) : next_(at) {}
   const Token& peek(int ahead = 0) const;
   bool at_end() const { return next_->kind == TokenKind::end; }
   bool at(std::string_view text) const { return next_->text == text && next_->kind != TokenKind::end; }

@@ -2,6 +2,8 @@
 //
 // 9.7.13.15 mbarrier, 9.7.9.25.4 bulk copies. A bulk copy lands some time after its issue: at once, or in the late mode
 // when the block has nothing else to do or chance wills it; then it completes its bytes on the barrier.
+#include <utility>
+
 #include "access.hpp"
 #include "async_copy.hpp"
 #include "chapters.hpp"
@@ -37,8 +39,7 @@ void inval_run(Warp& warp, const Instruction& in, uint32_t lanes) {
                [&](uint32_t, uint64_t address) { warp.block().transactions().invalidate(address); });
 }
 
-void arrive_at(Warp& warp, uint64_t address, uint32_t count) {
-  TransactionBarrier& barrier = warp.block().transactions().at(address);
+void arrive_at(Warp& warp, TransactionBarrier& barrier, uint64_t address, uint32_t count) {
   if (count > barrier.pending)
     throw Fault(Answer::illegal_instruction,
                 say(count, " arrivals at the mbarrier at ", address, ", which waits for ", barrier.pending));
@@ -51,16 +52,16 @@ void arrive_at(Warp& warp, uint64_t address, uint32_t count) {
 // option: 1 = expect_tx
 void arrive_run(Warp& warp, const Instruction& in, uint32_t lanes) {
   each_barrier(warp, in, lanes, 1, [&](uint32_t i, uint64_t address) {
-    TransactionBarrier& barrier = warp.block().transactions().at(address);
+    TransactionBarrier& barrier = warp.block().transaction(warp, address);
     const uint32_t value = warp.lanes<uint32_t>(in.at[2])[i];
     warp.lanes<uint64_t>(in.at[0])[i] = barrier.phase;
     if (in.option & 1) barrier.transactions += value;
-    arrive_at(warp, address, in.option & 1 ? 1 : value);
+    arrive_at(warp, barrier, address, in.option & 1 ? 1 : value);
   });
 }
 void expect_run(Warp& warp, const Instruction& in, uint32_t lanes) {
   each_barrier(warp, in, lanes, 0, [&](uint32_t i, uint64_t address) {
-    TransactionBarrier& barrier = warp.block().transactions().at(address);
+    TransactionBarrier& barrier = warp.block().transaction(warp, address);
     const int64_t bytes = warp.lanes<uint32_t>(in.at[1])[i];
     barrier.transactions += in.option ? -bytes : bytes;
     if (in.option) Transactions::advance(barrier);
@@ -72,7 +73,7 @@ void expect_run(Warp& warp, const Instruction& in, uint32_t lanes) {
 void wait_run(Warp& warp, const Instruction& in, uint32_t lanes) {
   uint32_t done = 0;
   each_barrier(warp, in, lanes, 1, [&](uint32_t i, uint64_t address) {
-    TransactionBarrier& barrier = warp.block().transactions().at(address);
+    TransactionBarrier& barrier = warp.block().transaction(warp, address);
     const bool ended = in.option & 1 ? (barrier.phase & 1) != (warp.lanes<uint32_t>(in.at[2])[i] & 1)
                                      : barrier.phase > warp.lanes<uint64_t>(in.at[2])[i];
     if (!ended) return;
@@ -80,7 +81,7 @@ void wait_run(Warp& warp, const Instruction& in, uint32_t lanes) {
     warp.block().shared().acquire(warp.index(), barrier.completed);
   });
   warp.set_predicate(in.at[0], done, lanes);
-  if (done != lanes) warp.yield();
+  if (done != lanes) warp.poll();
 }
 
 void mbarrier_init(Assembly& a) {
@@ -115,12 +116,12 @@ void mbarrier_wait(Assembly& a) {  // test_wait|try_wait parity? sem? scope? spa
   a.in.run = &wait_run;
 }
 
-// The copies of a lane land here, and its arrival counts; without .noinc the barrier expects one arrival more for it.
+// The arrival follows the copies of the lane, some time later; without .noinc the barrier expects one more for it.
 void copy_arrive_run(Warp& warp, const Instruction& in, uint32_t lanes) {
-  finish_copies(warp, lanes);
-  each_barrier(warp, in, lanes, 0, [&](uint32_t, uint64_t address) {
-    if (!in.option) ++warp.block().transactions().at(address).pending;
-    arrive_at(warp, address, 1);
+  each_barrier(warp, in, lanes, 0, [&](uint32_t i, uint64_t address) {
+    TransactionBarrier& barrier = warp.block().transaction(warp, address);
+    if (!in.option) ++barrier.pending;
+    warp.block().add_arrival({warp.index(), i, warp.copies_issued[i], address});
   });
 }
 void copy_arrive(Assembly& a) {
@@ -145,7 +146,7 @@ void bulk_in_run(Warp& warp, const Instruction& in, uint32_t lanes) {
     const uint64_t barrier = shared_address(warp, in.at[3], in.option & 1, 0, i, 8);
     want_bulk(bytes, from);
     if (!bytes) continue;
-    warp.block().transactions().at(barrier);
+    warp.block().transaction(warp, barrier);
     warp.block().shared().begin_copy(warp.index(), to, bytes);
     const char* const data = warp.block().read_global(from, bytes);
     warp.block().add_bulk({warp.index(), static_cast<uint32_t>(to), std::string(data, bytes), barrier});
@@ -168,6 +169,14 @@ void bulk_in(Assembly& a) {
   a.in.run = &bulk_in_run;
 }
 
+void land_store(Warp& warp, PendingStore& store) {
+  if (std::exchange(store.landed, true)) return;
+  warp.block().progress();
+  if (store.box) return land_box(warp, store);
+  const char* const from = warp.block().shared().read(warp.index(), store.from, store.bytes, true);
+  std::memcpy(warp.block().write_global(store.to, store.bytes), from, store.bytes);
+}
+
 void bulk_out_run(Warp& warp, const Instruction& in, uint32_t lanes) {
   for (uint32_t left = lanes; left; left &= left - 1) {
     const auto i = static_cast<uint32_t>(std::countr_zero(left));
@@ -176,10 +185,9 @@ void bulk_out_run(Warp& warp, const Instruction& in, uint32_t lanes) {
     const uint32_t bytes = warp.lanes<uint32_t>(in.at[2])[i];
     want_bulk(bytes, to);
     if (!bytes) continue;
-    warp.block().write_global(to, bytes);
+    warp.block().want_global(to, bytes);
     warp.block().shared().read(warp.index(), from, bytes, true);
-    warp.stores.push_back({warp.store_group, static_cast<uint32_t>(from), bytes, bytes, to});
-    if (!warp.block().mode().late) land_store(warp, warp.stores.back());
+    add_store(warp, {warp.store_group, static_cast<uint32_t>(from), bytes, to, nullptr, false});
   }
 }
 void bulk_out(Assembly& a) {
@@ -196,7 +204,7 @@ void bulk_commit(Assembly& a) {
 void bulk_wait(Assembly& a) {
   a.in.run = [](Warp& warp, const Instruction& in, uint32_t) {
     const int64_t last = int64_t{warp.store_group} - 1 - in.displacement;
-    std::erase_if(warp.stores, [&](PendingCopy& store) {
+    std::erase_if(warp.stores, [&](PendingStore& store) {
       if (int64_t{store.group} > last) return false;
       land_store(warp, store);
       return true;
@@ -226,12 +234,22 @@ constexpr Rule kRules[] = {
 
 }  // namespace
 
-void land_store(Warp& warp, PendingCopy& store) {
-  if (store.source_bytes == kLanded) return;
-  const char* const from = warp.block().shared().read(warp.index(), store.to, store.bytes, true);
-  std::memcpy(warp.block().write_global(store.from, store.bytes), from, store.bytes);
-  store.source_bytes = kLanded;
-  warp.block().progress();
+void add_store(Warp& warp, PendingStore store) {
+  warp.stores.push_back(std::move(store));
+  if (!warp.block().mode().late) land_store(warp, warp.stores.back());
+}
+
+void Block::add_arrival(const PendingArrival& arrival) {
+  arrivals_.push_back(arrival);
+  if (!mode().late) land_arrival(arrivals_.size() - 1);
+  progress();
+}
+void Block::land_arrival(std::size_t index) {
+  const PendingArrival arrival = arrivals_[index];
+  arrivals_.erase(arrivals_.begin() + static_cast<std::ptrdiff_t>(index));
+  Warp& warp = warps_[arrival.warp];
+  finish_copies(warp, arrival.lane, arrival.issued);
+  arrive_at(warp, transactions_.at(arrival.barrier), arrival.barrier, 1);
 }
 
 void Block::add_bulk(PendingBulk copy) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "block.hpp"
 
@@ -26,9 +27,10 @@ void Warp::configure(Block& block, uint32_t index, const Kernel& kernel) {
 void Warp::start(uint32_t lanes_started) {
   for (const Kernel::Range& range : kernel_->unwritten) std::memset(registers_ + range.offset, 0xff, range.bytes);
   alive_ = lanes_started;
-  fragments_.assign(1, {0, lanes_started, -1});
+  fragments_.assign(1, {0, lanes_started, -1, false});
   for (auto& pending : copies) pending.clear();
   std::fill(std::begin(copy_group), std::end(copy_group), 0);
+  std::fill(std::begin(copies_issued), std::end(copies_issued), 0);
   num_copies = 0;
   stores.clear();
   store_group = 0;
@@ -53,18 +55,27 @@ void Warp::release(int barrier) {
     if (fragment.barrier == barrier) fragment.barrier = -1;
 }
 
-// Takes the fragment that is furthest back out of the list, with all that stand where it stands.
+// Takes the fragment that is furthest back out of the list, with all that stand where it stands. Where nothing in the
+// block gets on, lanes that poll let the others of their warp go first: what they poll for may be the others' to do.
 bool Warp::pick() {
-  uint32_t least = ~0u;
-  for (const Fragment& fragment : fragments_)
-    if (fragment.barrier < 0) least = std::min(least, fragment.pc);
+  uint32_t least = ~0u, least_busy = ~0u;
+  for (const Fragment& fragment : fragments_) {
+    if (fragment.barrier >= 0) continue;
+    least = std::min(least, fragment.pc);
+    if (!fragment.polled) least_busy = std::min(least_busy, fragment.pc);
+  }
   if (least == ~0u) return false;
-  now_ = {least, 0, -1};
+  others_behind_ = block_->stalled() && least_busy != ~0u && least_busy != least;
+  if (others_behind_)
+    least = least_busy;
+  else
+    for (Fragment& fragment : fragments_) fragment.polled = false;
+  now_ = {least, 0, -1, false};
   limit_ = ~0u;
   std::erase_if(fragments_, [&](const Fragment& fragment) {
     if (fragment.barrier >= 0) return false;
     if (fragment.pc != least) {
-      limit_ = std::min(limit_, fragment.pc);
+      if (fragment.pc > least) limit_ = std::min(limit_, fragment.pc);
       return false;
     }
     now_.lanes |= fragment.lanes;
@@ -74,7 +85,7 @@ bool Warp::pick() {
 }
 
 void Warp::run() {
-  yields_ = false;
+  yields_ = polls_ = false;
   while (!yields_ && pick()) run_fragment();
 }
 
@@ -83,11 +94,12 @@ void Warp::run_fragment() {
   uint64_t* const executed = block_->executed();
   uint32_t pc = now_.pc, active = now_.lanes;
   const auto leave = [&] {
-    if (active) fragments_.push_back({pc, active, -1});
+    if (active) fragments_.push_back({pc, active, -1, polls_});
   };
   try {
     do {
       const Instruction& in = code[pc];
+      const uint32_t before = pc;
       uint32_t chosen = active;
       if (in.guard) chosen &= predicate(in.guard, in.guard_negated);
       ++instructions_;
@@ -107,12 +119,12 @@ void Warp::run_fragment() {
           } else if (!chosen) {
             ++pc;
           } else {
-            fragments_.push_back({in.target, chosen, -1});
+            fragments_.push_back({in.target, chosen, -1, false});
             limit_ = std::min(limit_, in.target);
             active &= ~chosen;
             ++pc;
           }
-          if (yields_) {
+          if (yields_ || (others_behind_ && in.target < before)) {
             leave();
             return;
           }
@@ -125,7 +137,7 @@ void Warp::run_fragment() {
             if (index[lane] >= targets.size())
               throw Fault(Answer::illegal_instruction,
                           say("brx.idx with index ", index[lane], ", wanted below ", targets.size()));
-            fragments_.push_back({targets[index[lane]], 1u << lane, -1});
+            fragments_.push_back({targets[index[lane]], 1u << lane, -1, false});
           }
           active &= ~chosen;
           ++pc;
@@ -142,9 +154,13 @@ void Warp::run_fragment() {
         case Flow::pause:
           waits_at_ = -1;
           if (chosen) in.run(*this, in, chosen);
+          if (std::exchange(again_, false)) {
+            leave();
+            return;
+          }
           ++pc;
           if (waits_at_ >= 0) {
-            fragments_.push_back({pc, chosen, waits_at_});
+            fragments_.push_back({pc, chosen, waits_at_, false});
             active &= ~chosen;
             leave();
             return;
@@ -160,6 +176,17 @@ void Warp::run_fragment() {
     rethrow(fault, pc);
   }
   leave();
+}
+
+bool Warp::meets(uint32_t members, uint32_t running, const char* what) {
+  const uint32_t missing = members & alive_ & ~running;
+  if (!missing) return true;
+  if (!others_behind_)
+    throw Fault(Answer::illegal_instruction, say(what, " by a part of a warp: of lanes ", members & alive_,
+                                                 " (a mask) ", missing, " are elsewhere"));
+  again_ = true;
+  poll();
+  return false;
 }
 
 void Warp::rethrow(const Fault& fault, uint32_t pc) const {

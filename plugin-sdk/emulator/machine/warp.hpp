@@ -21,14 +21,26 @@ class Warp;
 /// Lanes at the same instruction.
 struct Fragment {
   uint32_t pc = 0, lanes = 0;
-  int barrier = -1;  ///< the one they wait at
+  int barrier = -1;     ///< the one they wait at
+  bool polled = false;  ///< they looked for something in vain: the other lanes of the warp go first
 };
 
 /// A copy from global to shared memory that was issued (manual 9.7.9.25.3).
 struct PendingCopy {
-  uint32_t group;  ///< of its lane
+  uint32_t group;   ///< of its lane
+  uint64_t number;  ///< of its lane: 1, 2, ..
   uint32_t to, bytes, source_bytes;
   uint64_t from;
+};
+
+struct TensorBox;
+/// A bulk copy from shared to global memory that was issued.
+struct PendingStore {
+  uint32_t group;
+  uint32_t from, bytes;
+  uint64_t to;
+  std::shared_ptr<TensorBox> box;  ///< of a tensor, instead of `to`; else NULL
+  bool landed;
 };
 
 /// A product of a warpgroup that was issued (wgmma).
@@ -68,6 +80,11 @@ class Warp {
   void wait_at(int barrier) { waits_at_ = barrier; }
   /// Others may run before this warp goes on.
   void yield() { yields_ = true; }
+  /// The same of a warp that looks for something in vain.
+  void poll() { yields_ = polls_ = true; }
+  /// For an instruction that needs these lanes together, a handler of kind Flow::pause: true where they all run it.
+  /// Where some are elsewhere it is a Fault, unless those poll: then the instruction runs again when they have come.
+  bool meets(uint32_t members, uint32_t running, const char* what);
   /// Lanes at barrier `id`, and their release.
   uint32_t waiting_at(int barrier) const;
   void release(int barrier);
@@ -77,8 +94,9 @@ class Warp {
   // Of asynchronous copies and products: see async_copy.cpp, warpgroup.cpp.
   std::vector<PendingCopy> copies[kLanes];
   uint32_t copy_group[kLanes] = {};
+  uint64_t copies_issued[kLanes] = {};
   uint32_t num_copies = 0;
-  std::vector<PendingCopy> stores;  ///< bulk copies from shared (`to`) to global memory (`from`)
+  std::vector<PendingStore> stores;
   uint32_t store_group = 0;
   std::vector<PendingProduct> products;
   std::deque<std::size_t> product_groups;  ///< how many products each committed group has
@@ -98,7 +116,8 @@ class Warp {
   Fragment now_;          ///< the one that runs
   uint32_t limit_ = ~0u;  ///< where the next fragment that can run stands
   int waits_at_ = -1;
-  bool yields_ = false;
+  bool yields_ = false, polls_ = false, again_ = false;
+  bool others_behind_ = false;  ///< lanes that poll stand behind those that run
   uint64_t instructions_ = 0;
   uint64_t next_turn_ = 0;  ///< when a jump back is told to the block again
 };

@@ -25,6 +25,8 @@ inline constexpr uint32_t base_size = T::has_no_line_in_base_size_hpp;
   static_assert(ATTNRT_ABI_MINOR != 0 || base_size<type> == sizeof(type), "wanted: " #type "'s last field")
 ATTNRT_BASE_(attnrt_diag, add);
 ATTNRT_BASE_(attnrt_problem, device_id);
+ATTNRT_BASE_(attnrt_flex_program, bytes);
+ATTNRT_BASE_(attnrt_flex_buffers, host);
 ATTNRT_BASE_(attnrt_sizes, preferred);
 ATTNRT_BASE_(attnrt_caps, impl);
 ATTNRT_BASE_(attnrt_kv_layout, dtype);

@@ -32,11 +32,21 @@ using GpuGraphExec = struct GpuGraphExecObject*;
 /// CUresult; hipError_t has the same values for all that both have.
 constexpr GpuResult kGpuInvalidValue = 1, kGpuOutOfMemory = 2, kGpuNotInitialized = 3, kGpuDevicesUnavailable = 46,
                     kGpuNoDevice = 100, kGpuInvalidDevice = 101, kGpuInvalidImage = 200, kGpuInvalidContext = 201,
-                    kGpuNoBinaryForGpu = 209, kGpuUnsupportedPtx = 222, kGpuNotFound = 500, kGpuIllegalAddress = 700,
-                    kGpuLaunchOutOfResources = 701, kGpuLaunchFailed = 719, kGpuSystemDriverMismatch = 803,
-                    kGpuCompatNotSupported = 804, kGpuCaptureUnsupported = 900, kGpuCaptureInvalidated = 901;
+                    kGpuNoBinaryForGpu = 209, kGpuUnsupportedPtx = 222, kGpuInvalidHandle = 400, kGpuNotFound = 500,
+                    kGpuIllegalAddress = 700, kGpuLaunchOutOfResources = 701, kGpuLaunchTimeout = 702,
+                    kGpuIllegalInstruction = 715, kGpuMisalignedAddress = 716, kGpuLaunchFailed = 719,
+                    kGpuSystemNotReady = 802, kGpuSystemDriverMismatch = 803, kGpuCompatNotSupported = 804,
+                    kGpuMpsConnectionFailed = 805, kGpuMpsClientTerminated = 810, kGpuCaptureUnsupported = 900,
+                    kGpuCaptureInvalidated = 901, kGpuUnknown = 999;
+/// True for errors of kernels after which every call in this process answers the same (CUresult's comments).
+constexpr bool ends_context(GpuResult error) {
+  return error == kGpuIllegalAddress || error == kGpuLaunchTimeout || error == 709 || error == 710 ||
+         (error >= 714 && error <= kGpuLaunchFailed) || error == 721;
+}
 constexpr int kGpuFuncMaxDynamicShared = 8;
-constexpr int kGpuCaptureThreadLocal = 1;
+constexpr int kGpuFuncStaticShared = 1;
+constexpr int kGpuCaptureGlobal = 0, kGpuCaptureThreadLocal = 1, kGpuCaptureRelaxed = 2;
+constexpr unsigned kGpuStreamNonBlocking = 1;
 inline void* const kGpuLaunchBuffer = reinterpret_cast<void*>(1);      ///< CU_LAUNCH_PARAM_BUFFER_POINTER, HIP's too
 inline void* const kGpuLaunchBufferSize = reinterpret_cast<void*>(2);  ///< CU_LAUNCH_PARAM_BUFFER_SIZE, HIP's too
 
@@ -54,6 +64,8 @@ inline void* const kGpuLaunchBufferSize = reinterpret_cast<void*>(2);  ///< CU_L
   X(context_push, "cuCtxPushCurrent_v2", "hipSetDevice", (GpuContext context))                                        \
   X(context_pop, "cuCtxPopCurrent_v2", "hipSetDevice", (GpuContext * context))                                        \
   X(context_set, "cuCtxSetCurrent", "hipSetDevice", (GpuContext context))                                             \
+  X(context_current, "cuCtxGetCurrent", "hipGetDevice", (GpuContext * context))                                       \
+  X(capture_mode, "cuThreadExchangeStreamCaptureMode", "hipThreadExchangeStreamCaptureMode", (int* mode))             \
   X(module_load, "cuModuleLoadData", "hipModuleLoadData", (GpuModule * module, const void* image))                    \
   X(module_unload, "cuModuleUnload", "hipModuleUnload", (GpuModule module))                                           \
   X(module_function, "cuModuleGetFunction", "hipModuleGetFunction",                                                   \
@@ -72,12 +84,17 @@ inline void* const kGpuLaunchBufferSize = reinterpret_cast<void*>(2);  ///< CU_L
     (GpuPointer to, unsigned value, std::size_t count, GpuStream stream))                                             \
   X(copy_to_device, "cuMemcpyHtoD_v2", "hipMemcpy", (GpuPointer to, const void* from, std::size_t bytes))             \
   X(copy_to_host, "cuMemcpyDtoH_v2", "hipMemcpy", (void* to, GpuPointer from, std::size_t bytes))                     \
+  X(copy_to_device_async, "cuMemcpyHtoDAsync_v2", "hipMemcpyAsync",                                                   \
+    (GpuPointer to, const void* from, std::size_t bytes, GpuStream stream))                                           \
+  X(copy_to_host_async, "cuMemcpyDtoHAsync_v2", "hipMemcpyAsync",                                                     \
+    (void* to, GpuPointer from, std::size_t bytes, GpuStream stream))                                                 \
   X(allocate, "cuMemAlloc_v2", "hipMalloc", (GpuPointer * data, std::size_t bytes))                                   \
   X(release, "cuMemFree_v2", "hipFree", (GpuPointer data))                                                            \
   X(memory_info, "cuMemGetInfo_v2", "hipMemGetInfo", (std::size_t * free, std::size_t* total))                        \
   X(stream_create, "cuStreamCreate", "hipStreamCreateWithFlags", (GpuStream * stream, unsigned flags))                \
   X(stream_destroy, "cuStreamDestroy_v2", "hipStreamDestroy", (GpuStream stream))                                     \
   X(stream_finish, "cuStreamSynchronize", "hipStreamSynchronize", (GpuStream stream))                                 \
+  X(stream_wait, "cuStreamWaitEvent", "hipStreamWaitEvent", (GpuStream stream, GpuEvent event, unsigned flags))       \
   X(capture_begin, "cuStreamBeginCapture_v2", "hipStreamBeginCapture", (GpuStream stream, int mode))                  \
   X(capture_end, "cuStreamEndCapture", "hipStreamEndCapture", (GpuStream stream, GpuGraph* graph))                    \
   X(graph_instantiate, "cuGraphInstantiateWithFlags", "hipGraphInstantiate",                                          \
@@ -125,6 +142,8 @@ struct GpuDriver {
   /// What a kernel must be told before it is launched with much dynamic shared memory (kGpuFuncMaxDynamicShared). NULL:
   /// nothing (HIP, whose function of that name takes no function of a module).
   GpuResult (*function_set)(GpuFunction function, int attribute, int value) = nullptr;
+  /// What is known of a kernel (kGpuFuncStaticShared, kGpuFuncMaxDynamicShared). NULL where function_set is.
+  GpuResult (*function_get)(int* value, int attribute, GpuFunction function) = nullptr;
   /// The name of a device's architecture, "gfx942:sramecc+:xnack-". NULL: compute_major and compute_minor tell it.
   GpuResult (*arch_name)(char* name, int bytes, GpuDevice device) = nullptr;
 
@@ -274,8 +293,9 @@ inline std::string load_cuda(GpuDriver& driver) {
     return "libcuda.so.1 has no " cuda ", wanted a driver for CUDA 12 or later";
   ATTNRT_GPU_FUNCTIONS(ATTNRT_GPU_FIND_)
 #undef ATTNRT_GPU_FIND_
-  if (!detail::find_in(library, "cuFuncSetAttribute", driver.function_set))
-    return "libcuda.so.1 has no cuFuncSetAttribute, wanted a driver for CUDA 12 or later";
+  if (!detail::find_in(library, "cuFuncSetAttribute", driver.function_set) ||
+      !detail::find_in(library, "cuFuncGetAttribute", driver.function_get))
+    return "libcuda.so.1 has no cuFuncSetAttribute or cuFuncGetAttribute, wanted a driver for CUDA 12 or later";
   detail::find_in(library, kCudaCallNames.copy_2d_async, detail::cuda_copy_2d);
   driver.copy_2d_async = &detail::copy_2d_by_cuda;
   return {};
@@ -321,6 +341,12 @@ inline std::string load_hip(GpuDriver& driver) {
   driver.context_release = [](GpuDevice) { return 0; };
   driver.context_push = &hip_push;
   driver.context_pop = &hip_pop;
+  driver.context_current = [](GpuContext* context) {
+    int device = 0;
+    const GpuResult error = detail::hip.get_device(&device);
+    *context = hip_context(device);
+    return error;
+  };
   driver.context_set = [](GpuContext context) { return context ? detail::hip.set_device(hip_device(context)) : 0; };
   driver.copy_device_async = [](GpuPointer to, GpuPointer from, std::size_t bytes, GpuStream stream) {
     return detail::hip.copy_async(at(to), at(from), bytes, kHipWithinDevice, stream);
@@ -342,6 +368,12 @@ inline std::string load_hip(GpuDriver& driver) {
   driver.copy_to_host = [](void* to, GpuPointer from, std::size_t bytes) {
     return detail::hip.copy(to, at(from), bytes, kHipToHost);
   };
+  driver.copy_to_device_async = [](GpuPointer to, const void* from, std::size_t bytes, GpuStream stream) {
+    return detail::hip.copy_async(at(to), from, bytes, kHipToDevice, stream);
+  };
+  driver.copy_to_host_async = [](void* to, GpuPointer from, std::size_t bytes, GpuStream stream) {
+    return detail::hip.copy_async(to, at(from), bytes, kHipToHost, stream);
+  };
   driver.allocate = [](GpuPointer* data, std::size_t bytes) {
     void* memory = nullptr;
     const GpuResult error = detail::hip.allocate(&memory, bytes);
@@ -353,6 +385,7 @@ inline std::string load_hip(GpuDriver& driver) {
     return detail::hip.graph_instantiate(exec, graph, nullptr, nullptr, 0);
   };
   driver.function_set = nullptr;
+  driver.function_get = nullptr;
   driver.arch_name = &hip_arch_name;
   driver.platform = "HIP";
   driver.call_names = &kHipCallNames;
@@ -365,8 +398,8 @@ inline std::string load_hip(GpuDriver& driver) {
   return {};
 }
 
-/// What a GPU plugin gives for extension(kTestDriver): a way to put another driver in the place of the system's before
-/// the first op is created, and the kernels that this driver will be asked for, in the plugin's own form.
+/// What a GPU plugin gives for extension(kTestDriver): a way for a test in the same process to put a table of its own
+/// before the system's, and the kernels that will be loaded, in the plugin's own form.
 constexpr const char* kTestDriver = "attnrt.test.driver/1";
 struct TestDriverHook {
   uint32_t struct_size;
@@ -374,17 +407,6 @@ struct TestDriverHook {
   const void* kernels;
   void (*use)(const GpuDriver* driver);  ///< NULL = the system's again; ops that exist keep theirs
 };
-
-/// What a library with a test driver exports as attnrt_test_driver: `use` is told the kernels and gives the driver. The
-/// name says in reports and ledgers what stood in for a device.
-struct TestDriver {
-  uint32_t struct_size;
-  uint32_t arch;  ///< of the device that it pretends, 90 = 9.0
-  const char* name;
-  const GpuDriver* (*use)(const void* kernels, uint32_t num_kernels);
-};
-using TestDriverQuery = const TestDriver* (*)();
-constexpr const char* kTestDriverQuery = "attnrt_test_driver";
 
 }  // namespace attnrt::sdk
 #endif

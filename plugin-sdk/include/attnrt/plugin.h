@@ -30,7 +30,7 @@ extern "C" {
 /* MAJOR: an existing field changed layout or meaning. MINOR: something was appended.
  * A host loads its own MAJOR with any MINOR. */
 #define ATTNRT_ABI_MAJOR 1u
-#define ATTNRT_ABI_MINOR 0u
+#define ATTNRT_ABI_MINOR 1u
 
 /* True when the object behind p is new enough to hold `field`. */
 #define ATTNRT_HAS(p, field) ((p)->struct_size >= ATTNRT_END_((p), field))
@@ -185,7 +185,7 @@ enum {
 #define ATTNRT_FEATURE_DIFF_KV (UINT64_C(1) << 15)              /* head_size_v != head_size_qk, standard family */
 #define ATTNRT_FEATURE_CONTEXT_PARALLEL (UINT64_C(1) << 16)     /* partial results over local keys */
 #define ATTNRT_FEATURE_OUTPUT_QUANT (UINT64_C(1) << 17)
-#define ATTNRT_FEATURE_FLEX (UINT64_C(1) << 18)            /* draft: a flex program, see run_args.flex */
+#define ATTNRT_FEATURE_FLEX (UINT64_C(1) << 18)            /* problem.flex, a mask and a score of the user's */
 #define ATTNRT_FEATURE_CAUSAL_PER_REQUEST (UINT64_C(1) << 19) /* batch.causal */
 #define ATTNRT_FEATURE_ALIBI_SQRT (UINT64_C(1) << 20)      /* bias slope * sqrt(distance) instead of linear */
 #define ATTNRT_FEATURE_WINDOW_PREFIX (UINT64_C(1) << 21)   /* batch.window_prefix_lens */
@@ -206,10 +206,10 @@ enum {
   ATTNRT_DETERMINISM_SCHEDULE_INVARIANT = 3
 };
 
-/* Which batches may be captured in a device graph, each including the one before. What is captured is run; plan_update
- * stays outside, or is captured with it. A graph reads q, out, caches and operands where they lay when it was captured,
- * and the batch that the last plan_update put into the plan: one with at most the num_seqs, num_tokens, max_query_len
- * and max_seq_len of the update before the capture, with kv_lens exactly where that one had it. */
+/* Which batches may be captured in a device graph, each including the one before. A graph of runs reads q, out, caches
+ * and operands where they lay at the capture, and the batch that the last plan_update put into the plan: of at most the
+ * num_seqs, num_tokens, max_query_len, max_seq_len of the update before the capture, kv_lens exactly where that had it.
+ * A graph with its update inside replays that update: its num_seqs, and what its arrays hold by then. */
 enum {
   ATTNRT_GRAPH_NEVER = 0,
   ATTNRT_GRAPH_UNIFORM_DECODE = 1, /* all queries of length 1 */
@@ -236,6 +236,16 @@ enum {
 #define ATTNRT_ISA_NEON (UINT64_C(1) << 9)
 #define ATTNRT_ISA_SVE (UINT64_C(1) << 10)
 #define ATTNRT_ISA_ALL_ ((UINT64_C(1) << 11) - 1)
+
+/* A mask and a score that a user wrote (attnrt/flex/program.hpp), in its canonical form (attnrt/flex/canonical.hpp). Since
+ * 1.1. They hold beside all features of a problem: the score gets what scale, softcap and ALiBi make of q . k; the mask
+ * hides what other masks show. Positions are those in the request, b is its number in the batch. */
+typedef struct attnrt_flex_program {
+  uint32_t struct_size;
+  uint32_t num_buffers;
+  uint64_t num_bytes;
+  const char* bytes; /* the canonical form, without an end mark */
+} attnrt_flex_program;
 
 /* What a model needs of attention, static for a layer. Plain data; a zeroed struct with struct_size set is
  * completed by the fields that matter. */
@@ -274,6 +284,7 @@ typedef struct attnrt_problem {
   uint32_t cp_interleave;    /* local key j stands at ((j / I) * W + r) * I + j % I */
   uint32_t sparse_topk;      /* columns of sparse_indices, 0 = not sparse */
   int32_t device_id;         /* ordinal of a real device, below 0 = hardware that is not in this machine */
+  const attnrt_flex_program* flex; /* since 1.1: with FEATURE_FLEX, else NULL; read by create and before, not after */
 } attnrt_problem;
 
 /* Sizes a variant admits: a value is admitted when it is in `list`, or when `multiple` is not 0 and the value is a
@@ -349,9 +360,9 @@ typedef struct attnrt_executor {
   void (*parallel_for)(void* self, int64_t n, int64_t grain, attnrt_task task, void* arg);
 } attnrt_executor;
 
-/* CPU: const attnrt_executor*, NULL = the calling thread. CUDA: CUstream. ROCm: hipStream_t. The caller makes the
- * device's primary context current. CPU calls have finished when they return; device calls are enqueued. */
-typedef const void* attnrt_stream;
+/* CPU: const attnrt_executor*, NULL = the calling thread. CUDA: CUstream of the device's primary context. ROCm:
+ * hipStream_t. CPU calls have finished when they return; device calls are enqueued, whatever context is current. */
+typedef const void* attnrt_stream; /* NULL is the legacy stream, also where an engine's own default is per thread */
 
 /* ---- the host as a plugin sees it ------------------------------------------------------------------------ */
 
@@ -380,7 +391,7 @@ typedef struct attnrt_limits {
   int32_t max_kv_tokens;      /* rows of k and v where there is no cache, else 0 */
   int32_t num_blocks;         /* kernel blocks in the cache; block ids lie in [0, num_blocks) */
   int32_t max_blocks_per_seq; /* width of the block table */
-  int32_t num_sms;            /* 0 = all */
+  int32_t num_sms;            /* multiprocessors that runs are to fill, 0 = all */
 } attnrt_limits;
 
 /* What a plan needs. All answers depend on problem and limits alone, never on a batch. */
@@ -405,6 +416,15 @@ typedef struct attnrt_memory {
   void* scratch;
   uint64_t scratch_bytes;
 } attnrt_memory;
+
+/* The tensors of a flex program's buffers, in its order, of the declared dtypes and ranks; extents of one name are equal.
+ * fp16, bf16, fp32, i32 and bool as in DLPack. Since 1.1. */
+typedef struct attnrt_flex_buffers {
+  uint32_t struct_size;
+  uint32_t count;
+  const attnrt_tensor* const* tensors; /* on the device */
+  const attnrt_tensor* const* host;    /* copies in host memory, or NULL; on the CPU NULL */
+} attnrt_flex_buffers;
 
 /* One step's requests. Pointers without _host are device memory (host memory on the CPU); _host copies are optional
  * and promised by problem.provides. Query i of request r stands at absolute position seq_len - query_len + i. Where K
@@ -433,6 +453,8 @@ typedef struct attnrt_batch {
   const uint8_t* causal_host;
   int32_t block_table_width;    /* W */
   int32_t common_prefix_len;    /* keys that all requests share at the start of their tables; a hint, 0 = none */
+  const attnrt_flex_buffers* flex; /* since 1.1: with FEATURE_FLEX those that the mask reads, others may be NULL; they
+                                      keep their contents until the runs that follow are done */
 } attnrt_batch;
 
 /* Block-sparse pattern (Phi-3-small): each query block of `block` tokens sees its last local_blocks key blocks and
@@ -474,7 +496,8 @@ typedef struct attnrt_run_args {
   const attnrt_tensor* sparse_indices;  /* [T, topk] i32 logical positions in the request, -1 = none */
   const attnrt_block_sparse* block_sparse;
   const attnrt_tensor* q_rope;          /* SPLIT_Q: [T, H, rope], q then is [T, H, kv_lora] */
-  const void* flex;                     /* "attnrt.draft.flex/1" */
+  const void* flex;                     /* FEATURE_FLEX: const attnrt_flex_buffers*, all that the program
+                                           has, or NULL where it has none */
 } attnrt_run_args;
 
 /* Cache write: k [N, Hkv, Dqk], v [N, Hkv, Dv]; MLA: k the latent [N, 1, kv_lora], v the rope part [N, 1, rope].
@@ -555,8 +578,8 @@ struct attnrt_variant {
   attnrt_status (*kv_layout)(const attnrt_variant* variant, const attnrt_problem* problem, attnrt_kv_layout* layout,
                              const attnrt_diag* diag);
 
-  /* [thread-safe] Once a layer shape. May load modules, JIT, tune, block. UNAVAILABLE: something beside the device is
-   * not in this machine. The host outlives the op. */
+  /* [thread-safe] Once a layer shape, also beside another thread's capture. May load modules, JIT, tune, block.
+   * UNAVAILABLE: something is not in this machine, or used before a fork. Host and device context outlive the op. */
   attnrt_status (*create)(const attnrt_variant* variant, const attnrt_host* host, const attnrt_problem* problem,
                           attnrt_device device, attnrt_kernel_op** op, const attnrt_diag* diag);
   void (*destroy)(attnrt_kernel_op* op); /* [one thread per op] its plans are gone by then */
@@ -568,8 +591,8 @@ struct attnrt_variant {
   /* [thread-safe] Binds memory of at least the sizes that `workspace` told, whose addresses hold for its life. */
   attnrt_status (*plan_create)(const attnrt_kernel_op* op, const attnrt_limits* limits, const attnrt_memory* memory,
                                attnrt_kernel_plan** plan, const attnrt_diag* diag);
-  /* [one thread per plan] Each step. Reads lengths, writes the partition into the plan's buffers; allocates nothing,
-   * changes no layout. The batch's arrays must live until the runs that follow are done. */
+  /* [one thread per plan] Each step. Writes the batch into the plan's buffers; allocates nothing. On other streams the
+   * caller orders the runs and replays behind it; they are done before the next update, and before its arrays go. */
   attnrt_status (*plan_update)(attnrt_kernel_plan* plan, const attnrt_batch* batch, attnrt_stream stream,
                                const attnrt_diag* diag);
   void (*plan_destroy)(attnrt_kernel_plan* plan); /* [one thread per plan] */
@@ -610,7 +633,7 @@ struct attnrt_plugin {
   const attnrt_backend* const* backends;
   /* [thread-safe] Can this real device be used? May look for drivers; adds what is missing. NULL = always. */
   attnrt_status (*available)(attnrt_device device, const attnrt_diag* diag);
-  /* [thread-safe] Drafts ("attnrt.draft.flex/1") and test hooks; NULL = unknown. May itself be NULL. */
+  /* [thread-safe] Drafts and test hooks; NULL = unknown. May itself be NULL. */
   const void* (*extension)(const char* id);
 };
 

@@ -126,7 +126,7 @@ ATTNRT_DETECT_(HasMergeStates,
 
 template <class Kernel>
 struct Op {
-  explicit Op(const CreateInfo& info) : problem(info.problem), kernel(info) {}
+  explicit Op(const CreateInfo& info) : problem(info.problem), kernel(info) { problem.flex = nullptr; }
   attnrt_problem problem;
   Kernel kernel;
 };

@@ -11,10 +11,12 @@
 
 namespace attnrt::cpu {
 
-class Amx : public Standard<amx_bf16_attention> {
+/// Kernel: an op over amx_bf16_attention.
+template <class Kernel>
+class Amx : public Kernel {
  public:
   /// Asks first. Throws UNAVAILABLE where the system permits no tile data.
-  explicit Amx(const sdk::CreateInfo& info) : Standard(permitted(info)) {}
+  explicit Amx(const sdk::CreateInfo& info) : Kernel(permitted(info)) {}
 
  private:
   static const sdk::CreateInfo& permitted(const sdk::CreateInfo& info) {

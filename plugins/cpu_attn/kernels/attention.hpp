@@ -54,12 +54,38 @@ struct DenseMask {
   int64_t stride[4] = {0, 0, 0, 0};
 };
 
+/// What a program decides for pairs of query and key, beside all other masks (flex.so). Positions are those in the
+/// request. `worker`: any address in the calling worker's scratch, which tells the program whose turn it is.
+/// [thread-safe]
+struct PairProgram {
+  enum class Seen : uint8_t { kNone, kAll, kSome };
+  const void* self;
+  bool hides;    ///< it has a mask
+  bool scores;   ///< it changes scores: in base e, after scale, softcap and ALiBi, before masks
+  bool by_head;  ///< the mask differs by query head
+  /// Queries [first, last] of heads [first, last] over keys [first, last].
+  struct Block {
+    int32_t request, first_head, last_head;
+    int64_t first_query, last_query, first_key, last_key;
+  };
+  Seen (*look)(const void* self, const void* worker, const Block& block);
+  /// One query of one head over `count` keys from first_key on.
+  struct Row {
+    int32_t request, head;
+    int64_t query, first_key, count;
+  };
+  /// bias[i] becomes -infinity where key i is hidden. `bias` and `scores` lie in the worker's scratch.
+  void (*hide)(const void* self, const Row& row, float* bias);
+  void (*score)(const void* self, const Row& row, float* scores);
+};
+
 /// What hides and shows keys beyond causality and the window.
 struct MaskOperands {
   DenseMask dense;
   View tree;                      ///< [request, query, key], fp32; data NULL = none
   View ranges;                    ///< [token, 2], int32; data NULL = none
   attnrt_block_sparse pattern{};  ///< block 0 = none
+  const PairProgram* program = nullptr;
 };
 
 class MatmulWorkers;  // onednn_matmul.hpp

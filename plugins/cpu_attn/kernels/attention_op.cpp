@@ -110,8 +110,8 @@ void AttentionOp::Plan::update(const attnrt_batch& batch, attnrt_stream) {
   parts_ = partition(op_.shape_, op_.kernels_, sizes_, num_workers_, batch_, sharers_, items_);
 }
 
-void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream,
-                      const MatmulWorkers* matmuls) const {
+void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream, const MatmulWorkers* matmuls,
+                      const PairProgram* program) const {
   sdk::want_absent("run", "q_scale", args.q_scale);
   sdk::want_absent("run", "out_scale", args.out_scale);
   sdk::want_absent("run", "out_block_scale", args.out_block_scale);
@@ -130,6 +130,7 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   call.sinks_fp32 = args.sinks && sdk::dtype_of(args.sinks->dtype) == ATTNRT_FP32;
   call.alibi_slopes = view_of(args.alibi_slopes);
   call.masks = masks_of(args, plan.batch_, shape_);
+  call.masks.program = program;
   call.scale = args.scale;
   call.k_scale = scales_of(args.k_scale);
   call.v_scale = problem_.family == ATTNRT_FAMILY_MLA && !args.v_scale ? call.k_scale : scales_of(args.v_scale);

@@ -25,6 +25,8 @@ class AttentionOp {
    public:
     Plan(const AttentionOp& op, const attnrt_limits& limits, const attnrt_memory& memory);
     void update(const attnrt_batch& batch, attnrt_stream stream);
+    /// The scratch of the first worker; the others' follow, each of worker_bytes_.
+    const std::byte* scratch() const { return scratch_; }
 
    private:
     friend class AttentionOp;
@@ -42,9 +44,9 @@ class AttentionOp {
   };
 
   /// Items are shared out over the executor's workers, which may be at most limits.num_workers. `matmuls` is for the
-  /// onednn variant. [one thread per plan]
-  void run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream,
-           const MatmulWorkers* matmuls = nullptr) const;
+  /// onednn variant, `program` for flex.so. [one thread per plan]
+  void run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream, const MatmulWorkers* matmuls = nullptr,
+           const PairProgram* program = nullptr) const;
   void merge_states(const attnrt_merge_args& args, attnrt_stream stream) const;
 
   /// Refuses dtypes of q and out that differ, of the cache where it is neither q's nor of 8 bits, scales that

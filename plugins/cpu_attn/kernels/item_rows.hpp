@@ -41,11 +41,17 @@ class ItemRows {
   KeySpan seen() const { return seen_; }
   KeySpan reach() const { return reach_; }
 
-  /// What each row sees of a tile; false where none sees anything.
-  bool place(int64_t tile) {
+  /// What each row sees of a tile; false where none sees anything. `worker`: PairProgram.
+  bool place(int64_t tile, const void* worker) {
     const bool was_whole = whole_;
     tile_ = tile;
-    whole_ = common_.begin <= tile && tile + width_ <= common_.end;
+    const cpu::PairProgram::Seen seen_by_program = look(tile, worker);
+    if (seen_by_program == cpu::PairProgram::Seen::kNone) {
+      whole_ = false;
+      return false;
+    }
+    const bool partial = seen_by_program == cpu::PairProgram::Seen::kSome;
+    whole_ = !partial && common_.begin <= tile && tile + width_ <= common_.end;
     if (whole_) {
       if (!was_whole) see_all();
       return true;
@@ -60,6 +66,7 @@ class ItemRows {
         if (query_[row] != last_query || mask_.by_head()) {
           last_query = query_[row];
           seen = mask_.columns(last_query, head_[row], tile, width_);
+          seen.holes = seen.holes || partial;
         }
         columns_[row] = seen;
         if (seen.begin >= seen.end) continue;
@@ -115,6 +122,8 @@ class ItemRows {
       }
     }
     const int64_t first = item.first_row / group, last = (end - 1) / group;
+    first_query_ = first, last_query_ = last;
+    first_head_ = kv_head * group, last_head_ = (kv_head + item.heads) * group - 1;
     reach_ = {mask_.mask().reach(first).begin, mask_.mask().reach(last).end};
     seen_ = {mask_.hull(first).begin, mask_.hull(last).end};
     if (call.masks.ranges.data)
@@ -144,6 +153,11 @@ class ItemRows {
     seen_ = reach_ = common_ = {0, item.prefix_keys};
   }
 
+  cpu::PairProgram::Seen look(int64_t tile, const void* worker) const {
+    const int64_t end = tile + width_ < seen_.end ? tile + width_ : seen_.end;
+    return mask_.look(first_query_, last_query_, first_head_, last_head_, tile, end, worker);
+  }
+
   void see_all() {
     for (int32_t row = 0; row < count_; ++row) columns_[row] = {0, static_cast<int32_t>(width_), false};
     for (int i = 0; i < num_strips_; ++i) {
@@ -157,6 +171,7 @@ class ItemRows {
   const int32_t count_;
   int num_strips_;
   KeySpan seen_, reach_;
+  int64_t first_query_ = 0, last_query_ = 0, first_head_ = 0, last_head_ = 0;
   KeySpan common_{0, 0};  ///< keys that every row sees, as far as is known before a tile is looked at
   bool whole_ = false;    ///< the last tile lay in it
   int64_t tile_ = 0;      ///< the last one

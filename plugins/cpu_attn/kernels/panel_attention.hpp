@@ -105,7 +105,7 @@ class PanelAttention {
         tile_ += shape_.tile_keys;
         const int64_t from = split_keys_.begin > tile ? split_keys_.begin : tile;
         const int64_t to = split_keys_.end < tile_ ? split_keys_.end : tile_;
-        if (from >= to || !rows_.place(tile)) continue;
+        if (from >= to || !rows_.place(tile, at_.q)) continue;
         attend(tile, from, to, prefetches);
         return true;
       }

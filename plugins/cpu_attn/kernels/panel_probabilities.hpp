@@ -34,7 +34,7 @@ class PanelProbabilities {
                  : pass == Pass::kScaled ? kSmall.factors
                                          : nullptr) {
     adds_ = shape_.softcap > 0.0f || call.alibi_slopes.data || call.masks.tree.data ||
-            call.masks.dense.kind > cpu::DenseMask::Kind::kBool;
+            call.masks.dense.kind > cpu::DenseMask::Kind::kBool || (call.masks.program && call.masks.program->scores);
     scale_for(item.request, kv_head);
   }
 
@@ -69,6 +69,11 @@ class PanelProbabilities {
       if (mapped_ && seen.begin < seen.end)
         map_scores(s, seen.begin / kLanes * kLanes, seen.end, map, slope(row),
                    static_cast<float>(rows_.mask().mask().position(rows_.query(row))));
+      if (const cpu::PairProgram* program = call_.masks.program; program && program->scores && seen.begin < seen.end)
+        program->score(
+            program->self,
+            rows_.mask().program_row(rows_.query(row), rows_.head(row), tile + seen.begin, seen.end - seen.begin),
+            s + seen.begin);
       if (seen.holes && seen.begin < seen.end) {
         const BiasKey key{rows_.query(row), rows_.mask().has_one_bias() ? 0 : rows_.head(row)};
         if (key.query != filled.query || key.head != filled.head) any = fill_bias(tile, row, seen);

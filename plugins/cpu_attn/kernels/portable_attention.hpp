@@ -123,7 +123,7 @@ class ItemAttention {
       seen.end = s.end > seen.end ? s.end : seen.end;
     }
     for (int64_t tile = seen.begin / kTileKeys * kTileKeys; tile < seen.end; tile += kTileKeys) {
-      const MaskedColumns all = place(tile);
+      const MaskedColumns all = place(tile, seen.end);
       if (all.begin >= all.end) continue;
       pack(tile, all.begin, all.end);
       for (int32_t row = 0; row < item_.rows; row += kTileRows)
@@ -137,13 +137,19 @@ class ItemAttention {
   }
 
   /// What each row sees of a tile, and what they see together.
-  MaskedColumns place(int64_t tile) {
+  MaskedColumns place(int64_t tile, int64_t end) {
     MaskedColumns all{kTileKeys, 0, false};
+    const int64_t first_head = int64_t{kv_head_} * call_.shape.group;
+    const cpu::PairProgram::Seen by_program =
+        mask_.look(query(0), query(item_.rows - 1), first_head, first_head + call_.shape.group - 1, tile,
+                   tile + kTileKeys < end ? tile + kTileKeys : end, at_.q);
+    if (by_program == cpu::PairProgram::Seen::kNone) return all;
     for (int32_t row = 0; row < item_.rows; ++row) {
       columns_[row] = row > 0 && query(row) == query(row - 1) && !mask_.by_head()
                           ? columns_[row - 1]
                           : mask_.columns(query(row), head(row), tile, kTileKeys);
       if (columns_[row].begin >= columns_[row].end) continue;
+      if (by_program == cpu::PairProgram::Seen::kSome) columns_[row].holes = true;
       all.begin = columns_[row].begin < all.begin ? columns_[row].begin : all.begin;
       all.end = columns_[row].end > all.end ? columns_[row].end : all.end;
     }
@@ -223,6 +229,10 @@ class ItemAttention {
         float* scores = at_.scores + i * kTileKeys;
         map_tile(scores, begin[i], end[i], map, slope(row + i), mask_.mask().position(query(row + i)),
                  [&](int c) { return mask_.mask().positions.of(tile + c); });
+        if (const cpu::PairProgram* program = call_.masks.program; program && program->scores)
+          program->score(program->self,
+                         mask_.program_row(query(row + i), head(row + i), tile + begin[i], end[i] - begin[i]),
+                         scores + begin[i]);
         if (columns_[row + i].holes) {
           mask_.fill(query(row + i), head(row + i), tile, begin[i], end[i], at_.bias);
           add_biases(scores, begin[i], end[i]);
@@ -297,8 +307,7 @@ class ItemAttention {
     }
     for (int64_t i = 0; i < count * width_; ++i) at_.part[i] = 0.0f;
     const bool shared = common_begin < common_end;
-    for (int i = 0; i < count; ++i)
-      add_part(i, begin[i], shared ? common_begin : end[i]);
+    for (int i = 0; i < count; ++i) add_part(i, begin[i], shared ? common_begin : end[i]);
     if (shared) {
       multiply<TileEnd::kContinue>(values(0, common_begin, common_end, at_.part), count, width_);
       for (int i = 0; i < count; ++i) add_part(i, common_end, end[i]);

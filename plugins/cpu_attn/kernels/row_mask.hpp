@@ -52,15 +52,29 @@ class RowMask {
         first_token_(call.batch->query_start_loc[request]),
         first_leaf_(masks_.tree.data ? mask_.num_keys - mask_.num_queries : mask_.num_keys),
         plain_(masks_.dense.kind == cpu::DenseMask::Kind::kNone && !masks_.tree.data && !masks_.ranges.data &&
-               masks_.pattern.block == 0 && mask_.window_prefix == 0) {}
+               masks_.pattern.block == 0 && mask_.window_prefix == 0) {
+    if (masks_.program && masks_.program->hides) program_ = masks_.program;
+  }
 
   const Mask& mask() const { return mask_; }
   /// Do the heads of a query see different columns?
-  bool by_head() const { return masks_.pattern.block != 0 && masks_.pattern.head_step != 0; }
+  bool by_head() const {
+    return (masks_.pattern.block != 0 && masks_.pattern.head_step != 0) || (program_ && program_->by_head);
+  }
   /// Is the span of a query all that it sees, for every head?
   bool plain() const { return plain_; }
   /// Are all biases of a query the same for each head?
   bool has_one_bias() const { return masks_.dense.stride[1] == 0 && !by_head(); }
+
+  /// What a program lets these queries and heads see of keys [begin, end): whether all of them, or some.
+  cpu::PairProgram::Seen look(int64_t first_query, int64_t last_query, int64_t first_head, int64_t last_head,
+                              int64_t begin, int64_t end, const void* worker) const {
+    if (!program_) return cpu::PairProgram::Seen::kAll;
+    return program_->look(
+        program_->self, worker,
+        {static_cast<int32_t>(request_), static_cast<int32_t>(first_head), static_cast<int32_t>(last_head),
+         mask_.position(first_query), mask_.position(last_query), begin, end - 1});
+  }
 
   /// All that a query's rows see lies in it.
   KeySpan hull(int64_t query) const {
@@ -126,9 +140,14 @@ class RowMask {
         if (!block_seen(query, head, mask_.positions.of(tile + c))) bias[c] = kHides;
     add_dense(query, head, tile, begin, end, bias);
     add_tree(query, tile, begin, end, bias);
+    if (program_) program_->hide(program_->self, program_row(query, head, tile + begin, end - begin), bias + begin);
     bool any = false;
     for (int64_t c = begin; c < end; ++c) any = any || bias[c] != kHides;
     return any;
+  }
+
+  cpu::PairProgram::Row program_row(int64_t query, int64_t head, int64_t first_key, int64_t count) const {
+    return {static_cast<int32_t>(request_), static_cast<int32_t>(head), mask_.position(query), first_key, count};
   }
 
  private:
@@ -211,8 +230,9 @@ class RowMask {
   const Mask mask_;
   const cpu::MaskOperands& masks_;
   const int64_t request_, first_token_;
-  const int64_t first_leaf_;  ///< key that the tree mask begins with
-  const bool plain_;          ///< spans tell all
+  const int64_t first_leaf_;                   ///< key that the tree mask begins with
+  const bool plain_;                           ///< spans tell all that a program does not
+  const cpu::PairProgram* program_ = nullptr;  ///< one with a mask
 };
 
 }  // namespace attnrt::kernel::ATTNRT_KERNEL_ISA

@@ -57,12 +57,13 @@ inline bool check_run(const Diag& diag, const attnrt_problem& p, const attnrt_li
                   {a.prefix_ranges, ATTNRT_FEATURE_MM_PREFIX, "prefix_ranges"},
                   {a.sparse_indices, ATTNRT_FEATURE_SPARSE_TOPK, "sparse_indices"},
                   {a.block_sparse, ATTNRT_FEATURE_BLOCK_SPARSE, "block_sparse"},
-                  {a.q_rope, ATTNRT_FEATURE_SPLIT_Q, "q_rope"},
-                  {a.flex, ATTNRT_FEATURE_FLEX, "flex"}};
+                  {a.q_rope, ATTNRT_FEATURE_SPLIT_Q, "q_rope"}};
   for (const auto& o : operands)
     if ((o.given != nullptr) != ((p.features & o.bits) != 0))
       return diag.fail(say(o.name, o.given ? " is given, wanted NULL: its feature bit is not in the problem"
                                            : " is NULL, wanted the operand of a feature in the problem"));
+  if (a.flex && !(p.features & ATTNRT_FEATURE_FLEX))  // NULL beside a program says that it has no buffers
+    return diag.fail("flex is given, wanted NULL: its feature bit is not in the problem");
   if (a.sinks && !check_tensor(diag, dev, {"sinks", a.sinks, only(ATTNRT_FP32) | only(p.q_dtype), 1, {heads, 0, 0, 0}}))
     return false;
   if (a.alibi_slopes &&

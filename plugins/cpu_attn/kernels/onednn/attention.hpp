@@ -79,7 +79,7 @@ class OnednnAttention {
     clear_rows(at_.softmax.part, cpu::kMatmulRows[size_], at_.width);
     const KeySpan seen = rows_.seen();
     for (int64_t tile = seen.begin / shape_.tile_keys * shape_.tile_keys; tile < seen.end; tile += shape_.tile_keys) {
-      if (!rows_.place(tile)) continue;
+      if (!rows_.place(tile, nullptr)) continue;
       const int64_t begin = seen.begin > tile ? seen.begin : tile;
       const int64_t end = seen.end < tile + shape_.tile_keys ? seen.end : tile + shape_.tile_keys;
       copy_rows(keys_, tile, begin, end, shape_.head_size_qk, at_.k);

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# attnrt_cuda_compiler(NVCC_VARIABLE PYTHON_VARIABLE)
+#
+# An nvcc of CUDA 13: the toolkit's that is on PATH or in /usr/local/cuda, else that of plugins/flash_attn/aot/requirements.txt
+# in a virtual environment, made once and shared by all trees of this user: its place is told by ATTNRT_CUDA_CACHE and the
+# requirements' hash. Sets the variables to its path and to the Python that drives it, or the first to nothing, with a message that
+# says why: without a compiler the plugin is left out and all else builds.
+set(attnrt_cache_home "$ENV{XDG_CACHE_HOME}")
+if(NOT attnrt_cache_home AND NOT "$ENV{HOME}" STREQUAL "")
+  set(attnrt_cache_home "$ENV{HOME}/.cache")
+endif()
+if(NOT attnrt_cache_home)
+  set(attnrt_cache_home "${PROJECT_BINARY_DIR}/cache")
+endif()
+set(ATTNRT_CUDA_CACHE "${attnrt_cache_home}/attnrt/cuda" CACHE PATH
+    "Where the build keeps what nvcc compiled, and its nvcc where no toolkit is installed, shared between trees")
+
+function(attnrt_cuda_compiler nvcc_variable python_variable)
+  set(${nvcc_variable} "" PARENT_SCOPE)
+  find_package(Python3 3.10 COMPONENTS Interpreter)
+  if(NOT Python3_Interpreter_FOUND)
+    message(WARNING "flash_attn is left out: no Python 3.10 or later was found")
+    return()
+  endif()
+  set(${python_variable} ${Python3_EXECUTABLE} PARENT_SCOPE)
+  find_program(ATTNRT_CUDA_TOOLKIT_NVCC nvcc PATHS /usr/local/cuda/bin)
+  if(ATTNRT_CUDA_TOOLKIT_NVCC)
+    execute_process(COMMAND ${ATTNRT_CUDA_TOOLKIT_NVCC} --version OUTPUT_VARIABLE told ERROR_QUIET)
+    if(told MATCHES "release ([0-9]+)\\.[0-9]+" AND CMAKE_MATCH_1 GREATER_EQUAL 13)
+      set(${nvcc_variable} ${ATTNRT_CUDA_TOOLKIT_NVCC} PARENT_SCOPE)
+      return()
+    endif()
+  endif()
+  set(requirements ${PROJECT_SOURCE_DIR}/plugins/flash_attn/aot/requirements.txt)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${requirements})
+  file(SHA256 ${requirements} hash)
+  string(SUBSTRING ${hash} 0 12 hash)
+  set(folder ${ATTNRT_CUDA_CACHE}/nvcc-${hash})
+  file(MAKE_DIRECTORY ${ATTNRT_CUDA_CACHE})
+  file(LOCK ${ATTNRT_CUDA_CACHE}/lock GUARD FUNCTION)
+  if(NOT EXISTS ${folder}/complete)
+    message(STATUS "flash_attn: installing nvcc into ${folder}")
+    file(REMOVE_RECURSE ${folder})
+    execute_process(
+      COMMAND ${Python3_EXECUTABLE} -m pip install --quiet --no-deps --only-binary :all: --disable-pip-version-check
+              --retries 1 --timeout 30 --target ${folder} -r ${requirements}
+      RESULT_VARIABLE failed OUTPUT_VARIABLE told ERROR_VARIABLE told)
+    if(failed)
+      file(REMOVE_RECURSE ${folder})
+      string(STRIP "${told}" told)
+      message(WARNING "flash_attn is left out: there is no nvcc of CUDA 13, and it could not be installed; configure again "
+                      "where PyPI can be reached\n   ${told}")
+      return()
+    endif()
+    file(TOUCH ${folder}/complete)
+  endif()
+  set(${nvcc_variable} ${folder}/nvidia/cu13/bin/nvcc PARENT_SCOPE)
+endfunction()

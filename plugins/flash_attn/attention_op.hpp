@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// attention_op.hpp: attention with keys and values of their own, by the kernels `attention` and `merge_splits` (data
+// sheet)
+//   storage  paged NHD and HND, blocks of 16 n slots, or contiguous; fp16 and bf16
+//   masks    causality (also per request), window, softcap, ALiBi, sinks, context-parallel ranks
+//   lengths  are read from device memory alone, so that a captured run serves later batches
+//   shapes   a kernel of few rows for decodes, whose keys are split among blocks, and one of many rows for the rest
+//   bits     batch-invariant problems use one shape and one number of splits whatever the batch; where operands lie
+//            changes how they are read and no bit
+#ifndef ATTNRT_FLASH_ATTN_ATTENTION_OP_HPP
+#define ATTNRT_FLASH_ATTN_ATTENTION_OP_HPP
+#include "../gpu/batch_buffers.hpp"
+#include "../gpu/splits.hpp"
+#include "cache_op.hpp"
+
+namespace attnrt::flash {
+
+/// [thread-safe]
+class AttentionOp : public CacheOp {
+ public:
+  explicit AttentionOp(const sdk::CreateInfo& info) : AttentionOp(info, kManyKernel) {}
+
+  static void supports(const attnrt_problem& problem, const sdk::Diag& diag) { refuse(problem, kManyKernel, diag); }
+
+  attnrt_workspace workspace(const attnrt_limits& limits) const;
+
+  class Plan {
+   public:
+    Plan(const AttentionOp& op, const attnrt_limits& limits, const attnrt_memory& memory);
+    void update(const attnrt_batch& batch, attnrt_stream stream);
+
+   private:
+    friend class AttentionOp;
+    const AttentionOp& op_;
+    gpu::BatchBuffers buffers_;
+    AttentionArguments arguments_{};  ///< all that does not depend on a call
+    int64_t capacity_;                ///< tokens times splits that scratch holds
+    int32_t num_seqs_ = 0, num_tokens_ = 0, max_query_len_ = 0, max_seq_len_ = 0;
+  };
+
+  void run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const;
+
+ protected:
+  /// `many`: the kernel of many rows.
+  AttentionOp(const sdk::CreateInfo& info, const char* many);
+  static void refuse(const attnrt_problem& problem, const char* many, const sdk::Diag& diag);
+
+ private:
+  struct Shape {
+    int32_t tile = 0, tokens = 0, head_tiles = 0;  ///< keys a step, tokens a block, blocks of a KV head's query heads
+    uint32_t pitch = 0;                            ///< of partial rows
+    gpu::Launcher attention;
+  };
+  Shape make_shape(const gpu::KernelImage* image, const char* kernel) const;
+  const Shape& shape_for(const Plan& plan) const;
+  int32_t num_splits(const Shape& shape, const Plan& plan) const;
+  int64_t capacity(const attnrt_limits& limits) const;
+  uint32_t pitch() const { return std::max(few_.pitch, many_.pitch); }
+
+  static constexpr const char* kManyKernel = "attention";
+
+  int32_t group_;
+  bool invariant_, decodes_;  ///< one partition for all batches; all queries are those of decodes
+  Shape few_, many_;          ///< rows
+  gpu::Launcher merge_splits_;
+};
+
+/// The same with the products of warpgroups for many rows. [thread-safe]
+class WarpgroupAttentionOp : public AttentionOp {
+ public:
+  explicit WarpgroupAttentionOp(const sdk::CreateInfo& info) : AttentionOp(info, kManyKernel) {}
+  static void supports(const attnrt_problem& problem, const sdk::Diag& diag) { refuse(problem, kManyKernel, diag); }
+
+ private:
+  static constexpr const char* kManyKernel = "attention_wgmma";
+};
+
+}  // namespace attnrt::flash
+#endif
