@@ -26,7 +26,7 @@ extern char** environ;
 namespace attnrt::emulator::amd {
 namespace {
 
-constexpr const char* kOptions[] = {"-O1", "-relocation-model=pic", "-filetype=obj", "-fp-contract=off"};
+constexpr const char* kOptions[] = {"-O1", "-relocation-model=pic", "-filetype=obj"};
 constexpr int kVersion = 22;
 
 bool can_run(const std::string& file) { return access(file.c_str(), X_OK) == 0; }

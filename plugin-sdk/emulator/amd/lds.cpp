@@ -68,14 +68,13 @@ void Lds::check_write(Cell& cell, uint32_t address, const Moment& when, bool sam
     throw Fault(Answer::launch_failed,
                 say("a write to LDS address ", address, ", to which an asynchronous copy is on its way"));
   Access& w = cell.written;
-  if (races_) {
-    const auto disordered = [&](const Access& other) {
-      return other.epoch == when.epoch &&
-             (other.wave != when.wave || (other.segment == when.segment && other.thread != when.thread));
-    };
-    if (!same && disordered(w)) conflict("writes", address, when, w, "wrote");
-    if (!same && disordered(cell.read)) conflict("writes", address, when, cell.read, "read");
-  }
+  if (same && w.epoch) return;  // nobody can tell whether it happened
+  const auto disordered = [&](const Access& other) {
+    return other.epoch == when.epoch &&
+           (other.wave != when.wave || (other.segment == when.segment && other.thread != when.thread));
+  };
+  if (races_ && disordered(w)) conflict("writes", address, when, w, "wrote");
+  if (races_ && disordered(cell.read)) conflict("writes", address, when, cell.read, "read");
   w = {when.epoch, when.segment, static_cast<uint16_t>(when.thread), static_cast<uint16_t>(when.wave)};
 }
 

@@ -66,6 +66,8 @@ class Lowering {
   void store(const Tokens& tokens, std::size_t at);
   void call(const Tokens& tokens, std::size_t at, const std::string& result);
   void division(const Tokens& tokens, std::size_t at, const std::string& result);
+  void divide(std::string_view opcode, const Type& type, const std::string& dividend, const std::string& divisor,
+              const std::string& result);
 
   struct Operand {
     Type type;
@@ -187,7 +189,7 @@ void Lowering::define(const Tokens& tokens) {
     throw TextFault(
         say("the kernel is ", tokens[std::min(at, tokens.size() - 1)].text, ", the code object's is ", kernel_.name));
   const std::size_t open = ++at, close = behind_closing(tokens, open) - 1;
-  std::size_t index = 0;
+  std::size_t index = 0, unnamed = 0;
   for (at = open + 1; at < close; ++index) {
     std::size_t end = at;
     while (end < close && !tokens[end].is(","))
@@ -200,13 +202,14 @@ void Lowering::define(const Tokens& tokens) {
       throw TextFault(say("parameter ", index, " has ", type.bytes, " bytes, another number than in the code object"));
     const std::string place = fresh();
     put(place, " = getelementptr i8, ptr %arguments, i64 ", kernel_.parameters[index].offset);
+    unnamed += name.text[1] >= '0' && name.text[1] <= '9';
     put(local(name.text), " = load ", type.text, ", ptr ", place);
     at = end + 1;
   }
   if (index != kernel_.parameters.size())
     throw TextFault(say(index, " parameters, the code object has ", kernel_.parameters.size()));
-  // The block that the text leaves unnamed has the number that follows the parameters'.
-  body_ += say("  br label %s.", index, "\ns.", index, ":\n");
+  // The block that the text leaves without a label has the number that follows those of the parameters.
+  body_ += say("  br label %s.", unnamed, "\ns.", unnamed, ":\n");
   place_ = inside;
 }
 
@@ -337,29 +340,47 @@ void Lowering::division(const Tokens& tokens, std::size_t at, const std::string&
   const Type type = take_type(tokens, behind);
   const std::size_t comma = next_comma(tokens, behind, tokens.size());
   const std::string dividend = plain(tokens, behind, comma), divisor = plain(tokens, comma + 1, tokens.size());
-  const bool constant = divisor.find('%') == std::string::npos;
-  if (constant && divisor != "0" && divisor != "-1") {
+  if (divisor.find('%') == std::string::npos && divisor != "0" && divisor != "-1") {  // a constant
     put(result, " = ", plain(tokens, at, tokens.size()));
     return;
   }
-  if (!type.scalar || type.text == "ptr" || type.bytes > 8) throw TextFault(say("a division of ", type.text));
-  const char* const widen = opcode[0] == 's' ? "sext " : "zext ";
+  if (type.scalar) return divide(opcode, type, dividend, divisor, result);
+  // A vector's elements one by one.
+  std::size_t first = begin + 3;
+  if (!tokens[begin].is("<") || !tokens[begin + 2].is("x")) throw TextFault(say("a division of ", type.text));
+  const Type element = take_type(tokens, first);
+  const uint32_t count = type.bytes / std::max(1u, element.bytes);
+  std::string so_far = "poison";
+  for (uint32_t i = 0; i < count; ++i) {
+    const std::string a = fresh(), b = fresh(), quotient = fresh(), next = i + 1 == count ? result : fresh();
+    put(a, " = extractelement ", type.text, " ", dividend, ", i32 ", i);
+    put(b, " = extractelement ", type.text, " ", divisor, ", i32 ", i);
+    divide(opcode, element, a, b, quotient);
+    put(next, " = insertelement ", type.text, " ", so_far, ", ", element.text, " ", quotient, ", i32 ", i);
+    so_far = next;
+  }
+}
+
+void Lowering::divide(std::string_view opcode, const Type& type, const std::string& dividend,
+                      const std::string& divisor, const std::string& result) {
+  if (type.text[0] != 'i' || !type.bytes || type.bytes > 8) throw TextFault(say("a division of ", type.text));
+  const bool narrow = type.bytes < 8;
   std::string wide[2] = {dividend, divisor};
-  if (type.bytes < 8)
-    for (std::string& value : wide) {
+  for (std::string& value : wide)
+    if (narrow) {
       const std::string name = fresh();
-      put(name, " = ", widen, type.text, " ", value, " to i64");
+      put(name, " = ", opcode[0] == 's' ? "sext " : "zext ", type.text, " ", value, " to i64");
       value = name;
     }
-  const std::string checked = fresh();
+  std::string checked = fresh();
   put(checked, " = ", service(Service::divisor, "i64"), ", i64 ", wide[0], ", i64 ", wide[1], ", ", site(type.bytes, 1),
       ")");
-  std::string narrow = checked;
-  if (type.bytes < 8) {
-    narrow = fresh();
-    put(narrow, " = trunc i64 ", checked, " to ", type.text);
+  if (narrow) {
+    const std::string name = fresh();
+    put(name, " = trunc i64 ", checked, " to ", type.text);
+    checked = name;
   }
-  put(result, " = ", opcode, " ", type.text, " ", dividend, ", ", narrow);
+  put(result, " = ", opcode, " ", type.text, " ", dividend, ", ", checked);
 }
 
 void Lowering::call(const Tokens& tokens, std::size_t at, const std::string& result) {

@@ -10,7 +10,7 @@
 #include <shared_mutex>
 #include <string>
 
-#include "module.hpp"
+#include "placement.hpp"
 
 namespace attnrt::emulator {
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "instruction.hpp"
+#include "placement.hpp"
 
 namespace attnrt::emulator {
 
@@ -105,15 +106,6 @@ struct Variable {
   uint64_t address = 0;  ///< as kernels see it; given by the memory that the module is loaded into
   std::size_t bytes = 0;
   std::string initial;  ///< `bytes` long
-};
-
-/// What gives variables their places.
-class Placement {
- public:
-  virtual ~Placement() = default;
-  /// Memory for a variable, filled with `initial`. Throws Fault where there is none.
-  virtual uint64_t place(const std::string& name, std::size_t bytes, std::size_t alignment,
-                         const std::string& initial) = 0;
 };
 
 class Module {
