@@ -15,9 +15,13 @@ packages=(
   python3-venv                      # Triton, which compiles triton_attn's kernels
   clang libclang-rt-14-dev          # the fuzz targets, and a second compiler's opinion
 )
+# Of bookworm-security. Where a machine does not have that suite, what needs them is left out with a sentence.
+optional=(
+  llvm-22 # llc, by which the HIP emulator compiles AMD's kernels
+)
 
 missing=()
-for package in "${packages[@]}"; do
+for package in "${packages[@]}" "${optional[@]}"; do
   status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
   [[ $status == installed ]] || missing+=("$package")
 done
@@ -26,6 +30,10 @@ done
 as_root=()
 if [[ $EUID -ne 0 ]]; then
   if ! command -v sudo >/dev/null; then
+    if [[ ${missing[*]} == "${optional[*]}" ]]; then
+      echo "setup: ${missing[*]} is missing: what needs it is left out"
+      exit 0
+    fi
     echo "setup: ${missing[*]} are missing and this is neither root nor is there sudo; as root: apt-get install ${missing[*]}" >&2
     exit 1
   fi
@@ -35,4 +43,11 @@ fi
 echo "setup: installing ${missing[*]}"
 apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o Acquire::Retries=3)
 "${apt[@]}" update
+for package in "${optional[@]}"; do
+  if [[ " ${missing[*]} " == *" $package "* ]] && ! apt-cache show "$package" >/dev/null 2>&1; then
+    echo "setup: this machine's suites of Debian have no $package: what needs it is left out"
+    mapfile -t missing < <(printf '%s\n' "${missing[@]}" | grep -vx "$package")
+  fi
+done
+[[ ${#missing[@]} -gt 0 ]] || exit 0
 "${apt[@]}" install -y --no-install-recommends "${missing[@]}"

@@ -115,7 +115,7 @@ void detect_cuda(std::vector<DeviceReport>& out, const std::optional<std::string
     r.sentence = std::move(why);
     out.push_back(std::move(r));
   };
-  Nvml nvml;
+  Nvml nvml{};
   if (std::string missing = nvml.load(); !missing.empty()) return absent("no CUDA device: " + missing);
   unsigned count = 0;
   if (const int error = nvml.init())

@@ -243,7 +243,7 @@ class Trial {
   // A tensor that differs in one thing; its shape and strides live as long as this.
   struct Odd {
     attnrt_tensor tensor;
-    int64_t shape[4]{}, strides[4]{};
+    int64_t shape[5]{}, strides[5]{};
 
     explicit Odd(const attnrt_tensor& from) : tensor(from) {
       std::memcpy(shape, from.shape, static_cast<std::size_t>(from.ndim) * sizeof(int64_t));

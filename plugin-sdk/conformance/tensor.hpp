@@ -32,7 +32,7 @@ class Tensor {
   const attnrt_tensor* get() const noexcept { return &tensor_; }
 
  private:
-  int64_t shape_[4]{}, strides_[4]{};
+  int64_t shape_[5]{}, strides_[5]{};
   attnrt_tensor tensor_{};
 };
 

@@ -120,6 +120,10 @@ attnrt_problem to_problem(const Runtime& runtime, const ProblemFlags& flags) {
   }
   if (flags.kv_cache_dtype && lower(flags.kv_cache_dtype->text) != "auto")
     p.kv_dtype = element_type(*flags.kv_cache_dtype);
+  // "fp8" alone is the format that the device multiplies.
+  if (p.kv_dtype == ATTNRT_FP8_E4M3 && flags.kv_cache_dtype && lower(flags.kv_cache_dtype->text) == "fp8" &&
+      p.device_type == ATTNRT_DEVICE_ROCM && p.arch < 0x950)
+    p.kv_dtype = ATTNRT_FP8_E4M3FNUZ;
   if (flags.attn_type) p.attn_type = word(*flags.attn_type, sdk::words::attn_types);
   const bool encoder = p.attn_type == ATTNRT_ATTN_ENCODER || p.attn_type == ATTNRT_ATTN_ENCODER_ONLY;
   const bool causal = flags.causal ? truth(*flags.causal) : p.attn_type == ATTNRT_ATTN_DECODER;

@@ -87,6 +87,7 @@ uint32_t element_type(const Setting& setting) {
                         {"bfloat16", ATTNRT_BF16},
                         {"fp8", ATTNRT_FP8_E4M3},
                         {"fp8_e4m3", ATTNRT_FP8_E4M3},
+                        {"fp8_e4m3fnuz", ATTNRT_FP8_E4M3FNUZ},
                         {"fp8_e5m2", ATTNRT_FP8_E5M2},
                         {"int8", ATTNRT_INT8}});
 }

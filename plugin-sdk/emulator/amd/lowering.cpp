@@ -2,16 +2,10 @@
 #include "lowering.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <map>
-#include <set>
-#include <string_view>
+#include <iterator>
 
-#include "fault.hpp"
-#include "intrinsic.hpp"
 #include "literal.hpp"
-#include "service.hpp"
-#include "value_type.hpp"
+#include "translator.hpp"
 
 namespace attnrt::emulator::amd {
 namespace {
@@ -47,69 +41,25 @@ bool is_attribute(std::string_view word) {
       "range",   "align",   "returned", "nocapture", "convergent"};
   return std::find(std::begin(known), std::end(known), word) != std::end(known);
 }
-bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
 bool is_float_type(std::string_view word) { return is_one_of(word, {"half", "bfloat", "float", "double"}); }
 
-class Lowering {
- public:
-  Lowering(const std::string& source, const KernelInfo& kernel) : source_(source), kernel_(kernel) {}
-  Lowered run();
+}  // namespace
 
- private:
-  void line(std::string_view text);
-  void outside(const Tokens& tokens, std::string_view text);
-  void define(const Tokens& tokens);
-  void instruction(Tokens tokens);
-  void load(const Tokens& tokens, std::size_t at, const std::string& result);
-  void store(const Tokens& tokens, std::size_t at);
-  void call(const Tokens& tokens, std::size_t at, const std::string& result);
-  void division(const Tokens& tokens, std::size_t at, const std::string& result);
-  void divide(std::string_view opcode, const Type& type, const std::string& dividend, const std::string& divisor,
-              const std::string& result);
+std::size_t next_comma(const Tokens& tokens, std::size_t at, std::size_t end) {
+  while (at < end && !tokens[at].is(","))
+    at = tokens[at].kind == Token::mark && tokens[at].text.find_first_of("(<[{") == 0 ? behind_closing(tokens, at)
+                                                                                      : at + 1;
+  return at;
+}
 
-  struct Operand {
-    Type type;
-    std::string text;
-  };
-  Operand operand(const Tokens& tokens, std::size_t begin, std::size_t end);
-  void call_machine(const Rule& rule, const Type& type, const std::vector<Operand>& operands,
-                    const std::string& result);
-  bool call_special(std::string_view name, const Type& type, const std::vector<Operand>& operands,
-                    const std::string& result);
-  void call_buffer(bool writes, const Type& type, const std::vector<Operand>& operands, const std::string& result);
-
-  /// Tokens in the text of this CPU.
-  std::string plain(const Tokens& tokens, std::size_t begin, std::size_t end) const;
-  static std::string local(std::string_view name);
-  /// A call of the table: "%fn.4(" is ready for arguments.
-  std::string service(Service which, const char* result);
-  std::string fresh() { return say("%x", next_++); }
-  std::string site(uint32_t bytes, uint32_t alignment, const Rule* rule = nullptr);
-  template <class... Args>
-  void put(const Args&... args) {
-    body_ += say("  ", args..., "\n");
-  }
-
-  const std::string& source_;
-  const KernelInfo& kernel_;
-  uint32_t line_ = 0, next_ = 0;
-  bool in_switch_ = false;
-  enum { before, inside, after } place_ = before;
-  std::string body_, head_;
-  std::set<std::string> declared_;
-  std::vector<Site> sites_;
-};
-
-std::string Lowering::local(std::string_view name) {
+std::string Translator::local(std::string_view name) {
   // Unnamed values are numbered in the order of the text, which changes here. Names of the lowering's own begin
   // otherwise.
   if (name.size() < 2 || name[1] == '"') throw TextFault("a quoted name");
   return "%s." + std::string(name.substr(1));
 }
 
-std::string Lowering::plain(const Tokens& tokens, std::size_t begin, std::size_t end) const {
+std::string Translator::plain(const Tokens& tokens, std::size_t begin, std::size_t end) const {
   std::string out;
   std::string_view float_type;
   for (std::size_t i = begin; i < end;) {
@@ -149,20 +99,20 @@ std::string Lowering::plain(const Tokens& tokens, std::size_t begin, std::size_t
   return out;
 }
 
-std::string Lowering::service(Service which, const char* result) {
+std::string Translator::service(Service which, const char* result) {
   const std::string function = fresh();
   put(function, " = load ptr, ptr getelementptr (i8, ptr @", kServiceTable, ", i64 ", 8 * static_cast<uint32_t>(which),
       ")");
   return say("call ", result, " ", function, "(ptr %lane");
 }
 
-std::string Lowering::site(uint32_t bytes, uint32_t alignment, const Rule* rule) {
+std::string Translator::site(uint32_t bytes, uint32_t alignment, const Rule* rule) {
   sites_.push_back({rule, line_, bytes, alignment});
   return say("i32 ", sites_.size() - 1);
 }
 
 // Module level: what is known, and the beginning of the kernel.
-void Lowering::outside(const Tokens& tokens, std::string_view text) {
+void Translator::outside(const Tokens& tokens, std::string_view text) {
   const Token& first = tokens[0];
   if (first.is("define")) return define(tokens);
   if (first.is("target")) {
@@ -179,7 +129,7 @@ void Lowering::outside(const Tokens& tokens, std::string_view text) {
   throw TextFault(say("'", first.text, "' is not known here"));
 }
 
-void Lowering::define(const Tokens& tokens) {
+void Translator::define(const Tokens& tokens) {
   if (place_ != before) throw TextFault("a second function, wanted a kernel alone");
   std::size_t at = 1;
   if (!tokens[at].is("amdgpu_kernel")) throw TextFault("a function that is no kernel");
@@ -213,7 +163,7 @@ void Lowering::define(const Tokens& tokens) {
   place_ = inside;
 }
 
-void Lowering::line(std::string_view text) {
+void Translator::line(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos || text[first] == ';') return;
   if (place_ != inside && (text[first] == '!' || text.substr(0, 10) == "attributes")) return;
@@ -235,7 +185,7 @@ void Lowering::line(std::string_view text) {
   instruction(std::move(tokens));
 }
 
-void Lowering::instruction(Tokens tokens) {
+void Translator::instruction(Tokens tokens) {
   for (std::size_t i = 1; i < tokens.size(); ++i)  // ", !amdgpu.noclobber !4" and what follows
     if (tokens[i].kind == Token::metadata && tokens[i - 1].is(",")) {
       tokens.resize(i - 1);
@@ -263,7 +213,7 @@ void Lowering::instruction(Tokens tokens) {
     put(result, " = ", plain(tokens, at, tokens.size()));
 }
 
-Lowering::Operand Lowering::operand(const Tokens& tokens, std::size_t begin, std::size_t end) {
+Translator::Operand Translator::operand(const Tokens& tokens, std::size_t begin, std::size_t end) {
   std::size_t at = begin;
   Operand out;
   out.type = take_type(tokens, at);
@@ -274,228 +224,7 @@ Lowering::Operand Lowering::operand(const Tokens& tokens, std::size_t begin, std
   return out;
 }
 
-namespace {
-
-/// ", align 16" at the end.
-uint32_t alignment_of(const Tokens& tokens) {
-  const std::size_t n = tokens.size();
-  if (n < 2 || !tokens[n - 2].is("align")) return 1;
-  return static_cast<uint32_t>(std::strtoul(std::string(tokens[n - 1].text).c_str(), nullptr, 10));
-}
-/// The place of the next "," that is in no bracket, or `end`.
-std::size_t next_comma(const Tokens& tokens, std::size_t at, std::size_t end) {
-  while (at < end && !tokens[at].is(","))
-    at = tokens[at].kind == Token::mark && tokens[at].text.find_first_of("(<[{") == 0 ? behind_closing(tokens, at)
-                                                                                      : at + 1;
-  return at;
-}
-
-}  // namespace
-
-void Lowering::load(const Tokens& tokens, std::size_t at, const std::string& result) {
-  if (tokens[at].is("volatile")) ++at;  // each access is made as it stands
-  if (tokens[at].is("atomic")) throw TextFault(say("a ", tokens[at].text, " load is not known to the emulator"));
-  const Type type = take_type(tokens, at);
-  const Operand address = operand(tokens, at + 1, next_comma(tokens, at + 1, tokens.size()));
-  if (!type.bytes) throw TextFault(say("a load of ", type.text));
-  const Space space = address.type.space;
-  const Service which = space == Space::global     ? Service::read_global
-                        : space == Space::lds      ? Service::read_lds
-                        : space == Space::constant ? Service::read_constant
-                                                   : throw TextFault("a load without an address space that is known");
-  const std::string number = fresh(), host = fresh();
-  put(number, " = ptrtoint ptr ", address.text, " to i64");
-  put(host, " = ", service(which, "ptr"), ", i64 ", number, ", ", site(type.bytes, alignment_of(tokens)), ")");
-  put(result, " = load ", type.text, ", ptr ", host, ", align 1");
-}
-
-void Lowering::store(const Tokens& tokens, std::size_t at) {
-  if (tokens[at].is("volatile")) ++at;
-  if (tokens[at].is("atomic")) throw TextFault(say("a ", tokens[at].text, " store is not known to the emulator"));
-  const std::size_t comma = next_comma(tokens, at, tokens.size());
-  const Operand value = operand(tokens, at, comma);
-  const Operand address = operand(tokens, comma + 1, next_comma(tokens, comma + 1, tokens.size()));
-  if (!value.type.bytes) throw TextFault(say("a store of ", value.type.text));
-  const std::string number = fresh();
-  put(number, " = ptrtoint ptr ", address.text, " to i64");
-  const std::string where = site(value.type.bytes, alignment_of(tokens));
-  if (address.type.space == Space::lds) {
-    put("store ", value.type.text, " ", value.text, ", ptr %in, align 1");
-    put(service(Service::write_lds, "void"), ", i64 ", number, ", ", where, ", ptr %in)");
-  } else if (address.type.space == Space::global) {
-    const std::string host = fresh();
-    put(host, " = ", service(Service::write_global, "ptr"), ", i64 ", number, ", ", where, ")");
-    put("store ", value.type.text, " ", value.text, ", ptr ", host, ", align 1");
-  } else {
-    throw TextFault("a store without an address space that is known");
-  }
-}
-
-// What a device answers for a division by zero no language says, and this CPU would stop the process.
-void Lowering::division(const Tokens& tokens, std::size_t at, const std::string& result) {
-  const std::string_view opcode = tokens[at].text;
-  std::size_t begin = at + 1;
-  while (begin < tokens.size() && !begins_type(tokens, begin)) ++begin;
-  std::size_t behind = begin;
-  const Type type = take_type(tokens, behind);
-  const std::size_t comma = next_comma(tokens, behind, tokens.size());
-  const std::string dividend = plain(tokens, behind, comma), divisor = plain(tokens, comma + 1, tokens.size());
-  if (divisor.find('%') == std::string::npos && divisor != "0" && divisor != "-1") {  // a constant
-    put(result, " = ", plain(tokens, at, tokens.size()));
-    return;
-  }
-  if (type.scalar) return divide(opcode, type, dividend, divisor, result);
-  // A vector's elements one by one.
-  std::size_t first = begin + 3;
-  if (!tokens[begin].is("<") || !tokens[begin + 2].is("x")) throw TextFault(say("a division of ", type.text));
-  const Type element = take_type(tokens, first);
-  const uint32_t count = type.bytes / std::max(1u, element.bytes);
-  std::string so_far = "poison";
-  for (uint32_t i = 0; i < count; ++i) {
-    const std::string a = fresh(), b = fresh(), quotient = fresh(), next = i + 1 == count ? result : fresh();
-    put(a, " = extractelement ", type.text, " ", dividend, ", i32 ", i);
-    put(b, " = extractelement ", type.text, " ", divisor, ", i32 ", i);
-    divide(opcode, element, a, b, quotient);
-    put(next, " = insertelement ", type.text, " ", so_far, ", ", element.text, " ", quotient, ", i32 ", i);
-    so_far = next;
-  }
-}
-
-void Lowering::divide(std::string_view opcode, const Type& type, const std::string& dividend,
-                      const std::string& divisor, const std::string& result) {
-  if (type.text[0] != 'i' || !type.bytes || type.bytes > 8) throw TextFault(say("a division of ", type.text));
-  const bool narrow = type.bytes < 8;
-  std::string wide[2] = {dividend, divisor};
-  for (std::string& value : wide)
-    if (narrow) {
-      const std::string name = fresh();
-      put(name, " = ", opcode[0] == 's' ? "sext " : "zext ", type.text, " ", value, " to i64");
-      value = name;
-    }
-  std::string checked = fresh();
-  put(checked, " = ", service(Service::divisor, "i64"), ", i64 ", wide[0], ", i64 ", wide[1], ", ", site(type.bytes, 1),
-      ")");
-  if (narrow) {
-    const std::string name = fresh();
-    put(name, " = trunc i64 ", checked, " to ", type.text);
-    checked = name;
-  }
-  put(result, " = ", opcode, " ", type.text, " ", dividend, ", ", checked);
-}
-
-void Lowering::call(const Tokens& tokens, std::size_t at, const std::string& result) {
-  while (at < tokens.size() && !begins_type(tokens, at))
-    at = at + 1 < tokens.size() && tokens[at + 1].is("(") ? behind_closing(tokens, at + 1) : at + 1;
-  const Type type = take_type(tokens, at);
-  if (at + 1 >= tokens.size() || tokens[at].kind != Token::global || !tokens[at + 1].is("("))
-    throw TextFault("a call of what is no function's name");
-  const std::string_view name = tokens[at].text.substr(1);
-  const std::size_t close = behind_closing(tokens, at + 1) - 1;
-  std::vector<Operand> operands;
-  for (std::size_t begin = at + 2; begin < close;) {
-    const std::size_t end = next_comma(tokens, begin, close);
-    operands.push_back(operand(tokens, begin, end));
-    begin = end + 1;
-  }
-  constexpr std::string_view own = "llvm.amdgcn.";
-  if (name.substr(0, own.size()) == own) {
-    const std::string_view rest = name.substr(own.size());
-    if (call_special(rest, type, operands, result)) return;
-  }
-  if (const Rule* const rule = rule_of(name)) return call_machine(*rule, type, operands, result);
-  if (is_plain_function(name)) {
-    std::string types, values;
-    for (const Operand& one : operands) {
-      types += (types.empty() ? "" : ", ") + one.type.text;
-      values += (values.empty() ? "" : ", ") + one.type.text + " " + one.text;
-    }
-    declared_.insert(say("declare ", type.text, " @", name, "(", types, ")\n"));
-    put(result.empty() ? "" : result + " = ", "call ", type.text, " @", name, "(", values, ")");
-    return;
-  }
-  throw TextFault(say("function ", name, " is not known to the emulator"));
-}
-
-// Functions that need no operands in memory.
-bool Lowering::call_special(std::string_view name, const Type& type, const std::vector<Operand>& operands,
-                            const std::string& result) {
-  static const std::map<std::string_view, Position> positions = {{"workitem.id.x", Position::lane},
-                                                                 {"workgroup.id.x", Position::group_x},
-                                                                 {"workgroup.id.y", Position::group_y},
-                                                                 {"workgroup.id.z", Position::group_z},
-                                                                 {"implicitarg.ptr", Position::implicit_arguments}};
-  if (const auto found = positions.find(name); found != positions.end()) {
-    const std::string value = fresh();
-    put(value, " = ", service(Service::position, "i64"), ", i32 ", static_cast<uint32_t>(found->second), ")");
-    put(result, type.text == "ptr" ? " = inttoptr i64 " : " = trunc i64 ", value, " to ", type.text);
-    return true;
-  }
-  if (name == "workitem.id.y" || name == "workitem.id.z") {
-    put(result, " = add i32 0, 0");
-    return true;
-  }
-  if (name == "exp2.f32") {
-    put(result, " = ", service(Service::exp2, "float"), ", float ", operands.at(0).text, ")");
-    return true;
-  }
-  if (is_one_of(name, {"sched.barrier", "sched.group.barrier", "s.setprio", "iglp.opt", "s.waitcnt", "s.sleep"}))
-    return true;  // time alone
-  constexpr std::string_view load = "raw.ptr.buffer.load.", store = "raw.ptr.buffer.store.";
-  if (name.substr(0, load.size()) == load && name.find("lds") == std::string_view::npos) {
-    call_buffer(false, type, operands, result);
-    return true;
-  }
-  if (name.substr(0, store.size()) == store) {
-    call_buffer(true, type, operands, result);
-    return true;
-  }
-  return false;
-}
-
-void Lowering::call_buffer(bool writes, const Type& type, const std::vector<Operand>& operands,
-                           const std::string& result) {
-  const Operand* at = operands.data();
-  if (operands.size() != (writes ? 5u : 4u))
-    throw TextFault("a buffer access with another number of operands than is known");
-  const Operand* const value = writes ? at++ : nullptr;
-  const Type& data = writes ? value->type : type;
-  if (!data.bytes || at[0].type.space != Space::resource) throw TextFault("a buffer access that is not understood");
-  const std::string host = fresh();
-  put("store i128 ", at[0].text, ", ptr %in, align 1");
-  put(host, " = ", service(writes ? Service::write_buffer : Service::read_buffer, "ptr"), ", ptr %in, i32 ", at[1].text,
-      ", i32 ", at[2].text, ", ", site(data.bytes, 1), ")");
-  if (writes)
-    put("store ", data.text, " ", value->text, ", ptr ", host, ", align 1");
-  else
-    put(result, " = load ", data.text, ", ptr ", host, ", align 1");
-}
-
-// Operands and result go through memory, for no calling convention passes all their types.
-void Lowering::call_machine(const Rule& rule, const Type& type, const std::vector<Operand>& operands,
-                            const std::string& result) {
-  if (operands.size() > kMostOperands) throw TextFault("a function of too many operands");
-  for (std::size_t i = 0; i < operands.size(); ++i) {
-    if (!operands[i].type.bytes || operands[i].type.bytes > kOperandBytes)
-      throw TextFault(say("an operand of type ", operands[i].type.text));
-    std::string place = "%in";
-    if (i) {
-      place = fresh();
-      put(place, " = getelementptr i8, ptr %in, i64 ", i * kOperandBytes);
-    }
-    const bool bit = operands[i].type.text == "i1";
-    std::string value = operands[i].text;
-    if (bit) {
-      value = fresh();
-      put(value, " = zext i1 ", operands[i].text, " to i8");
-    }
-    put("store ", bit ? "i8" : operands[i].type.text, " ", value, ", ptr ", place, ", align 1");
-  }
-  const uint32_t bytes = operands.empty() ? 0 : operands[0].type.bytes;
-  put(service(Service::call, "void"), ", ", site(bytes, 1, &rule), ", ptr %in, ptr %out)");
-  if (!result.empty()) put(result, " = load ", type.text, ", ptr %out, align 1");
-}
-
-Lowered Lowering::run() {
+Lowered Translator::run() {
   for (std::size_t at = 0; at < source_.size();) {
     const std::size_t end = std::min(source_.find('\n', at), source_.size());
     ++line_;
@@ -529,8 +258,6 @@ Lowered Lowering::run() {
   return out;
 }
 
-}  // namespace
-
-Lowered lower(const std::string& source, const KernelInfo& kernel) { return Lowering(source, kernel).run(); }
+Lowered lower(const std::string& source, const KernelInfo& kernel) { return Translator(source, kernel).run(); }
 
 }  // namespace attnrt::emulator::amd

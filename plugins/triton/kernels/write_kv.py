@@ -30,13 +30,11 @@ def to_fp8(x, MANTISSA: tl.constexpr, BIAS: tl.constexpr, LARGEST: tl.constexpr,
     STEPS: tl.constexpr = float(2 ** (23 - (BIAS - 1 + MANTISSA)))
     small = (size + STEPS).to(tl.int32, bitcast=True) & 0x7F
     code = tl.where(size < 2.0 ** (1 - BIAS), small, normal)
+    code = tl.where(is_nan, 0x80 if FNUZ else 0x7F, code)
     sign = (x.to(tl.int32, bitcast=True) >> 24) & 0x80
     if FNUZ:
-        code = tl.where(is_nan, 0x80, tl.where(code == 0, 0, code | sign))
-    else:
-        code = tl.where(is_nan, 0x7F, code)
-        code = code | sign
-    return code.to(tl.uint8)
+        sign = tl.where(code == 0, 0, sign)
+    return (code | sign).to(tl.uint8)
 
 
 @triton.jit

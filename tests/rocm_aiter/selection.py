@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Selection for AMD's devices with the sheets of the built plugin: what the priority table chooses, and what each of its
+switches changes.
+
+    selection.py ATTNRT PLUGIN
+"""
+import json
+import os
+import subprocess
+import sys
+
+FA, ATTN, UNIFIED = "ROCM_AITER_FA", "ROCM_ATTN", "ROCM_AITER_UNIFIED_ATTN"
+MLA, SPARSE, TRITON_MLA = "ROCM_AITER_MLA", "ROCM_AITER_MLA_SPARSE", "ROCM_AITER_TRITON_MLA"
+
+# (flags, environment, what is chosen, or None)
+CASES = [
+    ("", {}, FA),
+    ("--head-size 72", {}, UNIFIED),  # in neither list of the two before it
+    ("--head-size 96", {}, ATTN),
+    ("--dtype fp32", {}, ATTN),
+    ("--sink", {}, FA),
+    ("--head-size 96 --sink", {}, UNIFIED),  # ROCM_ATTN has none
+    ("--mm-prefix", {}, ATTN),
+    ("--tree-mask", {}, None),
+    ("--block-size 544", {}, FA),  # 17 of its blocks
+    ("--kv-cache-dtype fp8_e4m3fnuz", {}, FA),
+    ("--kv-cache-dtype fp8", {}, FA),  # the one that gfx942 multiplies
+    ("--kv-cache-dtype fp8_e4m3", {}, None),
+    ("--attn-type encoder_only", {}, ATTN),
+    ("--attn-type encoder_decoder", {}, UNIFIED),
+    ("--mla", {}, MLA),
+    ("--mla --block-size 1", {}, MLA),
+    ("--mla --sparse", {}, SPARSE),
+    ("--mla --sparse --sink", {}, SPARSE),
+    ("--mla --sink", {}, None),
+    ("--mla --phase prefill", {}, FA),
+    ("", {"VLLM_ROCM_USE_AITER": "0"}, ATTN),
+    ("--mla", {"VLLM_ROCM_USE_AITER": "0"}, None),
+    ("--mla --sparse", {"VLLM_ROCM_USE_AITER": "0"}, None),
+    ("", {"VLLM_ROCM_USE_AITER_MHA": "0"}, ATTN),
+    ("--mla", {"VLLM_ROCM_USE_AITER_MHA": "0"}, MLA),
+    ("--mla", {"VLLM_ROCM_USE_AITER_MLA": "0"}, None),
+    ("--mla --sparse", {"VLLM_ROCM_USE_AITER_MLA": "0"}, None),
+    ("", {"VLLM_ROCM_USE_AITER_MLA": "0"}, FA),
+    ("", {"VLLM_ROCM_USE_AITER_UNIFIED_ATTENTION": "1"}, UNIFIED),
+    ("--head-size 72", {"VLLM_ROCM_USE_AITER_UNIFIED_ATTENTION": "0"}, None),
+    ("", {"VLLM_V1_USE_PREFILL_DECODE_ATTENTION": "1"}, FA),  # before the unified one, which FA is anyway
+    ("", {"VLLM_V1_USE_PREFILL_DECODE_ATTENTION": "1", "VLLM_ROCM_USE_AITER_UNIFIED_ATTENTION": "1"}, ATTN),
+    ("", {"VLLM_ATTENTION_BACKEND": UNIFIED}, UNIFIED),
+    ("--mla", {"VLLM_ATTENTION_BACKEND": TRITON_MLA}, TRITON_MLA),
+]
+
+
+def chosen(attnrt, plugin, flags, environment):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("VLLM_", "ATTNRT_"))}
+    run = subprocess.run([attnrt, "--plugin-path", plugin, "select", "--device", "rocm:gfx942", "--json", *flags.split()],
+                         capture_output=True, text=True, env=clean | environment)
+    try:
+        choice = json.loads(run.stdout)
+    except ValueError:
+        return None, run.stdout + run.stderr
+    return choice.get("chosen", {}), run.stdout + run.stderr
+
+
+def main():
+    attnrt, plugin = sys.argv[1:]
+    wrong = 0
+    for flags, environment, wanted in CASES:
+        choice, text = chosen(attnrt, plugin, flags, environment)
+        got = choice and choice.get("backend")
+        if got != wanted:
+            wrong += 1
+            print(f"select {flags} with {environment} chose {got}, wanted {wanted}\n{text[-400:]}")
+    print(f"{len(CASES)} questions, {wrong} wrong answers")
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
