@@ -256,6 +256,8 @@ TEST_CASE("documents and pools") {
         "record: backend is 'CPU_ATTN/portable', wanted its name without a variant");
   CHECK_THAT(refused([&] { runtime.record("CPU_ATTN", "quick", "cpu", "tried", true); }),
              Contains("Unknown variant 'quick' of attention backend CPU_ATTN"));
+  CHECK_THAT(refused([&] { runtime.record("CPU_ATTN", "portable", "emulated nothing", "tried", true); }),
+             Contains("device is 'emulated nothing', wanted cpu, cuda:9.0, rocm:gfx942, 'emulated cuda:9.0'"));
   CHECK_THAT(runtime.doctor(), Contains("\"devices\":") && Contains("\"findings\":"));
   CHECK(runtime.executor(3) == runtime.executor(3));
   CHECK(runtime.executor(3)->num_workers == 3);
