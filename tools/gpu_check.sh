@@ -6,23 +6,21 @@
 # it is installed, and the benchmark beside PyTorch SDPA and FlashAttention where those are. Nothing is built: FOLDER, build/release by
 # default, holds what was built before (cmake --preset release -DATTNRT_TRITON=ON && cmake --build --preset release).
 #
-# What passed goes to FOLDER/gpu_check/ledger.json, for tools/record_ledger.sh to keep; the figures go to bench.jsonl beside it. --driver takes the
+# What passed goes to FOLDER/gpu_check/ledger.json, for tools/record_ledger.sh to keep; the figures go to bench.json and peers.jsonl beside it. --driver takes the
 # tests' driver that plays a device (build/dev/tests/gpu/fake_cuda_driver.so): this script's own test, which gives its steps
 # GPU_CHECK_PATIENCE times as long.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 driver=()
-small=()
 if [[ ${1:-} == --driver ]]; then
   driver=(--driver "$(realpath "${2:?--driver wants a library}")")
-  small=(--small)
   shift 2
 fi
 folder=${1:-build/release}
 plugin=$(realpath "$folder/lib/attnrt/plugins/triton_attn.so" 2>/dev/null)
 attnrt=$folder/bin/attnrt
-for file in "$plugin" "$attnrt" "$folder/bin/gpu_bench" "$folder/libexec/attnrt/attnrt-verify"; do
+for file in "$plugin" "$attnrt" "$folder/libexec/attnrt/attnrt-verify"; do
   if [[ ! -e $file ]]; then
     echo "gpu_check: $folder lacks ${file:-lib/attnrt/plugins/triton_attn.so}, wanted what 'cmake --preset release -DATTNRT_TRITON=ON && cmake --build --preset release' makes" >&2
     exit 2
@@ -70,9 +68,13 @@ else
   echo "skipped            compute-sanitizer is not installed, or there is no device"
 fi
 
-step 120 bench.jsonl "$folder/bin/gpu_bench" "$plugin" "${driver[@]}" "${small[@]}"
-if ((${#driver[@]} == 0)); then step 120 peers.jsonl python3 tools/bench/gpu_peer.py; fi
-cat "$out"/bench.jsonl "$out"/peers.jsonl 2>/dev/null
+# A device that is played measures nothing: attnrt bench refuses it.
+if ((${#driver[@]} == 0)); then
+  step 120 bench.json "$attnrt" -q --plugin-path "$plugin" bench --device cuda:0 --cases tools/bench/gpu_cases.json \
+    --kv-cache-dtype auto,fp8_e4m3 --max-time 1 --json
+  step 120 peers.jsonl python3 tools/bench/gpu_peer.py
+  cat "$out"/bench.json "$out"/peers.jsonl
+fi
 if ((failed)); then
   grep -h -A3 FAILED "$out"/*.log 2>/dev/null | head -40
   echo "gpu_check: something failed, see $out" >&2

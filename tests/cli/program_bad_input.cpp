@@ -90,7 +90,7 @@ TEST_CASE("usage errors") {
       {run + "--dtype bf16", "--dtype is 'bf16', wanted fp32, the dtype of q"},
       {run + "--head-size 64", "--head-size is '64', wanted 32"},
       {run + "--num-kv-heads 4", "--num-kv-heads is '4', wanted 12"},
-      {run + "--device cuda:9.0", "--device is 'cuda:9.0', wanted cpu"},
+      {run + "--device cuda:9.0", "--device is 'cuda:9.0', wanted a device that is in this machine"},
       {run + "--sink", "no tensor 'sinks', wanted it for --sink"},
       {run + "--alibi", "no tensor 'alibi_slopes', wanted it for --alibi"},
       {run + "--tree-mask", "--tree-mask is given, wanted it with select only"},

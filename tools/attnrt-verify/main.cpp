@@ -26,6 +26,7 @@
 #include "conformance/fenced_memory.hpp"
 #include "conformance/image.hpp"
 #include "conformance/refusals.hpp"
+#include "conformance/system_driver.hpp"
 
 namespace {
 
@@ -96,13 +97,10 @@ struct Place {
 };
 
 // The device's driver, or the one that a test puts in its place, under the plugin too.
-const attnrt::sdk::GpuDriver* cuda_driver(const attnrt_plugin& plugin, const char* driver_file, Place& place) {
+const attnrt::sdk::GpuDriver* driver_of(const attnrt_plugin& plugin, int32_t device_type, const char* driver_file,
+                                        Place& place) {
   using namespace attnrt::sdk;
-  if (!driver_file) {
-    static GpuDriver table;
-    place.refusal = load_cuda(table);
-    return place.refusal.empty() ? &table : nullptr;
-  }
+  if (!driver_file) return system_driver(device_type, place.refusal);
   const auto query = symbol_of<TestDriverQuery>(dlopen(driver_file, RTLD_NOW | RTLD_LOCAL), kTestDriverQuery);
   const TestDriver* const driver = query ? query() : nullptr;
   const auto* const hook =
@@ -123,20 +121,17 @@ Place place_of(const attnrt_plugin& plugin, const attnrt_caps& caps, const char*
     place.device = "cpu";
     return place;
   }
-  if (caps.device_type != ATTNRT_DEVICE_CUDA) {
-    place.refusal = "the kit has no memory on this kind of device";
-    return place;
-  }
-  const attnrt::sdk::GpuDriver* const driver = cuda_driver(plugin, driver_file, place);
+  const attnrt::sdk::GpuDriver* const driver = driver_of(plugin, caps.device_type, driver_file, place);
   if (!driver) return place;
-  const bool emulated = secure_getenv(attnrt::sdk::kCudaDriverVariable) != nullptr;
+  const bool emulated = is_emulated(caps.device_type);
   place.own = std::make_unique<CudaMemory>(*driver, 0, driver_file != nullptr || emulated);
   place.refusal = place.own->trouble();
   if (!place.refusal.empty()) return place;
   place.memory = place.own.get();
-  const uint32_t arch = place.memory->arch();
-  const char* const kind = driver_file ? "fake:cuda:" : emulated ? "emulated cuda:" : "cuda:";
-  place.device = kind + std::to_string(arch / 10) + "." + std::to_string(arch % 10);
+  place.device = (driver_file ? "fake:"
+                  : emulated  ? "emulated "
+                              : "") +
+                 device_kind(caps.device_type, place.memory->arch());
   return place;
 }
 
@@ -204,8 +199,7 @@ int main(int argc, char** argv) {
   const int status = verify(argv);
   // The emulator writes which instructions ran.
   if (const char* const emulator = secure_getenv(attnrt::sdk::kCudaDriverVariable))
-    if (const auto flush =
-            symbol_of<void (*)()>(dlopen(emulator, RTLD_NOW | RTLD_NOLOAD), "attnrt_emulator_flush"))
+    if (const auto flush = symbol_of<void (*)()>(dlopen(emulator, RTLD_NOW | RTLD_NOLOAD), "attnrt_emulator_flush"))
       flush();
   _exit(status);  // no destructors: what the plugin left behind is not ours to run
 }
