@@ -265,6 +265,22 @@ TEST_CASE("documents and pools") {
              Contains("num_workers is 5000, wanted 0 to 4096"));
 }
 
+TEST_CASE("what passed on an emulator is shown beside what was verified, and verifies nothing") {
+  const Scratch cache;
+  attnrt::Options options = only_plugins();
+  options.cache_folder = cache.path().string();
+  attnrt::Runtime runtime(options);
+  runtime.record("CPU_ATTN", "portable", "emulated cuda:9.0", "quick: tried", true);
+  CHECK_THAT(runtime.show("CPU_ATTN"), Contains(" as cuda:9.0: quick: tried\"") && !Contains(" on cuda:9.0"));
+  CHECK_THAT(runtime.list(), Contains("\"verified\":{},\"emulated\":{\"portable\":[\"cuda:9.0\"]}"));
+  runtime.record("CPU_ATTN", "portable", "cuda:9.0", "tried", true);
+  CHECK_THAT(runtime.list(),
+             Contains("\"verified\":{\"portable\":[\"cuda:9.0\"]},\"emulated\":{\"portable\":[\"cuda:9.0\"]}"));
+  // One that fails afterwards counts no more.
+  runtime.record("CPU_ATTN", "portable", "emulated cuda:9.0", "tried", false);
+  CHECK_THAT(runtime.list(), Contains("\"verified\":{\"portable\":[\"cuda:9.0\"]},\"emulated\":{}"));
+}
+
 TEST_CASE("the last error belongs to its thread") {
   attnrt::Runtime runtime(only_plugins());
   CHECK(attnrt_force_backend(runtime.get(), "HERE") == ATTNRT_INVALID);
