@@ -7,25 +7,23 @@
 # benchmark beside PyTorch SDPA and FlashAttention where those are. Nothing is built: FOLDER, build/release by default, holds what was
 # built before (cmake --preset release -DATTNRT_TRITON=ON && cmake --build --preset release). `attnrt list` says which plugins there are.
 #
-# What passed goes to FOLDER/gpu_check/ledger.json, for tools/record_ledger.sh to keep; the figures go to bench.jsonl beside it. All steps
+# What passed goes to FOLDER/gpu_check/ledger.json, for tools/record_ledger.sh to keep; the figures go to bench.json and peers.jsonl beside it. All steps
 # together take at most GPU_CHECK_SECONDS, 840 unless it is set; the last 120 of them are kept for the benchmark. --emulate cuda:9.0
 # puts the SDK's emulator in the device's place: this script's own test, which gives its steps GPU_CHECK_PATIENCE times as long.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 driver=()
-small=()
 emulate=()
 patience=${GPU_CHECK_PATIENCE:-1}
 if [[ ${1:-} == --emulate ]]; then
   emulate=(--emulate "${2:?--emulate wants a device, cuda:9.0 for instance}")
-  small=(--small)
   shift 2
 fi
 folder=${1:-build/release}
 plugin=$(realpath "$folder/lib/attnrt/plugins/triton_attn.so" 2>/dev/null)
 attnrt=$folder/bin/attnrt
-for file in "$plugin" "$attnrt" "$folder/bin/device_trial" "$folder/bin/gpu_bench" "$folder/libexec/attnrt/attnrt-verify"; do
+for file in "$plugin" "$attnrt" "$folder/bin/device_trial" "$folder/libexec/attnrt/attnrt-verify"; do
   if [[ ! -e $file ]]; then
     echo "gpu_check: $folder lacks ${file:-lib/attnrt/plugins/triton_attn.so}, wanted what 'cmake --preset release -DATTNRT_TRITON=ON && cmake --build --preset release' makes" >&2
     exit 2
@@ -109,9 +107,13 @@ else
 fi
 
 kept=0
-step 120 bench.jsonl "$folder/bin/gpu_bench" "$plugin" "${driver[@]}" "${small[@]}"
-if ((${#emulate[@]} == 0)); then step 120 peers.jsonl python3 tools/bench/gpu_peer.py; fi
-cat "$out"/bench.jsonl "$out"/peers.jsonl 2>/dev/null
+# A device that is played measures nothing: attnrt bench refuses it.
+if ((${#emulate[@]} == 0)); then
+  step 120 bench.json "$attnrt" -q --plugin-path "$plugin" bench --device cuda:0 --cases tools/bench/gpu_cases.json \
+    --kv-cache-dtype auto,fp8_e4m3 --max-time 1 --json
+  step 120 peers.jsonl python3 tools/bench/gpu_peer.py
+  cat "$out"/bench.json "$out"/peers.jsonl
+fi
 if ((${#failed[@]})); then
   for log in "${failed[@]}"; do
     printf '\n==> %s\n' "$log"
