@@ -44,14 +44,14 @@ CpuVendor cpu_vendor() {
 /// The functions of NVML that are asked; it tells names and compute capabilities without creating a CUDA context, which
 /// would break a later fork.
 struct Nvml {
-  int (*init)();
-  int (*get_count)(unsigned*);
-  int (*get_handle)(unsigned, void**);
-  int (*get_handle_by_uuid)(const char*, void**);
-  int (*get_uuid)(void*, char*, unsigned);
-  int (*get_name)(void*, char*, unsigned);
-  int (*get_capability)(void*, int*, int*);
-  int (*get_driver_version)(char*, unsigned);  ///< may be NULL: it only distinguishes drivers
+  int (*init)() = nullptr;
+  int (*get_count)(unsigned*) = nullptr;
+  int (*get_handle)(unsigned, void**) = nullptr;
+  int (*get_handle_by_uuid)(const char*, void**) = nullptr;
+  int (*get_uuid)(void*, char*, unsigned) = nullptr;
+  int (*get_name)(void*, char*, unsigned) = nullptr;
+  int (*get_capability)(void*, int*, int*) = nullptr;
+  int (*get_driver_version)(char*, unsigned) = nullptr;  ///< may be NULL: it only distinguishes drivers
 
   /// "" or what is missing.
   std::string load() {

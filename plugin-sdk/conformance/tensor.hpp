@@ -15,9 +15,9 @@ class Tensor {
   /// Strides in elements; none = dense.
   Tensor(void* data, attnrt_device device, attnrt_dtype dtype, std::initializer_list<int64_t> shape,
          std::initializer_list<int64_t> strides = {}) {
-    // At most four of each: the bound is for the compiler.
+    // At most five of each: the bound is for the compiler.
     const auto copy = [](std::initializer_list<int64_t> from, int64_t* to) {
-      const auto count = static_cast<int32_t>(from.size() < 4 ? from.size() : 4);
+      const auto count = static_cast<int32_t>(from.size() < 5 ? from.size() : 5);
       for (int32_t i = 0; i < count; ++i) to[i] = from.begin()[i];
       return count;
     };

@@ -13,7 +13,7 @@ using namespace attnrt::emulator;
 
 namespace {
 
-constexpr CuResult kInvalidArgument = CuResult(2), kNotFound = CuResult(6);  // nvmlReturn_t
+constexpr CuResult kInvalidArgument = CuResult(2), kNothingFound = CuResult(6);  // nvmlReturn_t
 
 std::size_t count() { return state().contexts.size(); }
 void* handle_at(std::size_t index) { return reinterpret_cast<void*>(index + 1); }
@@ -49,7 +49,7 @@ ATTNRT_CUDA_ENTRY nvmlDeviceGetHandleByUUID(const char* uuid, void** device) {
       *device = handle_at(i);
       return CUDA_SUCCESS;
     }
-  return kNotFound;
+  return kNothingFound;
 }
 ATTNRT_CUDA_ENTRY nvmlDeviceGetUUID(void* device, char* uuid, unsigned bytes) {
   return model_of(device) ? write_uuid(reinterpret_cast<std::size_t>(device) - 1, uuid, bytes) : kInvalidArgument;
