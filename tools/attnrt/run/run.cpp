@@ -165,7 +165,7 @@ int run_verb(const GlobalFlags& global, RunFlags flags) {
   const float scale = softmax_scale(run, flags);
   if (!flags.emulate.empty()) {
     emulate_device(flags.emulate);
-    flags.problem.device = Setting{"cuda:0", "--emulate"};
+    flags.problem.device = Setting{device_type_of(flags.emulate) + ":0", "--emulate"};
   }
   const Runtime runtime = open_runtime(global);
   const attnrt_problem problem = to_run_problem(runtime, run, flags);

@@ -123,9 +123,9 @@ class Planner {
       const std::string name = text_at(variant, "name");
       if (!wanted.empty() && name != lower(wanted)) continue;
       found = true;
-      const bool cuda = text_at(variant, "device") == "cuda";
-      if (flags_.plays() && !cuda) {
-        plan_.skips.push_back({backend, name, "a device of cuda is emulated"});
+      const std::string played = device_type_of(flags_.emulate);
+      if (flags_.plays() && text_at(variant, "device") != played) {
+        plan_.skips.push_back({backend, name, "a device of " + played + " is emulated"});
         continue;
       }
       if (!flags_.plays() && text_at(variant, "usable") != "true") {
