@@ -190,7 +190,10 @@ int verify(GlobalFlags global, VerifyFlags flags) {
     global.plugin_path = std::filesystem::canonical(flags.target, error).string();
     if (error) throw Failure(fmt::format("{} cannot be found: {}", flags.target, error.message()));
   }
-  if (!flags.emulate.empty()) emulate_device(flags.emulate);
+  if (!flags.emulate.empty()) {
+    emulate_device(flags.emulate);
+    global.emulated = true;
+  }
   Runtime runtime = open_runtime(global);
   const Plan plan = Planner(runtime, flags).make();
   VerifyReport report;
