@@ -15,7 +15,7 @@ struct GlobalFlags {
   std::string attention_config;  ///< a JSON object, "" = none
   bool trust_any = false, verbose = false, quiet = false;
   bool pinned_only = false;
-  bool emulated = false;  ///< an emulator plays a device, too slowly for the patience of the helper that tries plugins first
+  bool emulated = false;  ///< an emulator plays a device: too slow for the helper that tries plugins first
 };
 
 /// Takes the attention-config words out of the arguments, whose spelling no option parser knows: `-ac.KEY VALUE`,
