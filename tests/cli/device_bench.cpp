@@ -15,6 +15,7 @@ Runtime open_plugin() {
   Options options;
   options.plugin_path = ATTNRT_TEST_TRITON;
   options.cache_folder = "";
+  options.probe = ATTNRT_PROBE_NEVER;  // its patience is that for real devices
   return Runtime(options);
 }
 
