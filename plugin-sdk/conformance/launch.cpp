@@ -7,6 +7,7 @@
 #include "attnrt/check.hpp"
 #include "conformance/filling.hpp"
 #include "conformance/number.hpp"
+#include "conformance/shortage.hpp"
 
 namespace attnrt::conformance {
 namespace {
@@ -127,9 +128,7 @@ bool Launch::make_tensors(bool lse) {
   lse_->name("lse");
   if (lse) args_.lse = shelf_.tensor(lse_->data(), sdk::to_dlpack(ATTNRT_FP32), {rows, heads}, {lse_row, lse_head});
   name_arguments(shelf_, batch(), workspace_, args_);
-  if (shelf_.ok()) return true;
-  const std::string trouble = rig_.memory().trouble();
-  return fault("memory", trouble.empty() ? "there is not enough memory for the tensors" : trouble);
+  return shelf_.ok() || fault("memory", shortage(rig_.memory(), "the tensors"));
 }
 
 bool Launch::update() {
