@@ -38,13 +38,23 @@ if(CCACHE_PROGRAM)
   endforeach()
 endif()
 
-# attnrt_together(TARGET [APART file...]): a build of the core alone compiles a target's files many at a time, for reading
-# the headers is most of the work there. APART: files with names of their own that another file has too.
+# attnrt_together(TARGET [APART file...]): a build of the core alone, or without tests, compiles a target's files many at a
+# time, for reading the headers is most of the work there. APART: files with names of their own that another file has too.
 function(attnrt_together target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "APART")
-  if(NOT ATTNRT_CORE_ONLY)
+  if(ATTNRT_TESTS AND NOT ATTNRT_CORE_ONLY)
     return()
   endif()
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
+  # Files that are compiled together shadow each other's names.
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12
+                                             UNITY_BUILD_CODE_BEFORE_INCLUDE "#pragma GCC diagnostic ignored \"-Wshadow\"")
   set_source_files_properties(${arg_APART} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endfunction()
+
+# attnrt_precompile(TARGET header...): a build without tests reads these headers once for all files of a target. Where tests
+# are built the compiler's cache matters more, which must see what each file includes.
+function(attnrt_precompile target)
+  if(NOT ATTNRT_TESTS)
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+  endif()
 endfunction()

@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 bash tools/setup.sh
 cmake --preset release -DATTNRT_TRITON=OFF >/dev/null # kernels for GPUs take minutes
-cmake --build --preset release
+cmake --build --preset release --target attnrt_cli attnrt_probe cpu_attn # what is shown; no emulator, no soak test
 
 show() {
   printf '\n$ %s\n' "$*"

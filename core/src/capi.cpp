@@ -187,7 +187,7 @@ attnrt_status attnrt_pop_force(attnrt_runtime* runtime) {
 attnrt_status attnrt_list(attnrt_runtime* runtime, attnrt_text** json) {
   return guarded([&] {
     if (!runtime || !json) return null_argument("list: runtime or json");
-    return give_json(list_json(*runtime->runtime->catalog()->registry), json);
+    return give_json(list_json(*runtime->runtime->catalog()->registry, runtime->runtime->ledger()), json);
   });
 }
 
@@ -221,14 +221,16 @@ attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const 
     if (!entry) return names_a_variant("record", backend);
     if (Status unknown = catalog->known(entry->name + "/" + variant); !unknown.ok()) return unknown;
     const uint64_t isa = runtime->runtime->machine().front().device.isa;  // the CPU stands first
-    const std::string kind = std::string_view(device) == "cpu" ? device_kind(ATTNRT_DEVICE_CPU, 0, isa) : device;
-    constexpr std::string_view emulated = "emulated ";
-    if (!parse_device_kind(kind.starts_with(emulated) ? kind.substr(emulated.size()) : kind))
+    constexpr std::string_view played = "emulated ";
+    std::string kind = std::string_view(device) == "cpu" ? device_kind(ATTNRT_DEVICE_CPU, 0, isa) : device;
+    const bool emulated = kind.starts_with(played);
+    if (emulated) kind.erase(0, played.size());
+    if (!parse_device_kind(kind))
       return invalid("record: device is '" + std::string(device) +
-                     "', wanted cpu, cuda:9.0, rocm:gfx942 or one of these behind 'emulated '");
+                     "', wanted cpu, cuda:9.0, rocm:gfx942 or 'emulated cuda:9.0'");
     const Inspection& file = catalog->registry->file_of(*entry).inspection;
     return runtime->runtime->record(
-        {{file.name, file.build_id, entry->name, variant, kind, today(), result, passed != 0}});
+        {{file.name, file.build_id, entry->name, variant, kind, today(), result, passed != 0, false, emulated}});
   });
 }
 

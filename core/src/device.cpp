@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
+#include <filesystem>
 #include <string_view>
 
 #include "amd_devices.hpp"
@@ -42,19 +44,23 @@ CpuVendor cpu_vendor() {
 /// The functions of NVML that are asked; it tells names and compute capabilities without creating a CUDA context, which
 /// would break a later fork.
 struct Nvml {
-  int (*init)();
-  int (*get_count)(unsigned*);
-  int (*get_handle)(unsigned, void**);
-  int (*get_handle_by_uuid)(const char*, void**);
-  int (*get_uuid)(void*, char*, unsigned);
-  int (*get_name)(void*, char*, unsigned);
-  int (*get_capability)(void*, int*, int*);
-  int (*get_driver_version)(char*, unsigned);  ///< may be NULL: it only distinguishes drivers
+  int (*init)() = nullptr;
+  int (*get_count)(unsigned*) = nullptr;
+  int (*get_handle)(unsigned, void**) = nullptr;
+  int (*get_handle_by_uuid)(const char*, void**) = nullptr;
+  int (*get_uuid)(void*, char*, unsigned) = nullptr;
+  int (*get_name)(void*, char*, unsigned) = nullptr;
+  int (*get_capability)(void*, int*, int*) = nullptr;
+  int (*get_driver_version)(char*, unsigned) = nullptr;  ///< may be NULL: it only distinguishes drivers
 
   /// "" or what is missing.
   std::string load() {
     const sdk::LoadLock lock;
-    void* library = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
+    // What stands in for the driver answers for its devices too. Plugins heed it whatever the engine says.
+    const char* const stand_in = secure_getenv("ATTNRT_CUDA_DRIVER");
+    const bool given = stand_in && *stand_in;
+    void* library = dlopen(given ? stand_in : "libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (!library && given) return std::string("ATTNRT_CUDA_DRIVER is ") + stand_in + ", which cannot be loaded";
     if (!library) return "libnvidia-ml.so.1 (part of the NVIDIA driver) not found";
     const auto find = [library](auto*& function, const char* name) {
       function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
@@ -64,7 +70,7 @@ struct Nvml {
         !find(get_handle, "nvmlDeviceGetHandleByIndex_v2") || !find(get_handle_by_uuid, "nvmlDeviceGetHandleByUUID") ||
         !find(get_uuid, "nvmlDeviceGetUUID") || !find(get_name, "nvmlDeviceGetName") ||
         !find(get_capability, "nvmlDeviceGetCudaComputeCapability"))
-      return "libnvidia-ml.so.1 lacks a function of NVML's version 2";
+      return std::string(given ? stand_in : "libnvidia-ml.so.1") + " lacks a function of NVML's version 2";
     find(get_driver_version, "nvmlSystemGetDriverVersion");
     return "";
   }

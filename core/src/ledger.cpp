@@ -17,17 +17,20 @@ namespace {
 constexpr const char* kFile = "ledger.json";
 constexpr uint64_t kMaxLedgerBytes = 16 << 20;
 
+/// The lists of a ledger's file.
+struct List {
+  const char* key;
+  bool emulated;
+};
+constexpr List kLists[] = {{"verified", false}, {"emulated", true}};
+
 bool same_kernel(const LedgerEntry& a, const LedgerEntry& b) {
-  return a.build_id == b.build_id && a.backend == b.backend && a.variant == b.variant && a.device == b.device;
+  return a.build_id == b.build_id && a.backend == b.backend && a.variant == b.variant && a.device == b.device &&
+         a.emulated == b.emulated;
 }
 
-std::vector<LedgerEntry> parse(const std::string& text, bool local) {
-  std::vector<LedgerEntry> out;
-  json::error_code error;
-  const json::value value = json::parse(text, error);
-  const json::value* list = !error && value.is_object() ? value.get_object().if_contains("verified") : nullptr;
-  if (!list || !list->is_array()) return out;
-  for (const json::value& item : list->get_array()) {
+void parse_list(const json::value& list, bool local, bool emulated, std::vector<LedgerEntry>& out) {
+  for (const json::value& item : list.get_array()) {
     if (!item.is_object()) continue;
     const auto field = [&item](const char* key) {
       const json::value* v = item.get_object().if_contains(key);
@@ -35,8 +38,18 @@ std::vector<LedgerEntry> parse(const std::string& text, bool local) {
     };
     const json::value* passed = item.get_object().if_contains("passed");
     out.push_back({field("plugin"), field("build_id"), field("backend"), field("variant"), field("device"),
-                   field("date"), field("result"), passed && passed->is_bool() && passed->get_bool(), local});
+                   field("date"), field("result"), passed && passed->is_bool() && passed->get_bool(), local, emulated});
   }
+}
+
+std::vector<LedgerEntry> parse(const std::string& text, bool local) {
+  std::vector<LedgerEntry> out;
+  json::error_code error;
+  const json::value value = json::parse(text, error);
+  if (error || !value.is_object()) return out;
+  for (const List& l : kLists)
+    if (const json::value* list = value.get_object().if_contains(l.key); list && list->is_array())
+      parse_list(*list, local, l.emulated, out);
   return out;
 }
 
@@ -72,8 +85,8 @@ Ledger Ledger::read(const fs::path& shipped, const CacheFolder& cache) {
 }
 
 const LedgerEntry* Ledger::find(const std::string& build_id, const std::string& backend, const std::string& variant,
-                                const std::string& device) const {
-  const LedgerEntry key{"", build_id, backend, variant, device, "", "", false, false};
+                                const std::string& device, bool emulated) const {
+  const LedgerEntry key{"", build_id, backend, variant, device, "", "", false, false, emulated};
   const LedgerEntry* best = nullptr;
   // What was found here counts more than what was found elsewhere, whatever the clocks said.
   const auto rank = [](const LedgerEntry& e) { return std::pair(e.local, e.date); };
@@ -89,11 +102,16 @@ Status Ledger::record(const CacheFolder& cache, const std::vector<LedgerEntry>& 
       std::erase_if(all, [&e](const LedgerEntry& old) { return same_kernel(old, e); });
       all.push_back(e);
     }
-    json::array list;
-    for (const LedgerEntry& e : all)
-      list.push_back({{"plugin", e.plugin}, {"build_id", e.build_id}, {"backend", e.backend}, {"variant", e.variant},
-                      {"device", e.device}, {"date", e.date}, {"result", e.result}, {"passed", e.passed}});
-    return json::serialize(json::object{{"verified", std::move(list)}}) + "\n";
+    json::object lists;
+    for (const List& l : kLists) {
+      json::array list;
+      for (const LedgerEntry& e : all)
+        if (e.emulated == l.emulated)
+          list.push_back({{"plugin", e.plugin}, {"build_id", e.build_id}, {"backend", e.backend}, {"variant", e.variant},
+                          {"device", e.device}, {"date", e.date}, {"result", e.result}, {"passed", e.passed}});
+      lists[l.key] = std::move(list);
+    }
+    return json::serialize(lists) + "\n";
   });
   if (!written.ok()) written.text = "the ledger " + written.text;
   return written;

@@ -76,15 +76,34 @@ std::vector<std::string> unusable(const PluginFile& file, const attnrt_caps& cap
   return why;
 }
 
-/// "2026-11-21 on cpu: pass 214 of 214", one for each kind of device, real ones or emulated ones; null = nowhere.
-json::value verified_json(const Ledger& ledger, const PluginFile& file, const std::string& backend,
-                          const std::string& variant, bool emulated) {
-  std::vector<std::string> out;
+/// The entries that count for a variant, one for each kind of device, real ones or emulated ones.
+std::vector<const LedgerEntry*> passed(const Ledger& ledger, const PluginFile& file, const std::string& backend,
+                                       const std::string& variant, bool emulated) {
+  std::vector<const LedgerEntry*> out;
   for (const LedgerEntry& e : ledger.entries())
-    if (e.device.starts_with("emulated ") == emulated &&
-        ledger.find(file.inspection.build_id, backend, variant, e.device) == &e)
-      out.push_back(e.date + " on " + e.device + ": " + e.result);
+    if (e.emulated == emulated && ledger.find(file.inspection.build_id, backend, variant, e.device, e.emulated) == &e)
+      out.push_back(&e);
+  return out;
+}
+
+/// "2026-11-21 on cpu: pass 214 of 214; ...", of an emulator "2026-11-21 as cuda:9.0: ..."; null = nowhere.
+json::value passed_json(const std::vector<const LedgerEntry*>& entries) {
+  std::vector<std::string> out;
+  for (const LedgerEntry* e : entries)
+    out.push_back(e->date + (e->emulated ? " as " : " on ") + e->device + ": " + e->result);
   return out.empty() ? json::value(nullptr) : json::value(join(out, "; "));
+}
+
+/// {"avx2": ["cpu:avx2"]}: the variants of a backend that passed, and where.
+json::object passed_kinds(const Ledger& ledger, const PluginFile& file, const attnrt_backend& backend, Where where) {
+  json::object out;
+  for (uint32_t v = 0; v < backend.num_variants; ++v) {
+    json::array kinds;
+    for (const LedgerEntry* e : passed(ledger, file, backend.name, backend.variants[v]->name, where))
+      kinds.emplace_back(e->device);
+    if (!kinds.empty()) out[backend.variants[v]->name] = std::move(kinds);
+  }
+  return out;
 }
 
 json::object variant_json(const PluginFile& file, const Ledger& ledger, const std::string& backend,
@@ -101,8 +120,9 @@ json::object variant_json(const PluginFile& file, const Ledger& ledger, const st
   const auto why_not = unusable(file, c, machine);
   return {{"name", v.name},
           {"impl", c.impl},
-          {"verified", verified_json(ledger, file, backend, v.name, false)},
-          {"emulated", verified_json(ledger, file, backend, v.name, true)},
+          {"verified", passed_json(passed(ledger, file, backend, v.name, false))},
+          {"emulated", passed_json(passed(ledger, file, backend, v.name, true))},
+          {"verified_fake", passed_json(passed(ledger, file, backend, v.name, Where::fake))},
           {"device", name_of(words::devices, static_cast<uint64_t>(c.device_type))},
           {"archs", std::move(archs)},
           {"isa", strings(names_of(words::isa, c.isa))},
@@ -128,15 +148,25 @@ json::object variant_json(const PluginFile& file, const Ledger& ledger, const st
 
 }  // namespace
 
-json::object list_json(const Registry& registry) {
-  return {{"core", core_json()}, {"folders", folders_json(registry)}, {"plugins", plugins_json(registry)}};
+json::object list_json(const Registry& registry, const Ledger& ledger) {
+  json::array plugins = plugins_json(registry);
+  for (std::size_t i = 0; i < registry.files.size(); ++i) {
+    const PluginFile& file = registry.files[i];
+    json::array& backends = plugins[i].as_object()["backends"].as_array();
+    for (std::size_t b = 0; b < backends.size(); ++b) {
+      json::object& backend = backends[b].as_object();
+      backend["verified"] = passed_kinds(ledger, file, *file.plugin->backends[b], Where::device);
+      backend["emulated"] = passed_kinds(ledger, file, *file.plugin->backends[b], Where::emulator);
+    }
+  }
+  return {{"core", core_json()}, {"folders", folders_json(registry)}, {"plugins", std::move(plugins)}};
 }
 
 json::object show_json(const Registry& registry, const Ledger& ledger, const BackendEntry& backend,
                        const std::vector<DeviceReport>& machine) {
   const PluginFile& file = registry.file_of(backend);
   json::array variants;
-  for (uint32_t v = 0; v < backend.table->num_variants; ++v) 
+  for (uint32_t v = 0; v < backend.table->num_variants; ++v)
     variants.push_back(variant_json(file, ledger, backend.name, *backend.table->variants[v], machine));
   return {{"backend", backend.name},
           {"summary", backend.table->summary},
@@ -163,7 +193,8 @@ json::object doctor_json(const Catalog& catalog, const Options& options, const s
     environment.push_back(
         {{"name", name}, {"value", value ? json::value(*value) : json::value(nullptr)}, {"meaning", meaning}});
   }
-  if (!options.read_environment) find("note", "the environment is not read", "the engine asked for that");
+  if (!options.read_environment)
+    find("note", "the environment is not read", "the engine asked for that");
   else if (Options::is_secure())
     find("note",
          "ATTNRT_PLUGIN_PATH, ATTNRT_PRIORITY, XDG_CACHE_HOME and HOME are not read: this program has rights that its "

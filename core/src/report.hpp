@@ -11,8 +11,9 @@
 
 namespace attnrt::core {
 
-/// Every file in the plugin folders with its state and sentence.
-boost::json::object list_json(const Registry& registry);
+/// Every file in the plugin folders with its state and sentence, and which of its variants passed on which device or
+/// emulator.
+boost::json::object list_json(const Registry& registry, const Ledger& ledger);
 /// The capability sheet of one backend, judged for these devices, and where its variants were verified.
 boost::json::object show_json(const Registry& registry, const Ledger& ledger, const BackendEntry& backend,
                               const std::vector<DeviceReport>& machine);

@@ -75,7 +75,7 @@ Status Runtime::forgive(const std::string& plugin) {
 }
 
 /// What was verified here, and what shipped with the library.
-Ledger Runtime::ledger() const { return Ledger::read(default_config_folder() / "ledger.json", cache_folder()); }
+Ledger Runtime::ledger() const { return Ledger::read(shipped_ledger(), cache_folder()); }
 
 Status Runtime::record(const std::vector<LedgerEntry>& entries) {
   const CacheFolder cache = cache_folder();

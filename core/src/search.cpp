@@ -42,6 +42,8 @@ fs::path default_config_folder() {
   return library_folder() / "attnrt" / "configs";
 }
 
+fs::path shipped_ledger() { return default_config_folder().parent_path() / "ledger.json"; }
+
 SearchResult search(const Options& options) {
   std::string list, origin = "default";
   if (options.plugin_path) {

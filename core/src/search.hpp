@@ -28,6 +28,8 @@ std::filesystem::path core_folder();
 std::filesystem::path default_plugin_folder();
 /// The shipped configs folder, beside the build's lib/ or under share/attnrt once installed.
 std::filesystem::path default_config_folder();
+/// The ledger that lies beside it: what was verified before the library was shipped. The file may be missing.
+std::filesystem::path shipped_ledger();
 
 /// Finds plugin files: the option, else ATTNRT_PLUGIN_PATH (never when AT_SECURE), else the default folder. Relative
 /// elements are refused: the working directory is never searched.

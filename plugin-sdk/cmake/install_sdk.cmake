@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Installs the SDK (component sdk): headers, the package attnrt_plugin_sdk, the conformance kit, the template.
+# Installs the SDK (component sdk): headers, the package attnrt_plugin_sdk, the conformance kit, the templates.
 include(CMakePackageConfigHelpers)
 
 set(sdk_package ${CMAKE_INSTALL_DATADIR}/attnrt_plugin_sdk)
@@ -13,7 +13,7 @@ install(FILES cmake/attnrt_plugin_sdkConfig.cmake cmake/AttnrtPlugin.cmake cmake
               ${CMAKE_CURRENT_BINARY_DIR}/attnrt_plugin_sdkConfigVersion.cmake
         DESTINATION ${sdk_package} COMPONENT sdk)
 install(DIRECTORY conformance DESTINATION ${sdk_package} COMPONENT sdk)
-install(DIRECTORY template DESTINATION ${CMAKE_INSTALL_DATADIR}/attnrt COMPONENT sdk)
+install(DIRECTORY template template-gpu DESTINATION ${CMAKE_INSTALL_DATADIR}/attnrt COMPONENT sdk)
 install(FILES examples/minimal.c DESTINATION ${CMAKE_INSTALL_DATADIR}/attnrt/examples COMPONENT sdk)
 install(FILES README.md DESTINATION ${sdk_package} COMPONENT sdk)
 

@@ -2,6 +2,9 @@
 #include "conformance/cuda_memory.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "attnrt/check.hpp"
@@ -12,17 +15,40 @@ namespace {
 sdk::GpuPointer pointer(const void* data) { return reinterpret_cast<sdk::GpuPointer>(data); }
 sdk::GpuStream handle(attnrt_stream stream) { return static_cast<sdk::GpuStream>(const_cast<void*>(stream)); }
 
+/// The driver's own name of a function of the table, told by CUDA's: "hipMalloc" of "cuMemAlloc" under HIP.
+std::string_view own_name(const sdk::GpuDriver& driver, std::string_view cuda) {
+  const auto bare = [](std::string_view name) { return name.substr(0, name.find('_')); };  // "cuMemAlloc_v2"
+#define ATTNRT_KIT_NAME_(member, cuda_name, hip_name, arguments) \
+  if (bare(cuda_name) == cuda) return bare(driver.call_names->member);
+  ATTNRT_GPU_FUNCTIONS(ATTNRT_KIT_NAME_)
+#undef ATTNRT_KIT_NAME_
+  return cuda;
+}
+
 }  // namespace
 
 CudaMemory::CudaMemory(const sdk::GpuDriver& driver, int32_t ordinal, bool fenced)
-    : driver_(driver), ordinal_(ordinal), fenced_(fenced) {
+    : driver_(driver),
+      device_{std::string_view(driver.platform) == "HIP" ? ATTNRT_DEVICE_ROCM : ATTNRT_DEVICE_CUDA, ordinal},
+      fenced_(fenced) {
   sdk::GpuDevice device = 0;
-  int major = 0, minor = 0;
-  if (good("cuInit", driver_.init(0)) && good("cuDeviceGet", driver_.device_get(&device, ordinal)) &&
-      good("cuDeviceGetAttribute", driver_.device_attribute(&major, driver_.attributes.compute_major, device)) &&
-      good("cuDeviceGetAttribute", driver_.device_attribute(&minor, driver_.attributes.compute_minor, device)))
+  if (good("cuInit", driver_.init(0)) && good("cuDeviceGet", driver_.device_get(&device, ordinal)) && ask_arch(device))
     good("cuDevicePrimaryCtxRetain", driver_.context_retain(&context_, device));
+}
+
+bool CudaMemory::ask_arch(sdk::GpuDevice device) {
+  if (driver_.arch_name) {  // "gfx942:sramecc+:xnack-" is 0x942
+    char name[256] = "";
+    if (!good("hipGetDevicePropertiesR0600", driver_.arch_name(name, sizeof name, device))) return false;
+    if (std::strncmp(name, "gfx", 3) == 0) arch_ = static_cast<uint32_t>(std::strtoul(name + 3, nullptr, 16));
+    return true;
+  }
+  int major = 0, minor = 0;
+  if (!good("cuDeviceGetAttribute", driver_.device_attribute(&major, driver_.attributes.compute_major, device)) ||
+      !good("cuDeviceGetAttribute", driver_.device_attribute(&minor, driver_.attributes.compute_minor, device)))
+    return false;
   arch_ = static_cast<uint32_t>(major * 10 + minor);
+  return true;
 }
 
 CudaMemory::~CudaMemory() {
@@ -35,7 +61,7 @@ CudaMemory::~CudaMemory() {
 
 bool CudaMemory::good(const char* call, sdk::GpuResult error) {
   if (!error) return true;
-  const std::string sentence = sdk::say(call, " answered ", error, " (", driver_.name_of(error), ")");
+  const std::string sentence = sdk::say(own_name(driver_, call), " answered ", error, " (", driver_.name_of(error), ")");
   std::function<void(const std::string&)> told;
   {
     const std::lock_guard lock(mutex_);
@@ -181,6 +207,28 @@ void CudaMemory::replay(void* graph, attnrt_stream stream) {
 void CudaMemory::forget(void* graph) {
   const Inside inside(*this);
   if (graph) good("cuGraphExecDestroy", driver_.graph_exec_destroy(static_cast<sdk::GpuGraphExec>(graph)));
+}
+
+void CudaMemory::copy_within(void* to, const void* from, std::size_t bytes, attnrt_stream stream) {
+  const Inside inside(*this);
+  if (bytes) good("cuMemcpyDtoDAsync", driver_.copy_device_async(pointer(to), pointer(from), bytes, handle(stream)));
+}
+
+double CudaMemory::seconds(attnrt_stream stream, const std::function<void()>& enqueue) {
+  const Inside inside(*this);
+  sdk::GpuEvent begin = nullptr, end = nullptr;
+  float milliseconds = 0;
+  if (good("cuEventCreate", driver_.event_create(&begin, 0)) && good("cuEventCreate", driver_.event_create(&end, 0)) &&
+      good("cuEventRecord", driver_.event_record(begin, handle(stream)))) {
+    enqueue();
+    if (!good("cuEventRecord", driver_.event_record(end, handle(stream))) ||
+        !good("cuEventSynchronize", driver_.event_finish(end)) ||
+        !good("cuEventElapsedTime", driver_.event_elapsed(&milliseconds, begin, end)))
+      milliseconds = 0;
+  }
+  if (begin) driver_.event_destroy(begin);
+  if (end) driver_.event_destroy(end);
+  return 1e-3 * static_cast<double>(milliseconds);
 }
 
 }  // namespace attnrt::conformance

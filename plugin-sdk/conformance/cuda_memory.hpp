@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Memory of an NVIDIA device, through the table of driver functions: the real driver's or a test's.
+// Memory of a GPU, through the table of driver functions: that of CUDA, of HIP, or one that plays a device.
 #ifndef ATTNRT_CONFORMANCE_CUDA_MEMORY_HPP
 #define ATTNRT_CONFORMANCE_CUDA_MEMORY_HPP
 #include <functional>
@@ -20,7 +20,7 @@ namespace attnrt::conformance {
 /// engines have them. Calls that fail leave a sentence. [thread-safe]
 class CudaMemory final : public Memory {
  public:
-  /// `fenced`: the driver notices an access behind an allocation.
+  /// Of CUDA or ROCm, as the driver's platform says. `fenced`: the driver notices an access behind an allocation.
   CudaMemory(const sdk::GpuDriver& driver, int32_t ordinal, bool fenced);
   ~CudaMemory() override;
   /// Told once of an error that ends the context, for all that comes later would answer the same. Before the first use.
@@ -30,7 +30,7 @@ class CudaMemory final : public Memory {
   CudaMemory(const CudaMemory&) = delete;
   CudaMemory& operator=(const CudaMemory&) = delete;
 
-  attnrt_device device() const override { return {ATTNRT_DEVICE_CUDA, ordinal_}; }
+  attnrt_device device() const override { return device_; }
   uint32_t arch() const override { return arch_; }
   void* allocate(std::size_t bytes, std::size_t alignment) override;
   void release(void* data) override;
@@ -48,10 +48,12 @@ class CudaMemory final : public Memory {
   void* mark(attnrt_stream stream) override;
   void wait(attnrt_stream stream, void* mark) override;
   attnrt_stream another_stream() override;
+  void copy_within(void* to, const void* from, std::size_t bytes, attnrt_stream stream) override;
+  double seconds(attnrt_stream stream, const std::function<void()>& enqueue) override;
   Memory& pinned() override { return pinned_; }
 
  private:
-  // Host memory by cuMemHostAlloc, whose pieces start at pages.
+  // Page-locked host memory, whose pieces start at pages.
   class Pinned final : public HostMemory {
    public:
     explicit Pinned(CudaMemory& owner) : owner_(owner) {}
@@ -73,11 +75,13 @@ class CudaMemory final : public Memory {
     CudaMemory& owner_;
     bool pushed_;
   };
+  /// `call` is the function's name in CUDA; the sentence has the driver's own.
   bool good(const char* call, sdk::GpuResult error);
   sdk::GpuStream own_stream();
+  bool ask_arch(sdk::GpuDevice device);
 
   const sdk::GpuDriver& driver_;
-  int32_t ordinal_;
+  attnrt_device device_;
   bool fenced_;
   uint32_t arch_ = 0;
   sdk::GpuContext context_ = nullptr;

@@ -5,6 +5,8 @@
 #define ATTNRT_CONFORMANCE_MEMORY_HPP
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,13 @@ class Memory {
   virtual void* capture_end(attnrt_stream) { return nullptr; }
   virtual void replay(void*, attnrt_stream) {}
   virtual void forget(void*) {}
+  /// A copy from one allocation to another, in the order of `stream`.
+  virtual void copy_within(void* to, const void* from, std::size_t bytes, attnrt_stream) {
+    if (bytes) std::memcpy(to, from, bytes);
+  }
+  /// Seconds, by the device's own clock, that what `enqueue` puts on `stream` takes; waits for it. 0 where the device
+  /// has no clock, or a call failed.
+  virtual double seconds(attnrt_stream, const std::function<void()>& /*enqueue*/) { return 0; }
   /// Tells what lies in an allocation, for what is said of an access beside it. The text outlives the allocation.
   virtual void name(void* /*data*/, const char* /*what*/) {}
   /// True where an access behind an allocation's last byte (rounded up to its alignment) stops the process at once.

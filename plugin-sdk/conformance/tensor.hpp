@@ -15,16 +15,20 @@ class Tensor {
   /// Strides in elements; none = dense.
   Tensor(void* data, attnrt_device device, attnrt_dtype dtype, std::initializer_list<int64_t> shape,
          std::initializer_list<int64_t> strides = {}) {
-    int32_t n = 0;
-    for (const int64_t size : shape) shape_[n++] = size;
+    // At most five of each: the bound is for the compiler.
+    const auto copy = [](std::initializer_list<int64_t> from, int64_t* to) {
+      const auto count = static_cast<int32_t>(from.size() < 5 ? from.size() : 5);
+      for (int32_t i = 0; i < count; ++i) to[i] = from.begin()[i];
+      return count;
+    };
+    const int32_t n = copy(shape, shape_);
     tensor_ = {data, device, n, dtype, shape_, strides_, 0};
     int64_t step = 1;
     for (int32_t i = n - 1; i >= 0; --i) {
       strides_[i] = step;
       step *= shape_[i];
     }
-    n = 0;
-    for (const int64_t stride : strides) strides_[n++] = stride;
+    copy(strides, strides_);
   }
   Tensor(const Tensor&) = delete;
   Tensor& operator=(const Tensor&) = delete;

@@ -88,8 +88,9 @@ int64_t AttentionOp::capacity(const attnrt_limits& limits) const {
 int32_t AttentionOp::num_splits(const Shape& shape, const Plan& plan) const {
   if (invariant_) return decodes_ ? kInvariantSplits : 1;
   if (plan.max_query_len_ > shape.tokens) return 1;
-  return gpu::splits_that_fill(device_, int64_t{plan.num_seqs_} * problem_.num_kv_heads * shape.head_tiles,
-                               plan.max_seq_len_, shape.tile, plan.capacity_ / plan.num_tokens_);
+  return gpu::splits_that_fill(plan.multiprocessors_,
+                               int64_t{plan.num_seqs_} * problem_.num_kv_heads * shape.head_tiles, plan.max_seq_len_,
+                               shape.tile, plan.capacity_ / plan.num_tokens_);
 }
 
 attnrt_workspace AttentionOp::workspace(const attnrt_limits& limits) const {
@@ -97,7 +98,10 @@ attnrt_workspace AttentionOp::workspace(const attnrt_limits& limits) const {
 }
 
 AttentionOp::Plan::Plan(const AttentionOp& op, const attnrt_limits& limits, const attnrt_memory& memory)
-    : op_(op), buffers_(limits, pointer(memory.plan)), capacity_(op.capacity(limits)) {
+    : op_(op),
+      buffers_(limits, pointer(memory.plan)),
+      capacity_(op.capacity(limits)),
+      multiprocessors_(gpu::multiprocessors_of(op.device_, limits)) {
   const attnrt_problem& p = op.problem_;
   AttentionArguments& a = arguments_;
   a.partial_ptr = pointer(memory.scratch);
@@ -118,7 +122,7 @@ AttentionOp::Plan::Plan(const AttentionOp& op, const attnrt_limits& limits, cons
 }
 
 void AttentionOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
-  buffers_.take_over(op_.device_.driver(), batch, device_stream(stream));
+  buffers_.take_over(op_.device_, batch, device_stream(stream));
   arguments_.flags = batch.kv_lens ? arguments_.flags | kKvLens : arguments_.flags & ~kKvLens;
   num_seqs_ = batch.num_seqs;
   num_tokens_ = batch.num_tokens;

@@ -43,7 +43,8 @@ CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(
                               ", wanted the problem's ", problem_.arch / 10, ".", problem_.arch % 10,
                               "; where devices differ CUDA_DEVICE_ORDER=PCI_BUS_ID keeps their order"));
   if (sdk::is_paged(problem_.kv_layouts))  // it copies rows of any dtype
-    write_kv_ = {device_, kernel_table().find({"write_kv", arch, -1, -1, -1, 0, 0, 0, -1}), "write_kv", kWriteKvMembers};
+    write_kv_ = {device_, kernel_table().find({"write_kv", arch, -1, -1, -1, 0, 0, 0, -1}), "write_kv",
+                 kWriteKvMembers};
   if (problem_.features & ATTNRT_FEATURE_LSE)
     merge_states_ = {device_, find_row_kernel("merge_states", problem_, arch), "merge_states", kMergeStatesMembers};
 }

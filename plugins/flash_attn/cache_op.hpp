@@ -12,7 +12,8 @@
 
 namespace attnrt::flash {
 
-/// Adds a reason for what no kernel here serves: output or a cache of another dtype than q, too many heads. [thread-safe]
+/// Adds a reason for what no kernel here serves: output or a cache of another dtype than q, too many heads.
+/// [thread-safe]
 void refuse_dtypes(const attnrt_problem& problem, const sdk::Diag& diag);
 
 /// Adds the reason that a kernel was not compiled for a problem. [thread-safe]

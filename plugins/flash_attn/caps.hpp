@@ -13,7 +13,8 @@ namespace attnrt::flash {
 
 constexpr attnrt_sizes kBlocks{sizeof(attnrt_sizes), 0, nullptr, 16, 16, 0, 16};
 
-/// Architectures that run what was compiled. Images for 8.0 run on 8.6 and 8.9 too; on 8.7, which is Tegra, they do not.
+/// Architectures that run what was compiled. Images for 8.0 run on 8.6 and 8.9 too; on 8.7, which is Tegra, they do
+/// not.
 struct ArchRanges {
   uint32_t ranges[2 * 16] = {};
   uint32_t count = 0;

@@ -20,8 +20,8 @@ const gpu::KernelImage* find_latent(const attnrt_problem& p, uint32_t arch) {
 void LatentOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
   refuse_dtypes(p, diag);
   if (p.mla_kv_lora != 512 || p.mla_rope != 64)
-    diag.add(ATTNRT_WHY_HEAD_SIZE, sdk::say("mla_kv_lora and mla_rope are ", p.mla_kv_lora, " and ", p.mla_rope,
-                                            ", wanted 512 and 64"));
+    diag.add(ATTNRT_WHY_HEAD_SIZE,
+             sdk::say("mla_kv_lora and mla_rope are ", p.mla_kv_lora, " and ", p.mla_rope, ", wanted 512 and 64"));
   if (diag.count()) return;
   if (!find_latent(p, p.arch)) refuse_kernel(p, "latent_wgmma", diag);
 }
@@ -48,7 +48,10 @@ attnrt_workspace LatentOp::workspace(const attnrt_limits& limits) const {
 }
 
 LatentOp::Plan::Plan(const LatentOp& op, const attnrt_limits& limits, const attnrt_memory& memory)
-    : op_(op), buffers_(limits, pointer(memory.plan)), capacity_(op.capacity(limits)) {
+    : op_(op),
+      buffers_(limits, pointer(memory.plan)),
+      capacity_(op.capacity(limits)),
+      multiprocessors_(gpu::multiprocessors_of(op.device_, limits)) {
   const attnrt_problem& p = op.problem_;
   AttentionArguments& a = arguments_;
   a.partial_ptr = pointer(memory.scratch);
@@ -64,7 +67,7 @@ LatentOp::Plan::Plan(const LatentOp& op, const attnrt_limits& limits, const attn
 }
 
 void LatentOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
-  buffers_.take_over(op_.device_.driver(), batch, device_stream(stream));
+  buffers_.take_over(op_.device_, batch, device_stream(stream));
   arguments_.flags = batch.kv_lens ? arguments_.flags | kKvLens : arguments_.flags & ~kKvLens;
   num_seqs_ = batch.num_seqs;
   num_tokens_ = batch.num_tokens;
@@ -75,7 +78,8 @@ void LatentOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
 int32_t LatentOp::num_splits(const Plan& plan) const {
   if (invariant_) return kInvariantSplits;
   const int64_t blocks = gpu::ceiling(plan.num_tokens_, tokens_) * head_tiles_;
-  return gpu::splits_that_fill(device_, blocks, plan.max_seq_len_, tile_, plan.capacity_ / plan.num_tokens_);
+  return gpu::splits_that_fill(plan.multiprocessors_, blocks, plan.max_seq_len_, tile_,
+                               plan.capacity_ / plan.num_tokens_);
 }
 
 void LatentOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const {

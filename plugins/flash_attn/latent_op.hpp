@@ -34,6 +34,7 @@ class LatentOp : public CacheOp {
     gpu::BatchBuffers buffers_;
     AttentionArguments arguments_{};  ///< all that does not depend on a call
     int64_t capacity_;                ///< tokens times splits that scratch holds
+    int64_t multiprocessors_;         ///< that its runs are to fill
     int32_t num_seqs_ = 0, num_tokens_ = 0, max_seq_len_ = 0;
   };
 

@@ -4,8 +4,7 @@
 // CUDA library but the driver is needed where they run.
 #include "attnrt/plugin.hpp"
 
-#include <cstring>
-
+#include "../gpu/plugin.hpp"
 #include "attention_op.hpp"
 #include "caps.hpp"
 #include "latent_op.hpp"
@@ -40,8 +39,8 @@ attnrt_backend backend(const char* name, const char* summary, const attnrt_varia
   }
   return b;
 }
-const attnrt_backend kFlashAttn = backend(
-    "FLASH_ATTN", "FlashAttention in CUDA C++, paged or contiguous, prefill and decode", kFlashAttnVariants);
+const attnrt_backend kFlashAttn =
+    backend("FLASH_ATTN", "FlashAttention in CUDA C++, paged or contiguous, prefill and decode", kFlashAttnVariants);
 const attnrt_backend kDiffKv =
     backend("FLASH_ATTN_DIFFKV", "FlashAttention of decoders whose K and V differ in width", kDiffKvVariants);
 constexpr attnrt_backend kLatent = sdk::make_backend(
@@ -49,25 +48,14 @@ constexpr attnrt_backend kLatent = sdk::make_backend(
 constexpr const attnrt_backend* kBackends[] = {&kFlashAttn, &kDiffKv, &kLatent};
 
 attnrt_status available(attnrt_device device, const attnrt_diag* sink) {
-  return sdk::detail::guarded(sink, [&] {
-    if (device.type != ATTNRT_DEVICE_CUDA)
-      throw sdk::Error(ATTNRT_UNAVAILABLE,
-                       sdk::say("device type is ", device.type, ", wanted ", ATTNRT_DEVICE_CUDA, " (cuda)"));
-    gpu::driver(device.type);  // which architectures it must have say the sheets
-    return ATTNRT_OK;
-  });
+  return gpu::available_on(ATTNRT_DEVICE_CUDA, device, sink);
 }
 
-const void* extension(const char* id) {
-  static const sdk::TestDriverHook hook{sizeof(hook), num_images, images, [](const gpu::GpuDriver* driver) {
-                                          gpu::driver_slot(ATTNRT_DEVICE_CUDA).use(driver);
-                                        }};
-  return std::strcmp(id, sdk::kTestDriver) == 0 ? &hook : nullptr;
-}
+const void* extension(const char* id) { return gpu::test_driver_extension<ATTNRT_DEVICE_CUDA>(id, images, num_images); }
 
 const attnrt_plugin kPlugin = [] {
-  attnrt_plugin plugin = sdk::make_plugin(ATTNRT_PLUGIN_NAME, ATTNRT_PLUGIN_VERSION, "cubins by nvcc; host " __VERSION__,
-                                          kBackends, available, extension);
+  attnrt_plugin plugin = sdk::make_plugin(ATTNRT_PLUGIN_NAME, ATTNRT_PLUGIN_VERSION,
+                                          "cubins by nvcc; host " __VERSION__, kBackends, available, extension);
   if (!kWarpgroupArchs.count) --plugin.num_backends;  // the last one needs 9.0
   return plugin;
 }();

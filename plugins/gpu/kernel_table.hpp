@@ -60,11 +60,12 @@ struct KernelQuery {
   uint32_t x = 0;         ///< of an xpacked cache
 };
 
-/// Does a device run an image: CUDA's of its own major version and at most its minor one, where those of 9.0 and later
-/// are compiled for exactly one architecture, as the tensor cores of these ask; AMD's of its own. [thread-safe]
+/// Does a device run an image: its own architecture's. Of CUDA's before 9.0 also an older one's of the same major version,
+/// but on Tegra, which runs no other's code (CUDA C++ programming guide, binary compatibility); later ones are compiled
+/// for exactly one architecture, as their tensor cores ask. [thread-safe]
 constexpr bool runs_on(uint32_t device_arch, uint32_t image_arch) {
-  return device_arch == image_arch ||
-         (image_arch < 90 && device_arch / 10 == image_arch / 10 && device_arch > image_arch);
+  const bool follows = device_arch == 86 || device_arch == 89;  // 8.7 is Tegra's
+  return device_arch == image_arch || (follows && image_arch / 10 == device_arch / 10 && image_arch < device_arch);
 }
 
 /// What a table offers of a kernel, for the sheets.

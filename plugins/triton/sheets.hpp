@@ -27,17 +27,23 @@ struct Archs {
   /// One architecture.
   constexpr explicit Archs(uint32_t arch) : ranges{arch, arch}, count(1), only(arch) {}
 
-  /// All that run a kernel as it was compiled: NVIDIA's 80 serves 8.0 to 8.9, others serve themselves.
+  /// All that run a kernel as it was compiled: NVIDIA's 80 serves 8.0, 8.6 and
+  /// 8.9 (gpu::runs_on), others serve themselves.
   explicit Archs(const char* kernel) {
     for (unsigned i = 0; i < num_images; ++i) {
       if (std::strcmp(images[i].kernel, kernel) != 0) continue;
-      const uint32_t arch = images[i].arch, last = arch < 90 ? arch / 10 * 10 + 9 : arch;
-      bool known = count == 8;
-      for (uint32_t r = 0; r < count; ++r) known |= ranges[2 * r] <= arch && arch <= ranges[2 * r + 1];
-      if (known) continue;
-      ranges[2 * count] = arch;
-      ranges[2 * count++ + 1] = last;
+      for (const uint32_t device : {images[i].arch, 86u, 89u})
+        if (gpu::runs_on(device, images[i].arch)) add(device);
     }
+  }
+
+ private:
+  void add(uint32_t arch) {
+    bool known = count == 8;
+    for (uint32_t r = 0; r < count; ++r) known |= ranges[2 * r] == arch;
+    if (known) return;
+    ranges[2 * count] = ranges[2 * count + 1] = arch;
+    ++count;
   }
 };
 

@@ -128,7 +128,7 @@ TEST_CASE("CSV has a header and as many fields in each line") {
   const std::vector<std::string> names{"case",         "kind",   "dtype",      "threads", "variant",
                                        "kv_dtype",     "layout", "block_size", "ms_best", "ms_median",
                                        "reps",         "gflops", "gbs",        "unit",    "percent_compute",
-                                       "percent_read", "err",    "fastest",    "reason"};
+                                       "percent_read", "err",    "fastest",    "reason",  "device"};
   CHECK(rows[0] == names);
   const auto at = [&](std::size_t row, const char* name) {
     return rows[row][static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin())];
@@ -146,6 +146,23 @@ TEST_CASE("CSV has a header and as many fields in each line") {
   CHECK(at(9, "variant") == "CPU_ATTN/odd");
   CHECK(at(9, "dtype") == "bf16");
   CHECK(at(9, "reason") == "head_size not supported");
+  CHECK(at(1, "device") == "cpu");
+  CHECK(at(4, "device") == "cpu");
+}
+
+TEST_CASE("a device stands where the threads do, beside how fast it copies") {
+  BenchReport r = report();
+  r.device_name = "NVIDIA H200";
+  r.limits[0] = {};
+  r.limits[0].device = "cuda:0";
+  r.limits[0].read_gbs = 4000;
+  for (BenchResult& each : r.results) each.device = "cuda:0";
+  const std::string table = bench_table(r);
+  CHECK_THAT(table, Contains("NVIDIA H200\nlimits of cuda:0: copy 4000.0 GB/s\n") && Contains("p, bf16, cuda:0\n") &&
+                        Contains("% copy") && !Contains("thread") && !Contains("FMA"));
+  CHECK_THAT(bench_markdown(r), Contains("| p | bf16 | cuda:0 | CPU_ATTN/amx_bf16 (fastest) |"));
+  CHECK_THAT(bench_csv(r), Contains("p,prefill,bf16,,CPU_ATTN/amx_bf16,bf16,nhd,16,10,"));
+  CHECK_THAT(bench_svg(r), Contains("p, bf16, cuda:0"));
 }
 
 TEST_CASE("Markdown has cells that stay cells") {

@@ -226,11 +226,11 @@ TEST_CASE("a model that no backend serves, and files that are none") {
   std::ofstream(scratch.file("large.json")) << std::string((4 << 20) + 1, ' ');
   const std::pair<std::string, const char*> cases[] = {
       {"/nonexistent", "/nonexistent cannot be read"},
-      {"/dev/zero", "/dev/zero is no regular file"},
+      {"/dev/zero", "/dev/zero is not a regular file"},
       {scratch.file("list.json"), "is no JSON object"},
       {scratch.file("cut.json"), "is no JSON object: "},
       {scratch.file("deep.json"), "is no JSON object: "},
-      {scratch.file("large.json"), "large.json is larger than 4194304 bytes, wanted a model's config.json"},
+      {scratch.file("large.json"), "wanted at most 4194304, wanted a model's config.json"},
       {scratch.file(""), "config.json cannot be read"}};
   for (const auto& [path, sentence] : cases)
     for (const char* verb : {"select --device cpu", "bench"}) {

@@ -153,6 +153,17 @@ TEST_CASE("an op is created in one thread while another one captures in the mode
   memory.forget(graph);
 }
 
+TEST_CASE("code for 8.0 serves 8.6 and 8.9, and not 8.7, which is Tegra's; later code serves its own architecture") {
+  for (const uint32_t device : {80, 86, 89}) CHECK(gpu::runs_on(device, 80));
+  for (const uint32_t device : {75, 87, 88, 90}) CHECK_FALSE(gpu::runs_on(device, 80));
+  CHECK(gpu::runs_on(87, 87));
+  CHECK_FALSE(gpu::runs_on(86, 89));
+  CHECK_FALSE(gpu::runs_on(103, 100));
+  CHECK_FALSE(gpu::runs_on(121, 120));
+  CHECK(gpu::runs_on(0x942, 0x942));
+  CHECK_FALSE(gpu::runs_on(0x950, 0x942));
+}
+
 namespace {
 
 // A kernel with static shared memory, and one with parameters in another order than the host's struct.

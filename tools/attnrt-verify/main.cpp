@@ -27,6 +27,7 @@
 #include "conformance/fenced_memory.hpp"
 #include "conformance/image.hpp"
 #include "conformance/refusals.hpp"
+#include "conformance/system_driver.hpp"
 
 namespace {
 
@@ -106,22 +107,16 @@ Place place_of(const attnrt_caps& caps, std::function<void(const std::string&)> 
     place.device = "cpu";
     return place;
   }
-  if (caps.device_type != ATTNRT_DEVICE_CUDA) {
-    place.absent = "the kit has no memory on this kind of device";
-    return place;
-  }
-  static attnrt::sdk::GpuDriver driver;
-  place.absent = attnrt::sdk::load_cuda(driver);
-  if (!place.absent.empty()) return place;
-  const bool emulated = secure_getenv(attnrt::sdk::kCudaDriverVariable) != nullptr;
-  auto memory = std::make_unique<CudaMemory>(driver, 0, emulated);
+  const attnrt::sdk::GpuDriver* const driver = system_driver(caps.device_type, place.absent);
+  if (!driver) return place;
+  const bool emulated = is_emulated(caps.device_type);
+  auto memory = std::make_unique<CudaMemory>(*driver, 0, emulated);
   place.trouble = memory->trouble();
   if (!place.trouble.empty()) return place;
   memory->when_lost(std::move(lost));
   place.own = std::move(memory);
   place.memory = place.own.get();
-  const uint32_t arch = place.memory->arch();
-  place.device = (emulated ? "emulated cuda:" : "cuda:") + std::to_string(arch / 10) + "." + std::to_string(arch % 10);
+  place.device = (emulated ? "emulated " : "") + device_kind(caps.device_type, place.memory->arch());
   return place;
 }
 

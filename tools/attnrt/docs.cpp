@@ -33,11 +33,12 @@ std::string row(const std::string& backend, const json::value& v) {
   if (!list("isa").empty()) device += " " + list("isa");
   std::string head_sizes = text("head_sizes");
   if (text("head_sizes_v") != head_sizes) head_sizes += " (v " + text("head_sizes_v") + ")";
-  return fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", backend,
+  return fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", backend,
                      text("name"), list("q_dtypes"), list("kv_dtypes"), text("block_sizes"), head_sizes,
                      tick(v, "sinks"), tick(v, "sparse_topk"), tick(v, "mm_prefix"), tick(v, "context_parallel"),
                      list("attn_types"), device, invariant ? determinism : "no", text("impl"),
-                     text("verified").empty() ? "no" : text("verified"));
+                     text("verified").empty() ? "no" : text("verified"),
+                     text("emulated").empty() ? "no" : text("emulated"));
 }
 
 void print_matrix(const std::vector<json::value>& sheets, const char* family, const char* title) {
@@ -49,8 +50,8 @@ void print_matrix(const std::vector<json::value>& sheets, const char* family, co
   fmt::print(
       "## {}\n\n| Backend | Variant | Dtypes | KV dtypes | Block sizes | Head sizes | Sink | Sparse | MM prefix | DCP "
       "| Attention types "
-      "| Compute cap. or ISA | Batch-invariant | Implementation | Verified |\n"
-      "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n{}\n",
+      "| Compute cap. or ISA | Batch-invariant | Implementation | Verified | Emulated |\n"
+      "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n{}\n",
       title, rows);
 }
 
@@ -73,8 +74,11 @@ void print_docs(const Runtime& runtime) {
   for (const json::value& plugin : array_at(list, "plugins"))
     for (const json::value& backend : array_at(plugin, "backends"))
       sheets.push_back(json::parse(runtime.show(text_at(backend, "name"))));
-  fmt::print("# Support matrix\n\n"
-             "Made by `attnrt docs` from the manifests of the plugins that are loaded or wait for a device.\n\n");
+  fmt::print(
+      "# Support matrix\n\n"
+      "Made by `attnrt docs` from the manifests of the plugins that are loaded or wait for a device.\n\n"
+      "Verified: the conformance kit passed on a device of that kind. Emulated: it passed on the SDK's emulator, which "
+      "plays the device and proves neither the assembler nor the hardware.\n\n");
   print_matrix(sheets, "standard", "Standard attention, and MLA prefill");
   print_matrix(sheets, "mla", "MLA decode");
 

@@ -12,6 +12,18 @@ namespace {
 
 namespace json = boost::json;
 
+/// "avx2 on cpu:avx2, FA2 on cuda:8.0 and cuda:9.0"
+std::string kinds_of(const json::value& backend, const char* key, const char* on) {
+  std::string out;
+  const json::value* const variants = backend.as_object().if_contains(key);
+  if (!variants || !variants->is_object()) return out;
+  for (const auto& member : variants->get_object()) {
+    const std::string name(member.key().data(), member.key().size());
+    out += (out.empty() ? "" : ", ") + fmt::format("{} {} {}", name, on, list_at(*variants, name.c_str()));
+  }
+  return out;
+}
+
 void print_plugin(const json::value& plugin) {
   const std::string name = text_at(plugin, "name");
   fmt::print("\n{}  {}{}\n", text_at(plugin, "file"), text_at(plugin, "state"),
@@ -20,6 +32,9 @@ void print_plugin(const json::value& plugin) {
   for (const json::value& backend : array_at(plugin, "backends")) {
     print_wrapped(fmt::format("  {:<20} ", text_at(backend, "name")), 23, text_at(backend, "summary"));
     print_wrapped(fmt::format("  {:<20} ", ""), 33, "variants: " + list_at(backend, "variants"));
+    for (const auto& [key, on] : {std::pair("verified", "on"), {"emulated", "as"}})
+      if (const std::string kinds = kinds_of(backend, key, on); !kinds.empty())
+        print_wrapped(fmt::format("  {:<20} ", ""), 33, fmt::format("{}: {}", key, kinds));
   }
 }
 

@@ -308,9 +308,10 @@ ModelConfig read_model_config(const std::string& path) {
   namespace fs = std::filesystem;
   std::error_code error;
   const std::string file = fs::is_directory(path, error) ? (fs::path(path) / "config.json").string() : path;
-  const std::string text = read_regular_file(file, kMostBytes, "a model's config.json");
+  const core::Result<std::string> text = core::read_regular_file(file, kMostBytes);
+  if (!text) throw Failure(text.error().text + ", wanted a model's config.json");
   json::error_code wrong;
-  const json::value value = json::parse(text, wrong);
+  const json::value value = json::parse(*text, wrong);
   if (wrong || !value.is_object())
     throw Failure(
         fmt::format("{} is no JSON object{}, wanted a model's config.json", file, wrong ? ": " + wrong.message() : ""));

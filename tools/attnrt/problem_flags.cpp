@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "problem_flags.hpp"
 
+#include "setting_flag.hpp"
+
 namespace attnrt::cli {
 namespace {
 
@@ -55,14 +57,7 @@ void set_window(attnrt_problem& p, const Setting& setting) {
 
 void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
   const auto value = [&verb](const char* name, const char* type, MaybeSetting& to, const char* help) {
-    verb.add_option_function<std::string>(
-            name,
-            [name, &to](const std::string& text) {
-              to = Setting{text, name};
-            },
-            help)
-        ->type_name(type)
-        ->group("The problem");
+    add_setting(verb, name, type, to, help)->group("The problem");
   };
   const auto flag = [&verb](const char* name, bool& to, const char* help) {
     verb.add_flag(name, to, help)->group("The problem");
@@ -76,9 +71,10 @@ void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
             help)
         ->group("The problem");
   };
-  value("--device", "DEV", flags.device,
-        "cpu, cuda:0 (a real one), cpu:avx2, cpu:amd:avx2, cuda:9.0 or rocm:gfx942 (need not be here); default: cuda:0, "
-        "rocm:0 or cpu, the first that is here");
+  value(
+      "--device", "DEV", flags.device,
+      "cpu, cuda:0 (a real one), cpu:avx2, cpu:amd:avx2, cuda:9.0 or rocm:gfx942 (need not be here); default: cuda:0, "
+      "rocm:0 or cpu, the first that is here");
   value("--dtype", "TYPE", flags.dtype, "of q, k, v and the output: fp32, fp16, bf16 (default), fp8_e4m3, fp8_e5m2");
   value("--kv-cache-dtype", "TYPE", flags.kv_cache_dtype, "of the cache: auto (default, as --dtype) or a dtype");
   value("--head-size", "N", flags.head_size, "of q and k: 128");

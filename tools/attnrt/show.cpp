@@ -24,7 +24,7 @@ void print_variant(const json::value& variant) {
   fmt::print("\n{}{}\n", text("name"), usable ? "" : "  (not usable on this machine)");
   print_row("why not", list("why_not"));
   print_row("verified", text("verified").empty() ? "no entry in the ledger" : text("verified"));
-  if (!text("emulated").empty()) print_row("emulated", text("emulated"));
+  if (!text("emulated").empty()) print_row("emulated", text("emulated") + " (no device)");
   print_row("made by", text("impl"));
   print_row("device", text("device") + (list("archs").empty() ? "" : " " + list("archs")));
   print_row("instruction sets", list("isa"));

@@ -96,8 +96,8 @@ ATTNRT_EXPORT attnrt_status attnrt_priority(attnrt_runtime* runtime, attnrt_text
 
 /* Notes in the local ledger that a loaded variant passed the conformance kit (or did not) on a kind of device
  * ("cpu:avx512", "cuda:9.0", "rocm:gfx942"; "cpu" is this machine's); result is free text. Selection prefers verified
- * variants. "emulated cuda:9.0" is one that is played on the CPU: its entry is kept and shown, and makes nothing
- * verified. UNAVAILABLE: no cache folder. */
+ * variants. "emulated cuda:9.0" is a device that the SDK's emulator played: such entries are kept apart and shown apart,
+ * and make nothing verified. UNAVAILABLE: no cache folder. */
 ATTNRT_EXPORT attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const char* variant,
                                           const char* device, const char* result, int32_t passed);
 

@@ -188,9 +188,9 @@ void AttentionOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
              sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted one of 8 bits where there are scales"));
   if ((p.features & kRows) && (p.features & kWhole))
     diag.add(ATTNRT_WHY_PER_HEAD_SCALES,
-             "scales a token and head and scales a tensor or head are asked for, wanted one kind");
+             "scales a token and head and scales a tensor or head are required, wanted one kind");
   if ((p.features & kRows) && !(p.kv_layouts & (ATTNRT_KV_NHD | ATTNRT_KV_HND | ATTNRT_KV_NATIVE)))
-    diag.add(ATTNRT_WHY_KV_LAYOUT, "scales a token and head are asked for, wanted a cache whose rows they follow");
+    diag.add(ATTNRT_WHY_KV_LAYOUT, "scales a token and head are required, wanted a cache whose rows they follow");
   if (p.num_kv_heads == 0 || p.num_heads % p.num_kv_heads != 0)
     diag.add(ATTNRT_WHY_GQA_GROUP,
              sdk::say("num_heads is ", p.num_heads, ", wanted a multiple of num_kv_heads ", p.num_kv_heads));

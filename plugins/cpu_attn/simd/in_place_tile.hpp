@@ -132,7 +132,7 @@ ATTNRT_KERNEL_INLINE_MOVES void load_half_columns(const char* const* rows, int64
   }
   ATTNRT_KERNEL_UNROLL
   for (int i = 0; i < 2; ++i) {
-    __m512i two[8], four[8];  // of so many rows
+    __m512i two[8], four[8];  // of two rows, of four rows
     ATTNRT_KERNEL_UNROLL
     for (int j = 0; j < 8; j += 2) {
       two[j] = _mm512_maskz_unpacklo_epi16(all32, r[i][j], r[i][j + 1]);

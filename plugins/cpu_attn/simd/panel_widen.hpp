@@ -13,7 +13,7 @@
 
 namespace attnrt::kernel::ATTNRT_KERNEL_ISA {
 
-/// One step of a granule (kGranule tokens of keys, or dims of values), of layout.pair elements each, as so many steps.
+/// Widens one step of a granule (kGranule tokens of keys, or dims of values, layout.pair of each) to layout.pair steps.
 template <class T>
 ATTNRT_KERNEL_INLINE void widen_step(const char* from, char* to, int64_t step_bytes) {
   for (int64_t at = 0; at < kGranule; at += kLanes, to += sizeof(Vec)) {

@@ -16,6 +16,7 @@ IDENTITY = (ASSEMBLER, OPTIONS)  # what decides an image beside its unit and its
 
 # Dynamic shared memory a block may have; code for sm_80 also runs on 8.6 and 8.9, which have less than 8.0.
 SHARED_LIMIT = {80: 99 * 1024, 90: 227 * 1024, 100: 227 * 1024, 120: 99 * 1024}
+TENSOR_COLUMNS = 512  # of 10.0, a block
 MATRIX = {90: "HGMMA", 100: "UTCHMMA", 80: "HMMA", 120: "HMMA"}
 
 
@@ -38,12 +39,48 @@ def costs(built, image_path):
     """What a cubin says of itself: registers, stack, spills, and the instructions that a budget may ask for."""
     usage = subprocess.check_output([tool("cuobjdump"), "-res-usage", image_path], text=True)
     code = subprocess.check_output([tool("nvdisasm"), image_path], text=True, stderr=subprocess.DEVNULL)
+    if wrong := [*metadata_faults(built.metadata), *launch_faults(launch_facts(image_path), built.metadata.num_warps)]:
+        raise RuntimeError("; ".join(wrong))
     return {
         "registers": int(re.search(r"REG:(\d+)", usage)[1]),
         "stack": int(re.search(r"STACK:(\d+)", usage)[1]),
         "local": len(re.findall(r"\b(?:LDL|STL)\b", code)),
         "matrix": sorted(set(re.findall(r"\b(HGMMA|QGMMA|HMMA|UTCHMMA|UTCQMMA)\b", code))),
     }
+
+
+def metadata_faults(metadata):
+    """What Triton may ask of a launch that the host does not give."""
+    for name in ("launch_pdl", "launch_cooperative_grid"):
+        if getattr(metadata, name, False):
+            yield f"{name} is set, wanted a plain launch"
+    if getattr(metadata, "tmem_size", 0) > TENSOR_COLUMNS:
+        yield f"{metadata.tmem_size} columns of tensor memory, the architecture has {TENSOR_COLUMNS}"
+
+
+def launch_facts(image_path):
+    """What a cubin says of its launch: threads a block, and (offset, size) of each parameter in order."""
+    elf = subprocess.check_output([tool("cuobjdump"), "-elf", image_path], text=True, stderr=subprocess.DEVNULL)
+    block = re.search(r"EIATTR_REQNTID\s+Format:\s+\S+\s+Value:\s+(0x\w+) (0x\w+) (0x\w+)", elf)
+    rows = re.findall(r"Ordinal : (0x\w+)\s+Offset  : (0x\w+)\s+Size    : (0x\w+)", elf)
+    parameters = sorted(tuple(int(number, 16) for number in row) for row in rows)
+    return [int(number, 16) for number in block.groups()] if block else [], [row[1:] for row in parameters]
+
+
+def launch_faults(facts, warps):
+    """Where a launch by the host's rule (plugins/gpu/launcher.hpp) would not fit: blocks of whole warps in a row, parameters
+    each aligned to its own size, two pointers of Triton's last."""
+    block, parameters = facts
+    if block != [32 * warps, 1, 1]:
+        yield f"blocks are {block}, wanted {[32 * warps, 1, 1]}"
+    end = 0
+    for index, (offset, size) in enumerate(parameters):
+        place = (end + size - 1) // size * size
+        if offset != place or size not in (4, 8):
+            yield f"parameter {index} of {size} bytes lies at {offset}, wanted {place}"
+        end = offset + size
+    if [size for _, size in parameters[-2:]] != [8, 8]:
+        yield f"the last parameters are of {parameters[-2:]}, wanted two pointers"
 
 
 def faults(row):

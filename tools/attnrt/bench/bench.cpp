@@ -13,8 +13,10 @@
 #include "bench/serve.hpp"
 #include "bench/table.hpp"
 #include "bench/variants.hpp"
+#include "conformance/system_driver.hpp"
 #include "document.hpp"
 #include "failure.hpp"
+#include "mirror.hpp"
 #include "model_problem.hpp"
 #include "streams.hpp"
 #include "verbs.hpp"
@@ -44,6 +46,35 @@ class Progress {
   std::size_t steps_, at_ = 0;
 };
 
+bool is_cpu(const std::string& device) { return device == "cpu" || device.starts_with("cpu:"); }
+
+/// "NVIDIA H200" of cuda:0, as the library knows it; "" of the CPU.
+std::string name_of_device(const Runtime& runtime, const std::string& device) {
+  if (is_cpu(device)) return "";
+  const json::value document = json::parse(runtime.doctor());
+  for (const json::value& each : array_at(document, "devices"))
+    if (text_at(each, "device") == device) return text_at(each, "name");
+  return device;
+}
+
+/// Throws Failure where times on the device of the flags would say nothing.
+void want_measurable(const Runtime& runtime, const BenchFlags& flags) {
+  const attnrt_problem problem = runtime.problem(flags.device.c_str());
+  want_device_here(problem, flags.device);
+  if (conformance::is_emulated(problem.device_type))
+    throw Failure(
+        fmt::format("--device is '{}', which an emulator plays: its times say nothing of a device; wanted a real "
+                    "one, or attnrt run and attnrt verify",
+                    flags.device));
+  if (!is_cpu(flags.device) && !flags.threads.empty())
+    throw Failure(fmt::format("--threads is '{}', wanted it with --device cpu", flags.threads));
+}
+
+BenchLimits limits_of_device(const Runtime& runtime, const std::string& device) {
+  const Mirror there(runtime.problem(device.c_str()), nullptr);
+  return measure_limits(*there.memory(), device);
+}
+
 /// A variant on a case, with what was measured so far.
 struct Contender {
   BenchResult result;
@@ -53,6 +84,7 @@ struct Contender {
     result.shape = data.shape;
     result.dtype = data.dtype;
     result.threads = pool->num_workers;
+    if (!is_cpu(wish.device)) result.device = wish.device;
     result.variant = wish.variant;
     try {
       setup = std::make_unique<BenchSetup>(runtime, data, wish, pool);
@@ -60,7 +92,7 @@ struct Contender {
       result.layout = setup->layout_id();
       result.block_size = setup->block_size();
       result.kv_dtype = setup->kv_dtype();
-      result.unit = unit_of_variant(runtime, result.variant, data.dtype);
+      if (result.device.empty()) result.unit = unit_of_variant(runtime, result.variant, data.dtype);
       if (data.shape.uncompressed() && !wish.variant.empty() && result.variant != wish.variant) {
         result.refusal = "wanted -ac.mla_prefill_backend " + wish.variant + ": nothing else forces an MLA prefill";
         result.variant = wish.variant;
@@ -73,7 +105,7 @@ struct Contender {
   }
 
   void measure(const BenchEffort& effort) {
-    const BenchTimes times = measure_times([this] { setup->run(); }, effort, true);
+    const BenchTimes times = measure_times([this] { return setup->timed_run(); }, effort, true);
     auto& all = result.times.seconds;
     all.insert(all.end(), times.seconds.begin(), times.seconds.end());
     std::sort(all.begin(), all.end());
@@ -124,6 +156,11 @@ void write_plot(const std::string& path, const std::string& svg) {
 }
 
 int bench(const GlobalFlags& global, const BenchFlags& flags) {
+  if (!flags.emulate.empty())
+    throw Failure(
+        fmt::format("--emulate is '{}': an emulator's times say nothing of a device; wanted --device with a real "
+                    "one, or attnrt run and attnrt verify",
+                    flags.emulate));
   const std::optional<ModelConfig> model = wanted_model(flags);
   if (model && !global.quiet) tell_measured(*model);
   const std::vector<BenchCase> cases = wanted_cases(flags, model);
@@ -134,6 +171,8 @@ int bench(const GlobalFlags& global, const BenchFlags& flags) {
   const BenchFormat format = wanted_format(flags);
   wanted_effort(flags);
   Runtime runtime = open_runtime(global);
+  want_measurable(runtime, flags);
+  const bool on_cpu = is_cpu(flags.device);
   if (flags.serve) {
     BenchWish wish = layouts.front();
     if (const auto names = wanted_variants(flags); !names.empty()) wish.variant = names.front();
@@ -141,20 +180,22 @@ int bench(const GlobalFlags& global, const BenchFlags& flags) {
     return kDone;
   }
   if (!flags.plot.empty()) write_plot(flags.plot, "");  // an hour of measuring should not end in a bad path
-  if (threads.empty()) threads.push_back(runtime.executor()->num_workers);
+  if (threads.empty()) threads.push_back(on_cpu ? runtime.executor()->num_workers : 1);
   Progress progress(global.quiet,
                     cases.size() * dtypes.size() * threads.size() + (flags.no_limits ? 0 : threads.size()));
   BenchReport report;
+  report.device_name = name_of_device(runtime, flags.device);
   for (const uint32_t n : threads) {
     if (flags.no_limits) break;
-    progress.step(fmt::format("limits, threads {}", n));
-    report.limits.push_back(measure_limits(runtime.executor(n)));
+    progress.step(on_cpu ? fmt::format("limits, threads {}", n) : "limits of " + flags.device);
+    report.limits.push_back(on_cpu ? measure_limits(runtime.executor(n)) : limits_of_device(runtime, flags.device));
   }
   for (const BenchCase& c : cases)
     for (const uint32_t dtype : dtypes) {
       const BenchData data(c, dtype);
       for (const uint32_t n : threads) {
-        progress.step(fmt::format("{}, {}, threads {}", c.id, sdk::dtype_name(dtype), n));
+        progress.step(fmt::format("{}, {}, {}", c.id, sdk::dtype_name(dtype),
+                                  on_cpu ? fmt::format("threads {}", n) : flags.device));
         measure_case(runtime, flags, data, runtime.executor(n), rounds, report);
       }
     }

@@ -199,8 +199,10 @@ BenchCase bench_case(const std::string& id, const json::value& value, const std:
 }
 
 std::vector<BenchCase> read_bench_grid(const std::string& path) {
+  const core::Result<std::string> text = core::read_regular_file(path, kMostBytes);
+  if (!text) throw Failure(text.error().text + ", wanted a grid of cases in JSON");
   json::error_code error;
-  const json::value value = json::parse(read_regular_file(path, kMostBytes, "a grid of cases in JSON"), error);
+  const json::value value = json::parse(*text, error);
   if (error || !value.is_object() || value.get_object().empty())
     throw Failure(
         fmt::format("{} is no JSON object of cases, wanted {{\"name\": {{\"seqs\": [[queries, keys]]}}}}", path));

@@ -10,6 +10,7 @@
 #include "failure.hpp"
 #include "model_problem.hpp"
 #include "nearest.hpp"
+#include "setting_flag.hpp"
 
 namespace attnrt::cli {
 namespace {
@@ -61,16 +62,12 @@ void add_bench_flags(CLI::App& verb, BenchFlags& flags) {
     return verb.add_option(name, to, help)->type_name(type);
   };
   const auto value = [&verb](const char* name, const char* type, MaybeSetting& to, const char* help) {
-    return verb
-        .add_option_function<std::string>(
-            name,
-            [name, &to](const std::string& said) {
-              to = Setting{said, name};
-            },
-            help)
-        ->type_name(type);
+    return add_setting(verb, name, type, to, help);
   };
   add_model_flag(verb, flags.model);
+  text("--device", "DEV", flags.device,
+       "What computes: cpu, or a GPU of this machine and whatever plugin serves it, cuda:0 or rocm:0: cpu");
+  text("--emulate", "DEVICE", flags.emulate, "")->group("");  // refused with a sentence
   text("--case", "NAMES", flags.cases, "Only these cases of the grid, a comma list");
   text("--cases", "FILE", flags.grid,
        "A grid in JSON in place of the shipped one: {\"name\": {\"seqs\": [[queries, keys]], "
@@ -156,6 +153,7 @@ std::vector<BenchWish> wanted_layouts(const BenchFlags& flags) {
   std::vector<BenchWish> wishes;
   for (const std::string& name : items_of(flags.layouts)) {
     BenchWish wish;
+    wish.device = flags.device;
     wish.layout = word({name, "--layout"}, {{"auto", 0},
                                             {"native", ATTNRT_KV_NATIVE},
                                             {"nhd", ATTNRT_KV_NHD},

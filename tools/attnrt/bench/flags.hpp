@@ -16,7 +16,8 @@ namespace attnrt::cli {
 
 /// The flags of `attnrt bench`, as they were written.
 struct BenchFlags {
-  std::string model, cases, grid, seqs, dtypes, threads, variants, layouts = "auto", kv_dtypes = "auto", plot;
+  std::string model, cases, grid, seqs, dtypes, threads, variants, layouts = "auto", kv_dtypes = "auto", plot,
+                                                                   device = "cpu", emulate;
   MaybeSetting format;
   MaybeSetting num_heads, num_kv_heads, head_size, shared_prefix, block_size, min_time, max_time, min_reps, rounds;
   bool non_causal = false, mla = false, no_hint = false, no_limits = false, as_json = false, serve = false;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <functional>
+#include <memory>
 #include <new>
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -14,6 +16,7 @@
 #include "attnrt/amx.hpp"
 #include "attnrt/cpu_isa.hpp"
 #include "bench/data.hpp"
+#include "bench/device_timer.hpp"
 
 namespace attnrt::cli {
 namespace {
@@ -194,6 +197,23 @@ BenchLimits measure_limits(const attnrt_executor* pool) {
     limits.read_gbs = best_read(pool);
   } catch (const std::bad_alloc&) {  // a machine without the memory for it has no such limit to tell
   }
+  return limits;
+}
+
+BenchLimits measure_limits(conformance::Memory& memory, const std::string& device) {
+  constexpr std::size_t bytes = std::size_t{1} << 30;
+  BenchLimits limits;
+  limits.device = device;
+  const std::unique_ptr<void, std::function<void(void*)>> both(memory.allocate(2 * bytes, 256), [&memory](void* data) {
+    if (data) memory.release(data);
+  });
+  auto* const data = static_cast<std::byte*>(both.get());
+  if (!data) return limits;  // a device without the memory for it has no such limit to tell
+  memory.fill(data, 1, 2 * bytes);
+  DeviceTimer timer(memory, [&] { memory.copy_within(data + bytes, data, bytes, memory.stream()); });
+  for (int i = 0; i < kReads; ++i)
+    if (const double seconds = timer.seconds(); seconds > 0)
+      limits.read_gbs = std::max(limits.read_gbs, 2e-9 * static_cast<double>(bytes) / seconds);
   return limits;
 }
 

@@ -57,8 +57,7 @@ std::string bar_label(const BenchResult& r, const std::vector<BenchResult>& grou
 }
 
 std::string group_label(const BenchResult& first) {
-  return fmt::format("{}, {}, {} thread{}", first.shape.id, sdk::dtype_name(first.dtype), first.threads,
-                     first.threads == 1 ? "" : "s");
+  return fmt::format("{}, {}, {}", first.shape.id, sdk::dtype_name(first.dtype), first.workers());
 }
 
 /// Consecutive results of the same work.

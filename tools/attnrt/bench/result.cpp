@@ -22,6 +22,7 @@ json::value limits_json(const BenchLimits& l) {
     const auto unit = static_cast<BenchUnit>(i);
     units[word_of_unit(unit)] = measured(unit);
   }
+  if (!l.device.empty()) return json::object{{"device", l.device}, {"copy_gbs", l.read_gbs}};
   return json::object{{"threads", l.threads},
                       {"fma_gflops", l.widest_fma()},
                       {"bf16_dot_gflops", measured(BenchUnit::bf16_dot)},
@@ -30,8 +31,10 @@ json::value limits_json(const BenchLimits& l) {
 }
 
 json::value result_json(const BenchResult& r, const BenchLimits& limits, bool fastest) {
-  json::object o{
-      {"case", r.shape.id}, {"kind", r.shape.kind}, {"dtype", sdk::dtype_name(r.dtype)}, {"threads", r.threads}};
+  const bool on_cpu = r.device.empty();
+  json::object o{{"case", r.shape.id}, {"kind", r.shape.kind}, {"dtype", sdk::dtype_name(r.dtype)}};
+  o["threads"] = on_cpu ? json::value(r.threads) : json::value(nullptr);
+  o["device"] = on_cpu ? json::value("cpu") : json::value(r.device);
   o["variant"] = r.variant;
   if (!r.refusal.empty()) {
     o["unsupported"] = r.refusal;
@@ -46,7 +49,7 @@ json::value result_json(const BenchResult& r, const BenchLimits& limits, bool fa
   o["gflops"] = r.gflops();
   o["gbs"] = r.gbs();
   const auto percent = [](double p) { return p > 0 ? json::value(p) : json::value(nullptr); };
-  o["unit"] = word_of_unit(r.unit);
+  o["unit"] = on_cpu ? json::value(word_of_unit(r.unit)) : json::value(nullptr);
   o["percent_compute"] = percent(r.percent_compute(limits));
   o["percent_read"] = percent(r.percent_read(limits));
   o["err"] = r.error;
@@ -71,7 +74,14 @@ double BenchResult::percent_read(const BenchLimits& limits) const {
 double BenchResult::percent(const BenchLimits& limits) const {
   return shape.counts_bytes() ? percent_read(limits) : percent_compute(limits);
 }
-const char* BenchResult::limit() const noexcept { return shape.counts_bytes() ? "read" : name_of_unit(unit); }
+std::string BenchResult::workers() const {
+  if (!device.empty()) return device;
+  return std::to_string(threads) + (threads == 1 ? " thread" : " threads");
+}
+const char* BenchResult::limit() const noexcept {
+  if (!device.empty()) return "copy";
+  return shape.counts_bytes() ? "read" : name_of_unit(unit);
+}
 
 BenchLimits BenchReport::limits_for(uint32_t threads) const {
   for (const BenchLimits& l : limits)
@@ -104,8 +114,13 @@ json::value bench_json(const BenchReport& report) {
     left_out.push_back(
         {{"case", l.shape}, {"dtype", sdk::dtype_name(l.dtype)}, {"variant", l.variant}, {"reason", l.reason}});
   return json::object{
-      {"version", attnrt_version()},   {"processor", processor_name()}, {"cpus", std::thread::hardware_concurrency()},
-      {"limits", std::move(measured)}, {"results", std::move(rows)},    {"left_out", std::move(left_out)}};
+      {"version", attnrt_version()},
+      {"processor", processor_name()},
+      {"cpus", std::thread::hardware_concurrency()},
+      {"device_name", report.device_name.empty() ? json::value(nullptr) : json::value(report.device_name)},
+      {"limits", std::move(measured)},
+      {"results", std::move(rows)},
+      {"left_out", std::move(left_out)}};
 }
 
 }  // namespace attnrt::cli

@@ -16,6 +16,7 @@ namespace attnrt::cli {
 struct BenchResult {
   BenchCase shape;
   uint32_t dtype = 0, kv_dtype = 0, threads = 1, block_size = 0;
+  std::string device;                    ///< "cuda:0"; "" = the CPU, whose threads count
   std::string variant;                   ///< "CPU_ATTN/avx512"
   std::string layout;                    ///< its id
   BenchUnit unit = BenchUnit::baseline;  ///< what its products run on
@@ -23,6 +24,8 @@ struct BenchResult {
   double error = 0;     ///< RMS over RMS, against float64 on sampled rows
   std::string refusal;  ///< why there is none of the above
 
+  /// What computed: "2 threads", "cuda:0".
+  std::string workers() const;
   double gflops() const { return shape.flops() / times.median() * 1e-9; }
   double gbs() const;
   /// Percent of what this machine's unit, or its memory, was measured to do; 0 where it was not.
@@ -30,7 +33,7 @@ struct BenchResult {
   double percent_read(const BenchLimits& limits) const;
   /// Percent of the limit that bounds this work: reading memory for a decode, the unit for the rest.
   double percent(const BenchLimits& limits) const;
-  /// That limit's name: "read", "AVX2 FMA".
+  /// That limit's name: "read", "AVX2 FMA"; of a device "copy".
   const char* limit() const noexcept;
 };
 
@@ -44,6 +47,7 @@ struct BenchLeftOut {
 
 /// All that one call of `attnrt bench` has to tell.
 struct BenchReport {
+  std::string device_name;          ///< "NVIDIA H200"; "" = the CPU
   std::vector<BenchLimits> limits;  ///< empty: nobody measured
   std::vector<BenchResult> results;
   std::vector<BenchLeftOut> left_out;

@@ -45,7 +45,7 @@ class Worker {
     const bool fresh = key != key_;
     if (fresh) prepare(c, dtype, threads);
     key_ = key;
-    const BenchTimes times = measure_times([this] { setup_->run(); }, effort, !fresh);
+    const BenchTimes times = measure_times([this] { return setup_->timed_run(); }, effort, !fresh);
     const double seconds = times.best();
     json::object reply{{"case", c.id}, {"dtype", sdk::dtype_name(dtype)}, {"threads", threads}, {"kind", c.kind}};
     reply["variant"] = setup_->variant();

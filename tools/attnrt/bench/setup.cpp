@@ -22,7 +22,7 @@ int64_t blocks_of(int64_t keys, int64_t size) { return (keys + size - 1) / size;
 }  // namespace
 
 attnrt_problem bench_problem(const Runtime& runtime, const BenchCase& c, uint32_t dtype, const BenchWish& wish) {
-  attnrt_problem p = runtime.problem("cpu");
+  attnrt_problem p = runtime.problem(wish.device.c_str());
   p.q_dtype = p.kv_dtype = p.out_dtype = dtype;
   if (wish.kv_dtype) p.kv_dtype = *wish.kv_dtype;
   if (p.kv_dtype == ATTNRT_INT8) p.features |= ATTNRT_FEATURE_PER_TOKEN_HEAD_SCALES;  // without them it holds integers
@@ -63,15 +63,18 @@ attnrt_problem bench_problem(const Runtime& runtime, const BenchCase& c, uint32_
 
 BenchSetup::BenchSetup(Runtime& runtime, const BenchData& data, const BenchWish& wish, const attnrt_executor* pool)
     : data_(data),
-      pool_(pool),
       choice_(choose(runtime, bench_problem(runtime, data.shape, data.dtype, wish), wish.variant)),
       op_(runtime.op(choice_)),
+      device_(choice_.problem(), pool),
       plan_(nullptr) {
   const BenchCase& c = data.shape;
   const int64_t bytes = sdk::dtype_bytes(data.dtype), tokens = c.num_tokens(), keys = c.num_keys();
   const attnrt_dtype dtype = sdk::to_dlpack(data.dtype);
   place_requests();
-  out_ = LargeBytes(static_cast<std::size_t>(tokens * c.num_heads * c.head_size_v() * bytes));
+  const auto out_bytes = static_cast<std::size_t>(tokens * c.num_heads * c.head_size_v() * bytes);
+  out_ = LargeBytes(out_bytes);
+  device_.of(out_.data(), out_bytes);
+  device_.of(data.k.data(), static_cast<std::size_t>(keys * c.num_kv_heads * c.head_size * bytes));
   q_ = Tensor(data.q.data(), dtype, {tokens, c.num_heads, c.head_size});
   out_rows_ = Tensor(out_.data(), dtype, {tokens, c.num_heads, c.head_size_v()});
   if (c.latent()) {
@@ -94,8 +97,11 @@ BenchSetup::BenchSetup(Runtime& runtime, const BenchData& data, const BenchWish&
     args_.k = k_.get();
     args_.v = v_.get();
   }
-  plan_ = op_.plan(limits());
-  plan_.update(batch(), pool_);
+  plan_ = device_.plan(op_, limits());
+  plan_.update(device_.of(batch()), device_.stream());
+  placed_ = device_.of(args_);
+  device_.finish();
+  if (device_.copies()) timer_.emplace(*device_.memory(), [this] { plan_.run(placed_, device_.stream()); });
 }
 
 void BenchSetup::place_requests() {
@@ -129,6 +135,7 @@ void BenchSetup::fill_cache() {
   const int64_t size = layout.block_size, bytes = static_cast<int64_t>(layout.block_bytes);
   layout_id_ = layout.id;
   cache_ = LargeBytes(static_cast<std::size_t>(num_blocks_ * bytes));
+  device_.of(cache_.data(), static_cast<std::size_t>(num_blocks_ * bytes));
   if (layout.kind == ATTNRT_KV_NATIVE) {
     k_cache_ = Tensor(cache_.data(), dtype, {num_blocks_, bytes});
   } else {
@@ -156,13 +163,14 @@ void BenchSetup::fill_cache() {
   write.slot_mapping = mapping.get();
   write.k_cache = args_.k_cache;
   write.v_cache = args_.v_cache;
-  op_.write_kv(write, pool_);
+  op_.write_kv(device_.of(write), device_.stream());
+  device_.finish();  // the slots live as long as this call
 }
 
 attnrt_limits BenchSetup::limits() const {
   const BenchCase& c = data_.shape;
   auto limits = sized<attnrt_limits>();
-  limits.num_workers = pool_->num_workers;
+  limits.num_workers = device_.num_workers();
   limits.max_seqs = static_cast<int32_t>(c.requests.size());
   limits.max_tokens = static_cast<int32_t>(c.num_tokens());
   limits.max_query_len = static_cast<int32_t>(c.longest_query());

@@ -6,6 +6,9 @@
 #include <optional>
 
 #include "bench/data.hpp"
+#include "bench/device_timer.hpp"
+#include "bench/timing.hpp"
+#include "mirror.hpp"
 
 namespace attnrt::cli {
 
@@ -15,6 +18,7 @@ struct BenchWish {
   uint32_t layout = 0;      ///< one ATTNRT_KV_*, 0 = whatever selection chooses
   uint32_t block_size = 0;  ///< 0 = what the variant likes best
   std::optional<uint32_t> kv_dtype;
+  std::string device = "cpu";  ///< as --device says it
 };
 
 /// The problem that a case poses.
@@ -23,14 +27,26 @@ attnrt_problem bench_problem(const Runtime& runtime, const BenchCase& c, uint32_
 /// Writes the cache through the library (in a random order of its blocks) and plans once: neither is part of a run.
 class BenchSetup {
  public:
-  /// Throws Error where the variant cannot serve the case. `data` and `pool` outlive it.
+  /// Throws Error where the variant cannot serve the case, Failure where the device lacks memory or a driver. `data`
+  /// and `pool` outlive it.
   BenchSetup(Runtime& runtime, const BenchData& data, const BenchWish& wish, const attnrt_executor* pool);
   BenchSetup(const BenchSetup&) = delete;
   BenchSetup& operator=(const BenchSetup&) = delete;
 
   /// Attention over the whole batch.
-  void run() { plan_.run(args_, pool_); }
-  const std::byte* out() const noexcept { return out_.data(); }
+  void run() {
+    plan_.run(placed_, device_.stream());
+    device_.finish();
+  }
+  /// Seconds of one run: on the CPU by the host's clock, on a device by its own, from a graph of many runs.
+  double timed_run() {
+    return timer_ ? timer_->seconds() : seconds_of([this] { run(); });
+  }
+  /// The output of the last run, fetched from the device.
+  const std::byte* out() const {
+    device_.fetch(out_.data());
+    return out_.data();
+  }
   std::string variant() const { return choice_.backend() + "/" + choice_.variant(); }
   const std::string& layout_id() const noexcept { return layout_id_; }
   uint32_t block_size() const noexcept { return choice_.problem().block_size; }
@@ -43,16 +59,17 @@ class BenchSetup {
   attnrt_batch batch() const;
 
   const BenchData& data_;
-  const attnrt_executor* pool_;
   Choice choice_;
   Op op_;
+  Mirror device_;  ///< outlives the plan, whose memory it holds
   Plan plan_;
+  std::optional<DeviceTimer> timer_;
   std::string layout_id_ = "contiguous";
   LargeBytes cache_, out_;
   std::vector<int32_t> query_start_loc_{0}, kv_start_loc_{0}, seq_lens_, block_table_;
   int64_t num_blocks_ = 0, table_width_ = 0;
   Tensor q_, k_, v_, k_cache_, v_cache_, out_rows_, sinks_, alibi_slopes_;
-  attnrt_run_args args_ = sized<attnrt_run_args>();
+  attnrt_run_args args_ = sized<attnrt_run_args>(), placed_{};  ///< on the host, and where kernels find them
 };
 
 }  // namespace attnrt::cli

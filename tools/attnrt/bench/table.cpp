@@ -32,10 +32,12 @@ std::string rate_words(const BenchResult& r) {
 }
 
 std::string machine_words(const BenchReport& report) {
+  if (!report.device_name.empty()) return report.device_name;
   return report.limits.empty() ? "" : fmt::format("{}, {} CPUs", processor_name(), std::thread::hardware_concurrency());
 }
 
 std::string limits_words(const BenchLimits& l) {
+  if (!l.device.empty()) return fmt::format("limits of {}: copy {:.1f} GB/s", l.device, l.read_gbs);
   std::string units;
   for (std::size_t i = 0; i < kBenchUnits; ++i)
     if (const auto unit = static_cast<BenchUnit>(i); l.of(unit) > 0)
@@ -98,13 +100,12 @@ std::string if_measured(double value) { return value > 0 ? fmt::format("{:.6g}",
 }  // namespace
 
 std::string bench_table(const BenchReport& report) {
-  std::string out = report.limits.empty() ? "" : machine_words(report) + "\n";
+  std::string out = machine_words(report).empty() ? "" : machine_words(report) + "\n";
   for (const BenchLimits& l : report.limits) out += limits_words(l) + "\n";
   const BenchResult* last = nullptr;
   for (const BenchResult& r : report.results) {
     if (!last || !same_work(r, *last))
-      out += fmt::format("\n{}, {}, {} thread{}\n", r.shape.id, sdk::dtype_name(r.dtype), r.threads,
-                         r.threads == 1 ? "" : "s");
+      out += fmt::format("\n{}, {}, {}\n", r.shape.id, sdk::dtype_name(r.dtype), r.workers());
     last = &r;
     if (!r.refusal.empty())
       out += fmt::format("    {:<24} {}\n", r.variant, r.refusal);
@@ -120,15 +121,16 @@ std::string bench_table(const BenchReport& report) {
 }
 
 std::string bench_markdown(const BenchReport& report) {
-  std::string out = report.limits.empty() ? "" : machine_words(report) + "\n\n";
+  std::string out = machine_words(report).empty() ? "" : machine_words(report) + "\n\n";
   for (const BenchLimits& l : report.limits) out += "- " + limits_words(l) + "\n";
   if (!report.limits.empty()) out += "\n";
   out +=
       "| case | dtype | threads | variant | cache | ms | rate | of the limit | err |\n"
       "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
   for (const BenchResult& r : report.results) {
-    out += fmt::format("| {} | {} | {} | {}{} |", in_cell(r.shape.id), sdk::dtype_name(r.dtype), r.threads,
-                       in_cell(r.variant), report.is_fastest(r) ? " (fastest)" : "");
+    out += fmt::format("| {} | {} | {} | {}{} |", in_cell(r.shape.id), sdk::dtype_name(r.dtype),
+                       r.device.empty() ? std::to_string(r.threads) : r.device, in_cell(r.variant),
+                       report.is_fastest(r) ? " (fastest)" : "");
     if (!r.refusal.empty())
       out += fmt::format(" {} | | | | |\n", in_cell(r.refusal));
     else
@@ -145,24 +147,27 @@ std::string bench_csv(const BenchReport& report) {
   std::string out =
       "case,kind,dtype,threads,variant,kv_dtype,layout,block_size,ms_best,ms_median,reps,gflops,gbs,unit,percent_"
       "compute,"
-      "percent_read,err,fastest,reason\n";
+      "percent_read,err,fastest,reason,device\n";
   for (const BenchResult& r : report.results) {
-    const std::string head = fmt::format("{},{},{},{},{},", in_quotes(r.shape.id), r.shape.kind,
-                                         sdk::dtype_name(r.dtype), r.threads, in_quotes(r.variant));
+    const bool on_cpu = r.device.empty();
+    const std::string device = on_cpu ? "cpu" : r.device;
+    const std::string head =
+        fmt::format("{},{},{},{},{},", in_quotes(r.shape.id), r.shape.kind, sdk::dtype_name(r.dtype),
+                    on_cpu ? std::to_string(r.threads) : "", in_quotes(r.variant));
     if (!r.refusal.empty()) {
-      out += head + std::string(kNumbers, ',') + in_quotes(r.refusal) + "\n";
+      out += head + std::string(kNumbers, ',') + in_quotes(r.refusal) + "," + device + "\n";
       continue;
     }
     const BenchLimits limits = report.limits_for(r.threads);
-    out +=
-        head + fmt::format("{},{},{},{:.6g},{:.6g},{},{:.6g},{:.6g},{},{},{},{:.3g},{},\n", sdk::dtype_name(r.kv_dtype),
-                           in_quotes(r.layout), r.block_size ? std::to_string(r.block_size) : "", r.times.best() * 1e3,
-                           r.times.median() * 1e3, r.times.seconds.size(), r.gflops(), r.gbs(), word_of_unit(r.unit),
-                           if_measured(r.percent_compute(limits)), if_measured(r.percent_read(limits)), r.error,
-                           report.is_fastest(r) ? "true" : "false");
+    out += head +
+           fmt::format("{},{},{},{:.6g},{:.6g},{},{:.6g},{:.6g},{},{},{},{:.3g},{},,{}\n", sdk::dtype_name(r.kv_dtype),
+                       in_quotes(r.layout), r.block_size ? std::to_string(r.block_size) : "", r.times.best() * 1e3,
+                       r.times.median() * 1e3, r.times.seconds.size(), r.gflops(), r.gbs(),
+                       on_cpu ? word_of_unit(r.unit) : "", if_measured(r.percent_compute(limits)),
+                       if_measured(r.percent_read(limits)), r.error, report.is_fastest(r) ? "true" : "false", device);
   }
   for (const BenchLeftOut& l : report.left_out)
-    out += fmt::format("{},,{},,{},{}{}\n", in_quotes(l.shape), sdk::dtype_name(l.dtype), in_quotes(l.variant),
+    out += fmt::format("{},,{},,{},{}{},\n", in_quotes(l.shape), sdk::dtype_name(l.dtype), in_quotes(l.variant),
                        std::string(kNumbers, ','), in_quotes(l.reason));
   return out;
 }

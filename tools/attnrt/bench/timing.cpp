@@ -40,14 +40,15 @@ struct CpuUse {
 
 }  // namespace
 
-BenchTimes measure_times(const std::function<void()>& once, const BenchEffort& effort, bool warm_up) {
+double seconds_of(const std::function<void()>& call) {
+  const auto start = Clock::now();
+  call();
+  return since(start);
+}
+
+BenchTimes measure_times(const std::function<double()>& once, const BenchEffort& effort, bool warm_up) {
   BenchTimes times;
-  const auto repeat = [&] {
-    const auto start = Clock::now();
-    once();
-    times.seconds.push_back(since(start));
-    return times.seconds.back();
-  };
+  const auto repeat = [&] { return times.seconds.emplace_back(once()); };
   const CpuUse before;
   const auto start = Clock::now();
   double sum = 0;

@@ -23,9 +23,12 @@ struct BenchTimes {
   double median() const { return seconds[seconds.size() / 2]; }
 };
 
-/// Repeats `once`, after a first time that does not count where `warm_up` says so; one that outlasts max_time counts
-/// and is not repeated.
-BenchTimes measure_times(const std::function<void()>& once, const BenchEffort& effort, bool warm_up);
+/// Repeats `once`, which returns the seconds that it took, after a first time that does not count where `warm_up` says
+/// so; one that outlasts max_time counts and is not repeated.
+BenchTimes measure_times(const std::function<double()>& once, const BenchEffort& effort, bool warm_up);
+
+/// Seconds of one call by the host's clock.
+double seconds_of(const std::function<void()>& call);
 
 }  // namespace attnrt::cli
 #endif

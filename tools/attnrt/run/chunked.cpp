@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "failure.hpp"
+#include "mirror.hpp"
 
 namespace attnrt::cli {
 namespace {
@@ -32,6 +33,8 @@ class Cache {
   }
 
   int64_t num_blocks() const { return num_blocks_; }
+  /// Puts the whole cache, poisoned as it is, where kernels find it.
+  void place(Mirror& device) const { device.of(data_.data(), data_.size()); }
   int64_t width() const { return width_; }
   const attnrt_tensor* k() const { return k_.get(); }
   const attnrt_tensor* v() const { return native_ ? nullptr : v_.get(); }
@@ -93,7 +96,7 @@ void copy_rows(const Array& from, int64_t at, Array& to, int64_t where, int64_t 
 
 /// Tokens [begin, end) of a request's keys, into the cache.
 void write(const Op& op, const RunFile& run, const Cache& cache, int64_t request, int64_t begin, int64_t end,
-           const attnrt_executor* pool) {
+           const Mirror& device) {
   if (begin >= end) return;
   const int64_t first = run.kv_start_loc[static_cast<std::size_t>(request)] + begin;
   std::vector<int64_t> slots;
@@ -106,7 +109,9 @@ void write(const Op& op, const RunFile& run, const Cache& cache, int64_t request
   args.slot_mapping = mapping.get();
   args.k_cache = cache.k();
   args.v_cache = cache.v();
-  op.write_kv(args, pool);
+  Mirror rows_there(&device);
+  op.write_kv(rows_there.of(args), rows_there.stream());
+  rows_there.finish();
 }
 
 /// One request's part of a step: queries [begin, end) of it.
@@ -125,7 +130,8 @@ class Step {
     if (result.lse) lse_ = make_array(Dtype::F32, {capacity, run.num_heads()}, 0xFF);
   }
 
-  void run(Plan& plan, const std::vector<Piece>& pieces, float scale, Computed& result, const attnrt_executor* pool) {
+  void run(Plan& plan, const std::vector<Piece>& pieces, float scale, Computed& result, const Mirror& device) {
+    Mirror step(&device);
     std::vector<int32_t> starts{0}, lengths, table;
     auto batch = sized<attnrt_batch>();
     for (const Piece& piece : pieces) {
@@ -144,7 +150,7 @@ class Step {
     batch.block_table = table.data();
     batch.block_table_stride = cache_.width();
     batch.block_table_width = static_cast<int32_t>(cache_.width());
-    plan.update(batch, pool);
+    plan.update(step.of(batch), step.stream());
 
     const Tensor q = rows(q_, 0, batch.num_tokens), out = rows(out_, 0, batch.num_tokens);
     Tensor lse;
@@ -159,7 +165,10 @@ class Step {
       args.lse = lse.get();
     }
     const Operands operands(run_, args);
-    plan.run(args, pool);
+    plan.run(step.of(args), step.stream());
+    step.finish();
+    step.fetch(out_.data.data());
+    if (lse_) step.fetch(lse_->data.data());
     for (std::size_t i = 0; i < pieces.size(); ++i) {
       const int64_t where = query_start(pieces[i].request) + pieces[i].begin, count = pieces[i].end - pieces[i].begin;
       copy_rows(out_, starts[i], result.out, where, count);
@@ -214,6 +223,8 @@ Computed compute_chunked(const Op& op, const Choice& choice, const RunFile& run,
                          const Effort& effort) {
   const attnrt_problem& problem = choice.problem();
   const Cache cache(op.kv_layout(), run, problem.block_size);
+  Mirror device(problem, effort.pool);
+  cache.place(device);
   Computed result = unwritten(run, problem);
   const int64_t requests = run.num_seqs();
   int64_t longest = 0;
@@ -221,27 +232,27 @@ Computed compute_chunked(const Op& op, const Choice& choice, const RunFile& run,
   Step step(run, result, std::min(run.num_tokens(), requests * std::min(chunk, run.num_tokens())), cache);
 
   auto limits = sized<attnrt_limits>();
-  limits.num_workers = effort.pool->num_workers;
+  limits.num_workers = device.num_workers();
   limits.max_seqs = static_cast<int32_t>(requests);
   limits.max_tokens = static_cast<int32_t>(run.num_tokens());
   limits.max_query_len = static_cast<int32_t>(std::min(chunk, run.num_tokens()));
   limits.max_seq_len = static_cast<int32_t>(longest);
   limits.num_blocks = static_cast<int32_t>(cache.num_blocks());
   limits.max_blocks_per_seq = static_cast<int32_t>(cache.width());
-  Plan plan = op.plan(limits);
+  Plan plan = device.plan(op, limits);
 
   result.milliseconds = median_time(effort.repeat, [&] {
-    for (int64_t r = 0; r < requests; ++r) write(op, run, cache, r, 0, step.context(r), effort.pool);
+    for (int64_t r = 0; r < requests; ++r) write(op, run, cache, r, 0, step.context(r), device);
     for (int64_t begin = 0;; begin += chunk) {
       std::vector<Piece> pieces;
       for (int64_t r = 0; r < requests; ++r) {
         const int64_t end = std::min(begin + chunk, step.queries(r));
         if (begin >= end) continue;
         pieces.push_back({r, begin, end});
-        write(op, run, cache, r, step.context(r) + begin, step.context(r) + end, effort.pool);
+        write(op, run, cache, r, step.context(r) + begin, step.context(r) + end, device);
       }
       if (pieces.empty()) return;
-      step.run(plan, pieces, scale, result, effort.pool);
+      step.run(plan, pieces, scale, result, device);
     }
   });
   return result;

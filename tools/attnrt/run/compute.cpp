@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "attnrt/dtype.hpp"
+#include "mirror.hpp"
 
 namespace attnrt::cli {
 namespace {
@@ -109,9 +110,12 @@ Operands::Operands(const RunFile& run, attnrt_run_args& args) {
 
 Computed compute(const Op& op, const Choice& choice, RunFile& run, float scale, const Effort& effort) {
   if (run.paged()) cut_blocks(run, choice.problem().block_size);
-  const attnrt_limits limits = limits_of(run, effort.pool->num_workers);
-  Plan plan = op.plan(limits);
-  plan.update(batch_of(run, limits), effort.pool);
+  Mirror device(choice.problem(), effort.pool);
+  for (const std::optional<Array>* cache : {&run.k_cache, &run.v_cache})  // whole: rows may have scales behind them
+    if (*cache) device.of((*cache)->data.data(), (*cache)->data.size());
+  const attnrt_limits limits = limits_of(run, device.num_workers());
+  Plan plan = device.plan(op, limits);
+  plan.update(device.of(batch_of(run, limits)), device.stream());
 
   Computed result = unwritten(run, choice.problem());
   const Tensor q = rows(run.q), out = rows(result.out);
@@ -160,10 +164,16 @@ Computed compute(const Op& op, const Choice& choice, RunFile& run, float scale, 
     write.v_cache = args.v_cache;
     if (run.k_scale) write.k_scale = k_scale.get();
     if (run.v_scale) write.v_scale = v_scale.get();
-    op.write_kv(write, effort.pool);
+    op.write_kv(device.of(write), device.stream());
   }
   const Operands operands(run, args);
-  result.milliseconds = median_time(effort.repeat, [&] { plan.run(args, effort.pool); });
+  const attnrt_run_args placed = device.of(args);
+  result.milliseconds = median_time(effort.repeat, [&] {
+    plan.run(placed, device.stream());
+    device.finish();
+  });
+  device.fetch(result.out.data.data());
+  if (result.lse) device.fetch(result.lse->data.data());
   return result;
 }
 

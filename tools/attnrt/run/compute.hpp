@@ -12,7 +12,7 @@ struct Computed {
   double milliseconds = 0;   ///< median over the repetitions
 };
 
-/// How often and with how many threads.
+/// How often and, on the CPU, with how many threads.
 struct Effort {
   const attnrt_executor* pool = nullptr;
   int64_t repeat = 1;
@@ -33,9 +33,9 @@ struct Operands {
   Operands(const RunFile& run, attnrt_run_args& args);
 };
 
-/// The file as one batch: cache rows are written where slot_mapping sends them, then attention runs. Cuts the file's
-/// blocks into the kernel's where those are smaller. Throws Error where the library finds lengths, block ids or slots
-/// out of range.
+/// The file as one batch, on the device of the choice: cache rows are written where slot_mapping sends them, then
+/// attention runs. Cuts the file's blocks into the kernel's where those are smaller. Throws Error where the library
+/// finds lengths, block ids or slots out of range.
 Computed compute(const Op& op, const Choice& choice, RunFile& run, float scale, const Effort& effort);
 
 }  // namespace attnrt::cli

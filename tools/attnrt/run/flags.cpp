@@ -10,6 +10,7 @@
 
 #include "failure.hpp"
 #include "model_problem.hpp"
+#include "setting_flag.hpp"
 
 namespace attnrt::cli {
 namespace {
@@ -20,13 +21,7 @@ constexpr const char* kNoOperand[] = {"--sparse", "--mm-prefix", "--tree-mask", 
 
 void add_run_flags(CLI::App& verb, RunFlags& flags) {
   const auto value = [&verb](const char* name, const char* type, MaybeSetting& to, const char* help) {
-    verb.add_option_function<std::string>(
-            name,
-            [name, &to](const std::string& text) {
-              to = Setting{text, name};
-            },
-            help)
-        ->type_name(type);
+    return add_setting(verb, name, type, to, help);
   };
   verb.add_option("FILE", flags.file, "Tensors in a safetensors file; docs/run-file.md describes it")->required();
   verb.add_option("-o,--output", flags.output, "Write out, and lse where it was computed, to this safetensors file")
@@ -40,14 +35,14 @@ void add_run_flags(CLI::App& verb, RunFlags& flags) {
   value("--scale", "X", flags.scale, "Softmax scale; default: the file's, or 1 / sqrt(head size)");
   value("--layout", "NAME", flags.layout, "What four dimensions mean: bhsd (default) or bshd");
   CLI::Option* model = add_model_flag(verb, flags.model);
-  verb.add_option_function<std::string>(
-          "--layer",
-          [&flags](const std::string& text) {
-            flags.layer = Setting{text, "--layer"};
-          },
-          "The layer of the model that the file holds, from 0; needed where its layers differ")
-      ->type_name("N")
+  value("--layer", "N", flags.layer,
+        "The layer of the model that the file holds, from 0; needed where its layers differ")
       ->needs(model);
+  verb.add_option(
+          "--emulate", flags.emulate,
+          "cuda:8.0, cuda:9.0, ...: compute on this device, played by the SDK's emulator, which runs the kernels' "
+          "PTX; tells no time")
+      ->type_name("DEVICE");
   verb.add_flag("--json", flags.as_json, "What was computed, compared and measured, as JSON");
   add_problem_flags(verb, flags.problem);
   // What a run file has no operand for is refused when it is given, and need not be read about.
@@ -57,6 +52,7 @@ void add_run_flags(CLI::App& verb, RunFlags& flags) {
                                 [option](const char* name) { return option->check_name(name); })
                         ? ""
                         : "The problem (default: what the file says, on the CPU)");
+  verb.get_option("--emulate")->excludes("--device");
 }
 
 void check_operands(const RunFlags& flags, const std::string& path, const RunNames& names) {

@@ -14,7 +14,7 @@ namespace attnrt::cli {
 /// The flags of `attnrt run`.
 struct RunFlags {
   ProblemFlags problem;
-  std::string file, output, model;
+  std::string file, output, model, emulate;
   MaybeSetting layer, scale, layout, chunk, threads, repeat, tolerance;
   bool as_json = false;
 

@@ -10,6 +10,7 @@
 
 #include "attnrt/dtype.hpp"
 #include "failure.hpp"
+#include "mirror.hpp"
 
 namespace attnrt::cli {
 namespace {
@@ -84,9 +85,7 @@ attnrt_problem to_run_problem(const Runtime& runtime, const RunFile& run, const 
     said.phase = Setting{run.latent ? "decode" : contiguous ? "prefill" : "mixed", "--phase"};
   }
   attnrt_problem p = to_problem(runtime, said);
-  if (p.device_type != ATTNRT_DEVICE_CPU)
-    throw Failure(
-        fmt::format("--device is '{}', wanted cpu: a run file's tensors lie in host memory", said.device->text));
+  want_device_here(p, said.device->text);
   if (run.latent && p.family != ATTNRT_FAMILY_MLA)
     throw Failure("--phase is 'prefill', wanted decode or mixed for a latent cache");
   if (run.paged()) {

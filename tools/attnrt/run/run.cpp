@@ -5,7 +5,9 @@
 #include <memory>
 
 #include "attnrt/diag.hpp"
+#include "conformance/system_driver.hpp"
 #include "document.hpp"
+#include "emulation.hpp"
 #include "failure.hpp"
 #include "model_problem.hpp"
 #include "run/chunked.hpp"
@@ -31,6 +33,9 @@ struct Report {
   double tolerance;
   std::optional<Comparison> out, lse;
 
+  /// An emulator computed, of whose time nothing can be said.
+  bool emulated() const { return conformance::is_emulated(choice.problem().device_type); }
+  bool on_cpu() const { return choice.problem().device_type == ATTNRT_DEVICE_CPU; }
   bool passed() const { return (!out || out->passed) && (!lse || lse->passed); }
 };
 
@@ -69,9 +74,10 @@ json::value report_json(const Report& r, const json::value& choice) {
   o["kv_layout"] = choice.at("kv_layout");
   o["block_size"] = text(r.choice.problem().block_size != 0, r.choice.problem().block_size);
   o["chunk"] = text(r.chunk.has_value(), r.chunk.value_or(0));
-  o["threads"] = r.threads;
+  o["threads"] = text(r.on_cpu(), r.threads);
   o["repeat"] = r.repeat;
-  o["time_ms"] = r.computed.milliseconds;
+  o["emulated"] = r.emulated();
+  o["time_ms"] = text(!r.emulated(), r.computed.milliseconds);
   o["output"] = text(!r.flags.output.empty(), json::value(r.flags.output));
   o["tolerance"] = r.tolerance;
   o["passed"] = r.out || r.lse ? json::value(r.passed()) : json::value(nullptr);
@@ -99,10 +105,12 @@ void print_report(const Report& r, const json::value& choice) {
     print_wrapped(fmt::format("{:<8} ", "cache"), 9,
                   fmt::format("{}, blocks of {}{}", text_at(choice.at("kv_layout"), "id"), p.block_size,
                               r.chunk ? fmt::format(", chunks of {}", *r.chunk) : ""));
-  fmt::print("{:<8} {}/{} on {}\n", "backend", r.choice.backend(), r.choice.variant(),
-             text_at(choice.at("problem"), "device"));
-  fmt::print("{:<8} {:.3f} ms with {} threads{}\n", "time", r.computed.milliseconds, r.threads,
-             r.repeat > 1 ? fmt::format(", median of {}", r.repeat) : "");
+  fmt::print("{:<8} {}/{} on {}{}\n", "backend", r.choice.backend(), r.choice.variant(),
+             r.emulated() ? "emulated " : "", text_at(choice.at("problem"), "device"));
+  if (!r.emulated())
+    fmt::print("{:<8} {:.3f} ms{}{}\n", "time", r.computed.milliseconds,
+               r.on_cpu() ? fmt::format(" with {} threads", r.threads) : "",
+               r.repeat > 1 ? fmt::format(", median of {}", r.repeat) : "");
   if (r.out) print_comparison("out", *r.out);
   if (r.lse) print_comparison("lse", *r.lse);
   if (!r.flags.output.empty()) fmt::print("{:<8} {}\n", "written", sdk::printable(r.flags.output));
@@ -155,6 +163,10 @@ int run_verb(const GlobalFlags& global, RunFlags flags) {
   check_operands(flags, file.path(), names);
   RunFile run = read_run_file(file, names, flags);
   const float scale = softmax_scale(run, flags);
+  if (!flags.emulate.empty()) {
+    emulate_device(flags.emulate);
+    flags.problem.device = Setting{"cuda:0", "--emulate"};
+  }
   const Runtime runtime = open_runtime(global);
   const attnrt_problem problem = to_run_problem(runtime, run, flags);
   if (chunk) check_chunked(run, problem);

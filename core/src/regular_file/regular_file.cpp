@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "descriptor.hpp"
+#include "../descriptor.hpp"
 
 namespace attnrt::core {
 

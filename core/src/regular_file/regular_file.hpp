@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-#include "result.hpp"
+#include "../result.hpp"
 
 namespace attnrt::core {
 
