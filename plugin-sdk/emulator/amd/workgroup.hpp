@@ -14,8 +14,8 @@
 #include "intrinsic.hpp"
 #include "kernel.hpp"
 #include "lds.hpp"
-#include "memory_map.hpp"
 #include "mode.hpp"
+#include "recent_pieces.hpp"
 
 namespace attnrt::emulator::amd {
 
@@ -76,9 +76,7 @@ class Workgroup {
   Lds& lds() { return lds_; }
   Moment moment(const Lane& lane) const { return {lane.thread, lane.wave->index, epoch_, lane.wave->segment}; }
 
-  /// Host addresses. Throw Fault where the bytes are not there.
-  const char* read_global(uint64_t address, uint32_t bytes);
-  char* write_global(uint64_t address, uint32_t bytes);
+  RecentPieces& global() { return global_; }
 
   /// The lane waits for its wave; the last to arrive does the work. Throws Fault where lanes are at different places.
   void meet(Lane& lane, uint32_t site, const char* in, char* out);
@@ -99,6 +97,7 @@ class Workgroup {
   void shuffle(std::vector<uint32_t>& order);
 
   const Launch& launch_;
+  RecentPieces global_;
   Lds lds_;
   Stacks stacks_;
   std::vector<Wave> waves_;
@@ -108,8 +107,6 @@ class Workgroup {
   uint32_t at_[3] = {0, 0, 0};
   uint32_t epoch_ = 1;
   uint64_t calls_ = 0, random_ = 1;
-  Piece last_piece_[4];
-  uint32_t next_piece_ = 0;
 };
 
 /// Runs a grid on several threads of the host. Throws the first Fault, with the instruction, after all have stopped.

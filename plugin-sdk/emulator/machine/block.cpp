@@ -7,7 +7,8 @@
 
 namespace attnrt::emulator {
 
-Block::Block(const Launch& launch) : launch_(launch), executed_(launch.kernel->code.size(), 0) {
+Block::Block(const Launch& launch)
+    : launch_(launch), global_(*launch.memory, launch.mode.report_unwritten), executed_(launch.kernel->code.size(), 0) {
   const Kernel& kernel = *launch.kernel;
   const uint32_t threads = launch.threads[0] * launch.threads[1] * launch.threads[2];
   const uint32_t warps = (threads + kLanes - 1) / kLanes;
@@ -276,42 +277,6 @@ TransactionBarrier& Block::transaction(const Warp& warp, uint64_t address) {
   TransactionBarrier& barrier = transactions_.at(address);
   shared_.read(warp.index(), address, 8);  // a race with its init is a race
   return barrier;
-}
-
-void Block::want_global(uint64_t address, uint32_t bytes) {
-  Piece piece;
-  if (!launch_.memory->find(address, piece) || !piece.holds(address, bytes))
-    throw Fault(Answer::illegal_address, say("a write of ", bytes, " bytes at ", launch_.memory->whereabouts(address)));
-}
-
-const char* Block::read_global(uint64_t address, uint32_t bytes) {
-  for (const Piece& piece : last_piece_)
-    if (piece.holds(address, bytes)) {
-      const uint64_t at = address - piece.begin;
-      if (piece.written && launch_.mode.report_unwritten && std::memchr(piece.written + at, 0, bytes))
-        throw Fault(Answer::launch_failed, say("a read of ", bytes, " bytes at ", launch_.memory->whereabouts(address),
-                                               ", which nobody wrote"));
-      return piece.data + at;
-    }
-  Piece piece;
-  if (!launch_.memory->find(address, piece) || !piece.holds(address, bytes))
-    throw Fault(Answer::illegal_address, say("a read of ", bytes, " bytes at ", launch_.memory->whereabouts(address)));
-  last_piece_[next_piece_++ % 4] = piece;
-  return read_global(address, bytes);
-}
-
-char* Block::write_global(uint64_t address, uint32_t bytes) {
-  for (const Piece& piece : last_piece_)
-    if (piece.holds(address, bytes)) {
-      const uint64_t at = address - piece.begin;
-      if (piece.written) std::memset(piece.written + at, 1, bytes);
-      return piece.data + at;
-    }
-  want_global(address, bytes);
-  Piece piece;
-  launch_.memory->find(address, piece);
-  last_piece_[next_piece_++ % 4] = piece;
-  return write_global(address, bytes);
 }
 
 char* Block::local(const Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes) {

@@ -13,6 +13,7 @@
 #include "memory_map.hpp"
 #include "mode.hpp"
 #include "module.hpp"
+#include "recent_pieces.hpp"
 #include "shared_memory.hpp"
 #include "transaction_barrier.hpp"
 #include "warp.hpp"
@@ -53,8 +54,8 @@ class Block {
   uint32_t random();
 
   /// Host addresses. Throw Fault where the bytes are not there.
-  const char* read_global(uint64_t address, uint32_t bytes);
-  char* write_global(uint64_t address, uint32_t bytes);
+  const char* read_global(uint64_t address, uint32_t bytes) { return global_.read(address, bytes); }
+  char* write_global(uint64_t address, uint32_t bytes) { return global_.write(address, bytes); }
   char* local(const Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes);
   const char* parameter(uint64_t address, uint32_t bytes) const;
 
@@ -89,7 +90,7 @@ class Block {
   /// The mbarrier at this shared address, as a warp that knows of its init sees it. Throws Fault.
   TransactionBarrier& transaction(const Warp& warp, uint64_t address);
   /// A write to global memory that comes later is allowed. Throws Fault.
-  void want_global(uint64_t address, uint32_t bytes);
+  void want_global(uint64_t address, uint32_t bytes) { global_.want_writable(address, bytes); }
   /// A warp has run for a while. Throws Fault where the block seems endless.
   void count_turn(Warp& warp);
   static constexpr uint64_t kTurn = 4096;  ///< instructions of a warp between two calls of count_turn
@@ -110,6 +111,7 @@ class Block {
   [[noreturn]] void fail_stuck() const;
 
   const Launch& launch_;
+  RecentPieces global_;
   SharedMemory shared_;
   Transactions transactions_;
   std::vector<PendingBulk> bulk_;
@@ -119,8 +121,6 @@ class Block {
   std::vector<uint64_t> executed_;
   std::vector<Wavefronts> wavefronts_;
   Barrier barriers_[16];
-  Piece last_piece_[4];
-  uint32_t next_piece_ = 0;
   uint32_t at_[3] = {0, 0, 0};
   uint32_t alive_threads_ = 0;
   uint64_t progress_ = 0, turns_ = 0, random_ = 1;
