@@ -119,6 +119,10 @@ bool Launch::make_tensors(bool lse) {
     args_.k = shelf_.rows(k, kv_rows, kv_heads, dqk, p.kv_dtype, pad, placement_.pad_tokens);
     args_.v = shelf_.rows(v, kv_rows, kv_heads, dv, p.kv_dtype, pad, placement_.pad_tokens);
   }
+  if (operands_.flex) {
+    flex_ = std::make_unique<FlexTensors>(*operands_.flex, shelf_);
+    args_.flex = arrays_->batch.flex = flex_->get();
+  }
   give_operands(shelf_, p, operands_, requests_, *arrays_, placement_.seed & 1, args_);
   const int64_t out_stride = heads * dv + pad;
   const int64_t lse_row = placement_.strided ? 1 : heads, lse_head = placement_.strided ? rows : 1;
