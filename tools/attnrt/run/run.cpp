@@ -146,7 +146,7 @@ void add_model(RunFlags& flags, bool quiet) {
   if (model.scale && !flags.scale) flags.scale = Setting{fmt::format("{}", *model.scale), model.path + ": the scale"};
 }
 
-int run_verb(const GlobalFlags& global, RunFlags flags) {
+int run_verb(GlobalFlags global, RunFlags flags) {
   const auto whole_or = [](const MaybeSetting& s, int64_t low, int64_t high, int64_t otherwise) {
     return s ? whole(*s, low, high) : otherwise;
   };
@@ -165,7 +165,8 @@ int run_verb(const GlobalFlags& global, RunFlags flags) {
   const float scale = softmax_scale(run, flags);
   if (!flags.emulate.empty()) {
     emulate_device(flags.emulate);
-    flags.problem.device = Setting{"cuda:0", "--emulate"};
+    global.emulated = true;
+    flags.problem.device = Setting{device_type_of(flags.emulate) + ":0", "--emulate"};
   }
   const Runtime runtime = open_runtime(global);
   const attnrt_problem problem = to_run_problem(runtime, run, flags);
