@@ -175,7 +175,7 @@ Computed compute(const Op& op, const Choice& choice, RunFile& run, float scale, 
     plan.run(placed, device.stream());
     device.finish();
   });
-  for (const std::optional<Array>* cache : {&run.k_cache, &run.v_cache})  // with the rows that were written
+  for (std::optional<Array>* cache : {&run.k_cache, &run.v_cache})  // with the rows that were written
     if (*cache) device.fetch((*cache)->data.data());
   device.fetch(result.out.data.data());
   if (result.lse) device.fetch(result.lse->data.data());
