@@ -21,17 +21,21 @@ using namespace attnrt::hip_test;
 
 namespace {
 
+/// A folder of this process's own, as long as it lives.
+struct Folder {
+  std::string name = std::filesystem::temp_directory_path() / "attnrt_hip_XXXXXX";
+  Folder() {
+    if (!mkdtemp(name.data())) name.clear();
+  }
+  ~Folder() {
+    std::error_code error;
+    if (!name.empty()) std::filesystem::remove_all(name, error);
+  }
+};
 const std::string& folder() {
-  static const std::string made = [] {
-    std::string name = std::filesystem::temp_directory_path() / "attnrt_hip_XXXXXX";
-    REQUIRE(mkdtemp(name.data()));
-    return name;
-  }();
-  return made;
+  static const Folder made;
+  return made.name;
 }
-struct Clean {
-  ~Clean() { std::filesystem::remove_all(folder()); }
-} const clean;
 
 void* library() {
   static void* const handle = [] {
