@@ -34,7 +34,7 @@ uint32_t granule_of(const Kernel& kernel) {
 Workgroup::Workgroup(const Launch& launch) : launch_(launch), global_(*launch.memory, launch.mode.report_unwritten) {
   const Kernel& kernel = *launch.kernel;
   const uint32_t width = kernel.info.wavefront, count = (launch.threads + width - 1) / width;
-  stacks_.reserve(std::size_t{count} * width);
+  stacks_ = take_stacks(std::size_t{count} * width);
   waves_.resize(count);
   for (uint32_t w = 0; w < count; ++w) {
     waves_[w].group = this;
@@ -72,7 +72,7 @@ void Workgroup::start_waves() {
       lane.state = Lane::running;
       lane.marks = 0;
       lane.copies.clear();
-      lane.stack = fresh_stack(stacks_.top(lane.thread), &lane_main);
+      lane.stack = fresh_stack(stacks_->top(lane.thread), &lane_main);
     }
   }
 }

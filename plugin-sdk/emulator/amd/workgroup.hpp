@@ -7,7 +7,9 @@
 #define ATTNRT_EMULATOR_AMD_WORKGROUP_HPP
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fibre.hpp"
@@ -68,6 +70,9 @@ struct Wave {
 class Workgroup {
  public:
   explicit Workgroup(const Launch& launch);
+  ~Workgroup() { give_back(std::move(stacks_)); }
+  Workgroup(const Workgroup&) = delete;
+  Workgroup& operator=(const Workgroup&) = delete;
   /// Throws Fault.
   void run(uint32_t x, uint32_t y, uint32_t z);
 
@@ -99,7 +104,7 @@ class Workgroup {
   const Launch& launch_;
   RecentPieces global_;
   Lds lds_;
-  Stacks stacks_;
+  std::unique_ptr<Stacks> stacks_;
   std::vector<Wave> waves_;
   std::vector<uint32_t> order_;
   void* scheduler_ = nullptr;
