@@ -95,11 +95,11 @@ json::value passed_json(const std::vector<const LedgerEntry*>& entries) {
 }
 
 /// {"avx2": ["cpu:avx2"]}: the variants of a backend that passed, and where.
-json::object passed_kinds(const Ledger& ledger, const PluginFile& file, const attnrt_backend& backend, Where where) {
+json::object passed_kinds(const Ledger& ledger, const PluginFile& file, const attnrt_backend& backend, bool emulated) {
   json::object out;
   for (uint32_t v = 0; v < backend.num_variants; ++v) {
     json::array kinds;
-    for (const LedgerEntry* e : passed(ledger, file, backend.name, backend.variants[v]->name, where))
+    for (const LedgerEntry* e : passed(ledger, file, backend.name, backend.variants[v]->name, emulated))
       kinds.emplace_back(e->device);
     if (!kinds.empty()) out[backend.variants[v]->name] = std::move(kinds);
   }
@@ -122,7 +122,6 @@ json::object variant_json(const PluginFile& file, const Ledger& ledger, const st
           {"impl", c.impl},
           {"verified", passed_json(passed(ledger, file, backend, v.name, false))},
           {"emulated", passed_json(passed(ledger, file, backend, v.name, true))},
-          {"verified_fake", passed_json(passed(ledger, file, backend, v.name, Where::fake))},
           {"device", name_of(words::devices, static_cast<uint64_t>(c.device_type))},
           {"archs", std::move(archs)},
           {"isa", strings(names_of(words::isa, c.isa))},
@@ -155,8 +154,8 @@ json::object list_json(const Registry& registry, const Ledger& ledger) {
     json::array& backends = plugins[i].as_object()["backends"].as_array();
     for (std::size_t b = 0; b < backends.size(); ++b) {
       json::object& backend = backends[b].as_object();
-      backend["verified"] = passed_kinds(ledger, file, *file.plugin->backends[b], Where::device);
-      backend["emulated"] = passed_kinds(ledger, file, *file.plugin->backends[b], Where::emulator);
+      backend["verified"] = passed_kinds(ledger, file, *file.plugin->backends[b], false);
+      backend["emulated"] = passed_kinds(ledger, file, *file.plugin->backends[b], true);
     }
   }
   return {{"core", core_json()}, {"folders", folders_json(registry)}, {"plugins", std::move(plugins)}};

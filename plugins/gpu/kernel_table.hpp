@@ -45,7 +45,7 @@ struct KernelImage {
   uint32_t num_parameters;
   uint32_t appended_bytes;     ///< of parameters that the compiler adds behind those, all zeros: Triton two pointers
   const char* hash;            ///< of source, constants and compiler
-  uint32_t x;                  ///< of an xpacked cache: elements of a key that lie together; 0: rows lie whole
+  uint32_t x = 0;              ///< of an xpacked cache: elements of a key that lie together; 0: rows lie whole
 };
 
 /// What a kernel must be; 0 or -1 where it does not matter.

@@ -154,6 +154,8 @@ ATTNRT_EXPORT const char* attnrt_choice_json(const attnrt_choice* choice);
 
 /* ---- flex: a mask and a score that a user writes ------------------------------------------------------------- */
 
+struct attnrt_flex_program; /* of plugin.h, since ABI 1.1 */
+
 /* Reads a program in the language of docs/flex.md, or in its canonical form. `name` stands before line and column in
  * errors, NULL: "flex". `buffers`: `num_buffers` declarations beside those of the text, "doc=i32[num_tokens]"; NULL for
  * none. INVALID: not a program; the sentence names line, column, what was seen and what was wanted. */
@@ -162,7 +164,7 @@ ATTNRT_EXPORT attnrt_status attnrt_flex_parse(const char* text, const char* name
 /* Problems that name it must have been selected and their ops created. Freeing NULL does nothing. */
 ATTNRT_EXPORT void attnrt_flex_free(attnrt_flex* program);
 /* For problem.flex. Owned by the program; NULL for NULL. */
-ATTNRT_EXPORT const attnrt_flex_program* attnrt_flex_bytes(const attnrt_flex* program);
+ATTNRT_EXPORT const struct attnrt_flex_program* attnrt_flex_bytes(const attnrt_flex* program);
 /* The name of buffer `index`, in the order in which tensors are given; NULL past the last one. Owned by the program. */
 ATTNRT_EXPORT const char* attnrt_flex_buffer(const attnrt_flex* program, uint32_t index);
 /* The program as text that attnrt_flex_parse reads; `simplified` is not 0: as kernels run it. */
