@@ -52,8 +52,8 @@ step() { # seconds, log, command...
     timeout "$limit" "$@" >"$out/$log" 2>&1
     status=$?
   fi
-  # Nothing that was left out counts: a summary of the kit without a check that passed is no pass.
-  if ((status == 0)) && grep -Eq '^[0-9]+ checks .*: 0 passed' "$out/$log"; then status=1; fi
+  # Nothing that was left out counts: a summary of the kit without a check that passed is no pass, nor is a figure refused.
+  if ((status == 0)) && grep -Eq '^[0-9]+ checks .*: 0 passed|"refused":' "$out/$log"; then status=1; fi
   if ((status)); then
     word=FAILED
     failed+=("$log")
@@ -109,7 +109,7 @@ fi
 kept=0
 # A device that is played measures nothing: attnrt bench refuses it.
 if ((${#emulate[@]} == 0)); then
-  step 120 bench.json "$attnrt" -q --plugin-path "$plugin" bench --device cuda:0 --cases tools/bench/gpu_cases.json \
+  step 120 bench.json "$attnrt" -q bench --device cuda:0 --cases tools/bench/gpu_cases.json \
     --kv-cache-dtype auto,fp8_e4m3 --max-time 1 --json
   step 120 peers.jsonl python3 tools/bench/gpu_peer.py
   cat "$out"/bench.json "$out"/peers.jsonl

@@ -19,7 +19,7 @@ Runtime open_plugin() {
 }
 
 BenchCase small(bool mla) {
-  const boost::json::value value{{"seqs", {{1, 33}, {17, 40}}}, {"hq", 4}, {"hkv", 2}, {"d", 64}, {"kind", "mixed"}};
+  const boost::json::value value{{"seqs", {{1, 33}, {17, 40}}}, {"hq", 4}, {"hkv", 2}, {"d", 128}, {"kind", "mixed"}};
   const boost::json::value latent{
       {"seqs", {{1, 33}, {1, 70}}}, {"hq", 16}, {"hkv", 1}, {"kind", "decode"}, {"mla", true}};
   return bench_case("small", mla ? latent : value, "test");
@@ -34,6 +34,7 @@ TEST_CASE("a case runs on a device, alone and from a captured graph, and its out
     const BenchData data(small(mla), ATTNRT_BF16);
     BenchWish wish;
     wish.device = "cuda:0";
+    if (!mla) wish.layout = ATTNRT_KV_NHD;
     BenchSetup setup(runtime, data, wish, runtime.executor(1));
     CHECK_THAT(setup.variant(), Catch::Contains(mla ? "TRITON_MLA/" : "TRITON_ATTN/"));
     setup.run();

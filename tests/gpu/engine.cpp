@@ -41,7 +41,7 @@ sdk::GpuContext current_context() {
 
 TEST_CASE("a thread that never met the device, and one that works on another device, update and run") {
   const Plugin plugin;
-  conformance::CudaMemory memory(driver(), 0, true);
+  conformance::GpuMemory memory(driver(), 0, true);
   for (const bool latent : {false, true}) {
     const conformance::Rig rig(plugin.variant(latent ? "TRITON_MLA" : "TRITON_ATTN"), memory,
                                latent ? latent_problem() : standard_problem(ATTNRT_PHASE_MIXED));
@@ -76,7 +76,7 @@ TEST_CASE("the kit meets a plugin in threads without a context: one that relies 
     return 0;
   };
   const Plugin plugin(&table);
-  conformance::CudaMemory memory(driver(), 0, true);
+  conformance::GpuMemory memory(driver(), 0, true);
   conformance::CheckOptions options;
   options.depth = conformance::Depth::quick;
   options.arch = 90;
@@ -91,7 +91,7 @@ TEST_CASE("the kit meets a plugin in threads without a context: one that relies 
 
 TEST_CASE("a stream of another device is refused with a sentence") {
   const Plugin plugin;
-  conformance::CudaMemory memory(driver(), 0, true), other(driver(), 1, true);
+  conformance::GpuMemory memory(driver(), 0, true), other(driver(), 1, true);
   const conformance::Rig rig(plugin.variant("TRITON_ATTN"), memory, standard_problem(ATTNRT_PHASE_MIXED));
   const Batch batch(rig, {{1, 40}});
   Sink sink;
@@ -102,7 +102,7 @@ TEST_CASE("a stream of another device is refused with a sentence") {
 
 TEST_CASE("a child of a process that used the device is told so by create, not by the first step") {
   const Plugin plugin;
-  conformance::CudaMemory memory(driver(), 0, true);
+  conformance::GpuMemory memory(driver(), 0, true);
   const attnrt_problem p = standard_problem(ATTNRT_PHASE_MIXED);
   Sink sink;
   REQUIRE(create(plugin.variant("TRITON_ATTN"), p, sink) == ATTNRT_OK);
@@ -120,7 +120,7 @@ TEST_CASE("a child of a process that used the device is told so by create, not b
 
 TEST_CASE("an op is created in one thread while another one captures in the mode that forbids most") {
   const Plugin plugin;
-  conformance::CudaMemory memory(driver(), 0, true);
+  conformance::GpuMemory memory(driver(), 0, true);
   const attnrt_variant& v = plugin.variant("TRITON_ATTN");
   const conformance::Rig rig(v, memory, standard_problem(ATTNRT_PHASE_MIXED));
   const Batch batch(rig, {{1, 40}, {1, 20}});
@@ -195,7 +195,7 @@ gpu::KernelImage image(uint32_t shared_bytes) {
 TEST_CASE("a kernel's static shared memory counts in what a launch may use unasked, and in what a device has") {
   driver();
   gpu::Device& device = gpu::Device::open({ATTNRT_DEVICE_CUDA, 0});
-  conformance::CudaMemory memory(driver(), 0, true);
+  conformance::GpuMemory memory(driver(), 0, true);
   const conformance::Buffer out(memory, 8);
   // 47.5 KiB of dynamic memory beside 1 KiB of static: more than 48 KiB, less than the device has.
   const gpu::KernelImage fits = image(47 * 1024 + 512);

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "conformance/cuda_memory.hpp"
+#include "conformance/gpu_memory.hpp"
 #include "conformance/launch.hpp"
 #include "conformance/request.hpp"
 #include "emulated_plugin.hpp"

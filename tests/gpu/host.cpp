@@ -38,7 +38,7 @@ Partition partition(const Plugin& plugin, const Watch& watch, const Batch& batch
 TEST_CASE("a batch-invariant problem is cut the same way whatever the batch") {
   const Watch watch;
   const Plugin plugin(watch.table());
-  conformance::CudaMemory memory(driver(), 0, true);
+  conformance::GpuMemory memory(driver(), 0, true);
   for (const char* backend : {"TRITON_ATTN", "TREE_ATTN"})
     for (const uint32_t phase : {ATTNRT_PHASE_DECODE, ATTNRT_PHASE_MIXED, ATTNRT_PHASE_PREFILL}) {
       const conformance::Rig rig(plugin.variant(backend), memory,
@@ -58,7 +58,7 @@ TEST_CASE("a batch-invariant problem is cut the same way whatever the batch") {
 TEST_CASE("without that demand the batch decides: the control for the test above") {
   const Watch watch;
   const Plugin plugin(watch.table());
-  conformance::CudaMemory memory(driver(), 0, true);
+  conformance::GpuMemory memory(driver(), 0, true);
   const conformance::Rig rig(plugin.variant("TRITON_ATTN"), memory, standard_problem(ATTNRT_PHASE_MIXED));
   const Partition decode = partition(plugin, watch, Batch(rig, {{1, 4000}}));
   const Partition prefill = partition(plugin, watch, Batch(rig, {{300, 300}}));
@@ -71,7 +71,7 @@ TEST_CASE("without that demand the batch decides: the control for the test above
 TEST_CASE("an engine's share of the multiprocessors decides how many parts there are") {
   const Watch watch;
   const Plugin plugin(watch.table());
-  conformance::CudaMemory memory(driver(), 0, true);
+  conformance::GpuMemory memory(driver(), 0, true);
   for (const bool latent : {false, true}) {
     const attnrt_variant& v = plugin.variant(latent ? "TRITON_MLA" : "TRITON_ATTN");
     const conformance::Rig rig(v, memory, latent ? latent_problem() : standard_problem(ATTNRT_PHASE_DECODE));
@@ -200,7 +200,7 @@ TEST_CASE("failure: a module that cannot be loaded, and then can") {
 TEST_CASE("failure: a tree mask that is too small") {
   const attnrt_problem p = standard_problem(ATTNRT_PHASE_MIXED);
   const Plugin plugin;
-  conformance::CudaMemory memory(driver(), 0, true);
+  conformance::GpuMemory memory(driver(), 0, true);
   const attnrt_variant& v = plugin.variant("TREE_ATTN");
   attnrt_problem tree = p;
   tree.features |= ATTNRT_FEATURE_TREE_MASK;
@@ -225,7 +225,7 @@ TEST_CASE("failure: a tree mask that is too small") {
 TEST_CASE("failure: a copy or a launch that fails, and the next that does not") {
   const attnrt_problem p = standard_problem(ATTNRT_PHASE_MIXED);
   const Plugin plugin;
-  conformance::CudaMemory memory(driver(), 0, true);
+  conformance::GpuMemory memory(driver(), 0, true);
   const conformance::Rig rig(plugin.variant("TRITON_ATTN"), memory, p);
   const Batch batch(rig, {{1, 40}, {3, 20}});
   for (const std::string call : {"cuMemcpyDtoDAsync", "cuMemcpy2DAsync", "cuMemsetD32Async"}) {
@@ -244,7 +244,7 @@ TEST_CASE("failure: a copy or a launch that fails, and the next that does not") 
 }
 
 TEST_CASE("the kit's memory starts where it is asked to, and its page-locked part is the host's") {
-  conformance::CudaMemory memory(driver(), 0, true);
+  conformance::GpuMemory memory(driver(), 0, true);
   // A driver gives multiples of 256; this one gives no larger ones.
   static sdk::GpuDriver odd = driver();
   odd.allocate = [](sdk::GpuPointer* data, std::size_t bytes) {
@@ -253,7 +253,7 @@ TEST_CASE("the kit's memory starts where it is asked to, and its page-locked par
     return error;
   };
   odd.release = [](sdk::GpuPointer) { return 0; };
-  conformance::CudaMemory moved(odd, 0, false);
+  conformance::GpuMemory moved(odd, 0, false);
   for (const std::size_t alignment : {64, 256, 1024, 4096}) {
     CAPTURE(alignment);
     conformance::Buffer buffer(moved, 5000, 0x5a, alignment);
@@ -274,7 +274,7 @@ TEST_CASE("the kit's memory starts where it is asked to, and its page-locked par
 
 TEST_CASE("sequences that a kernel could not address are refused before there is a plan") {
   const Plugin plugin;
-  conformance::CudaMemory memory(driver(), 0, true);
+  conformance::GpuMemory memory(driver(), 0, true);
   attnrt_problem p = standard_problem(ATTNRT_PHASE_MIXED);
   p.block_size = 1024;
   const conformance::Rig rig(plugin.variant("TRITON_ATTN"), memory, p);
@@ -291,7 +291,7 @@ TEST_CASE("sequences that a kernel could not address are refused before there is
 
 TEST_CASE("plan_update and run load nothing, allocate nothing on the device and do not wait") {
   const Plugin plugin;
-  conformance::CudaMemory memory(driver(), 0, true);
+  conformance::GpuMemory memory(driver(), 0, true);
   const conformance::Rig rig(plugin.variant("TRITON_ATTN"), memory, standard_problem(ATTNRT_PHASE_MIXED));
   const Batch batch(rig, {{1, 40}, {3, 20}});
   const attnrt_stream stream = batch.launch->stream();
@@ -315,7 +315,7 @@ TEST_CASE("plan_update and run ask the heap for nothing, and take little time of
   // A driver that, once asked to, only counts: what is measured is the plugin.
   const Watch watch;
   const Plugin plugin(watch.table());
-  conformance::CudaMemory memory(driver(), 0, true);
+  conformance::GpuMemory memory(driver(), 0, true);
   const conformance::Rig rig(plugin.variant("TRITON_ATTN"), memory, standard_problem(ATTNRT_PHASE_DECODE));
   const Batch batch(rig, {{1, 40}, {1, 20}});
   const attnrt_stream stream = batch.launch->stream();

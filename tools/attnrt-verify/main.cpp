@@ -23,7 +23,7 @@
 #include "attnrt/gpu_driver.hpp"
 #include "conformance/availability.hpp"
 #include "conformance/checks.hpp"
-#include "conformance/cuda_memory.hpp"
+#include "conformance/gpu_memory.hpp"
 #include "conformance/fenced_memory.hpp"
 #include "conformance/image.hpp"
 #include "conformance/refusals.hpp"
@@ -110,7 +110,7 @@ Place place_of(const attnrt_caps& caps, std::function<void(const std::string&)> 
   const attnrt::sdk::GpuDriver* const driver = system_driver(caps.device_type, place.absent);
   if (!driver) return place;
   const bool emulated = is_emulated(caps.device_type);
-  auto memory = std::make_unique<CudaMemory>(*driver, 0, emulated);
+  auto memory = std::make_unique<GpuMemory>(*driver, 0, emulated);
   place.trouble = memory->trouble();
   if (!place.trouble.empty()) return place;
   memory->when_lost(std::move(lost));

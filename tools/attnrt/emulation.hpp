@@ -9,5 +9,8 @@ namespace attnrt::cli {
 /// first plugin is loaded. Throws Failure where the emulator is not installed or cannot play such a device.
 void emulate_device(const std::string& device);
 
+/// "cuda" of "cuda:9.0".
+inline std::string device_type_of(const std::string& device) { return device.substr(0, device.find(':')); }
+
 }  // namespace attnrt::cli
 #endif

@@ -139,6 +139,7 @@ Runtime open_runtime(const GlobalFlags& flags) {
   options.attention_config = flags.attention_config;
   options.trust_any = flags.trust_any;
   options.pinned_only = flags.pinned_only;
+  if (flags.emulated) options.probe = ATTNRT_PROBE_NEVER;
   options.log = [logger](int32_t level, const char* text) {
     constexpr spdlog::level::level_enum levels[] = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
                                                     spdlog::level::err};

@@ -15,6 +15,7 @@ struct GlobalFlags {
   std::string attention_config;  ///< a JSON object, "" = none
   bool trust_any = false, verbose = false, quiet = false;
   bool pinned_only = false;
+  bool emulated = false;  ///< an emulator plays a device: too slow for the helper that tries plugins first
 };
 
 /// Takes the attention-config words out of the arguments, whose spelling no option parser knows: `-ac.KEY VALUE`,

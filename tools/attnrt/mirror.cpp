@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "conformance/cuda_memory.hpp"
+#include "conformance/gpu_memory.hpp"
 #include "conformance/system_driver.hpp"
 #include "failure.hpp"
 
@@ -18,13 +18,13 @@ namespace {
 
 /// The memory of a device, opened once. It is never closed: the driver may be gone when the process ends.
 conformance::Memory& memory_of(attnrt_device device) {
-  static std::map<std::pair<int32_t, int32_t>, conformance::CudaMemory*> open;
-  conformance::CudaMemory*& memory = open[{device.type, device.id}];
+  static std::map<std::pair<int32_t, int32_t>, conformance::GpuMemory*> open;
+  conformance::GpuMemory*& memory = open[{device.type, device.id}];
   if (memory) return *memory;
   std::string why;
   const sdk::GpuDriver* const driver = conformance::system_driver(device.type, why);
   if (!driver) throw Failure("the device's memory cannot be had: " + why, kCheckFailed);
-  auto made = std::make_unique<conformance::CudaMemory>(*driver, device.id, false);
+  auto made = std::make_unique<conformance::GpuMemory>(*driver, device.id, false);
   if (why = made->trouble(); !why.empty()) throw Failure("the device's memory cannot be had: " + why, kCheckFailed);
   return *(memory = made.release());
 }

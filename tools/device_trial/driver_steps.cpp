@@ -4,7 +4,7 @@
 #include <set>
 
 #include "attnrt/check.hpp"
-#include "conformance/cuda_memory.hpp"
+#include "conformance/gpu_memory.hpp"
 #include "conformance/grid.hpp"
 #include "conformance/rig.hpp"
 #include "trial.hpp"
@@ -12,7 +12,7 @@
 namespace attnrt::trial {
 namespace {
 
-using conformance::CudaMemory;
+using conformance::GpuMemory;
 
 std::string devices(Trial& trial) {
   const sdk::GpuDriver& driver = trial.driver();
@@ -39,7 +39,7 @@ std::string devices(Trial& trial) {
 
 // Rows of a table in the device, copied there: the pitches are the engine's own, not those that cuMemAllocPitch gives.
 std::string copy_rows(Trial& trial, std::size_t from_pitch) {
-  CudaMemory memory(trial.driver(), 0, false);
+  GpuMemory memory(trial.driver(), 0, false);
   constexpr std::size_t kRows = 9, kToPitch = 5120;
   const std::size_t width = std::min<std::size_t>(from_pitch, 4096);
   const conformance::Buffer from(memory, kRows * from_pitch), to(memory, kRows * kToPitch, 0);
@@ -68,7 +68,7 @@ std::string copy_rows(Trial& trial, std::size_t from_pitch) {
 
 // An op for every problem of the grid: all modules that the device runs are loaded then.
 std::string create_all(Trial& trial, const Trial::Subject& subject) {
-  CudaMemory memory(trial.driver(), 0, false);
+  GpuMemory memory(trial.driver(), 0, false);
   conformance::GridOptions options;
   options.arch = trial.arch;
   std::size_t created = 0, refused = 0;
@@ -84,7 +84,7 @@ std::string create_all(Trial& trial, const Trial::Subject& subject) {
 
 std::string attributes(Trial& trial) {
   if (trial.functions().empty()) return "the plugin lets nobody see what it loads";
-  CudaMemory memory(trial.driver(), 0, false);
+  GpuMemory memory(trial.driver(), 0, false);
   sdk::GpuContext popped = nullptr;
   want(trial, "cuCtxPushCurrent", trial.driver().context_push(memory.context()));
   std::set<std::string> told;

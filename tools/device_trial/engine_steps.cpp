@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "attnrt/check.hpp"
-#include "conformance/cuda_memory.hpp"
+#include "conformance/gpu_memory.hpp"
 #include "conformance/grid.hpp"
 #include "conformance/launch.hpp"
 #include "conformance/request.hpp"
@@ -16,7 +16,7 @@
 namespace attnrt::trial {
 namespace {
 
-using conformance::CudaMemory;
+using conformance::GpuMemory;
 using conformance::Sink;
 
 /// A small case of a variant's grid with the bits that it gives when nothing is unusual.
@@ -64,11 +64,11 @@ class Subject {
     if (launch_->outcome().bytes != expected_) throw Failed{"out has other bits than in the first run"};
     return conformance::text(case_);
   }
-  CudaMemory& memory() { return memory_; }
+  GpuMemory& memory() { return memory_; }
   attnrt_stream stream() const { return stream_; }
 
  private:
-  CudaMemory memory_;
+  GpuMemory memory_;
   const attnrt_variant& variant_;
   conformance::Case case_;
   attnrt_problem beside_{};
@@ -104,7 +104,7 @@ std::string in_a_fresh_thread(Subject& subject) {
 }
 
 std::string on_two_streams(Subject& subject) {
-  CudaMemory& memory = subject.memory();
+  GpuMemory& memory = subject.memory();
   const attnrt_stream other = memory.another_stream();
   subject.clear();
   subject.update(subject.stream());
@@ -115,7 +115,7 @@ std::string on_two_streams(Subject& subject) {
 
 // Captured in the mode that forbids the most to all threads, while another one creates an op.
 std::string captured(Subject& subject, bool with_update) {
-  CudaMemory& memory = subject.memory();
+  GpuMemory& memory = subject.memory();
   subject.clear();
   if (!memory.capture_begin(subject.stream())) throw Failed{memory.trouble()};
   std::string failed;

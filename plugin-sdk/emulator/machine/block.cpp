@@ -37,6 +37,8 @@ void Block::run(uint32_t x, uint32_t y, uint32_t z) {
   transactions_.clear();
   bulk_.clear();
   arrivals_.clear();
+  tensor_work_.clear();
+  if (launch_.kernel->uses_tensor_memory) tensor_memory_.clear();
   std::fill(local_.begin(), local_.end(), static_cast<char>(0xff));
   for (Barrier& barrier : barriers_) barrier = {};
   progress_ = turns_ = 0;
@@ -166,8 +168,13 @@ void Block::run_warps() {
     complete_barriers();
     if (!bulk_.empty() && (progress_ == before || random() % 4 == 0)) land_bulk(random() % bulk_.size());
     if (!arrivals_.empty() && (progress_ == before || random() % 4 == 0)) land_arrival(random() % arrivals_.size());
+    if (!tensor_work_.empty() && (progress_ == before || random() % 4 == 0)) land_tensor_work();
     for (const Warp& warp : warps_) alive |= warp.alive() != 0;
-    if (!alive && bulk_.empty() && arrivals_.empty()) return;
+    if (!alive && bulk_.empty() && arrivals_.empty() && tensor_work_.empty()) {
+      if (launch_.kernel->uses_tensor_memory && tensor_memory_.any_allocated())
+        throw Fault(Answer::launch_failed, say("block ", name(), " ends with tensor memory that it allocated"));
+      return;
+    }
     stalled_ = progress_ == before || !ran;
     idle = stalled_ ? idle + 1 : 0;
     before = progress_;
@@ -208,6 +215,8 @@ void Block::lanes_exit(const Warp& warp, uint32_t lanes) {
         throw Fault(Answer::launch_failed, "a lane ends while a copy that it issued is in flight (cp.async)");
   if (!warp.stores.empty() && lanes == warp.alive())
     throw Fault(Answer::launch_failed, "a warp ends while a bulk copy that it issued is in flight");
+  if (!warp.tensor_loads.empty() || !warp.tensor_stores.empty())
+    throw Fault(Answer::launch_failed, "a warp ends while an access of tensor memory is in flight (tcgen05)");
   if (!warp.products.empty()) throw Fault(Answer::launch_failed, "a warp ends while a product is in flight (wgmma)");
   alive_threads_ -= static_cast<uint32_t>(std::popcount(lanes));
   ++progress_;

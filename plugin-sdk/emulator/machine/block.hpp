@@ -4,6 +4,7 @@
 #ifndef ATTNRT_EMULATOR_BLOCK_HPP
 #define ATTNRT_EMULATOR_BLOCK_HPP
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -15,6 +16,7 @@
 #include "module.hpp"
 #include "recent_pieces.hpp"
 #include "shared_memory.hpp"
+#include "tensor_memory.hpp"
 #include "transaction_barrier.hpp"
 #include "warp.hpp"
 
@@ -89,6 +91,11 @@ class Block {
   void add_arrival(const PendingArrival& arrival);
   /// The mbarrier at this shared address, as a warp that knows of its init sees it. Throws Fault.
   TransactionBarrier& transaction(const Warp& warp, uint64_t address);
+  TensorMemory& tensor_memory() { return tensor_memory_; }
+  /// A product or a commit of the tensor cores of sm_100 was issued.
+  void add_tensor_work(const TensorWork& work);
+  /// Nobody may touch what a product in flight sums into, or, where `writes`, reads. Throws Fault.
+  void want_tensor_idle(const TensorRange& range, bool writes, const char* what) const;
   /// A write to global memory that comes later is allowed. Throws Fault.
   void want_global(uint64_t address, uint32_t bytes) { global_.want_writable(address, bytes); }
   /// A warp has run for a while. Throws Fault where the block seems endless.
@@ -108,6 +115,7 @@ class Block {
   void run_warps();
   void land_bulk(std::size_t index);
   void land_arrival(std::size_t index);
+  void land_tensor_work();
   [[noreturn]] void fail_stuck() const;
 
   const Launch& launch_;
@@ -116,6 +124,8 @@ class Block {
   Transactions transactions_;
   std::vector<PendingBulk> bulk_;
   std::vector<PendingArrival> arrivals_;
+  TensorMemory tensor_memory_;
+  std::deque<TensorWork> tensor_work_;
   std::vector<Warp> warps_;
   std::vector<char> local_;
   std::vector<uint64_t> executed_;

@@ -208,7 +208,10 @@ BenchLimits measure_limits(conformance::Memory& memory, const std::string& devic
     if (data) memory.release(data);
   });
   auto* const data = static_cast<std::byte*>(both.get());
-  if (!data) return limits;  // a device without the memory for it has no such limit to tell
+  if (!data) {  // a device without the memory for it has no such limit to tell
+    (void)memory.trouble();
+    return limits;
+  }
   memory.fill(data, 1, 2 * bytes);
   DeviceTimer timer(memory, [&] { memory.copy_within(data + bytes, data, bytes, memory.stream()); });
   for (int i = 0; i < kReads; ++i)

@@ -146,7 +146,7 @@ void add_model(RunFlags& flags, bool quiet) {
   if (model.scale && !flags.scale) flags.scale = Setting{fmt::format("{}", *model.scale), model.path + ": the scale"};
 }
 
-int run_verb(const GlobalFlags& global, RunFlags flags) {
+int run_verb(GlobalFlags global, RunFlags flags) {
   const auto whole_or = [](const MaybeSetting& s, int64_t low, int64_t high, int64_t otherwise) {
     return s ? whole(*s, low, high) : otherwise;
   };
@@ -165,10 +165,21 @@ int run_verb(const GlobalFlags& global, RunFlags flags) {
   const float scale = softmax_scale(run, flags);
   if (!flags.emulate.empty()) {
     emulate_device(flags.emulate);
-    flags.problem.device = Setting{"cuda:0", "--emulate"};
+    global.emulated = true;
+    flags.problem.device = Setting{device_type_of(flags.emulate) + ":0", "--emulate"};
   }
   const Runtime runtime = open_runtime(global);
-  const attnrt_problem problem = to_run_problem(runtime, run, flags);
+  attnrt_problem problem = to_run_problem(runtime, run, flags);
+  const std::shared_ptr<const Flex> program = read_flex(flags.flex);
+  if (program) {
+    if (chunk) throw Failure("--chunk is given beside --flex, wanted one of them");
+    problem.flex = program->get();
+    run.flex = FlexArrays(*program, file);
+  }
+  for (const auto& tensor : file.header().tensors)
+    if (!program && is_flex_buffer(tensor.first))
+      throw Failure(fmt::format("{} has the tensor {}, wanted --flex beside it: a program's buffer", file.path(),
+                                in_quotes(tensor.first)));
   if (chunk) check_chunked(run, problem);
   const Choice choice = runtime.select(problem);
   const Op op = runtime.op(choice);

@@ -123,9 +123,9 @@ class Planner {
       const std::string name = text_at(variant, "name");
       if (!wanted.empty() && name != lower(wanted)) continue;
       found = true;
-      const bool cuda = text_at(variant, "device") == "cuda";
-      if (flags_.plays() && !cuda) {
-        plan_.skips.push_back({backend, name, "a device of cuda is emulated"});
+      const std::string played = device_type_of(flags_.emulate);
+      if (flags_.plays() && text_at(variant, "device") != played) {
+        plan_.skips.push_back({backend, name, "a device of " + played + " is emulated"});
         continue;
       }
       if (!flags_.plays() && text_at(variant, "usable") != "true") {
@@ -190,7 +190,10 @@ int verify(GlobalFlags global, VerifyFlags flags) {
     global.plugin_path = std::filesystem::canonical(flags.target, error).string();
     if (error) throw Failure(fmt::format("{} cannot be found: {}", flags.target, error.message()));
   }
-  if (!flags.emulate.empty()) emulate_device(flags.emulate);
+  if (!flags.emulate.empty()) {
+    emulate_device(flags.emulate);
+    global.emulated = true;
+  }
   Runtime runtime = open_runtime(global);
   const Plan plan = Planner(runtime, flags).make();
   VerifyReport report;

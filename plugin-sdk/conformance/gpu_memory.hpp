@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Memory of a GPU, through the table of driver functions: that of CUDA, of HIP, or one that plays a device.
-#ifndef ATTNRT_CONFORMANCE_CUDA_MEMORY_HPP
-#define ATTNRT_CONFORMANCE_CUDA_MEMORY_HPP
+#ifndef ATTNRT_CONFORMANCE_GPU_MEMORY_HPP
+#define ATTNRT_CONFORMANCE_GPU_MEMORY_HPP
 #include <functional>
 #include <map>
 #include <mutex>
@@ -18,17 +18,17 @@ namespace attnrt::conformance {
 /// Each thread that asks has a stream of its own, which no other one orders. The device's context is current for calls
 /// of the memory itself alone: what a thread has otherwise stays, so that a plugin meets threads without a context, as
 /// engines have them. Calls that fail leave a sentence. [thread-safe]
-class CudaMemory final : public Memory {
+class GpuMemory final : public Memory {
  public:
   /// Of CUDA or ROCm, as the driver's platform says. `fenced`: the driver notices an access behind an allocation.
-  CudaMemory(const sdk::GpuDriver& driver, int32_t ordinal, bool fenced);
-  ~CudaMemory() override;
+  GpuMemory(const sdk::GpuDriver& driver, int32_t ordinal, bool fenced);
+  ~GpuMemory() override;
   /// Told once of an error that ends the context, for all that comes later would answer the same. Before the first use.
   void when_lost(std::function<void(const std::string&)> told) { lost_ = std::move(told); }
   /// For callers that use the driver themselves.
   sdk::GpuContext context() const { return context_; }
-  CudaMemory(const CudaMemory&) = delete;
-  CudaMemory& operator=(const CudaMemory&) = delete;
+  GpuMemory(const GpuMemory&) = delete;
+  GpuMemory& operator=(const GpuMemory&) = delete;
 
   attnrt_device device() const override { return device_; }
   uint32_t arch() const override { return arch_; }
@@ -56,23 +56,23 @@ class CudaMemory final : public Memory {
   // Page-locked host memory, whose pieces start at pages.
   class Pinned final : public HostMemory {
    public:
-    explicit Pinned(CudaMemory& owner) : owner_(owner) {}
+    explicit Pinned(GpuMemory& owner) : owner_(owner) {}
     void* allocate(std::size_t bytes, std::size_t alignment) override;
     void release(void* data) override;
 
    private:
-    CudaMemory& owner_;
+    GpuMemory& owner_;
   };
   // The context, current for a scope.
   class Inside {
    public:
-    explicit Inside(CudaMemory& owner);
+    explicit Inside(GpuMemory& owner);
     ~Inside();
     Inside(const Inside&) = delete;
     Inside& operator=(const Inside&) = delete;
 
    private:
-    CudaMemory& owner_;
+    GpuMemory& owner_;
     bool pushed_;
   };
   /// `call` is the function's name in CUDA; the sentence has the driver's own.

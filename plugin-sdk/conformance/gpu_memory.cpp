@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "conformance/cuda_memory.hpp"
+#include "conformance/gpu_memory.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -27,7 +27,7 @@ std::string_view own_name(const sdk::GpuDriver& driver, std::string_view cuda) {
 
 }  // namespace
 
-CudaMemory::CudaMemory(const sdk::GpuDriver& driver, int32_t ordinal, bool fenced)
+GpuMemory::GpuMemory(const sdk::GpuDriver& driver, int32_t ordinal, bool fenced)
     : driver_(driver),
       device_{std::string_view(driver.platform) == "HIP" ? ATTNRT_DEVICE_ROCM : ATTNRT_DEVICE_CUDA, ordinal},
       fenced_(fenced) {
@@ -36,7 +36,7 @@ CudaMemory::CudaMemory(const sdk::GpuDriver& driver, int32_t ordinal, bool fence
     good("cuDevicePrimaryCtxRetain", driver_.context_retain(&context_, device));
 }
 
-bool CudaMemory::ask_arch(sdk::GpuDevice device) {
+bool GpuMemory::ask_arch(sdk::GpuDevice device) {
   if (driver_.arch_name) {  // "gfx942:sramecc+:xnack-" is 0x942
     char name[256] = "";
     if (!good("hipGetDevicePropertiesR0600", driver_.arch_name(name, sizeof name, device))) return false;
@@ -51,7 +51,7 @@ bool CudaMemory::ask_arch(sdk::GpuDevice device) {
   return true;
 }
 
-CudaMemory::~CudaMemory() {
+GpuMemory::~GpuMemory() {
   if (!context_) return;
   const Inside inside(*this);
   for (const auto& [thread, stream] : streams_) driver_.stream_destroy(stream);
@@ -59,9 +59,10 @@ CudaMemory::~CudaMemory() {
   for (const sdk::GpuEvent event : events_) driver_.event_destroy(event);
 }
 
-bool CudaMemory::good(const char* call, sdk::GpuResult error) {
+bool GpuMemory::good(const char* call, sdk::GpuResult error) {
   if (!error) return true;
-  const std::string sentence = sdk::say(own_name(driver_, call), " answered ", error, " (", driver_.name_of(error), ")");
+  const std::string sentence =
+      sdk::say(own_name(driver_, call), " answered ", error, " (", driver_.name_of(error), ")");
   std::function<void(const std::string&)> told;
   {
     const std::lock_guard lock(mutex_);
@@ -72,20 +73,20 @@ bool CudaMemory::good(const char* call, sdk::GpuResult error) {
   return false;
 }
 
-std::string CudaMemory::trouble() {
+std::string GpuMemory::trouble() {
   const std::lock_guard lock(mutex_);
   return std::exchange(trouble_, {});
 }
 
-CudaMemory::Inside::Inside(CudaMemory& owner)
+GpuMemory::Inside::Inside(GpuMemory& owner)
     : owner_(owner),
       pushed_(owner.context_ && owner.good("cuCtxPushCurrent", owner.driver_.context_push(owner.context_))) {}
-CudaMemory::Inside::~Inside() {
+GpuMemory::Inside::~Inside() {
   sdk::GpuContext popped = nullptr;
   if (pushed_) owner_.driver_.context_pop(&popped);
 }
 
-void* CudaMemory::allocate(std::size_t bytes, std::size_t alignment) {
+void* GpuMemory::allocate(std::size_t bytes, std::size_t alignment) {
   const Inside inside(*this);
   sdk::GpuPointer base = 0;
   const std::size_t more = alignment > 256 ? alignment : 0;  // 256 is what the driver promises
@@ -98,7 +99,7 @@ void* CudaMemory::allocate(std::size_t bytes, std::size_t alignment) {
   }
   return reinterpret_cast<void*>(data);
 }
-void CudaMemory::release(void* data) {
+void GpuMemory::release(void* data) {
   const Inside inside(*this);
   sdk::GpuPointer base = pointer(data);
   {
@@ -111,39 +112,39 @@ void CudaMemory::release(void* data) {
   good("cuMemFree", driver_.release(base));
 }
 
-void* CudaMemory::Pinned::allocate(std::size_t bytes, std::size_t) {
+void* GpuMemory::Pinned::allocate(std::size_t bytes, std::size_t) {
   const Inside inside(owner_);
   void* data = nullptr;
   return owner_.good("cuMemHostAlloc", owner_.driver_.host_allocate(&data, std::max<std::size_t>(bytes, 1), 0))
              ? data
              : nullptr;
 }
-void CudaMemory::Pinned::release(void* data) {
+void GpuMemory::Pinned::release(void* data) {
   const Inside inside(owner_);
   owner_.good("cuMemFreeHost", owner_.driver_.host_release(data));
 }
 
 // Copies go through the thread's own stream: the legacy stream would order what the variant under test has to order.
-void CudaMemory::copy_in(void* to, const void* from, std::size_t bytes) {
+void GpuMemory::copy_in(void* to, const void* from, std::size_t bytes) {
   const Inside inside(*this);
   const sdk::GpuStream own = own_stream();
   if (bytes) good("cuMemcpyHtoDAsync", driver_.copy_to_device_async(pointer(to), from, bytes, own));
   good("cuStreamSynchronize", driver_.stream_finish(own));
 }
-void CudaMemory::copy_out(void* to, const void* from, std::size_t bytes) {
+void GpuMemory::copy_out(void* to, const void* from, std::size_t bytes) {
   const Inside inside(*this);
   const sdk::GpuStream own = own_stream();
   if (bytes) good("cuMemcpyDtoHAsync", driver_.copy_to_host_async(to, pointer(from), bytes, own));
   good("cuStreamSynchronize", driver_.stream_finish(own));
 }
-void CudaMemory::fill(void* to, uint8_t byte, std::size_t bytes) {
+void GpuMemory::fill(void* to, uint8_t byte, std::size_t bytes) {
   const Inside inside(*this);
   const sdk::GpuStream own = own_stream();
   if (bytes) good("cuMemsetD8Async", driver_.fill_8_async(pointer(to), byte, bytes, own));
   good("cuStreamSynchronize", driver_.stream_finish(own));
 }
 
-sdk::GpuStream CudaMemory::own_stream() {
+sdk::GpuStream GpuMemory::own_stream() {
   sdk::GpuStream own = nullptr;
   sdk::GpuResult error = 0;
   {
@@ -155,12 +156,12 @@ sdk::GpuStream CudaMemory::own_stream() {
   good("cuStreamCreate", error);
   return own;
 }
-attnrt_stream CudaMemory::stream() {
+attnrt_stream GpuMemory::stream() {
   if (!context_) return nullptr;
   const Inside inside(*this);
   return own_stream();
 }
-attnrt_stream CudaMemory::another_stream() {
+attnrt_stream GpuMemory::another_stream() {
   const Inside inside(*this);
   sdk::GpuStream made = nullptr;
   if (!good("cuStreamCreate", driver_.stream_create(&made, sdk::kGpuStreamNonBlocking))) return nullptr;
@@ -168,11 +169,11 @@ attnrt_stream CudaMemory::another_stream() {
   more_streams_.push_back(made);
   return made;
 }
-void CudaMemory::finish(attnrt_stream stream) {
+void GpuMemory::finish(attnrt_stream stream) {
   const Inside inside(*this);
   good("cuStreamSynchronize", driver_.stream_finish(handle(stream)));
 }
-void* CudaMemory::mark(attnrt_stream stream) {
+void* GpuMemory::mark(attnrt_stream stream) {
   const Inside inside(*this);
   sdk::GpuEvent event = nullptr;
   if (!good("cuEventCreate", driver_.event_create(&event, 0))) return nullptr;
@@ -181,17 +182,17 @@ void* CudaMemory::mark(attnrt_stream stream) {
   events_.push_back(event);
   return event;
 }
-void CudaMemory::wait(attnrt_stream stream, void* mark) {
+void GpuMemory::wait(attnrt_stream stream, void* mark) {
   const Inside inside(*this);
   good("cuStreamWaitEvent", driver_.stream_wait(handle(stream), static_cast<sdk::GpuEvent>(mark), 0));
 }
 
 // In the mode in which other libraries capture, which forbids the most.
-bool CudaMemory::capture_begin(attnrt_stream stream) {
+bool GpuMemory::capture_begin(attnrt_stream stream) {
   const Inside inside(*this);
   return good("cuStreamBeginCapture", driver_.capture_begin(handle(stream), sdk::kGpuCaptureGlobal));
 }
-void* CudaMemory::capture_end(attnrt_stream stream) {
+void* GpuMemory::capture_end(attnrt_stream stream) {
   const Inside inside(*this);
   sdk::GpuGraph graph = nullptr;
   sdk::GpuGraphExec exec = nullptr;
@@ -200,21 +201,21 @@ void* CudaMemory::capture_end(attnrt_stream stream) {
   driver_.graph_destroy(graph);
   return exec;
 }
-void CudaMemory::replay(void* graph, attnrt_stream stream) {
+void GpuMemory::replay(void* graph, attnrt_stream stream) {
   const Inside inside(*this);
   good("cuGraphLaunch", driver_.graph_launch(static_cast<sdk::GpuGraphExec>(graph), handle(stream)));
 }
-void CudaMemory::forget(void* graph) {
+void GpuMemory::forget(void* graph) {
   const Inside inside(*this);
   if (graph) good("cuGraphExecDestroy", driver_.graph_exec_destroy(static_cast<sdk::GpuGraphExec>(graph)));
 }
 
-void CudaMemory::copy_within(void* to, const void* from, std::size_t bytes, attnrt_stream stream) {
+void GpuMemory::copy_within(void* to, const void* from, std::size_t bytes, attnrt_stream stream) {
   const Inside inside(*this);
   if (bytes) good("cuMemcpyDtoDAsync", driver_.copy_device_async(pointer(to), pointer(from), bytes, handle(stream)));
 }
 
-double CudaMemory::seconds(attnrt_stream stream, const std::function<void()>& enqueue) {
+double GpuMemory::seconds(attnrt_stream stream, const std::function<void()>& enqueue) {
   const Inside inside(*this);
   sdk::GpuEvent begin = nullptr, end = nullptr;
   float milliseconds = 0;
