@@ -52,8 +52,8 @@ step() { # seconds, log, command...
     timeout "$limit" "$@" >"$out/$log" 2>&1
     status=$?
   fi
-  # Nothing that was left out counts: a summary of the kit without a check that passed is no pass.
-  if ((status == 0)) && grep -Eq '^[0-9]+ checks .*: 0 passed' "$out/$log"; then status=1; fi
+  # Nothing that was left out counts: a summary of the kit without a check that passed is no pass, nor is a figure refused.
+  if ((status == 0)) && grep -Eq '^[0-9]+ checks .*: 0 passed|"refused":' "$out/$log"; then status=1; fi
   if ((status)); then
     word=FAILED
     failed+=("$log")

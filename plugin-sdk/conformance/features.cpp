@@ -42,6 +42,9 @@ bool take_away(uint64_t feature, Call& call) {
     case ATTNRT_FEATURE_SOFTCAP:
       p.softcap = 0;
       return true;
+    case ATTNRT_FEATURE_FLEX:
+      o.flex = nullptr;
+      return true;
     case ATTNRT_FEATURE_ALIBI:
       o.alibi_slopes.clear();
       return true;
@@ -170,8 +173,8 @@ Findings check_features(const attnrt_variant& variant, Memory& memory, const Num
   const std::vector<Case> cases = make_grid(variant, grid);
   for (int bit = 0; bit < 24; ++bit) {
     const uint64_t feature = uint64_t{1} << bit;
-    // A hint changes no result, a draft has no reference.
-    if (!(variant.caps->features & feature & ~(ATTNRT_FEATURE_COMMON_PREFIX | ATTNRT_FEATURE_FLEX))) continue;
+    // A hint changes no result.
+    if (!(variant.caps->features & feature & ~ATTNRT_FEATURE_COMMON_PREFIX)) continue;
     Show show(variant, memory, options, feature, out);
     int tries = 0;
     for (const Case& c : cases) {

@@ -7,6 +7,7 @@
 
 #include "attnrt/check.hpp"
 #include "conformance/number.hpp"
+#include "conformance/shortage.hpp"
 #include "conformance/quantised.hpp"
 
 namespace attnrt::conformance {
@@ -57,7 +58,7 @@ bool Filling::fill(bool garbage) {
   table = std::make_unique<BlockTable>(requests, placement.pad_seqs, p.block_size, random);
   cache =
       std::make_unique<Cache>(rig.memory(), p, layout, table->num_blocks, placement.strided, garbage, random.next());
-  if (!cache->ok()) return fault("memory", "there is not enough memory for the cache");
+  if (!cache->ok()) return fault("memory", shortage(rig.memory(), "the cache"));
   const bool direct = (placement.direct || !rig.variant().write_kv) && p.kv_layouts != ATTNRT_KV_NATIVE;
   edges = edge_rows(p, operands, quantises(p) ? std::min(6, static_cast<int32_t>(p.block_size)) : 0, random);
   if (!direct && !write()) return false;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "attnrt/check.hpp"
+#include "conformance/flex_case.hpp"
 #include "conformance/pairwise.hpp"
 #include "conformance/quantised.hpp"
 #include "conformance/random.hpp"
@@ -216,7 +217,7 @@ Axes make_axes(const attnrt_caps& caps, const Kind& kind, bool all) {
   for (const uint64_t extra :
        {ATTNRT_FEATURE_DENSE_MASK, ATTNRT_FEATURE_TREE_MASK, ATTNRT_FEATURE_MM_PREFIX, ATTNRT_FEATURE_BLOCK_SPARSE,
         ATTNRT_FEATURE_SPARSE_TOPK, ATTNRT_FEATURE_CONTEXT_PARALLEL, ATTNRT_FEATURE_WINDOW_PREFIX,
-        ATTNRT_FEATURE_ALIBI_SQRT, ATTNRT_FEATURE_SPLIT_Q})
+        ATTNRT_FEATURE_ALIBI_SQRT, ATTNRT_FEATURE_SPLIT_Q, ATTNRT_FEATURE_FLEX})
     if (!shared && (caps.features & extra)) axes.extras.push_back(extra);
   if (shared) {
     axes.windows = {0, 1500};
@@ -328,6 +329,7 @@ Case make_case(const Axes& axes, const Point& point, const attnrt_caps& caps, co
   c.seed = options.seed;
   for (const std::size_t index : point) c.seed = mix(c.seed, index);
   c.seed >>= 32;  // short enough to be read out
+  if (extra == ATTNRT_FEATURE_FLEX) p.flex = &flex_case(c.seed).bytes;
   c.placement.seed = mix(c.seed, 1);
   return c;
 }

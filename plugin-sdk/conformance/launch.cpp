@@ -7,6 +7,7 @@
 #include "attnrt/check.hpp"
 #include "conformance/filling.hpp"
 #include "conformance/number.hpp"
+#include "conformance/shortage.hpp"
 
 namespace attnrt::conformance {
 namespace {
@@ -118,6 +119,10 @@ bool Launch::make_tensors(bool lse) {
     args_.k = shelf_.rows(k, kv_rows, kv_heads, dqk, p.kv_dtype, pad, placement_.pad_tokens);
     args_.v = shelf_.rows(v, kv_rows, kv_heads, dv, p.kv_dtype, pad, placement_.pad_tokens);
   }
+  if (operands_.flex) {
+    flex_ = std::make_unique<FlexTensors>(*operands_.flex, shelf_);
+    args_.flex = arrays_->batch.flex = flex_->get();
+  }
   give_operands(shelf_, p, operands_, requests_, *arrays_, placement_.seed & 1, args_);
   const int64_t out_stride = heads * dv + pad;
   const int64_t lse_row = placement_.strided ? 1 : heads, lse_head = placement_.strided ? rows : 1;
@@ -127,9 +132,7 @@ bool Launch::make_tensors(bool lse) {
   lse_->name("lse");
   if (lse) args_.lse = shelf_.tensor(lse_->data(), sdk::to_dlpack(ATTNRT_FP32), {rows, heads}, {lse_row, lse_head});
   name_arguments(shelf_, batch(), workspace_, args_);
-  if (shelf_.ok()) return true;
-  const std::string trouble = rig_.memory().trouble();
-  return fault("memory", trouble.empty() ? "there is not enough memory for the tensors" : trouble);
+  return shelf_.ok() || fault("memory", shortage(rig_.memory(), "the tensors"));
 }
 
 bool Launch::update() {

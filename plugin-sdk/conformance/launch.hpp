@@ -9,6 +9,7 @@
 #include "conformance/batch.hpp"
 #include "conformance/cache.hpp"
 #include "conformance/executor.hpp"
+#include "conformance/flex_case.hpp"
 #include "conformance/random.hpp"
 #include "conformance/rig.hpp"
 
@@ -59,6 +60,7 @@ class Launch {
   Random random_;
   std::unique_ptr<Pool> pool_;
   Shelf shelf_;
+  std::unique_ptr<FlexTensors> flex_;
   std::vector<std::size_t> order_;            ///< where each request of the batch stood in what was given
   std::vector<const RequestData*> requests_;  ///< in the order of the batch
   std::unique_ptr<BlockTable> table_;

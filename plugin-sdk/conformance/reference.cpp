@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "conformance/quantised.hpp"
 
@@ -12,23 +13,30 @@ namespace {
 
 std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
 
-// What is added to a score, after scale and softcap.
+// What the distance adds to a score, after scale and softcap.
 template <class T>
-T bias(const attnrt_problem& p, const Operands& o, const RequestData& r, int32_t h, int32_t i, int32_t j) {
+T alibi(const attnrt_problem& p, const Operands& o, const RequestData& r, int32_t h, int32_t i, int32_t j) {
+  if (o.alibi_slopes.empty()) return 0;
+  const int64_t distance = key_position(p, j) - (r.seq_len - r.query_len + i);
+  const T slope = static_cast<T>(o.alibi_slopes[at(h)]);
+  if (p.features & ATTNRT_FEATURE_ALIBI_SQRT)
+    return distance < 0 ? -slope * std::sqrt(static_cast<T>(-distance)) : T(0);
+  return slope * static_cast<T>(distance);
+}
+
+// What masks add to a score, after all that computes it.
+template <class T>
+T bias(const RequestData& r, int32_t h, int32_t i, int32_t j) {
   T sum = 0;
-  if (!o.alibi_slopes.empty()) {
-    const int64_t distance = key_position(p, j) - (r.seq_len - r.query_len + i);
-    const T slope = static_cast<T>(o.alibi_slopes[at(h)]);
-    if (p.features & ATTNRT_FEATURE_ALIBI_SQRT)
-      sum += distance < 0 ? -slope * std::sqrt(static_cast<T>(-distance)) : T(0);
-    else
-      sum += slope * static_cast<T>(distance);
-  }
   if (!r.dense_mask.empty())
     sum += static_cast<T>(r.dense_mask[(at(h) * at(r.query_len) + at(i)) * at(r.num_keys) + at(j)]);
   if (!r.tree_mask.empty() && j >= r.num_keys - r.query_len)
     sum += static_cast<T>(r.tree_mask[at(i) * at(r.query_len) + at(j - (r.num_keys - r.query_len))]);
   return sum;
+}
+
+flex::Pair pair_of(const RequestData& r, int32_t h, int32_t i, int32_t j) {
+  return {0, h, r.seq_len - r.query_len + i, j, 0};
 }
 
 template <class T>
@@ -62,14 +70,22 @@ T attend(const attnrt_problem& p, const Operands& o, const RequestData& r, int32
   const T scale = static_cast<T>(o.scale) * static_cast<T>(scale_of(o.k_scale, kvh));
   const T hidden = -std::numeric_limits<T>::infinity();
   std::vector<T> score(at(last - first), hidden);
+  std::optional<flex::Evaluator> program;
+  if (o.flex) program.emplace(o.flex->program, o.flex->views.data());
   T top = o.sinks.empty() ? hidden : static_cast<T>(o.sinks[at(h)]);
   for (int32_t j = first; j < last; ++j) {
-    if (!visible(p, o, r, h, i, j)) continue;
+    if (!visible(p, o, r, h, i, j) || (program && !program->visible(pair_of(r, h, i, j)))) continue;
     T s = dot<T>(q, r.k.data() + (int64_t{j} * heads + kvh) * dqk, dqk) * scale;
     if (!r.k_row_scale.empty()) s *= static_cast<T>(r.k_row_scale[at(int64_t{j} * heads + kvh)]);
     top_score = std::max(top_score, std::fabs(s));
     if (p.softcap > 0) s = static_cast<T>(p.softcap) * std::tanh(s / static_cast<T>(p.softcap));
-    s += bias<T>(p, o, r, h, i, j);
+    s += alibi<T>(p, o, r, h, i, j);
+    if (program) {
+      flex::Pair pair = pair_of(r, h, i, j);
+      pair.score = static_cast<float>(s);
+      s = o.flex->program.score == flex::Program::kNone ? s : static_cast<T>(program->score(pair));
+    }
+    s += bias<T>(r, h, i, j);
     score[at(j - first)] = s;
     top = std::max(top, s);
   }
@@ -131,7 +147,7 @@ bool visible(const attnrt_problem& p, const Operands& o, const RequestData& r, i
     seen &= std::find(row, row + static_cast<std::ptrdiff_t>(p.sparse_topk), j) !=
             row + static_cast<std::ptrdiff_t>(p.sparse_topk);
   }
-  if (seen && (in_tree || !r.dense_mask.empty())) seen = bias<float>(p, o, r, h, i, j) > -INFINITY;
+  if (seen && (in_tree || !r.dense_mask.empty())) seen = bias<float>(r, h, i, j) > -INFINITY;
   return seen;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "attnrt/plugin.h"
+#include "conformance/flex_case.hpp"
 
 namespace attnrt::conformance {
 
@@ -32,7 +33,8 @@ struct Operands {
   std::vector<float> k_scale;       ///< [1] or [Hkv], value = stored * scale, empty = 1
   std::vector<float> v_scale;       ///< likewise
   attnrt_block_sparse block_sparse{};
-  MaskForm mask;  ///< dense or tree
+  MaskForm mask;                   ///< dense or tree
+  const FlexCase* flex = nullptr;  ///< the problem's program
 };
 
 /// One request: lengths, tensors as stored (decoded), and the operands that go with its tokens.
@@ -67,7 +69,7 @@ struct Row {
 /// Where local key j stands in its sequence (context parallelism). [thread-safe]
 int64_t key_position(const attnrt_problem& problem, int64_t j);
 
-/// Does query row i of head h see key j? Additive masks hide with -inf. [thread-safe]
+/// Does query row i of head h see key j, whatever a program says? Additive masks hide with -inf. [thread-safe]
 bool visible(const attnrt_problem& problem, const Operands& operands, const RequestData& request, int32_t h, int32_t i,
              int32_t j);
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "attnrt/base_size.hpp"
 #include "attnrt/check.hpp"
 #include "conformance/launch.hpp"
 #include "conformance/request.hpp"
@@ -81,7 +82,8 @@ class Trial {
     } ways[] = {
         {"problem.struct_size 0", [](attnrt_problem& p) { p.struct_size = 0; }},
         {"problem.struct_size 4", [](attnrt_problem& p) { p.struct_size = 4; }},
-        {"problem.struct_size one field short", [](attnrt_problem& p) { p.struct_size = sizeof(p) - 4; }},
+        {"problem.struct_size one field short",
+         [](attnrt_problem& p) { p.struct_size = sdk::base_size<attnrt_problem> - 4; }},
         {"an unknown feature bit", [](attnrt_problem& p) { p.features |= uint64_t{1} << 63; }},
         {"an unknown layout bit", [](attnrt_problem& p) { p.kv_layouts = 1u << 31; }},
         {"no family", [](attnrt_problem& p) { p.family = 0; }},
@@ -127,7 +129,7 @@ class Trial {
       std::function<void(attnrt_limits&)> spoil;
     } ways[] = {
         {"limits.struct_size 0", [](attnrt_limits& l) { l.struct_size = 0; }},
-        {"limits one field short", [](attnrt_limits& l) { l.struct_size = sizeof(l) - 4; }},
+        {"limits one field short", [](attnrt_limits& l) { l.struct_size = sdk::base_size<attnrt_limits> - 4; }},
         {"no workers", [](attnrt_limits& l) { l.num_workers = 0; }},
         {"max_seqs -1", [](attnrt_limits& l) { l.max_seqs = -1; }},
         {"max_tokens -5", [](attnrt_limits& l) { l.max_tokens = -5; }},
@@ -184,7 +186,7 @@ class Trial {
       refused(std::string("plan_update with ") + what, [&](const attnrt_diag* diag) { return update(batch, diag); });
     };
     try_batch("struct_size 0", [](attnrt_batch& b) { b.struct_size = 0; });
-    try_batch("a struct one field short", [](attnrt_batch& b) { b.struct_size = sizeof(b) - 4; });
+    try_batch("a struct one field short", [](attnrt_batch& b) { b.struct_size = sdk::base_size<attnrt_batch> - 4; });
     try_batch("num_seqs -1", [](attnrt_batch& b) { b.num_seqs = -1; });
     try_batch("more requests than the limit", [&](attnrt_batch& b) { b.num_seqs = launch_.limits().max_seqs + 1; });
     try_batch("more tokens than the limit", [&](attnrt_batch& b) { b.num_tokens = launch_.limits().max_tokens + 1; });
@@ -311,7 +313,7 @@ class Trial {
     args.struct_size = 0;
     try_run("struct_size 0", args);
     args = good;
-    args.struct_size = sizeof(args) - 8;
+    args.struct_size = sdk::base_size<attnrt_run_args> - 8;
     try_run("a struct one field short", args);
     for (const float scale : {0.0f, -0.0f, NAN, HUGE_VALF, -HUGE_VALF}) {
       args = good;

@@ -34,9 +34,10 @@ const sdk::GpuDriver* system_driver(int32_t device_type, std::string& why) {
 }
 
 bool is_emulated(int32_t device_type) {
-  const char* const stand_in = device_type == ATTNRT_DEVICE_CUDA   ? secure_getenv(sdk::kCudaDriverVariable)
-                               : device_type == ATTNRT_DEVICE_ROCM ? secure_getenv(sdk::kHipDriverVariable)
+  const char* const variable = device_type == ATTNRT_DEVICE_CUDA   ? sdk::kCudaDriverVariable
+                               : device_type == ATTNRT_DEVICE_ROCM ? sdk::kHipDriverVariable
                                                                    : nullptr;
+  const char* const stand_in = variable ? secure_getenv(variable) : nullptr;
   return stand_in && *stand_in;
 }
 

@@ -76,10 +76,13 @@ inline attnrt_caps mla_sheet(const Archs& archs) {
   return c;
 }
 
-/// ROCM_AITER_MLA_SPARSE: the keys that an indexer chose.
+/// ROCM_AITER_MLA_SPARSE: the keys that an indexer chose, which it does for causal decoders alone. The conformance kit
+/// captures no sparse batch, so that none is claimed to be captured.
 inline attnrt_caps sparse_sheet(const Archs& archs) {
   attnrt_caps c = without_fp32(latent_sheet(ATTNRT_DEVICE_ROCM, archs, "mla_sparse"));
-  c.features |= ATTNRT_FEATURE_SPARSE_TOPK | ATTNRT_FEATURE_SINKS;
+  c.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_LSE | ATTNRT_FEATURE_SPARSE_TOPK | ATTNRT_FEATURE_SINKS |
+               (c.features & ATTNRT_FEATURE_KV_SCALES);
+  c.graph_level = ATTNRT_GRAPH_NEVER;
   c.block_sizes = &kLatentBlocks;
   return c;
 }

@@ -9,7 +9,7 @@
 
 #include "program.hpp"
 #include "scratch.hpp"
-#include "verify_report.hpp"
+#include "verify/report.hpp"
 
 namespace json = boost::json;
 

@@ -195,7 +195,6 @@ TEST_CASE("operands of rare features are given exactly with their bits, and in t
       {0, [&](auto& a) { a.sparse_indices = indices; }, "sparse_indices is given"},
       {ATTNRT_FEATURE_BLOCK_SPARSE, [&](auto& a) { a.block_sparse = &pattern; }, ""},
       {ATTNRT_FEATURE_BLOCK_SPARSE, [](auto&) {}, "block_sparse is NULL"},
-      {ATTNRT_FEATURE_FLEX, [](auto&) {}, "flex is NULL"},
       {0, [](auto& a) { a.flex = kElsewhere; }, "flex is given"},
       {0, [&](auto& a) { a.q_rope = q; }, "q_rope is given"},
       {ATTNRT_FEATURE_SINKS, [&](auto& a) { a.sinks = sinks; }, ""},

@@ -3,6 +3,7 @@
 // A flash attention that nvcc compiled, against float64, in every mode; then with faults planted in its PTX, one at a
 // time. A fault counts as found where a problem in a mode gives a wrong number or a sentence. Of those that no run can
 // find a table says why.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <fstream>

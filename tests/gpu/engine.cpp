@@ -153,7 +153,7 @@ TEST_CASE("an op is created in one thread while another one captures in the mode
   memory.forget(graph);
 }
 
-TEST_CASE("code for 8.0 serves 8.6 and 8.9, and not 8.7, which is Tegra's; later code serves its own architecture") {
+TEST_CASE("code for 8.0 serves 8.6 and 8.9, and not 8.7, which is Tegra's, and later code its own alone") {
   for (const uint32_t device : {80, 86, 89}) CHECK(gpu::runs_on(device, 80));
   for (const uint32_t device : {75, 87, 88, 90}) CHECK_FALSE(gpu::runs_on(device, 80));
   CHECK(gpu::runs_on(87, 87));

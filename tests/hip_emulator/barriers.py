@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Removes the barriers of compiled kernels one at a time and asks the HIP emulator what it finds.
 
-    barriers.py EMULATOR CACHE [--arch gfx942] [--most N]
+    barriers.py EMULATOR CACHE [--arch gfx942] [--kinds prefill,decode] [--size 64]
 
 EMULATOR is attnrt_hip_emulator.so, CACHE the folder of compiled units (plugins/triton/aot/compile.py). Each kernel runs a
 small ragged batch, which is compared with float64 first. Then each barrier is taken out of its IR, and the run must be told as
@@ -214,8 +214,7 @@ def main():
             continue
         found, unreached, left = [], [], []
         for index in range(count):
-            reports = [trial.run(trial.without(index), seed) for seed in SEEDS]
-            if any(out != good for out, _ in reports):
+            if any(trial.run(trial.without(index), seed)[0] != good for seed in SEEDS):
                 found.append(index)
             elif trial.run(trial.without(index, TRAP.format(index)), 0)[1]:
                 left.append(index)

@@ -55,6 +55,7 @@ int interpret(std::vector<std::string> arguments) {
   add_select(app, action);
   add_run(app, action);
   add_bench(app, action);
+  add_flex(app, action);
   add_doctor(app, action);
   add_docs(app, action);
   add_forgive(app, action);

@@ -5,6 +5,7 @@
 
 #include "document.hpp"
 #include "failure.hpp"
+#include "flex/program.hpp"
 #include "model_problem.hpp"
 #include "verbs.hpp"
 
@@ -15,6 +16,7 @@ namespace json = boost::json;
 
 struct SelectFlags {
   ProblemFlags problem;
+  FlexFlags flex;
   std::string model;
   bool explain = false, all = false, as_json = false;
 };
@@ -45,7 +47,10 @@ void print_choice(const Choice& choice, const json::value& document, const Selec
 
 int select(const GlobalFlags& global, const SelectFlags& flags) {
   const Runtime runtime = open_runtime(global);
-  const Choice choice = runtime.try_select(to_problem(runtime, flags.problem));
+  const std::shared_ptr<const Flex> program = read_flex(flags.flex);
+  attnrt_problem problem = to_problem(runtime, flags.problem);
+  problem.flex = program ? program->get() : nullptr;
+  const Choice choice = runtime.try_select(problem);
   const json::value document = json::parse(choice.json());
   flags.as_json ? print_json(document) : print_choice(choice, document, flags);
   if (choice) return kDone;
@@ -57,12 +62,15 @@ int select_model(const GlobalFlags& global, const SelectFlags& flags) {
   const ModelConfig model = read_model_config(flags.model);
   if (!global.quiet) tell_assumed(model);
   const Runtime runtime = open_runtime(global);
+  const std::shared_ptr<const Flex> program = read_flex(flags.flex);
   json::array choices;
   std::string refused;
   for (const LayerKind& kind : model.kinds) {
     ProblemFlags problem = flags.problem;
     fill_from_model(problem, model, kind);
-    const Choice choice = runtime.try_select(to_problem(runtime, problem));
+    attnrt_problem layer = to_problem(runtime, problem);
+    layer.flex = program ? program->get() : nullptr;
+    const Choice choice = runtime.try_select(layer);
     const json::value document = json::parse(choice.json());
     if (!flags.as_json && model.kinds.size() > 1) fmt::print("{}, {} layers:\n", kind.name, kind.num_layers);
     if (!flags.as_json) print_choice(choice, document, flags);
@@ -88,6 +96,7 @@ void add_select(CLI::App& app, Action& action) {
   verb->add_flag("--json", flags->as_json, "All of it as JSON");
   add_model_flag(*verb, flags->model);
   add_problem_flags(*verb, flags->problem);
+  add_flex_flags(*verb, flags->flex);
   verb->callback([flags, &action] {
     action = [flags](const GlobalFlags& global) {
       return flags->model.empty() ? select(global, *flags) : select_model(global, *flags);

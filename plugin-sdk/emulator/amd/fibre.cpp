@@ -5,7 +5,10 @@
 
 #include <cstdint>
 #include <cstring>
+#include <mutex>
 #include <new>
+#include <utility>
+#include <vector>
 
 #if !defined(__x86_64__)
 #error "the AMD emulator switches stacks by hand and knows x86-64 alone"
@@ -30,6 +33,16 @@ namespace {
 constexpr std::size_t kPage = 4096;
 // One guard page below each stack, and 13 lines of the cache that move the tops apart.
 constexpr std::size_t kStride = kPage + Stacks::kBytes + kPage;
+
+// Never destroyed: threads of streams may outlive the statics.
+struct Pool {
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Stacks>> idle;
+};
+Pool& pool() {
+  static Pool* const all = new Pool;
+  return *all;
+}
 
 }  // namespace
 
@@ -61,5 +74,26 @@ void Stacks::reserve(std::size_t count) {
 }
 
 char* Stacks::top(std::size_t index) const { return pages_ + (index + 1) * kStride - index * 13 * 64 % kPage; }
+
+std::unique_ptr<Stacks> take_stacks(std::size_t count) {
+  std::unique_ptr<Stacks> found;
+  {
+    const std::lock_guard lock(pool().mutex);
+    auto& idle = pool().idle;
+    for (std::size_t i = 0; i < idle.size() && !found; ++i)
+      if (idle[i]->count() >= count) {
+        found = std::move(idle[i]);
+        idle.erase(idle.begin() + static_cast<std::ptrdiff_t>(i));
+      }
+  }
+  if (!found) found = std::make_unique<Stacks>();
+  found->reserve(count);
+  return found;
+}
+
+void give_back(std::unique_ptr<Stacks> stacks) {
+  const std::lock_guard lock(pool().mutex);
+  pool().idle.push_back(std::move(stacks));
+}
 
 }  // namespace attnrt::emulator::amd

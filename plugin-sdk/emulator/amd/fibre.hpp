@@ -7,6 +7,7 @@
 #ifndef ATTNRT_EMULATOR_AMD_FIBRE_HPP
 #define ATTNRT_EMULATOR_AMD_FIBRE_HPP
 #include <cstddef>
+#include <memory>
 
 namespace attnrt::emulator::amd {
 
@@ -27,12 +28,18 @@ class Stacks {
   /// Throws std::bad_alloc.
   void reserve(std::size_t count);
   char* top(std::size_t index) const;
+  std::size_t count() const { return count_; }
   static constexpr std::size_t kBytes = 96 * 1024;  ///< of one, usable
 
  private:
   char* pages_ = nullptr;
   std::size_t count_ = 0;
 };
+
+/// Stacks for so many lanes, that others may have used: their pages are there. Throws std::bad_alloc. [thread-safe]
+std::unique_ptr<Stacks> take_stacks(std::size_t count);
+/// For the next one who takes some. [thread-safe]
+void give_back(std::unique_ptr<Stacks> stacks);
 
 }  // namespace attnrt::emulator::amd
 #endif

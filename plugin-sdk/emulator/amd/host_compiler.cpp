@@ -28,12 +28,14 @@ namespace {
 
 constexpr const char* kOptions[] = {"-O1", "-relocation-model=pic", "-filetype=obj"};
 constexpr int kVersion = 22;
+constexpr const char* kLlcVariable = "ATTNRT_EMULATOR_LLC";
 
 bool can_run(const std::string& file) { return access(file.c_str(), X_OK) == 0; }
 
-// llc of this version exactly: another one reads another syntax.
+// llc of this version exactly: another one reads another syntax. "" where there is none.
 const std::string& llc() {
   static const std::string found = [] {
+    if (const char* const own = std::getenv(kLlcVariable); own && *own) return std::string(can_run(own) ? own : "");
     const std::string name = say("llc-", kVersion), folder = say("/usr/lib/llvm-", kVersion, "/bin/llc");
     const char* const path = std::getenv("PATH");
     std::istringstream list(path ? path : "/usr/bin");
@@ -138,8 +140,11 @@ KernelCode load(const std::string& file) {
 
 std::string missing_compiler() {
   if (!llc().empty()) return {};
-  return say("the emulator compiles AMD's kernels for this CPU by LLVM ", kVersion, " and finds no llc-", kVersion,
-             " in PATH and no /usr/lib/llvm-", kVersion, "/bin/llc (Debian: llvm-", kVersion, ")");
+  const std::string what = say("the emulator compiles AMD's kernels for this CPU by LLVM ", kVersion, " and ");
+  if (const char* const own = std::getenv(kLlcVariable); own && *own)
+    return say(what, kLlcVariable, " is ", own, ", which cannot be run");
+  return say(what, "finds no llc-", kVersion, " in PATH and no /usr/lib/llvm-", kVersion, "/bin/llc (Debian: llvm-",
+             kVersion, ")");
 }
 
 KernelCode compile(const std::string& text) {

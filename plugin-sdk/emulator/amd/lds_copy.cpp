@@ -38,7 +38,7 @@ void copy(Lane& lane, const char* in, char*, uint32_t) {
   Workgroup& group = *lane.wave->group;
   const auto address = static_cast<uint32_t>(operand<uint64_t>(in, 1) - kLdsBase) + offset + lane.index * bytes;
   const uint64_t source = operand<uint64_t>(in, 0) + offset;
-  const char* const early = group.read_global(source, bytes);
+  const char* const early = group.global().read(source, bytes);
   group.lds().expect(address, bytes, group.moment(lane));
   lane.copies.push_back({source, address, lane.marks, std::string(early, bytes)});
 }
@@ -53,7 +53,7 @@ void wait_mark(Lane& lane, const char* in, char*, uint32_t) {
     if (copy.group + left >= lane.marks) return false;
     const auto bytes = static_cast<uint32_t>(copy.bytes.size());
     group.lds().land(copy.address, bytes, group.moment(lane),
-                     group.launch().mode.late ? group.read_global(copy.source, bytes) : copy.bytes.data());
+                     group.launch().mode.late ? group.global().read(copy.source, bytes) : copy.bytes.data());
     return true;
   };
   lane.copies.erase(std::remove_if(lane.copies.begin(), lane.copies.end(), landed), lane.copies.end());

@@ -54,7 +54,7 @@ const char* read_global(Lane* lane, uint64_t address, uint32_t index) {
     const Site& site = site_of(lane, index);
     group_of(lane).count_call();
     want_aligned(address, site);
-    return group_of(lane).read_global(address, site.bytes);
+    return group_of(lane).global().read(address, site.bytes);
   });
 }
 char* write_global(Lane* lane, uint64_t address, uint32_t index) {
@@ -62,7 +62,7 @@ char* write_global(Lane* lane, uint64_t address, uint32_t index) {
     const Site& site = site_of(lane, index);
     group_of(lane).count_call();
     want_aligned(address, site);
-    return group_of(lane).write_global(address, site.bytes);
+    return group_of(lane).global().write(address, site.bytes);
   });
 }
 const char* read_lds(Lane* lane, uint64_t address, uint32_t index) {
@@ -109,8 +109,8 @@ char* in_buffer(Lane* lane, const char* resource, uint32_t offset, uint32_t scal
       throw Fault(Answer::illegal_address,
                   say("a buffer access of ", site.bytes, " bytes at ", offset, " crosses the end at ", size));
     const uint64_t address = (words[0] & 0xffffffffffff) + offset + scalar;
-    return writes ? group_of(lane).write_global(address, site.bytes)
-                  : const_cast<char*>(group_of(lane).read_global(address, site.bytes));
+    return writes ? group_of(lane).global().write(address, site.bytes)
+                  : const_cast<char*>(group_of(lane).global().read(address, site.bytes));
   });
 }
 const char* read_buffer(Lane* lane, const char* resource, uint32_t offset, uint32_t scalar, uint32_t index) {

@@ -31,10 +31,10 @@ uint32_t granule_of(const Kernel& kernel) {
 
 }  // namespace
 
-Workgroup::Workgroup(const Launch& launch) : launch_(launch) {
+Workgroup::Workgroup(const Launch& launch) : launch_(launch), global_(*launch.memory, launch.mode.report_unwritten) {
   const Kernel& kernel = *launch.kernel;
   const uint32_t width = kernel.info.wavefront, count = (launch.threads + width - 1) / width;
-  stacks_.reserve(std::size_t{count} * width);
+  stacks_ = take_stacks(std::size_t{count} * width);
   waves_.resize(count);
   for (uint32_t w = 0; w < count; ++w) {
     waves_[w].group = this;
@@ -72,7 +72,7 @@ void Workgroup::start_waves() {
       lane.state = Lane::running;
       lane.marks = 0;
       lane.copies.clear();
-      lane.stack = fresh_stack(stacks_.top(lane.thread), &lane_main);
+      lane.stack = fresh_stack(stacks_->top(lane.thread), &lane_main);
     }
   }
 }
@@ -185,36 +185,6 @@ void Workgroup::abandon(Lane& lane, std::exception_ptr failure) {
 void Workgroup::count_call() {
   if (++calls_ > launch_.mode.most_instructions)
     throw Fault(Answer::timeout, say("the workgroup made ", calls_, " accesses and does not end"));
-}
-
-const char* Workgroup::read_global(uint64_t address, uint32_t bytes) {
-  for (const Piece& piece : last_piece_)
-    if (piece.holds(address, bytes)) {
-      const uint64_t at = address - piece.begin;
-      if (piece.written && launch_.mode.report_unwritten && std::memchr(piece.written + at, 0, bytes))
-        throw Fault(Answer::launch_failed, say("a read of ", bytes, " bytes at ", launch_.memory->whereabouts(address),
-                                               ", which nobody wrote"));
-      return piece.data + at;
-    }
-  Piece piece;
-  if (!launch_.memory->find(address, piece) || !piece.holds(address, bytes))
-    throw Fault(Answer::illegal_address, say("a read of ", bytes, " bytes at ", launch_.memory->whereabouts(address)));
-  last_piece_[next_piece_++ % 4] = piece;
-  return read_global(address, bytes);
-}
-
-char* Workgroup::write_global(uint64_t address, uint32_t bytes) {
-  for (const Piece& piece : last_piece_)
-    if (piece.holds(address, bytes)) {
-      const uint64_t at = address - piece.begin;
-      if (piece.written) std::memset(piece.written + at, 1, bytes);
-      return piece.data + at;
-    }
-  Piece piece;
-  if (!launch_.memory->find(address, piece) || !piece.holds(address, bytes))
-    throw Fault(Answer::illegal_address, say("a write of ", bytes, " bytes at ", launch_.memory->whereabouts(address)));
-  last_piece_[next_piece_++ % 4] = piece;
-  return write_global(address, bytes);
 }
 
 }  // namespace attnrt::emulator::amd

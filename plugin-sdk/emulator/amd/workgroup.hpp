@@ -7,15 +7,17 @@
 #define ATTNRT_EMULATOR_AMD_WORKGROUP_HPP
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fibre.hpp"
 #include "intrinsic.hpp"
 #include "kernel.hpp"
 #include "lds.hpp"
-#include "memory_map.hpp"
 #include "mode.hpp"
+#include "recent_pieces.hpp"
 
 namespace attnrt::emulator::amd {
 
@@ -68,6 +70,9 @@ struct Wave {
 class Workgroup {
  public:
   explicit Workgroup(const Launch& launch);
+  ~Workgroup() { give_back(std::move(stacks_)); }
+  Workgroup(const Workgroup&) = delete;
+  Workgroup& operator=(const Workgroup&) = delete;
   /// Throws Fault.
   void run(uint32_t x, uint32_t y, uint32_t z);
 
@@ -76,9 +81,7 @@ class Workgroup {
   Lds& lds() { return lds_; }
   Moment moment(const Lane& lane) const { return {lane.thread, lane.wave->index, epoch_, lane.wave->segment}; }
 
-  /// Host addresses. Throw Fault where the bytes are not there.
-  const char* read_global(uint64_t address, uint32_t bytes);
-  char* write_global(uint64_t address, uint32_t bytes);
+  RecentPieces& global() { return global_; }
 
   /// The lane waits for its wave; the last to arrive does the work. Throws Fault where lanes are at different places.
   void meet(Lane& lane, uint32_t site, const char* in, char* out);
@@ -99,8 +102,9 @@ class Workgroup {
   void shuffle(std::vector<uint32_t>& order);
 
   const Launch& launch_;
+  RecentPieces global_;
   Lds lds_;
-  Stacks stacks_;
+  std::unique_ptr<Stacks> stacks_;
   std::vector<Wave> waves_;
   std::vector<uint32_t> order_;
   void* scheduler_ = nullptr;
@@ -108,8 +112,6 @@ class Workgroup {
   uint32_t at_[3] = {0, 0, 0};
   uint32_t epoch_ = 1;
   uint64_t calls_ = 0, random_ = 1;
-  Piece last_piece_[4];
-  uint32_t next_piece_ = 0;
 };
 
 /// Runs a grid on several threads of the host. Throws the first Fault, with the instruction, after all have stopped.

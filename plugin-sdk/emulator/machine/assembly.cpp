@@ -181,6 +181,7 @@ bool Assembly::branch_to_return() {
 void Assembly::shared_access(uint32_t bytes) {
   whole_.kernel_.shared_granule = std::min(whole_.kernel_.shared_granule, std::max(bytes, 1u));
 }
+void Assembly::use_tensor_memory() { whole_.kernel_.uses_tensor_memory = true; }
 int64_t Assembly::parameter(std::string_view name) const {
   for (const uint32_t scope : whole_.open_)
     if (whole_.scopes_[scope].symbols.count(name)) return -1;

@@ -86,6 +86,7 @@ class Assembly {
   bool branch_to_return();
   /// Shared memory is accessed in pieces of so many bytes.
   void shared_access(uint32_t bytes);
+  void use_tensor_memory();
   /// Byte offset of a kernel's parameter, -1 where the name is none.
   int64_t parameter(std::string_view name) const;
   uint32_t arch() const;

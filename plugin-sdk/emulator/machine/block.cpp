@@ -7,7 +7,8 @@
 
 namespace attnrt::emulator {
 
-Block::Block(const Launch& launch) : launch_(launch), executed_(launch.kernel->code.size(), 0) {
+Block::Block(const Launch& launch)
+    : launch_(launch), global_(*launch.memory, launch.mode.report_unwritten), executed_(launch.kernel->code.size(), 0) {
   const Kernel& kernel = *launch.kernel;
   const uint32_t threads = launch.threads[0] * launch.threads[1] * launch.threads[2];
   const uint32_t warps = (threads + kLanes - 1) / kLanes;
@@ -36,6 +37,8 @@ void Block::run(uint32_t x, uint32_t y, uint32_t z) {
   transactions_.clear();
   bulk_.clear();
   arrivals_.clear();
+  tensor_work_.clear();
+  if (launch_.kernel->uses_tensor_memory) tensor_memory_.clear();
   std::fill(local_.begin(), local_.end(), static_cast<char>(0xff));
   for (Barrier& barrier : barriers_) barrier = {};
   progress_ = turns_ = 0;
@@ -165,8 +168,13 @@ void Block::run_warps() {
     complete_barriers();
     if (!bulk_.empty() && (progress_ == before || random() % 4 == 0)) land_bulk(random() % bulk_.size());
     if (!arrivals_.empty() && (progress_ == before || random() % 4 == 0)) land_arrival(random() % arrivals_.size());
+    if (!tensor_work_.empty() && (progress_ == before || random() % 4 == 0)) land_tensor_work();
     for (const Warp& warp : warps_) alive |= warp.alive() != 0;
-    if (!alive && bulk_.empty() && arrivals_.empty()) return;
+    if (!alive && bulk_.empty() && arrivals_.empty() && tensor_work_.empty()) {
+      if (launch_.kernel->uses_tensor_memory && tensor_memory_.any_allocated())
+        throw Fault(Answer::launch_failed, say("block ", name(), " ends with tensor memory that it allocated"));
+      return;
+    }
     stalled_ = progress_ == before || !ran;
     idle = stalled_ ? idle + 1 : 0;
     before = progress_;
@@ -207,6 +215,8 @@ void Block::lanes_exit(const Warp& warp, uint32_t lanes) {
         throw Fault(Answer::launch_failed, "a lane ends while a copy that it issued is in flight (cp.async)");
   if (!warp.stores.empty() && lanes == warp.alive())
     throw Fault(Answer::launch_failed, "a warp ends while a bulk copy that it issued is in flight");
+  if (!warp.tensor_loads.empty() || !warp.tensor_stores.empty())
+    throw Fault(Answer::launch_failed, "a warp ends while an access of tensor memory is in flight (tcgen05)");
   if (!warp.products.empty()) throw Fault(Answer::launch_failed, "a warp ends while a product is in flight (wgmma)");
   alive_threads_ -= static_cast<uint32_t>(std::popcount(lanes));
   ++progress_;
@@ -276,42 +286,6 @@ TransactionBarrier& Block::transaction(const Warp& warp, uint64_t address) {
   TransactionBarrier& barrier = transactions_.at(address);
   shared_.read(warp.index(), address, 8);  // a race with its init is a race
   return barrier;
-}
-
-void Block::want_global(uint64_t address, uint32_t bytes) {
-  Piece piece;
-  if (!launch_.memory->find(address, piece) || !piece.holds(address, bytes))
-    throw Fault(Answer::illegal_address, say("a write of ", bytes, " bytes at ", launch_.memory->whereabouts(address)));
-}
-
-const char* Block::read_global(uint64_t address, uint32_t bytes) {
-  for (const Piece& piece : last_piece_)
-    if (piece.holds(address, bytes)) {
-      const uint64_t at = address - piece.begin;
-      if (piece.written && launch_.mode.report_unwritten && std::memchr(piece.written + at, 0, bytes))
-        throw Fault(Answer::launch_failed, say("a read of ", bytes, " bytes at ", launch_.memory->whereabouts(address),
-                                               ", which nobody wrote"));
-      return piece.data + at;
-    }
-  Piece piece;
-  if (!launch_.memory->find(address, piece) || !piece.holds(address, bytes))
-    throw Fault(Answer::illegal_address, say("a read of ", bytes, " bytes at ", launch_.memory->whereabouts(address)));
-  last_piece_[next_piece_++ % 4] = piece;
-  return read_global(address, bytes);
-}
-
-char* Block::write_global(uint64_t address, uint32_t bytes) {
-  for (const Piece& piece : last_piece_)
-    if (piece.holds(address, bytes)) {
-      const uint64_t at = address - piece.begin;
-      if (piece.written) std::memset(piece.written + at, 1, bytes);
-      return piece.data + at;
-    }
-  want_global(address, bytes);
-  Piece piece;
-  launch_.memory->find(address, piece);
-  last_piece_[next_piece_++ % 4] = piece;
-  return write_global(address, bytes);
 }
 
 char* Block::local(const Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes) {

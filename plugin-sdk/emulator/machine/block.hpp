@@ -4,6 +4,7 @@
 #ifndef ATTNRT_EMULATOR_BLOCK_HPP
 #define ATTNRT_EMULATOR_BLOCK_HPP
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -13,7 +14,9 @@
 #include "memory_map.hpp"
 #include "mode.hpp"
 #include "module.hpp"
+#include "recent_pieces.hpp"
 #include "shared_memory.hpp"
+#include "tensor_memory.hpp"
 #include "transaction_barrier.hpp"
 #include "warp.hpp"
 
@@ -53,8 +56,8 @@ class Block {
   uint32_t random();
 
   /// Host addresses. Throw Fault where the bytes are not there.
-  const char* read_global(uint64_t address, uint32_t bytes);
-  char* write_global(uint64_t address, uint32_t bytes);
+  const char* read_global(uint64_t address, uint32_t bytes) { return global_.read(address, bytes); }
+  char* write_global(uint64_t address, uint32_t bytes) { return global_.write(address, bytes); }
   char* local(const Warp& warp, uint32_t lane, uint64_t address, uint32_t bytes);
   const char* parameter(uint64_t address, uint32_t bytes) const;
 
@@ -88,8 +91,13 @@ class Block {
   void add_arrival(const PendingArrival& arrival);
   /// The mbarrier at this shared address, as a warp that knows of its init sees it. Throws Fault.
   TransactionBarrier& transaction(const Warp& warp, uint64_t address);
+  TensorMemory& tensor_memory() { return tensor_memory_; }
+  /// A product or a commit of the tensor cores of sm_100 was issued.
+  void add_tensor_work(const TensorWork& work);
+  /// Nobody may touch what a product in flight sums into, or, where `writes`, reads. Throws Fault.
+  void want_tensor_idle(const TensorRange& range, bool writes, const char* what) const;
   /// A write to global memory that comes later is allowed. Throws Fault.
-  void want_global(uint64_t address, uint32_t bytes);
+  void want_global(uint64_t address, uint32_t bytes) { global_.want_writable(address, bytes); }
   /// A warp has run for a while. Throws Fault where the block seems endless.
   void count_turn(Warp& warp);
   static constexpr uint64_t kTurn = 4096;  ///< instructions of a warp between two calls of count_turn
@@ -107,20 +115,22 @@ class Block {
   void run_warps();
   void land_bulk(std::size_t index);
   void land_arrival(std::size_t index);
+  void land_tensor_work();
   [[noreturn]] void fail_stuck() const;
 
   const Launch& launch_;
+  RecentPieces global_;
   SharedMemory shared_;
   Transactions transactions_;
   std::vector<PendingBulk> bulk_;
   std::vector<PendingArrival> arrivals_;
+  TensorMemory tensor_memory_;
+  std::deque<TensorWork> tensor_work_;
   std::vector<Warp> warps_;
   std::vector<char> local_;
   std::vector<uint64_t> executed_;
   std::vector<Wavefronts> wavefronts_;
   Barrier barriers_[16];
-  Piece last_piece_[4];
-  uint32_t next_piece_ = 0;
   uint32_t at_[3] = {0, 0, 0};
   uint32_t alive_threads_ = 0;
   uint64_t progress_ = 0, turns_ = 0, random_ = 1;

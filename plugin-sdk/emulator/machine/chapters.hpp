@@ -23,6 +23,7 @@ std::span<const Rule> synchronization_rules();  ///< 9.7.13
 std::span<const Rule> transaction_rules();      ///< 9.7.13.15
 std::span<const Rule> matrix_rules();           ///< 9.7.14
 std::span<const Rule> warpgroup_rules();        ///< 9.7.15
+std::span<const Rule> tensor_core_rules();      ///< 9.7.16
 
 }  // namespace attnrt::emulator
 #endif

@@ -93,6 +93,7 @@ struct Kernel {
   std::vector<Constant> constants;
   std::vector<SpecialPlace> specials;
   std::vector<Range> unwritten;  ///< registers that a path reads before it writes them; poisoned at the start
+  bool uses_tensor_memory = false;
   uint32_t shared_granule = 16;  ///< the narrowest access of shared memory, in bytes
 
   std::vector<uint32_t> places;                               ///< what Instruction::at points into

@@ -37,6 +37,8 @@ void Warp::start(uint32_t lanes_started) {
   products.clear();
   product_groups.clear();
   products_fenced = false;
+  tensor_loads.clear();
+  tensor_stores.clear();
   instructions_ = 0;
   next_turn_ = Block::kTurn;
 }

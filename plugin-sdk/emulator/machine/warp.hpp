@@ -51,6 +51,19 @@ struct PendingProduct {
   std::vector<char> sums;      ///< the accumulators, for the first of several products that share them
 };
 
+/// tcgen05.ld and tcgen05.st that were issued.
+struct PendingTensorLoad {
+  const Instruction* instruction;
+  std::vector<uint32_t> values;  ///< by register, then lane
+};
+struct PendingTensorStore {
+  uint32_t address;
+  const Instruction* instruction;
+  std::vector<uint32_t> values;  ///< by lane, then register
+};
+void finish_tensor_loads(Warp& warp);
+void finish_tensor_stores(Warp& warp, bool waits);
+
 class Warp {
  public:
   void configure(Block& block, uint32_t index, const Kernel& kernel);
@@ -100,7 +113,9 @@ class Warp {
   uint32_t store_group = 0;
   std::vector<PendingProduct> products;
   std::deque<std::size_t> product_groups;  ///< how many products each committed group has
-  bool products_fenced = false;            ///< wgmma.fence ran since the last wait
+  std::vector<PendingTensorLoad> tensor_loads;
+  std::vector<PendingTensorStore> tensor_stores;
+  bool products_fenced = false;  ///< wgmma.fence ran since the last wait
 
  private:
   bool pick();

@@ -7,50 +7,15 @@
 
 #include "access.hpp"
 #include "chapters.hpp"
+#include "matrix_descriptor.hpp"
 #include "tile.hpp"
 
 namespace attnrt::emulator {
 namespace {
 
-/// A matrix descriptor (9.7.15.5.1.2.2): all lengths in units of 16 bytes.
-struct Descriptor {
-  explicit Descriptor(uint64_t bits)
-      : start(static_cast<uint32_t>(bits & 0x3fff) << 4),
-        leading(static_cast<uint32_t>(bits >> 16 & 0x3fff) << 4),
-        stride(static_cast<uint32_t>(bits >> 32 & 0x3fff) << 4),
-        swizzle(static_cast<uint32_t>(bits >> 62)) {
-    if (bits >> 49 & 7) throw Fault(Answer::illegal_instruction, "a matrix descriptor with a base offset is not known");
-  }
-  uint32_t row_bytes() const { return swizzle == 1 ? 128 : swizzle == 2 ? 64 : swizzle == 3 ? 32 : 16; }
-  uint32_t swizzled(uint32_t address) const {
-    const uint32_t mask = swizzle == 1 ? 7 : swizzle == 2 ? 3 : swizzle == 3 ? 1 : 0;
-    return address ^ (address >> 7 & mask) << 4;
-  }
-  /// The 16 bytes that hold byte `k` of row `r`, where k runs along memory.
-  uint32_t k_major(uint32_t r, uint32_t k) const {
-    const uint32_t column = swizzle ? k : k / 16 * leading;
-    return swizzled(start + r / 8 * stride + r % 8 * row_bytes() + column);
-  }
-  /// The 16 bytes that hold rows r to r + 7 of column k, where the rows run along memory; elements of 16 bits.
-  uint32_t mn_major(uint32_t r, uint32_t k) const {
-    if (!swizzle) return start + r / 8 * stride + k / 8 * leading + k % 8 * 16;
-    const uint32_t per = row_bytes() / 2;
-    return swizzled(start + r / per * leading + k / 8 * stride + k % 8 * row_bytes() + r % per * 2);
-  }
-  uint32_t start, leading, stride, swizzle;
-};
-
 struct Options {  // in Instruction::option
   static constexpr uint32_t kAInRegisters = 1, kTransposeA = 2, kTransposeB = 4, kNegateA = 8, kNegateB = 16;
 };
-
-// Up to 16 bytes of shared memory as numbers.
-template <class E>
-void read_piece(Warp& warp, uint32_t address, float* to, uint32_t stride) {
-  typename E::Bits bits[16 / sizeof(typename E::Bits)];
-  std::memcpy(bits, warp.block().shared().read(warp.index(), address, 16, true), 16);
-  for (uint32_t i = 0; i < 16 / sizeof(typename E::Bits); ++i) to[i * stride] = E::of(bits[i]);
-}
 
 constexpr uint32_t kOperandPlaces = 6;  // what follows D: A (4 registers or one descriptor and 3 spare), B, scale-d
 

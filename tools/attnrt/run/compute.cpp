@@ -115,13 +115,16 @@ Computed compute(const Op& op, const Choice& choice, RunFile& run, float scale, 
     if (*cache) device.of((*cache)->data.data(), (*cache)->data.size());
   const attnrt_limits limits = limits_of(run, device.num_workers());
   Plan plan = device.plan(op, limits);
-  plan.update(device.of(batch_of(run, limits)), device.stream());
+  attnrt_batch batch = batch_of(run, limits);
+  batch.flex = run.flex.get();
+  plan.update(device.of(batch), device.stream());
 
   Computed result = unwritten(run, choice.problem());
   const Tensor q = rows(run.q), out = rows(result.out);
   Tensor k, v, k_cache, v_cache, lse;
   auto args = sized<attnrt_run_args>();
   args.scale = scale;
+  args.flex = choice.problem().features & ATTNRT_FEATURE_FLEX ? run.flex.get() : nullptr;
   args.q = q.get();
   args.out = out.get();
   if (result.lse) {
@@ -172,7 +175,7 @@ Computed compute(const Op& op, const Choice& choice, RunFile& run, float scale, 
     plan.run(placed, device.stream());
     device.finish();
   });
-  for (const std::optional<Array>* cache : {&run.k_cache, &run.v_cache})  // with the rows that were written
+  for (std::optional<Array>* cache : {&run.k_cache, &run.v_cache})  // with the rows that were written
     if (*cache) device.fetch((*cache)->data.data());
   device.fetch(result.out.data.data());
   if (result.lse) device.fetch(result.lse->data.data());

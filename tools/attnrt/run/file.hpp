@@ -30,6 +30,7 @@ struct RunFile {
   bool latent = false;           ///< MLA latent decode over kv_cache
   std::optional<int64_t> batch;  ///< B where q had four dimensions
   FourDims order = FourDims::kBhsd;
+  FlexArrays flex;  ///< of the program that was given beside the file
 
   bool paged() const noexcept { return k_cache.has_value(); }
   Dtype kv_dtype() const noexcept { return k_cache ? k_cache->dtype : q.dtype; }

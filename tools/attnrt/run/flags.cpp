@@ -45,6 +45,7 @@ void add_run_flags(CLI::App& verb, RunFlags& flags) {
       ->type_name("DEVICE");
   verb.add_flag("--json", flags.as_json, "What was computed, compared and measured, as JSON");
   add_problem_flags(verb, flags.problem);
+  add_flex_flags(verb, flags.flex);
   // What a run file has no operand for is refused when it is given, and need not be read about.
   for (CLI::Option* option : verb.get_options())
     if (option->get_group() == "The problem")

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "flex/program.hpp"
 #include "problem_flags.hpp"
 #include "run/names.hpp"
 
@@ -14,6 +15,7 @@ namespace attnrt::cli {
 /// The flags of `attnrt run`.
 struct RunFlags {
   ProblemFlags problem;
+  FlexFlags flex;
   std::string file, output, model, emulate;
   MaybeSetting layer, scale, layout, chunk, threads, repeat, tolerance;
   bool as_json = false;

@@ -4,6 +4,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "failure.hpp"
+#include "flex/program.hpp"
 #include "nearest.hpp"
 
 namespace attnrt::cli {
@@ -33,7 +34,7 @@ std::map<std::string, std::string, std::less<>> resolve(const std::string& path,
   }
   std::map<std::string, std::string, std::less<>> out;
   for (const auto& [spelling, value] : found) {
-    if (is_extra(spelling)) continue;
+    if (is_extra(spelling) || is_flex_buffer(spelling)) continue;
     const auto known = canonical.find(spelling);
     if (known == canonical.end()) {
       const std::vector<std::string> all = spellings(names);

@@ -169,7 +169,17 @@ int run_verb(GlobalFlags global, RunFlags flags) {
     flags.problem.device = Setting{device_type_of(flags.emulate) + ":0", "--emulate"};
   }
   const Runtime runtime = open_runtime(global);
-  const attnrt_problem problem = to_run_problem(runtime, run, flags);
+  attnrt_problem problem = to_run_problem(runtime, run, flags);
+  const std::shared_ptr<const Flex> program = read_flex(flags.flex);
+  if (program) {
+    if (chunk) throw Failure("--chunk is given beside --flex, wanted one of them");
+    problem.flex = program->get();
+    run.flex = FlexArrays(*program, file);
+  }
+  for (const auto& tensor : file.header().tensors)
+    if (!program && is_flex_buffer(tensor.first))
+      throw Failure(fmt::format("{} has the tensor {}, wanted --flex beside it: a program's buffer", file.path(),
+                                in_quotes(tensor.first)));
   if (chunk) check_chunked(run, problem);
   const Choice choice = runtime.select(problem);
   const Op op = runtime.op(choice);
