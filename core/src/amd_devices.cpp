@@ -41,8 +41,9 @@ std::vector<Node> read_nodes(const std::filesystem::path& folder, std::error_cod
     std::from_chars(name.data(), name.data() + name.size(), node.number);
     const std::string text = read_text(it->path() / "properties").value_or("");
     node.unique_id = property(text, "unique_id ");
-    if (const uint64_t version = property(text, "gfx_target_version "))
-      node.arch = static_cast<uint32_t>((version / 10000) << 8 | (version / 100 % 100) << 4 | version % 100);
+    // Digits of the name read as hexadecimal: 11, 0, 0 is gfx1100 and 0x1100.
+    const uint64_t version = property(text, "gfx_target_version "), major = version / 10000;
+    node.arch = static_cast<uint32_t>((major / 10 << 4 | major % 10) << 8 | (version / 100 % 100) << 4 | version % 100);
     if (node.arch) out.push_back(node);
   }
   std::sort(out.begin(), out.end(), [](const Node& a, const Node& b) { return a.number < b.number; });
@@ -108,8 +109,9 @@ std::vector<DeviceReport> amd_devices(const VisibleDevices& visible, const AmdPl
   const struct {
     const char* name;
     const std::optional<std::string>& list;
-  } filters[] = {{"ROCR_VISIBLE_DEVICES", visible.rocr},
-                 {visible.hip ? "HIP_VISIBLE_DEVICES" : "CUDA_VISIBLE_DEVICES", visible.hip ? visible.hip : visible.cuda}};
+  } filters[] = {
+      {"ROCR_VISIBLE_DEVICES", visible.rocr},
+      {visible.hip ? "HIP_VISIBLE_DEVICES" : "CUDA_VISIBLE_DEVICES", visible.hip ? visible.hip : visible.cuda}};
   for (const auto& filter : filters) {
     if (!filter.list) continue;
     choose(nodes, *filter.list);
@@ -117,7 +119,9 @@ std::vector<DeviceReport> amd_devices(const VisibleDevices& visible, const AmdPl
   }
   if (std::string why = unreachable(places.device); !why.empty()) return absent(std::move(why));
   for (const Node& node : nodes)
-    out.push_back({{ATTNRT_DEVICE_ROCM, static_cast<int32_t>(out.size()), node.arch, 0}, true, "AMD GPU",
+    out.push_back({{ATTNRT_DEVICE_ROCM, static_cast<int32_t>(out.size()), node.arch, 0},
+                   true,
+                   "AMD GPU",
                    arch_name(ATTNRT_DEVICE_ROCM, node.arch)});
   return out;
 }

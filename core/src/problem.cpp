@@ -73,7 +73,7 @@ Result<attnrt_problem> complete(attnrt_problem p) {
   if (p.cp_size > 1) p.features |= ATTNRT_FEATURE_CONTEXT_PARALLEL | ATTNRT_FEATURE_LSE;
   if (p.sparse_topk > 0) p.features |= ATTNRT_FEATURE_SPARSE_TOPK;
   if (is_mla_prefill(p)) p.features |= ATTNRT_FEATURE_LSE;
-  if (p.flex) p.features |= ATTNRT_FEATURE_FLEX;
+  if (!(p.features & ATTNRT_FEATURE_FLEX)) p.flex = nullptr;  // whoever does not know it has not written it
   if (Status broken = check_flex(p); !broken.ok()) return broken;
   if (p.decode_query_len == 0) p.decode_query_len = 1;
   if (p.kv_layouts == 0) p.kv_layouts = usual_layouts(p);

@@ -38,8 +38,9 @@ inline void want(const char* call, attnrt::sdk::GpuResult error) {
                              attnrt::sdk::say(call, " answered ", error, " (", driver().name_of(error), "), wanted 0"));
 }
 
-/// The kernels on one device, for the life of the process.
+/// The kernels on one device, and its context, for the life of the process.
 struct Kernels {
+  attnrt::sdk::GpuContext context = nullptr;
   attnrt::sdk::GpuFunction attention = nullptr, write_rows = nullptr;
 };
 
@@ -53,13 +54,13 @@ inline const Kernels& kernels_of(attnrt_device device) {
   return devices[device.id].get([&] {
     const GpuDriver& d = driver();
     attnrt::sdk::GpuDevice handle = 0;
-    attnrt::sdk::GpuContext context = nullptr, popped = nullptr;
+    attnrt::sdk::GpuContext popped = nullptr;
+    Kernels kernels;
     attnrt::sdk::GpuModule module = nullptr;
     want("cuInit", d.init(0));
     want("cuDeviceGet", d.device_get(&handle, device.id));
-    want("cuDevicePrimaryCtxRetain", d.context_retain(&context, handle));
-    want("cuCtxPushCurrent", d.context_push(context));
-    Kernels kernels;
+    want("cuDevicePrimaryCtxRetain", d.context_retain(&kernels.context, handle));
+    want("cuCtxPushCurrent", d.context_push(kernels.context));
     attnrt::sdk::GpuResult error = d.module_load(&module, example_gpu_attn_image);
     if (!error) error = d.module_function(&kernels.attention, module, "attention");
     if (!error) error = d.module_function(&kernels.write_rows, module, "write_rows");
@@ -69,15 +70,21 @@ inline const Kernels& kernels_of(attnrt_device device) {
   });
 }
 
-/// Enqueues a kernel whose one parameter is this struct. Throws Error. [thread-safe]
+/// Enqueues a kernel whose one parameter is this struct. The calling thread may have another context current, or none.
+/// Throws Error. [thread-safe]
 template <class Arguments>
-void launch(attnrt::sdk::GpuFunction kernel, int64_t grid_x, int64_t grid_y, unsigned threads, Arguments arguments,
-            attnrt_stream stream) {
+void launch(const Kernels& kernels, attnrt::sdk::GpuFunction kernel, int64_t grid_x, int64_t grid_y, unsigned threads,
+            Arguments arguments, attnrt_stream stream) {
   if (!grid_x || !grid_y) return;
   void* parameters[] = {&arguments};
-  want("cuLaunchKernel",
-       driver().launch(kernel, static_cast<unsigned>(grid_x), static_cast<unsigned>(grid_y), 1, threads, 1, 1, 0,
-                       static_cast<attnrt::sdk::GpuStream>(const_cast<void*>(stream)), parameters, nullptr));
+  const GpuDriver& d = driver();
+  attnrt::sdk::GpuContext popped = nullptr;
+  want("cuCtxPushCurrent", d.context_push(kernels.context));
+  const attnrt::sdk::GpuResult error =
+      d.launch(kernel, static_cast<unsigned>(grid_x), static_cast<unsigned>(grid_y), 1, threads, 1, 1, 0,
+               static_cast<attnrt::sdk::GpuStream>(const_cast<void*>(stream)), parameters, nullptr);
+  d.context_pop(&popped);
+  want("cuLaunchKernel", error);
 }
 
 }  // namespace example_gpu_attn

@@ -46,7 +46,7 @@ TEST_CASE("an empty plugin folder is no error") {
 }
 
 TEST_CASE("select chooses, explains and refuses") {
-  const std::string log = "Using CPU_ATTN attention backend out of potential backends: ['CPU_ATTN'].\n";
+  const std::string log = "Using CPU_ATTN attention backend out of potential backends: ['CPU_ATTN', 'FLEX_ATTENTION'].\n";
   // Without a flag: the sentence, and the variant with the cache that it wants.
   const Outcome plain = attnrt_program("select --device cpu:avx2 --block-size 48 --kv-layout nhd");
   CHECK(plain.out == log + "CPU_ATTN/avx2, KV layout nhd, block size 48\n");
@@ -68,7 +68,7 @@ TEST_CASE("select chooses, explains and refuses") {
   CHECK_THAT(folded.out, Catch::Contains("\n        1 backend of other families or devices: CPU_MLA\n") &&
                              Catch::Contains("avx2") && !Catch::Contains("avx2_prefill"));
   CHECK_THAT(attnrt_program("select --device cpu --mla --phase decode --explain").out,
-             Catch::Contains("of other families or devices: CPU_ATTN\n") && Catch::Contains("avx2_prefill"));
+             Catch::Contains("of other families or devices: CPU_ATTN, FLEX_ATTENTION\n") && Catch::Contains("avx2_prefill"));
   CHECK_THAT(attnrt_program("select --device cpu --mla --phase prefill --explain").out,
              !Catch::Contains("of other families or devices"));
   const Outcome all = attnrt_program("select --device cpu --explain --all");

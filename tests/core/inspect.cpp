@@ -143,7 +143,7 @@ TEST_CASE("each foreign, damaged or incompatible field has its sentence") {
       {with<uint32_t>(real(), note + offsetof(attnrt_note, descsz), UINT32_MAX), State::foreign, "no attnrt note"},
       {with<uint32_t>(real(), note + offsetof(attnrt_note, namesz), UINT32_MAX), State::foreign, "no attnrt note"},
       {with<uint32_t>(real(), note + offsetof(attnrt_note, abi_major), ATTNRT_ABI_MAJOR + 1), State::incompatible,
-       "built for plugin ABI 2.0, wanted 1.0: rebuild it"},
+       "built for plugin ABI 2.1, wanted 1.1: rebuild it"},
       {with<uint32_t>(real(), note + offsetof(attnrt_note, sanitizers), other), State::incompatible,
        "sanitizer, this process runs without it"},
       {with<uint16_t>(real(), offsetof(Elf64_Ehdr, e_phnum), 0), State::damaged, "no program headers"},

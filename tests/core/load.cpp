@@ -187,7 +187,7 @@ TEST_CASE("each file that cannot be loaded has its state and sentence") {
     const char* fragment;
   } table[] = {
       {"no_query", State::invalid, "no symbol attnrt_plugin_query, wanted the plugin's one export"},
-      {"null_query", State::incompatible, "attnrt_plugin_query answered NULL to ABI 1.0"},
+      {"null_query", State::incompatible, "attnrt_plugin_query answered NULL to ABI 1.1"},
       {"null_tables", State::invalid, "plugin.backends is NULL"},
       {"undefined", State::unresolved, "undefined symbol: fixture_undefined_symbol"},
       {"missing", State::unresolved, "libfixture_absent.so: cannot open shared object file"},

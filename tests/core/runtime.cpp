@@ -248,7 +248,7 @@ TEST_CASE("a problem's device and size are judged") {
 TEST_CASE("documents and pools") {
   attnrt::Runtime runtime(only_plugins());
   CHECK_THAT(runtime.show("cpu_attn"), Contains("\"backend\":\"CPU_ATTN\""));
-  CHECK_THAT(refused([&] { runtime.show("FLASH_ATTN"); }, ATTNRT_UNSUPPORTED), Contains("not installed"));
+  CHECK_THAT(refused([&] { runtime.show("FLASHINFER"); }, ATTNRT_UNSUPPORTED), Contains("not installed"));
   CHECK_THAT(refused([&] { runtime.show("NONE"); }), Contains("Unknown attention backend: 'NONE'"));
   CHECK(refused([&] { runtime.show("cpu_attn/portable"); }) ==
         "show: backend is 'cpu_attn/portable', wanted its name without a variant");

@@ -43,7 +43,7 @@ TEST_CASE("an unknown opcode, modifier, operand or width is refused") {
              Contains("a vector of 3"));
   CHECK_THAT(refusal("add.u32 %r1, %r2, 0x1g;"), Contains("'0x1g' is no number"));
   CHECK_THAT(refusal("add.u32 %r1, %r2, %r3"), Contains("wanted"));
-  CHECK_THAT(refusal("tcgen05.wait::ld.sync.aligned;"), Contains("tcgen05.wait::ld.sync.aligned"));
+  CHECK_THAT(refusal("tcgen05.wait::ld.sync.aligned;"), Contains("tcgen05 is for sm_100a and sm_103a"));
 }
 
 TEST_CASE("a refusal begins with the line") {

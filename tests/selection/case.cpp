@@ -12,6 +12,11 @@ namespace attnrt::tests {
 namespace json = boost::json;
 namespace {
 
+/// A program, for problems with the feature flex.
+constexpr char kProgramBytes[] =
+    R"({"flex":1,"buffers":[],"nodes":[["kv_idx"],["q_idx"],["le",0,1]],"mask":2,"score":null})";
+constexpr attnrt_flex_program kAnyProgram{sizeof(attnrt_flex_program), 0, sizeof kProgramBytes - 1, kProgramBytes};
+
 constexpr const char* kFeatures[] = {"causal",
                                      "non_causal",
                                      "sliding_window",
@@ -337,7 +342,7 @@ attnrt_problem problem_of(const Runtime& runtime, const std::string& device, con
     else if (key == "kv_layouts")
       p.kv_layouts = static_cast<uint32_t>(bits(kLayouts, v));
     else if (key == "features")
-      p.features |= bits(kFeatures, v);
+      p.features |= bits(kFeatures, v), p.flex = &kAnyProgram;
     else
       throw std::invalid_argument("a case sets '" + key + "', which no problem has");
   }

@@ -49,7 +49,7 @@ int select(const GlobalFlags& global, const SelectFlags& flags) {
   const Runtime runtime = open_runtime(global);
   const std::shared_ptr<const Flex> program = read_flex(flags.flex);
   attnrt_problem problem = to_problem(runtime, flags.problem);
-  problem.flex = program ? program->get() : nullptr;
+  if (program) program->give(problem);
   const Choice choice = runtime.try_select(problem);
   const json::value document = json::parse(choice.json());
   flags.as_json ? print_json(document) : print_choice(choice, document, flags);
@@ -69,7 +69,7 @@ int select_model(const GlobalFlags& global, const SelectFlags& flags) {
     ProblemFlags problem = flags.problem;
     fill_from_model(problem, model, kind);
     attnrt_problem layer = to_problem(runtime, problem);
-    layer.flex = program ? program->get() : nullptr;
+    if (program) program->give(layer);
     const Choice choice = runtime.try_select(layer);
     const json::value document = json::parse(choice.json());
     if (!flags.as_json && model.kinds.size() > 1) fmt::print("{}, {} layers:\n", kind.name, kind.num_layers);

@@ -163,7 +163,7 @@ ATTNRT_EXPORT attnrt_status attnrt_flex_parse(const char* text, const char* name
                                               uint32_t num_buffers, attnrt_flex** program);
 /* Problems that name it must have been selected and their ops created. Freeing NULL does nothing. */
 ATTNRT_EXPORT void attnrt_flex_free(attnrt_flex* program);
-/* For problem.flex. Owned by the program; NULL for NULL. */
+/* For problem.flex, which is read where problem.features has ATTNRT_FEATURE_FLEX. Owned by the program; NULL for NULL. */
 ATTNRT_EXPORT const struct attnrt_flex_program* attnrt_flex_bytes(const attnrt_flex* program);
 /* The name of buffer `index`, in the order in which tensors are given; NULL past the last one. Owned by the program. */
 ATTNRT_EXPORT const char* attnrt_flex_buffer(const attnrt_flex* program, uint32_t index);

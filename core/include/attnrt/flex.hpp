@@ -3,7 +3,7 @@
 // attnrt/flex.hpp: a mask and a score that a user writes, and the tensors that they read. Header-only, C++17.
 //
 //     attnrt::Flex documents("mask: doc[q_idx] == doc[kv_idx]", {"doc=i32[num_tokens]"});
-//     problem.flex = documents.get();
+//     documents.give(problem);
 #ifndef ATTNRT_FLEX_HPP
 #define ATTNRT_FLEX_HPP
 #include <string>
@@ -30,7 +30,12 @@ class Flex {
     program_.reset(program);
   }
 
-  /// For problem.flex.
+  /// Makes it the program of a problem, with the feature's bit.
+  void give(attnrt_problem& problem) const noexcept {
+    problem.flex = get();
+    problem.features |= ATTNRT_FEATURE_FLEX;
+  }
+  /// For problem.flex, which is read where problem.features has FLEX.
   const attnrt_flex_program* get() const noexcept { return attnrt_flex_bytes(program_.get()); }
   /// In the order in which tensors are given.
   std::vector<std::string> buffers() const {

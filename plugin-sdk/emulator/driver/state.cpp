@@ -116,7 +116,10 @@ Result enter(const char* name, Needs needs, const std::function<void(Context*)>&
   Result result = kSuccess;
   try {
     if (const Result planned = all.planned.answer(name)) {
-      if (of_kernel(planned)) face.current().sticky = planned;
+      try {
+        if (of_kernel(planned)) face.current().sticky = planned;
+      } catch (const Refusal&) {  // no context whose kernel could have failed
+      }
       refuse(planned, "was asked to fail");
     }
     if (needs != Needs::nothing) {

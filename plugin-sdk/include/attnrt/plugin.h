@@ -284,7 +284,7 @@ typedef struct attnrt_problem {
   uint32_t cp_interleave;    /* local key j stands at ((j / I) * W + r) * I + j % I */
   uint32_t sparse_topk;      /* columns of sparse_indices, 0 = not sparse */
   int32_t device_id;         /* ordinal of a real device, below 0 = hardware that is not in this machine */
-  const attnrt_flex_program* flex; /* since 1.1: with FEATURE_FLEX, else NULL; read by create and before, not after */
+  const attnrt_flex_program* flex; /* since 1.1: read where features has FLEX, by create and before */
 } attnrt_problem;
 
 /* Sizes a variant admits: a value is admitted when it is in `list`, or when `multiple` is not 0 and the value is a

@@ -76,8 +76,8 @@ class AttentionKernel {
     a.head_size_v = static_cast<int32_t>(problem_.head_size_v);
     a.causal = problem_.causal != ATTNRT_CAUSAL_NEVER;
     a.scale = args.scale;
-    launch(kernels_.attention, (int64_t{b.num_tokens} + kWarpsPerBlock - 1) / kWarpsPerBlock, problem_.num_heads,
-           kThreads, a, stream);
+    launch(kernels_, kernels_.attention, (int64_t{b.num_tokens} + kWarpsPerBlock - 1) / kWarpsPerBlock,
+           problem_.num_heads, kThreads, a, stream);
   }
 
   void write_kv(const attnrt_write_args& args, attnrt_stream stream) const {
@@ -97,7 +97,7 @@ class AttentionKernel {
     a.slot_stride = args.slot_mapping->strides[0];
     a.head_size = static_cast<int32_t>(head_size);
     a.block_size = static_cast<int32_t>(problem_.block_size);
-    launch(kernels_.write_rows, args.slot_mapping->shape[0], problem_.num_kv_heads, kThreads, a, stream);
+    launch(kernels_, kernels_.write_rows, args.slot_mapping->shape[0], problem_.num_kv_heads, kThreads, a, stream);
   }
 
   attnrt_problem problem_;

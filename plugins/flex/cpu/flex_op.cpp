@@ -92,7 +92,7 @@ void FlexOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
   const FlexProgram& program = *flex_.program_;
   BufferView views[kMaxBuffers];
   const auto wanted = [&](std::size_t i) { return program.mask_reads(i); };
-  if (batch.flex) {
+  if (!program.program().buffers.empty() && batch.flex) {
     if (const std::string why = bind(program.program(), batch.flex->tensors, batch.flex->count, wanted, views);
         !why.empty())
       throw sdk::Error(ATTNRT_INVALID, "plan_update: " + why);
@@ -134,7 +134,7 @@ void FlexOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream st
 
 void FlexOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
   StandardOp::supports(p, diag);
-  if (!p.flex) return;
+  if (!(p.features & ATTNRT_FEATURE_FLEX)) return;
   try {
     read_program(p);
   } catch (const sdk::Error& error) {

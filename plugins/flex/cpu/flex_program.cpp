@@ -10,7 +10,7 @@ namespace attnrt::flex {
 
 Program read_program(const attnrt_problem& problem) {
   Program out;
-  if (!problem.flex) return out;
+  if (!(problem.features & ATTNRT_FEATURE_FLEX) || !problem.flex) return out;
   const std::string_view bytes(problem.flex->bytes, static_cast<std::size_t>(problem.flex->num_bytes));
   if (const std::string why = read_canonical(bytes, out); !why.empty())
     throw sdk::Error(ATTNRT_INVALID, "flex: " + why);

@@ -173,7 +173,7 @@ int run_verb(GlobalFlags global, RunFlags flags) {
   const std::shared_ptr<const Flex> program = read_flex(flags.flex);
   if (program) {
     if (chunk) throw Failure("--chunk is given beside --flex, wanted one of them");
-    problem.flex = program->get();
+    program->give(problem);
     run.flex = FlexArrays(*program, file);
   }
   for (const auto& tensor : file.header().tensors)
