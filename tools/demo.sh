@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 bash tools/setup.sh
 cmake --preset release -DATTNRT_TRITON=OFF >/dev/null # kernels for GPUs take minutes
-cmake --build --preset release --target attnrt_cli attnrt_probe cpu_attn # what is shown; no emulator, no soak test
+cmake --build --preset release --target attnrt_cli attnrt_probe cpu_attn flex # what is shown; no emulator, no soak test
 
 show() {
   printf '\n$ %s\n' "$*"
@@ -22,3 +22,4 @@ show attnrt run "$data/minilm_encoder_l3.safetensors"
 show attnrt run "$data/minilm_decoder_l3.safetensors" --chunk 16
 show attnrt run "$data/minilm_decoder_paged_l3.safetensors"
 show attnrt run "$data/minilm_decoder_paged_l3_hnd_bf16.safetensors"
+show attnrt run "$data/flex/minilm_packed_l3.safetensors" --flex 'mask: doc[q_idx] == doc[kv_idx]' --flex-buffer 'doc=i32[n]'
