@@ -17,14 +17,14 @@ namespace {
 const ArchRanges kArchs("attention"), kWarpgroupArchs("attention_wgmma");
 const attnrt_sizes kHeads = heads_of("attention"), kWarpgroupHeads = heads_of("attention_wgmma");
 const attnrt_caps kFa2Sheet = sheet("attention", kArchs, kHeads),
-                  kFa3Sheet = sheet("attention_wgmma", kWarpgroupArchs, kWarpgroupHeads),
+                  kFa3Sheet = sheet("attention_wgmma", kWarpgroupArchs, kWarpgroupHeads, true),
                   kDiffKvFa2Sheet = diff_kv(kFa2Sheet), kDiffKvFa3Sheet = diff_kv(kFa3Sheet),
                   kLatentSheet = latent_sheet(kWarpgroupArchs);
 
 const attnrt_variant kFa2 = sdk::make_variant<AttentionOp>("FA2", &kFa2Sheet);
 const attnrt_variant kFa3 = sdk::make_variant<WarpgroupAttentionOp>("FA3", &kFa3Sheet);
-const attnrt_variant kDiffKvFa2 = sdk::make_variant<AttentionOp>("FA2", &kDiffKvFa2Sheet);
-const attnrt_variant kDiffKvFa3 = sdk::make_variant<WarpgroupAttentionOp>("FA3", &kDiffKvFa3Sheet);
+const attnrt_variant kDiffKvFa2 = sdk::make_variant<DiffKvOp<AttentionOp>>("FA2", &kDiffKvFa2Sheet);
+const attnrt_variant kDiffKvFa3 = sdk::make_variant<DiffKvOp<WarpgroupAttentionOp>>("FA3", &kDiffKvFa3Sheet);
 const attnrt_variant kLatentFa3 = sdk::make_variant<LatentOp>("FA3", &kLatentSheet);
 
 constexpr const attnrt_variant* kFlashAttnVariants[] = {&kFa3, &kFa2};
@@ -40,8 +40,8 @@ attnrt_backend backend(const char* name, const char* summary, const attnrt_varia
   }
   return b;
 }
-const attnrt_backend kFlashAttn = backend(
-    "FLASH_ATTN", "FlashAttention in CUDA C++, paged or contiguous, prefill and decode", kFlashAttnVariants);
+const attnrt_backend kFlashAttn =
+    backend("FLASH_ATTN", "FlashAttention in CUDA C++, paged or contiguous, prefill and decode", kFlashAttnVariants);
 const attnrt_backend kDiffKv =
     backend("FLASH_ATTN_DIFFKV", "FlashAttention of decoders whose K and V differ in width", kDiffKvVariants);
 constexpr attnrt_backend kLatent = sdk::make_backend(
@@ -66,8 +66,8 @@ const void* extension(const char* id) {
 }
 
 const attnrt_plugin kPlugin = [] {
-  attnrt_plugin plugin = sdk::make_plugin(ATTNRT_PLUGIN_NAME, ATTNRT_PLUGIN_VERSION, "cubins by nvcc; host " __VERSION__,
-                                          kBackends, available, extension);
+  attnrt_plugin plugin = sdk::make_plugin(ATTNRT_PLUGIN_NAME, ATTNRT_PLUGIN_VERSION,
+                                          "cubins by nvcc; host " __VERSION__, kBackends, available, extension);
   if (!kWarpgroupArchs.count) --plugin.num_backends;  // the last one needs 9.0
   return plugin;
 }();

@@ -45,6 +45,7 @@ struct KernelImage {
   uint32_t num_parameters;
   uint32_t appended_bytes;     ///< of parameters that the compiler adds behind those, all zeros: Triton two pointers
   const char* hash;            ///< of source, constants and compiler
+  uint32_t ptx = 0;            ///< 1: text that the driver compiles for the device, of this architecture or any later one
 };
 
 /// What a kernel must be; 0 or -1 where it does not matter.
@@ -65,6 +66,11 @@ constexpr bool runs_on(uint32_t device_arch, uint32_t image_arch) {
          (image_arch < 90 && device_arch / 10 == image_arch / 10 && device_arch > image_arch);
 }
 
+/// The same of any image: text serves its own architecture and all later ones. [thread-safe]
+constexpr bool runs_on(uint32_t device_arch, const KernelImage& image) {
+  return image.ptx ? device_arch >= image.arch : runs_on(device_arch, image.arch);
+}
+
 /// What a table offers of a kernel, for the sheets.
 struct KernelOffer {
   uint32_t q_dtypes = 0, kv_dtypes = 0;                  ///< masks
@@ -76,12 +82,12 @@ struct KernelTable {
   const KernelImage* images;
   unsigned count;
 
-  /// The image of the smallest head sizes, the fewest features and the smallest block_m that serves, of the newest
-  /// architecture that the device runs; NULL = there is none.
+  /// The image of the smallest head sizes, the fewest features and the smallest block_m that serves, one for the device
+  /// rather than text, of the newest architecture that the device runs; NULL = there is none.
   const KernelImage* find(const KernelQuery& query) const {
     const KernelImage* best = nullptr;
     const auto cost = [](const KernelImage& i) {
-      return std::tuple(i.head_size_qk + i.head_size_v, i.features, i.block_m, uint32_t{0xffffffff} - i.arch);
+      return std::tuple(i.head_size_qk + i.head_size_v, i.features, i.block_m, i.ptx, uint32_t{0xffffffff} - i.arch);
     };
     for (const KernelImage* image = images; image < images + count; ++image)
       if (serves(*image, query) && (!best || cost(*image) < cost(*best))) best = image;
@@ -104,7 +110,7 @@ struct KernelTable {
  private:
   static bool serves(const KernelImage& i, const KernelQuery& q) {
     const auto is = [](int32_t wanted, uint32_t has) { return wanted < 0 || static_cast<uint32_t>(wanted) == has; };
-    return std::strcmp(i.kernel, q.kernel) == 0 && runs_on(q.arch, i.arch) && is(q.q_dtype, i.q_dtype) &&
+    return std::strcmp(i.kernel, q.kernel) == 0 && runs_on(q.arch, i) && is(q.q_dtype, i.q_dtype) &&
            is(q.kv_dtype, i.kv_dtype) && is(q.out_dtype, i.out_dtype) && i.head_size_qk >= q.head_size_qk &&
            i.head_size_v >= q.head_size_v && i.block_m >= q.rows && is(q.even, i.even) && i.features >= q.features;
   }
