@@ -2,7 +2,8 @@
 //
 // attention_op.hpp: attention with keys and values of their own, by the kernels `attention` and `merge_splits` (data
 // sheet)
-//   storage  paged NHD and HND, blocks of 16 n slots, or contiguous; fp16 and bf16
+//   storage  paged NHD and HND, blocks of 16 n slots, or contiguous; fp16, bf16 and, where the
+//            kernels of many rows read it, e4m3
 //   masks    causality (also per request), window, softcap, ALiBi, sinks, context-parallel ranks
 //   lengths  are read from device memory alone, so that a captured run serves later batches
 //   shapes   a kernel of few rows for decodes, whose keys are split among blocks, and one of many rows for the rest
@@ -75,6 +76,20 @@ class WarpgroupAttentionOp : public AttentionOp {
 
  private:
   static constexpr const char* kManyKernel = "attention_wgmma";
+};
+
+/// An op above for K and V of different width alone: a backend that models choose, not the one that stands in for
+/// another where that is excluded. [thread-safe]
+template <class Op>
+class DiffKvOp : public Op {
+ public:
+  using Op::Op;
+  static void supports(const attnrt_problem& problem, const sdk::Diag& diag) {
+    Op::supports(problem, diag);
+    if (problem.head_size_qk == problem.head_size_v)
+      diag.add(ATTNRT_WHY_DIFF_KV, sdk::say("head sizes of K and V are both ", problem.head_size_v,
+                                            ", wanted different ones; FLASH_ATTN serves equal ones"));
+  }
 };
 
 }  // namespace attnrt::flash

@@ -12,8 +12,8 @@
 
 namespace attnrt::flash {
 
-/// Adds a reason for what no kernel here serves: output or a cache of another dtype than q, too many heads.
-/// [thread-safe]
+/// Adds a reason for what no kernel here serves: output of another dtype than q, a cache of neither that nor e4m3,
+/// scales without 8 bits, too many heads. [thread-safe]
 void refuse_dtypes(const attnrt_problem& problem, const sdk::Diag& diag);
 
 /// Adds the reason that a kernel was not compiled for a problem. [thread-safe]

@@ -14,22 +14,28 @@ namespace attnrt::flash {
 constexpr attnrt_sizes kBlocks{sizeof(attnrt_sizes), 0, nullptr, 16, 16, 0, 16};
 
 /// Architectures that run what was compiled. Images for 8.0 run on 8.6 and 8.9 too; on 8.7, which is Tegra, they do
-/// not.
+/// not. Where there is text it serves all that are newer than the newest image.
 struct ArchRanges {
   uint32_t ranges[2 * 16] = {};
   uint32_t count = 0;
 
   explicit ArchRanges(const char* kernel) {
+    const auto find = [&](uint32_t arch) { return kernel_table().find({kernel, arch, -1, -1, -1, 0, 0, 0, -1}); };
+    uint32_t newest = 0;
     for (const uint32_t arch : {80u, 86u, 89u, 90u, 100u, 120u})
-      if (kernel_table().find({kernel, arch, -1, -1, -1, 0, 0, 0, -1})) {
-        ranges[2 * count] = arch;
-        ranges[2 * count++ + 1] = arch;
-      }
+      if (const gpu::KernelImage* image = find(arch); image && !image->ptx) add(newest = arch, arch);
+    if (find(UINT32_MAX)) add(newest + 1, UINT32_MAX);
+  }
+
+ private:
+  void add(uint32_t low, uint32_t high) {
+    ranges[2 * count] = low;
+    ranges[2 * count++ + 1] = high;
   }
 };
 
-/// Keys and values of their own, in a cache or not, by `kernel`.
-inline attnrt_caps sheet(const char* kernel, const ArchRanges& archs, const attnrt_sizes& heads) {
+/// Keys and values of their own, in a cache or not, by `kernel`; `bytes`: in a cache of 8 bits too.
+inline attnrt_caps sheet(const char* kernel, const ArchRanges& archs, const attnrt_sizes& heads, bool bytes = false) {
   const gpu::KernelOffer offered = kernel_table().offer(kernel);
   attnrt_caps c{};
   c.struct_size = sizeof c;
@@ -38,10 +44,12 @@ inline attnrt_caps sheet(const char* kernel, const ArchRanges& archs, const attn
   c.num_arch_ranges = archs.count;
   c.families = ATTNRT_FAMILY_STANDARD;
   c.q_dtypes = c.out_dtypes = offered.q_dtypes;
-  c.kv_dtypes = offered.kv_dtypes;
+  constexpr uint32_t e4m3 = 1u << ATTNRT_FP8_E4M3;
+  c.kv_dtypes = bytes ? offered.kv_dtypes : offered.kv_dtypes & ~e4m3;
   c.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_CAUSAL_PER_REQUEST |
                ATTNRT_FEATURE_SLIDING_WINDOW | ATTNRT_FEATURE_SOFTCAP | ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_SINKS |
                ATTNRT_FEATURE_LSE | ATTNRT_FEATURE_CONTEXT_PARALLEL | ATTNRT_FEATURE_DIFF_KV;
+  if (c.kv_dtypes & e4m3) c.features |= ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES;
   c.attn_types = ATTNRT_ATTN_DECODER | ATTNRT_ATTN_ENCODER | ATTNRT_ATTN_ENCODER_ONLY | ATTNRT_ATTN_ENCODER_DECODER;
   c.phases = ATTNRT_PHASE_PREFILL | ATTNRT_PHASE_DECODE | ATTNRT_PHASE_MIXED;
   c.kv_layouts = ATTNRT_KV_CONTIGUOUS | ATTNRT_KV_NHD | ATTNRT_KV_HND;

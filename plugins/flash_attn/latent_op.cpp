@@ -18,7 +18,7 @@ const gpu::KernelImage* find_latent(const attnrt_problem& p, uint32_t arch) {
 }  // namespace
 
 void LatentOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
-  refuse_dtypes(p, diag);
+  refuse_dtypes(p, diag);  // the sheet admits q's dtype alone
   if (p.mla_kv_lora != 512 || p.mla_rope != 64)
     diag.add(ATTNRT_WHY_HEAD_SIZE,
              sdk::say("mla_kv_lora and mla_rope are ", p.mla_kv_lora, " and ", p.mla_rope, ", wanted 512 and 64"));

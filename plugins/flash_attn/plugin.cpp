@@ -16,14 +16,14 @@ namespace {
 const ArchRanges kArchs("attention"), kWarpgroupArchs("attention_wgmma");
 const attnrt_sizes kHeads = heads_of("attention"), kWarpgroupHeads = heads_of("attention_wgmma");
 const attnrt_caps kFa2Sheet = sheet("attention", kArchs, kHeads),
-                  kFa3Sheet = sheet("attention_wgmma", kWarpgroupArchs, kWarpgroupHeads),
+                  kFa3Sheet = sheet("attention_wgmma", kWarpgroupArchs, kWarpgroupHeads, true),
                   kDiffKvFa2Sheet = diff_kv(kFa2Sheet), kDiffKvFa3Sheet = diff_kv(kFa3Sheet),
                   kLatentSheet = latent_sheet(kWarpgroupArchs);
 
 const attnrt_variant kFa2 = sdk::make_variant<AttentionOp>("FA2", &kFa2Sheet);
 const attnrt_variant kFa3 = sdk::make_variant<WarpgroupAttentionOp>("FA3", &kFa3Sheet);
-const attnrt_variant kDiffKvFa2 = sdk::make_variant<AttentionOp>("FA2", &kDiffKvFa2Sheet);
-const attnrt_variant kDiffKvFa3 = sdk::make_variant<WarpgroupAttentionOp>("FA3", &kDiffKvFa3Sheet);
+const attnrt_variant kDiffKvFa2 = sdk::make_variant<DiffKvOp<AttentionOp>>("FA2", &kDiffKvFa2Sheet);
+const attnrt_variant kDiffKvFa3 = sdk::make_variant<DiffKvOp<WarpgroupAttentionOp>>("FA3", &kDiffKvFa3Sheet);
 const attnrt_variant kLatentFa3 = sdk::make_variant<LatentOp>("FA3", &kLatentSheet);
 
 constexpr const attnrt_variant* kFlashAttnVariants[] = {&kFa3, &kFa2};

@@ -55,9 +55,10 @@ class Compiler:
         self.version = subprocess.check_output([nvcc, "--version"], text=True)
 
     def hash(self, unit):
+        """Comments, spaces and line breaks do not count."""
         digest = hashlib.sha256()
         for name, text in sorted(sources(f"{unit.kernel}.cu").items()):
-            digest.update(f"{name}\0{text}\0".encode())
+            digest.update(f"{name}\0{''.join(re.sub('//.*', '', text).split())}\0".encode())
         digest.update(repr((self.version, OPTIONS, ASSEMBLER_OPTIONS, dataclasses.astuple(unit))).encode())
         return digest.hexdigest()
 
@@ -93,7 +94,7 @@ def run(command):
     return done.stdout
 
 
-def c_row(unit, key, facts, offset, size, listed):
+def c_row(unit, key, facts, offset, size, listed, ptx):
     return (f'    {{.kernel = "{unit.kernel}", .symbol = "{unit.kernel}", .arch = {unit.arch},\n'
             f"     .image = attnrt_flash_images + {offset}, .image_size = {size}, .q_dtype = {DTYPES[unit.q]}, "
             f".kv_dtype = {DTYPES[unit.kv]}, .out_dtype = {DTYPES[unit.q]},\n"
@@ -102,20 +103,32 @@ def c_row(unit, key, facts, offset, size, listed):
             f"     .warps = {unit.warps}, .stages = {unit.stages}, .shared_bytes = {unit.shared}, "
             f".registers = {facts['registers']}, .global_scratch_bytes = 0,\n"
             f"     .parameters = {listed}, .num_parameters = sizeof {listed} / sizeof *{listed},\n"
-            f'     .appended_bytes = 0, .hash = "{key[:16]}"}},\n')
+            f'     .appended_bytes = 0, .hash = "{key[:16]}", .ptx = {ptx}}},\n')
 
 
 def write_table(rows, cache, out):
-    """images.cpp with the images beside it in images.bin, and table.json for people and tests."""
+    """images.cpp with the images beside it in images.bin, and table.json for people and tests.
+
+    Behind the cubins stands the PTX of the newest architecture, for devices that are newer than all of them.
+    """
     text, images, table = [], bytearray(), []
+    newest = max(unit.arch for unit, _ in rows)
+
+    def add(unit, key, facts, image, ptx):
+        images.extend(b"\0" * (-len(images) % 64))
+        text.append(c_row(unit, key, facts, len(images), len(image), f"{unit.kernel}_parameters", ptx))
+        images.extend(image)
+
     for unit, key in rows:
         facts = json.loads((cache / f"{key}.json").read_text())
         image = (cache / f"{key}.cubin").read_bytes()
-        images.extend(b"\0" * (-len(images) % 64))
-        text.append(c_row(unit, key, facts, len(images), len(image), f"{unit.kernel}_parameters"))
+        add(unit, key, facts, image, 0)
         table.append({"name": unit.name, "hash": key[:16], "arch": unit.arch, "warps": unit.warps, "shared": unit.shared,
                       "image_bytes": len(image), **facts})
-        images.extend(image)
+    for unit, key in rows:
+        if unit.arch == newest and architecture(unit) == str(newest):
+            facts = json.loads((cache / f"{key}.json").read_text())
+            add(unit, key, facts, (cache / f"{key}.ptx").read_bytes() + b"\0", 1)
     lists = "".join(
         f"constexpr gpu::Parameter {kernel}_parameters[] = {{\n"
         + "".join(f"    {{\"{name}\", '{letter}'}},\n" for name, letter in parameters(kernel)) + "};\n"
@@ -128,7 +141,7 @@ def write_table(rows, cache, out):
         f'        "attnrt_flash_images:\\n.incbin \\"{out / "images.bin"}\\"\\n.previous\\n");\n'
         'extern "C" __attribute__((visibility("hidden"))) const unsigned char attnrt_flash_images[];\n\n'
         "namespace attnrt::flash {\nnamespace {\n" + lists + "}  // namespace\n\nconst gpu::KernelImage images[] = {\n"
-        + "".join(text) + f"}};\nconst unsigned num_images = {len(rows)};\n\n}}  // namespace attnrt::flash\n")
+        + "".join(text) + f"}};\nconst unsigned num_images = {len(text)};\n\n}}  // namespace attnrt::flash\n")
     (out / "table.json").write_text("[\n" + ",\n".join(json.dumps(row) for row in table) + "\n]\n")
 
 

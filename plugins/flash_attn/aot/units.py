@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is compiled: kernels x constants x architectures. A unit becomes one cubin and one row of the table."""
 import dataclasses
+import itertools
 
 ARCHS = (80, 89, 90, 100, 120)
 
@@ -8,6 +9,7 @@ ARCHS = (80, 89, 90, 100, 120)
 SHARED_LIMIT = {80: 99 * 1024, 89: 99 * 1024, 90: 227 * 1024, 100: 227 * 1024, 120: 99 * 1024}
 
 ELEMENT = {"fp16": "Half", "bf16": "Bfloat"}
+STORED = {True: "kAsIs", False: "kE4m3"}  # is the cache of q's dtype?
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,14 +41,14 @@ MANY = {(64, 64): (4, 1, 64, 3, 2), (128, 128): (4, 1, 64, 2, 2), (192, 128): (4
 HEADS = tuple(MANY)
 
 
-def attention(arch, q, heads, shape, features):
+def attention(arch, q, kv, heads, shape, features):
     row_warps, key_warps, tile, stages, blocks = shape
     rows, (qk, v) = 16 * row_warps, heads
     shared = 2 * (rows * qk + stages * tile * (qk + v))
-    constants = {"ELEMENT": ELEMENT[q], "BENT": "true" if features else "false", "HEAD_QK": qk, "HEAD_V": v,
+    constants = {"ELEMENT": ELEMENT[q], "STORED": STORED[kv == q], "BENT": "true" if features else "false", "HEAD_QK": qk, "HEAD_V": v,
                  "ROW_WARPS": row_warps, "KEY_WARPS": key_warps, "TILE": tile, "STAGES": stages, "SHARED_BYTES": shared,
                  "BLOCKS": blocks}
-    return Unit("attention", arch, q, q, qk, v, rows, tile, features, row_warps * key_warps, stages, shared,
+    return Unit("attention", arch, q, kv, qk, v, rows, tile, features, row_warps * key_warps, stages, shared,
                 tuple(constants.items()))
 
 
@@ -54,9 +56,10 @@ def attention_units(arch):
     """Kernels for few rows serve decodes, whose time is that of reading keys: one that knows all features will do."""
     for q in ELEMENT:
         for heads in HEADS:
-            yield attention(arch, q, heads, FEW[heads], 1)
+            for kv in (q, "e4m3") if arch == 90 else (q,):  # FA3 alone reads caches of 8 bits
+                yield attention(arch, q, kv, heads, FEW[heads], 1)
             for features in (0, 1):
-                yield attention(arch, q, heads, MANY[heads], features)
+                yield attention(arch, q, q, heads, MANY[heads], features)
 
 
 # Keys a tile by heads, where nothing is bent and where something may be.
@@ -69,13 +72,13 @@ def wgmma_units(arch):
         return
     stages, rows, threads = 2, 128, 384
     for q in ELEMENT:
-        for (qk, v), tiles in WGMMA.items():
-            for features, tile in enumerate(tiles):
-                shared = 2 * (rows * qk + stages * tile * (qk + v)) + 1024
-                constants = {"ELEMENT": ELEMENT[q], "BENT": "true" if features else "false", "HEAD_QK": qk, "HEAD_V": v,
-                             "TILE": tile, "STAGES": stages, "SHARED_BYTES": shared, "WGMMA": 1}
-                yield Unit("attention_wgmma", arch, q, q, qk, v, rows, tile, features, threads // 32, stages, shared,
-                           tuple(constants.items()))
+        for kv, (qk, v), features in itertools.product((q, "e4m3"), WGMMA, (0, 1)):
+            tile = WGMMA[qk, v][features]
+            shared = 2 * (rows * qk + stages * tile * (qk + v)) + 1024
+            constants = {"ELEMENT": ELEMENT[q], "STORED": STORED[kv == q], "BENT": "true" if features else "false",
+                         "HEAD_QK": qk, "HEAD_V": v, "TILE": tile, "STAGES": stages, "SHARED_BYTES": shared, "WGMMA": 1}
+            yield Unit("attention_wgmma", arch, q, kv, qk, v, rows, tile, features, threads // 32, stages, shared,
+                       tuple(constants.items()))
 
 
 def latent_units(arch):
@@ -98,12 +101,18 @@ def row_units(arch):
 
 
 def is_few(unit):
-    """Of the smaller set: each kernel, dtype and feature at least once, every head size by some kernel."""
+    """Of the smaller set: each kernel, dtype and feature at least once, every head size by some kernel of each
+    architecture. What 9.0 has in common with 8.0 is left to that but for the kernels of few rows."""
+    heads = (unit.head_qk, unit.head_v)
     if not unit.kernel.startswith("attention"):
-        return True
-    if (unit.head_qk, unit.head_v) == (256, 256):
-        return unit.features == 1
-    return (unit.head_qk, unit.head_v) == (128, 128)
+        return unit.kernel != "latent_wgmma" or unit.q == "bf16"
+    if unit.arch != 90:
+        return heads == (128, 128) or (heads == (256, 256) and unit.features == 1)
+    if unit.kernel == "attention" and unit.rows > 16:
+        return False
+    if unit.q == "fp16":
+        return heads == (256, 256) and unit.features == 1 and unit.kv == "fp16"
+    return heads == (128, 128) and (unit.kv == "bf16" or unit.features == 1)
 
 
 def select(archs, which):

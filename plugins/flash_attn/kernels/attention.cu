@@ -5,7 +5,8 @@
 
 namespace attnrt::flash {
 
-using Shape = AttentionShape<ELEMENT, StandardRules<BENT>, HEAD_QK, HEAD_V, ROW_WARPS, KEY_WARPS, TILE, STAGES>;
+using Shape =
+    AttentionShape<ELEMENT, StandardRules<BENT>, Stored::STORED, HEAD_QK, HEAD_V, ROW_WARPS, KEY_WARPS, TILE, STAGES>;
 static_assert(Shape::kSharedBytes == SHARED_BYTES, "aot/units.py asks for another size of shared memory");
 
 extern "C" __global__ void __launch_bounds__(Shape::kThreads, BLOCKS)

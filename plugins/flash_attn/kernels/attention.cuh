@@ -2,16 +2,17 @@
 //
 // attention.cuh: attention over a ragged batch, prefill, decode and mixed (data sheet)
 //   algorithm FlashAttention-2 (arXiv:2307.08691); splits of the keys after Flash-Decoding
-//   block     16 * kRowWarps rows of one KV head of one request (request.cuh). kKeyWarps share the keys of each tile among
-//             them, each with a softmax of its own; their results are joined at the end, in ascending order
+//   block     16 * kRowWarps rows of one KV head of one request (request.cuh). kKeyWarps share the keys of each tile,
+//             each with a softmax of its own; their results are joined at the end, in ascending order
 //   keys      in tiles at absolute multiples of kTile, from the first to the last that a row sees; kStages of them in
-//             shared memory, copies of later ones under the products of this one, one barrier a tile. Paged (blocks of 16
-//             n slots) or contiguous
+//             shared memory, copies of later ones under the products of this one, one barrier a tile. Paged (blocks of
+//             16 n slots) or contiguous
 //   splits    with num_splits > 1 block z takes the z-th part of these tiles (at least two) and leaves its result in
-//             partial [T, Hq, num_splits, kHeadV] and partial_lse [T, Hq, num_splits] (natural log, without sinks), which
-//             merge_splits joins. Parts depend on the request and its rows alone, never on its neighbours
+//             partial [T, Hq, num_splits, kHeadV] and partial_lse [T, Hq, num_splits] (natural log, without sinks),
+//             which merge_splits joins. Parts depend on the request and its rows alone, never on its neighbours
 //   result    out = sum p v / sum p in q's dtype, lse the natural log of the denominator, sink included
-//   dtypes    q, k, v, out fp16 or bf16; scores, sums and partials fp32; p is rounded to q's dtype before it meets v
+//   dtypes    q, out fp16 or bf16, k and v the same or e4m3; scores, sums and partials fp32; p is rounded to q's dtype
+//             before it meets v
 //   heads     padded with zeros to kHeadQk and kHeadV, which are constants; head sizes are multiples of 8
 //   shared    (kRows * kHeadQk + kStages * kTile * (kHeadQk + kHeadV)) * 2 bytes
 //   own rules a class in the place of StandardRules (mask.cuh) brings other masks and scores
@@ -27,8 +28,10 @@
 
 namespace attnrt::flash {
 
-template <class Element_, class Rules_, int kHeadQk_, int kHeadV_, int kRowWarps_, int kKeyWarps_, int kTile_, int kStages_>
+template <class Element_, class Rules_, Stored kStored_, int kHeadQk_, int kHeadV_, int kRowWarps_, int kKeyWarps_,
+          int kTile_, int kStages_>
 struct AttentionShape {
+  static constexpr Stored kStored = kStored_;
   using Element = Element_;
   using Rules = Rules_;
   static constexpr int kHeadQk = kHeadQk_, kHeadV = kHeadV_, kRowWarps = kRowWarps_, kKeyWarps = kKeyWarps_;
@@ -84,8 +87,10 @@ class Attention {
       const bool live = tile.row(g_, row_of(half), token, head);
       rows[half] = rules.row(keys, token, head, live);
     }
-    const float scale = g_.softmax_scale * scale_of(g_, kQScale, g_.q_scale_ptr, tile, g_.q_scale_stride_request, g_.q_scale_stride_head) *
-                        scale_of(g_, kKScale, g_.k_scale_ptr, tile, g_.k_scale_stride_request, g_.k_scale_stride_head) * Rules::unit();
+    const float scale = g_.softmax_scale *
+                        scale_of(g_, kQScale, g_.q_scale_ptr, tile, g_.q_scale_stride_request, g_.q_scale_stride_head) *
+                        scale_of(g_, kKScale, g_.k_scale_ptr, tile, g_.k_scale_stride_request, g_.k_scale_stride_head) *
+                        Rules::unit();
 
     fetch_queries(tile);
     commit_copies();
@@ -128,7 +133,8 @@ class Attention {
       if (key_warp_ != 0) return;
     }
     if (!works) return;
-    const float v_scale = scale_of(g_, kVScale, g_.v_scale_ptr, tile, g_.v_scale_stride_request, g_.v_scale_stride_head);
+    const float v_scale =
+        scale_of(g_, kVScale, g_.v_scale_ptr, tile, g_.v_scale_stride_request, g_.v_scale_stride_head);
 #pragma unroll
     for (int half = 0; half < 2; ++half)
       store_row<Element, Shape::kHeadV>(g_, tile, row_of(half), half, lane_ % 4, softmax, sums, v_scale);
@@ -159,7 +165,8 @@ class Attention {
     const bool aligned = g_.flags & kAligned;
     const auto piece_of = [&](unsigned to, const char* from, int size, int piece, bool there, long long element) {
       there &= piece * 8 < size;
-      copy_piece(to, from + (there ? (element + piece * 8) * 2 : 0), there, aligned);
+      copy_stored<Element, Shape::kStored>(
+          to, from + (there ? (element + piece * 8) * kStoredBytes<Shape::kStored> : 0), there, aligned);
     };
     const auto rows = [&](int pieces, bool key_too, bool value_too) {
 #pragma unroll kUnrolled

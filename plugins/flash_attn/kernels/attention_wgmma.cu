@@ -5,7 +5,7 @@
 
 namespace attnrt::flash {
 
-using Shape = WarpgroupShape<ELEMENT, StandardRules<BENT>, HEAD_QK, HEAD_V, TILE, STAGES>;
+using Shape = WarpgroupShape<ELEMENT, StandardRules<BENT>, Stored::STORED, HEAD_QK, HEAD_V, TILE, STAGES>;
 static_assert(Shape::kSharedBytes == SHARED_BYTES, "aot/units.py asks for another size of shared memory");
 
 extern "C" __global__ void __launch_bounds__(Shape::kThreads, 1)

@@ -7,9 +7,10 @@
 //             cp.async of 16 bytes, so that pages of any multiple of 16 slots and contiguous rows are read alike
 //   overlap   a warpgroup issues q k^T of the next tile and p v of this one together, and works on the next tile's
 //             softmax while p v is under way; the two warpgroups overlap each other as they come
-//   registers 24 to 40 for those who fetch, 232 for the others (setmaxnreg)
-//   distance  to the paper: no tensor maps and no clusters, no turns between the two warpgroups, results are stored from
-//             registers; products of 8 bits are not used
+//   e4m3      keys and values become elements of q's dtype on their way to shared memory
+//   registers 40 for those who fetch, 232 for the others (setmaxnreg)
+//   distance  to the paper: no tensor maps and no clusters, no turns between the two warpgroups, results are stored
+//             from registers; e4m3 is not multiplied as such
 //   result, splits, heads, own rules: as attention.cuh has them; partials too
 //   shared    (kRows * kHeadQk + kStages * kTile * (kHeadQk + kHeadV)) * 2 + 1024 bytes
 #ifndef ATTNRT_FLASH_ATTENTION_WGMMA_CUH
@@ -24,8 +25,9 @@
 
 namespace attnrt::flash {
 
-template <class Element_, class Rules_, int kHeadQk_, int kHeadV_, int kTile_, int kStages_>
+template <class Element_, class Rules_, Stored kStored_, int kHeadQk_, int kHeadV_, int kTile_, int kStages_>
 struct WarpgroupShape {
+  static constexpr Stored kStored = kStored_;
   using Element = Element_;
   using Rules = Rules_;
   static constexpr int kHeadQk = kHeadQk_, kHeadV = kHeadV_, kTile = kTile_, kStages = kStages_;
@@ -40,6 +42,7 @@ class WarpgroupAttention {
   using Element = typename Shape::Element;
   using Rules = typename Shape::Rules;
   static constexpr int kTile = Shape::kTile, kStages = Shape::kStages;
+  static constexpr int kBytes = kStoredBytes<Shape::kStored>;  // of an element of K and V
   using QLayout = PanelLayout<Shape::kHeadQk, Shape::kRows>;
   using KLayout = PanelLayout<Shape::kHeadQk, kTile>;
   using VLayout = PanelLayout<Shape::kHeadV, kTile>;
@@ -112,7 +115,7 @@ class WarpgroupAttention {
   template <class Layout>
   __device__ void fetch(const Keys& keys, const Rows& rows, unsigned to, int t) const {
     const bool aligned = g_.flags & kAligned;
-#pragma unroll 2
+#pragma unroll(kBytes == 2 ? 2 : 4)
     for (int i = thread_; i < kTile * Layout::kPieces; i += Shape::kGroupThreads) {
       const int row = i / Layout::kPieces, piece = i % Layout::kPieces, key = (first_ + t) * kTile + row;
       const bool there = key >= begin_ && key < end_;
@@ -120,14 +123,17 @@ class WarpgroupAttention {
       int slot;
       keys.find(g_, key, there, block, slot);
       const bool read = there && piece * 8 < rows.size;
-      copy_piece(to + Layout::place(row, piece),
-                 rows.from + (read ? (block * rows.stride_block + slot * rows.stride_slot + piece * 8) * 2 : 0), read, aligned);
+      const long long element = block * rows.stride_block + slot * rows.stride_slot + piece * 8;
+      copy_stored<Element, Shape::kStored>(to + Layout::place(row, piece), rows.from + (read ? element * kBytes : 0),
+                                           read, aligned);
     }
     commit_copies();
   }
   __device__ void fill(const RowTile& tile, const Keys& keys) const {
-    const Rows k{g_.k_ptr + tile.kv_head * g_.k_stride_head * 2, g_.k_stride_block, g_.k_stride_slot, g_.head_size_qk};
-    const Rows v{g_.v_ptr + tile.kv_head * g_.v_stride_head * 2, g_.v_stride_block, g_.v_stride_slot, g_.head_size_v};
+    const Rows k{g_.k_ptr + tile.kv_head * g_.k_stride_head * kBytes, g_.k_stride_block, g_.k_stride_slot,
+                 g_.head_size_qk};
+    const Rows v{g_.v_ptr + tile.kv_head * g_.v_stride_head * kBytes, g_.v_stride_block, g_.v_stride_slot,
+                 g_.head_size_v};
     // Tiles in the order in which they are read; one is told as full when the next one is on its way.
     for (int t = 0; t <= count_; ++t) {
       if (t < count_) {
@@ -226,7 +232,8 @@ class WarpgroupAttention {
       settle(sums);
     }
     softmax.gather();
-    const float v_scale = scale_of(g_, kVScale, g_.v_scale_ptr, tile, g_.v_scale_stride_request, g_.v_scale_stride_head);
+    const float v_scale =
+        scale_of(g_, kVScale, g_.v_scale_ptr, tile, g_.v_scale_stride_request, g_.v_scale_stride_head);
 #pragma unroll
     for (int half = 0; half < 2; ++half)
       store_row<Element, Shape::kHeadV>(g_, tile, first_row + half * 8, half, lane_ % 4, softmax, sums, v_scale);

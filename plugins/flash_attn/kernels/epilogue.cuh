@@ -25,8 +25,8 @@ __device__ float sink_of(const char* sinks, int flags, int head) {
   return reinterpret_cast<const float*>(sinks)[head];
 }
 
-/// Ends a row of the tile: `half` of the fragments, of which lane `quad` of four holds two columns in eight. The fragments
-/// are the columns from `first_column` on; partial rows have kPitch.
+/// Ends a row of the tile: `half` of the fragments, of which lane `quad` of four holds two columns in eight. They are
+/// the columns from `first_column` on; partial rows have kPitch.
 template <class Element, int kPitch, int kSums>
 __device__ void store_row(const AttentionArguments& g, const RowTile& tile, int row, int half, int quad,
                           Softmax& softmax, const float (&sums)[kSums][4], float v_scale, int first_column = 0) {
@@ -44,8 +44,7 @@ __device__ void store_row(const AttentionArguments& g, const RowTile& tile, int 
     if (tells) reinterpret_cast<float*>(g.partial_lse_ptr)[part] = lse;
     auto* const to = reinterpret_cast<float2*>(g.partial_ptr) + (part * kPitch + first_column) / 2 + quad;
 #pragma unroll
-    for (int n = 0; n < kSums; ++n)
-      to[n * 4] = make_float2(sums[n][2 * half] * factor, sums[n][2 * half + 1] * factor);
+    for (int n = 0; n < kSums; ++n) to[n * 4] = make_float2(sums[n][2 * half] * factor, sums[n][2 * half + 1] * factor);
     return;
   }
   if (tells && (g.flags & kLse))

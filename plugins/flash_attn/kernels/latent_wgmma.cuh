@@ -7,7 +7,8 @@
 //             these computes all scores and half of the value's columns: nothing passes between them, and the product
 //             with q is done twice. 64 rows of 512 sums of fp32 are more than one warpgroup has registers for
 //   keys      in tiles of 64, two of them in shared memory, fetched once for both products, in 72 KiB each
-//   overlap   q k^T of the next tile under p v of this one and the softmax of the next, as attention_wgmma.cuh does
+//   overlap   the next tile is fetched while this one is worked on, and the two warpgroups overlap each other as they
+//             come: a decode waits for memory, so no product is kept in flight at the price of a tile
 //   splits    of the keys as attention.cuh has them; results pass through partial where there are several
 //   q         in one tensor [T, H, kLatent + kRope], or in two
 //   shared    (64 * 576 + 2 * 64 * 576) * 2 + 1024 bytes
@@ -85,8 +86,9 @@ class LatentAttention {
       int token, head;
       const bool there = tile.row(g_, row, token, head);
       const long long place = tile.query_start + token;
-      const char* const from = rope < 0 ? g_.q_ptr + (place * g_.q_stride_token + head * g_.q_stride_head + piece * 8) * 2
-                                        : g_.q_rope_ptr + (place * g_.q_rope_stride_token + head * g_.q_rope_stride_head + rope * 8) * 2;
+      const char* const from =
+          rope < 0 ? g_.q_ptr + (place * g_.q_stride_token + head * g_.q_stride_head + piece * 8) * 2
+                   : g_.q_rope_ptr + (place * g_.q_rope_stride_token + head * g_.q_rope_stride_head + rope * 8) * 2;
       copy_piece(q_tile_ + Layout::place(row, piece), there ? from : g_.q_ptr, there, aligned);
     }
     commit_copies();
@@ -145,48 +147,27 @@ class LatentAttention {
     Weights p;
     Scores scores;
     float fade[2];
-    const auto weigh = [&](int t) {
-      const int key = (first_ + t) * kTile;
-      judge(rules, rows, scores, scale, key + lane_ % 4 * 2, key < full_begin || key + kTile > full_end);
-      const bool rises = softmax.rise(scores, fade);
-      softmax.exponentiate(scores);
-      return rises;
-    };
-    if (count_ > 0) {
-      ring_.wait_full(0);
+    for (int t = 0; t < count_; ++t) {
+      ring_.wait_full(t);
+      settle(scores);
       fence_products();
-      multiply_keys(scores, 0);
+      multiply_keys(scores, t);
       commit_products();
       wait_products<0>();
       settle(scores);
-      weigh(0);
+      const int key = (first_ + t) * kTile;
+      judge(rules, rows, scores, scale, key + lane_ % 4 * 2, key < full_begin || key + kTile > full_end);
+      if (softmax.rise(scores, fade)) Softmax::scale(sums, fade);
+      softmax.exponentiate(scores);
       pack_weights<Element>(p, scores);
-      for (int t = 1; t < count_; ++t) {
-        ring_.wait_full(t);
-        settle(scores);
-        settle(sums);
-        settle(p);
-        fence_products();
-        multiply_keys(scores, t);
-        commit_products();
-        multiply_values(sums, p, t - 1, reader);
-        commit_products();
-        wait_products<1>();
-        settle(scores);
-        const bool rises = weigh(t);
-        wait_products<0>();
-        settle(sums);
-        release(ring_.empty(t - 1));
-        if (rises) Softmax::scale(sums, fade);
-        pack_weights<Element>(p, scores);
-      }
       settle(sums);
       settle(p);
       fence_products();
-      multiply_values(sums, p, count_ - 1, reader);
+      multiply_values(sums, p, t, reader);
       commit_products();
       wait_products<0>();
       settle(sums);
+      release(ring_.empty(t));
     }
     softmax.gather();
 #pragma unroll
@@ -204,8 +185,8 @@ class LatentAttention {
     multiply_all_rows<Element, Shape::kHeadQk, Layout::kPanelBytes, Layout::kPanelBytes>(scores, q_tile_, tile_at(t));
   }
   __device__ void multiply_values(Sums& sums, const Weights& p, int t, int reader) const {
-    multiply_all_keys<Element, Layout::kPanelBytes>(
-        sums, p, tile_at(t) + reader * (Shape::kColumns / 64) * Layout::kPanelBytes);
+    multiply_all_keys<Element, Layout::kPanelBytes>(sums, p,
+                                                    tile_at(t) + reader * (Shape::kColumns / 64) * Layout::kPanelBytes);
   }
 
   const AttentionArguments& g_;

@@ -30,9 +30,7 @@ class Spans {
     if (causal) ahead_ = 0;
   }
   __device__ int low(int token) const { return own_keys(keys_.first_position + token - left_); }
-  __device__ int high(int token) const {
-    return min(own_keys(keys_.first_position + token + ahead_ + 1), keys_.count);
-  }
+  __device__ int high(int token) const { return min(own_keys(keys_.first_position + token + ahead_ + 1), keys_.count); }
 
  private:
   // How many of this rank's keys stand before a position.
@@ -61,9 +59,9 @@ __device__ void each(float (&scores)[kTiles][4], F f) {
 template <bool kBent>
 struct StandardRules {
   struct Row {
-    int low, high;   ///< keys seen
+    int low, high;  ///< keys seen
     int position;
-    float slope;     ///< of ALiBi
+    float slope;  ///< of ALiBi
   };
 
   __device__ StandardRules(const AttentionArguments& g, const Spans& spans) : g_(g), spans_(spans) {}

@@ -62,7 +62,8 @@ __device__ void merge_splits(const MergeSplitsArguments& g) {
       joined.top = sink_of<Element>(g.sinks_ptr, g.flags, head);
       joined.total = joined.top == -kInfinity ? 0 : 1;
     }
-    const auto* row = reinterpret_cast<const float4*>(reinterpret_cast<const float*>(g.partial_ptr) + place * g.pitch + column);
+    const auto* row =
+        reinterpret_cast<const float4*>(reinterpret_cast<const float*>(g.partial_ptr) + place * g.pitch + column);
 #pragma unroll 4
     for (int part = 0; part < g.num_splits; ++part, row += g.pitch / 4) {
       const float4 four = *row;
@@ -70,7 +71,8 @@ __device__ void merge_splits(const MergeSplitsArguments& g) {
     }
     if (column == 0 && (g.flags & kLse))
       reinterpret_cast<float*>(g.lse_ptr)[token * g.lse_stride_token + head * g.lse_stride_head] = joined.lse();
-    joined.store<Element>(g.out_ptr + (token * g.out_stride_token + head * g.out_stride_head + column) * 2, g.flags & kAlignedOut);
+    joined.store<Element>(g.out_ptr + (token * g.out_stride_token + head * g.out_stride_head + column) * 2,
+                          g.flags & kAlignedOut);
   }
 }
 
@@ -97,13 +99,18 @@ __device__ void merge_states(const MergeStatesArguments& g) {
       }
       joined.add(row, lse);
     };
-    fold(0, g.out_0_ptr, g.lse_0_ptr, g.out_0_stride_token, g.out_0_stride_head, g.lse_0_stride_token, g.lse_0_stride_head);
-    fold(1, g.out_1_ptr, g.lse_1_ptr, g.out_1_stride_token, g.out_1_stride_head, g.lse_1_stride_token, g.lse_1_stride_head);
-    fold(2, g.out_2_ptr, g.lse_2_ptr, g.out_2_stride_token, g.out_2_stride_head, g.lse_2_stride_token, g.lse_2_stride_head);
-    fold(3, g.out_3_ptr, g.lse_3_ptr, g.out_3_stride_token, g.out_3_stride_head, g.lse_3_stride_token, g.lse_3_stride_head);
+    fold(0, g.out_0_ptr, g.lse_0_ptr, g.out_0_stride_token, g.out_0_stride_head, g.lse_0_stride_token,
+         g.lse_0_stride_head);
+    fold(1, g.out_1_ptr, g.lse_1_ptr, g.out_1_stride_token, g.out_1_stride_head, g.lse_1_stride_token,
+         g.lse_1_stride_head);
+    fold(2, g.out_2_ptr, g.lse_2_ptr, g.out_2_stride_token, g.out_2_stride_head, g.lse_2_stride_token,
+         g.lse_2_stride_head);
+    fold(3, g.out_3_ptr, g.lse_3_ptr, g.out_3_stride_token, g.out_3_stride_head, g.lse_3_stride_token,
+         g.lse_3_stride_head);
     if (column == 0 && (g.flags & kLse))
       reinterpret_cast<float*>(g.lse_ptr)[token * g.lse_stride_token + head * g.lse_stride_head] = joined.lse();
-    joined.store<Element>(g.out_ptr + (token * g.out_stride_token + head * g.out_stride_head + column) * 2, g.flags & kAlignedOut);
+    joined.store<Element>(g.out_ptr + (token * g.out_stride_token + head * g.out_stride_head + column) * 2,
+                          g.flags & kAlignedOut);
   }
 }
 

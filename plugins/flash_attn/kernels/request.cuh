@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // request.cuh: which rows of a ragged batch a block serves (data sheet)
-//   grid      x: num_tokens / tokens_a_tile + num_seqs, y: num_kv_heads * head_tiles, z: num_splits, with heads_a_tile =
-//             min(group, kRows), tokens_a_tile = kRows / heads_a_tile rounded down, head_tiles = group / heads_a_tile
+//   grid      x: num_tokens / tokens_a_tile + num_seqs, y: num_kv_heads * head_tiles, z: num_splits, with heads_a_tile
+//             = min(group, kRows), tokens_a_tile = kRows / heads_a_tile rounded down, head_tiles = group / heads_a_tile
 //             rounded up. Request r's tiles begin at query_start_loc[r] / tokens_a_tile + r: room for every tile of
 //             every request without a sum over them (the idea is that of vLLM's unified attention)
 //   rows      (token, head) pairs of one KV head, row = token * heads_a_tile + head: GQA packed into query rows
@@ -21,7 +21,7 @@ struct RowTile {
   int first_token, last_token;  ///< in the request
   int kv_head, first_head;      ///< first_head: in the group
   int heads_a_tile;
-  int live_rows;                ///< the first so many rows may be live
+  int live_rows;  ///< the first so many rows may be live
 
   /// False where the block has no work.
   template <int kRows>
@@ -65,10 +65,10 @@ struct RowTile {
 
 /// The keys of the tile's request.
 struct Keys {
-  int count;           ///< that are there
-  int first_position;  ///< of the request's first query
-  int start;           ///< row of the first key where they are contiguous
-  unsigned reciprocal; ///< of `sixteens`
+  int count;            ///< that are there
+  int first_position;   ///< of the request's first query
+  int start;            ///< row of the first key where they are contiguous
+  unsigned reciprocal;  ///< of `sixteens`
   const int* table;
 
   __device__ Keys(const AttentionArguments& g, const RowTile& tile) {
@@ -95,7 +95,7 @@ struct Keys {
   }
 };
 
-/// The tiles of keys [begin, end) that the block serves: all, or with num_splits > 1 the z-th part of them (at least two).
+/// The tiles of keys [begin, end) that the block serves: all, or with num_splits > 1 the z-th part (at least two).
 __device__ inline void take_part(const AttentionArguments& g, int begin, int end, int tile, int& first, int& count) {
   first = begin / tile;
   count = max((end + tile - 1) / tile - first, 0);

@@ -3,8 +3,8 @@
 // ring.cuh: a ring of tiles between warps that fill it and warps that read it (data sheet)
 //   barriers  two mbarriers a place: full, at which each filling thread arrives, and empty, at which one lane of each
 //             reading warp does; turns are told apart by a parity (PTX ISA 9.7.13.15)
-//   proxies   fillers write by the generic proxy and wgmma reads by the asynchronous one: each filling thread fences its
-//             own writes before it arrives
+//   proxies   fillers write by the generic proxy and wgmma reads by the asynchronous one: each filling thread fences
+//             its own writes before it arrives
 #ifndef ATTNRT_FLASH_RING_CUH
 #define ATTNRT_FLASH_RING_CUH
 
@@ -19,17 +19,16 @@ __device__ inline void arrive(unsigned barrier) {
 __device__ inline void wait_barrier(unsigned barrier, int parity) {
   unsigned done;
   do {
-    asm volatile(
-        "{ .reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
-        : "=r"(done)
-        : "r"(barrier), "r"(parity)
-        : "memory");
+    asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
+                 : "=r"(done)
+                 : "r"(barrier), "r"(parity)
+                 : "memory");
   } while (!done);
 }
 /// What this thread wrote is seen by wgmma.
 __device__ inline void fence_async_proxy() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
-/// The barriers of a ring of kPlaces tiles, at `address`, 16 bytes a place. Tile number i, from 0, has place i % kPlaces.
+/// The barriers of a ring of kPlaces tiles, at `address`, 16 bytes a place. Tile i, from 0, has place i % kPlaces.
 template <int kPlaces>
 class Ring {
  public:

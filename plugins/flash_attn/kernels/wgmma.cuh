@@ -3,8 +3,8 @@
 // wgmma.cuh: asynchronous products of a warpgroup, 9.0 alone (data sheet)
 //   product   wgmma m64nNk16, N = 64 or 128: A [64, 16] from shared memory or registers, B [16, N] from shared memory,
 //             sums in fp32 (PTX ISA 9.7.15); each of the four warps holds 16 rows as mma.cuh's fragments
-//   operands  in panels of 64 columns, rows of 128 bytes with the swizzle of 128 bytes, 8 rows a kilobyte: rows that run
-//             along the sum (q, k) are read as they lie, rows across it (v) transposed
+//   operands  in panels of 64 columns, rows of 128 bytes with the swizzle of 128 bytes, 8 rows a kilobyte: rows that
+//             run along the sum (q, k) are read as they lie, rows across it (v) transposed
 //   order     fence before the first product, commit behind a group, wait for all but the last groups; registers of a
 //             product are not touched between
 #ifndef ATTNRT_FLASH_WGMMA_CUH
@@ -29,7 +29,8 @@ struct PanelLayout {
 /// A matrix in shared memory (9.7.15.5.1.2.2): swizzle of 128 bytes, groups of 8 rows a kilobyte apart, `panel` bytes
 /// from one panel to the next where a transposed matrix spans several.
 __device__ inline unsigned long long descriptor(unsigned address, unsigned panel) {
-  return (address >> 4 & 0x3fff) | static_cast<unsigned long long>(panel >> 4 & 0x3fff) << 16 | 64ull << 32 | 1ull << 62;
+  return (address >> 4 & 0x3fff) | static_cast<unsigned long long>(panel >> 4 & 0x3fff) << 16 | 64ull << 32 |
+         1ull << 62;
 }
 
 __device__ inline void fence_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
@@ -54,42 +55,45 @@ __device__ void settle(unsigned (&a)[kSteps][4]) {
 }
 
 #define ATTNRT_C4_(n) "+f"(c[n][0]), "+f"(c[n][1]), "+f"(c[n][2]), "+f"(c[n][3])
-#define ATTNRT_C32_(n) \
+#define ATTNRT_C32_(n)                                                                                          \
   ATTNRT_C4_(n), ATTNRT_C4_(n + 1), ATTNRT_C4_(n + 2), ATTNRT_C4_(n + 3), ATTNRT_C4_(n + 4), ATTNRT_C4_(n + 5), \
       ATTNRT_C4_(n + 6), ATTNRT_C4_(n + 7)
 #define ATTNRT_D32_                                                                                                \
   "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29," \
   "%30,%31"
-#define ATTNRT_D64_                                                                                                \
-  ATTNRT_D32_ ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55," \
-              "%56,%57,%58,%59,%60,%61,%62,%63"
+#define ATTNRT_D64_                                                                                       \
+  ATTNRT_D32_                                                                                             \
+      ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55," \
+      "%56,%57,%58,%59,%60,%61,%62,%63"
 // Sums c[first ...] of 64 or 128 columns, A behind a descriptor or in registers.
-#define ATTNRT_WGMMA_(name, type)                                                                                     \
-  template <int kFirst, bool kAdds, int kTiles>                                                                       \
-  __device__ void name##_64(float (&c)[kTiles][4], unsigned long long a, unsigned long long b) {                      \
-    asm volatile("wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " {" ATTNRT_D32_ "}, %32, %33, %34, 1, 1, 0, 0;" \
-                 : ATTNRT_C32_(kFirst)                                                                                \
-                 : "l"(a), "l"(b), "n"(kAdds ? 1 : 0));                                                               \
-  }                                                                                                                   \
-  template <int kFirst, bool kAdds, int kTiles>                                                                       \
-  __device__ void name##_128(float (&c)[kTiles][4], unsigned long long a, unsigned long long b) {                     \
-    asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " {" ATTNRT_D64_ "}, %64, %65, %66, 1, 1, 0, 0;" \
-                 : ATTNRT_C32_(kFirst), ATTNRT_C32_(kFirst + 8)                                                       \
-                 : "l"(a), "l"(b), "n"(kAdds ? 1 : 0));                                                               \
-  }                                                                                                                   \
-  template <int kFirst, int kTiles>                                                                                   \
-  __device__ void name##_transposed_64(float (&c)[kTiles][4], const unsigned (&a)[4], unsigned long long b) {         \
-    asm volatile("wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " {" ATTNRT_D32_                         \
-                 "}, {%32,%33,%34,%35}, %36, 1, 1, 1, 1;"                                                             \
-                 : ATTNRT_C32_(kFirst)                                                                                \
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));                                               \
-  }                                                                                                                   \
-  template <int kFirst, int kTiles>                                                                                   \
-  __device__ void name##_transposed_128(float (&c)[kTiles][4], const unsigned (&a)[4], unsigned long long b) {        \
-    asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " {" ATTNRT_D64_                        \
-                 "}, {%64,%65,%66,%67}, %68, 1, 1, 1, 1;"                                                             \
-                 : ATTNRT_C32_(kFirst), ATTNRT_C32_(kFirst + 8)                                                       \
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));                                               \
+#define ATTNRT_WGMMA_(name, type)                                                                            \
+  template <int kFirst, bool kAdds, int kTiles>                                                              \
+  __device__ void name##_64(float(&c)[kTiles][4], unsigned long long a, unsigned long long b) {              \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " {" ATTNRT_D32_                \
+                 "}, %32, %33, %34, 1, 1, 0, 0;"                                                             \
+                 : ATTNRT_C32_(kFirst)                                                                       \
+                 : "l"(a), "l"(b), "n"(kAdds ? 1 : 0));                                                      \
+  }                                                                                                          \
+  template <int kFirst, bool kAdds, int kTiles>                                                              \
+  __device__ void name##_128(float(&c)[kTiles][4], unsigned long long a, unsigned long long b) {             \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " {" ATTNRT_D64_               \
+                 "}, %64, %65, %66, 1, 1, 0, 0;"                                                             \
+                 : ATTNRT_C32_(kFirst), ATTNRT_C32_(kFirst + 8)                                              \
+                 : "l"(a), "l"(b), "n"(kAdds ? 1 : 0));                                                      \
+  }                                                                                                          \
+  template <int kFirst, int kTiles>                                                                          \
+  __device__ void name##_transposed_64(float(&c)[kTiles][4], const unsigned(&a)[4], unsigned long long b) {  \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " {" ATTNRT_D32_                \
+                 "}, {%32,%33,%34,%35}, %36, 1, 1, 1, 1;"                                                    \
+                 : ATTNRT_C32_(kFirst)                                                                       \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));                                      \
+  }                                                                                                          \
+  template <int kFirst, int kTiles>                                                                          \
+  __device__ void name##_transposed_128(float(&c)[kTiles][4], const unsigned(&a)[4], unsigned long long b) { \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " {" ATTNRT_D64_               \
+                 "}, {%64,%65,%66,%67}, %68, 1, 1, 1, 1;"                                                    \
+                 : ATTNRT_C32_(kFirst), ATTNRT_C32_(kFirst + 8)                                              \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));                                      \
   }
 ATTNRT_WGMMA_(half_product, "f16")
 ATTNRT_WGMMA_(bfloat_product, "bf16")
@@ -161,7 +165,8 @@ __device__ void multiply_transposed(float (&c)[kTiles][4], const unsigned (&a)[4
     half_product_transposed_64<kFirst>(c, a, at);
   else
     bfloat_product_transposed_64<kFirst>(c, a, at);
-  if constexpr (kTiles - kFirst > 16) multiply_transposed<Element, kPanelBytes, kFirst + 16>(c, a, at + 2 * kPanelBytes / 16);
+  if constexpr (kTiles - kFirst > 16)
+    multiply_transposed<Element, kPanelBytes, kFirst + 16>(c, a, at + 2 * kPanelBytes / 16);
 }
 
 /// p v: all keys of a tile, in panels; adds to the sums.

@@ -41,23 +41,26 @@ __device__ inline void write_row(const WriteKvArguments& g, const char* from, ch
   }
 }
 
-extern "C" __global__ void __launch_bounds__(kWriteThreads)
-    write_kv(const __grid_constant__ WriteKvArguments g) {
+extern "C" __global__ void __launch_bounds__(kWriteThreads) write_kv(const __grid_constant__ WriteKvArguments g) {
   const long long token = blockIdx.x, head = blockIdx.y;
   const long long place = reinterpret_cast<const long long*>(g.slot_mapping_ptr)[token * g.slot_stride];
   if (place < 0) return;
   const long long block = place / g.block_size, slot = place - block * g.block_size;
   const int row_bytes = g.flags & kCacheFp8 ? 2 : g.element_bytes;  // a row's element
-  const float k_scale = g.flags & kKScale ? reinterpret_cast<const float*>(g.k_scale_ptr)[head * g.k_scale_stride_head] : 1;
-  const float v_scale = g.flags & kVScale ? reinterpret_cast<const float*>(g.v_scale_ptr)[head * g.v_scale_stride_head] : 1;
-  write_row(g, g.k_ptr + (token * g.k_stride_token + head * g.k_stride_head) * row_bytes,
-            g.k_cache_ptr + (block * g.k_cache_stride_block + slot * g.k_cache_stride_slot + head * g.k_cache_stride_head) *
-                                g.element_bytes,
-            g.head_size_qk, k_scale);
-  write_row(g, g.v_ptr + (token * g.v_stride_token + head * g.v_stride_head) * row_bytes,
-            g.v_cache_ptr + (block * g.v_cache_stride_block + slot * g.v_cache_stride_slot + head * g.v_cache_stride_head) *
-                                g.element_bytes,
-            g.head_size_v, v_scale);
+  const float k_scale =
+      g.flags & kKScale ? reinterpret_cast<const float*>(g.k_scale_ptr)[head * g.k_scale_stride_head] : 1;
+  const float v_scale =
+      g.flags & kVScale ? reinterpret_cast<const float*>(g.v_scale_ptr)[head * g.v_scale_stride_head] : 1;
+  write_row(
+      g, g.k_ptr + (token * g.k_stride_token + head * g.k_stride_head) * row_bytes,
+      g.k_cache_ptr + (block * g.k_cache_stride_block + slot * g.k_cache_stride_slot + head * g.k_cache_stride_head) *
+                          g.element_bytes,
+      g.head_size_qk, k_scale);
+  write_row(
+      g, g.v_ptr + (token * g.v_stride_token + head * g.v_stride_head) * row_bytes,
+      g.v_cache_ptr + (block * g.v_cache_stride_block + slot * g.v_cache_stride_slot + head * g.v_cache_stride_head) *
+                          g.element_bytes,
+      g.head_size_v, v_scale);
 }
 
 }  // namespace attnrt::flash

@@ -121,7 +121,7 @@ class Planner {
     const json::value sheet = json::parse(runtime_.show(backend));
     for (const json::value& variant : array_at(sheet, "variants")) {
       const std::string name = text_at(variant, "name");
-      if (!wanted.empty() && name != lower(wanted)) continue;
+      if (!wanted.empty() && lower(name) != lower(wanted)) continue;
       found = true;
       const std::string played = device_type_of(flags_.emulate);
       if (flags_.plays() && text_at(variant, "device") != played) {
