@@ -56,13 +56,16 @@ TEST_CASE("a kernel is loaded with its device current and launched with HIP's en
   const gpu::KernelImage fill = image(4, 16);
   take_calls();
   const gpu::Launcher launcher(device, &fill, "fill", kMembers);
-  CHECK(take_calls() == "device 2\ndevice 0\n");  // no function attribute is set
+  CHECK(take_calls() ==
+        "device 2\nhipThreadExchangeStreamCaptureMode\nhipThreadExchangeStreamCaptureMode\n"
+        "device 0\n");  // no function attribute is set
   Arguments arguments{};
   launcher.launch(device.driver(), {3, 2, 1}, &arguments, nullptr);
   CHECK(take_calls() == "device 2\nlaunch 3 2 1 x 256, shared 65536, 32 bytes, end 3\ndevice 0\n");
   const gpu::KernelImage bare = image(1, 0);
   gpu::Launcher(device, &bare, "fill", kMembers).launch(device.driver(), {}, &arguments, nullptr);
-  CHECK(take_calls() == "device 2\nlaunch 1 1 1 x 256, shared 65536, 16 bytes, end 3\ndevice 0\n");  // the image was loaded before
+  CHECK(take_calls() ==
+        "device 2\nlaunch 1 1 1 x 256, shared 65536, 16 bytes, end 3\ndevice 0\n");  // the image was loaded before
 }
 
 TEST_CASE("copies, fills and memory go to HIP's functions") {
