@@ -106,6 +106,13 @@ std::optional<Values> values_of(attnrt_why why, const attnrt_caps& caps, const a
   }
 }
 
+// The question to the plugin: of the acceptable layouts those that its sheet offers, or the plugin would have to judge
+// a layout that it can never be given.
+attnrt_problem question(const attnrt_variant& variant, attnrt_problem problem) {
+  if (const uint32_t offered = problem.kv_layouts & variant.caps->kv_layouts) problem.kv_layouts = offered;
+  return problem;
+}
+
 }  // namespace
 
 Match match(const attnrt_variant& variant, const attnrt_problem& problem) {
@@ -113,7 +120,8 @@ Match match(const attnrt_variant& variant, const attnrt_problem& problem) {
   // No check stops another, so that a user sees every reason at once; other hardware's kernels have nothing to add.
   if (variant.supports && variant.caps->device_type == problem.device_type) {
     sdk::DiagSink reasons(sdk::DiagSink::Keep::count);
-    const bool admitted = variant.supports(&variant, &problem, reasons.get()) == ATTNRT_OK;
+    const attnrt_problem asked = question(variant, problem);
+    const bool admitted = variant.supports(&variant, &asked, reasons.get()) == ATTNRT_OK;
     m.by_plugin = admitted ? 0 : static_cast<int>(std::clamp<std::size_t>(reasons.count(), 1, INT32_MAX));
   }
   return m;
@@ -185,7 +193,8 @@ std::vector<Refusal> refusal_texts(const Match& m, const attnrt_variant& variant
       out.push_back({why, why_text(why, problem), why_detail(why, *variant.caps, problem)});
   if (m.by_plugin) {
     sdk::DiagSink reasons;
-    variant.supports(&variant, &problem, reasons.get());
+    const attnrt_problem asked = question(variant, problem);
+    variant.supports(&variant, &asked, reasons.get());
     const char* none = "refused by the plugin without a reason";
     for (const auto& [why, text] : reasons.sentences()) out.push_back({why, text.empty() ? none : text, ""});
     const std::size_t kept = reasons.sentences().size();

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <limits>
 
+#include "element.hpp"
 #include "fault.hpp"
 #include "fp8.hpp"
 #include "intrinsic.hpp"
@@ -47,6 +48,10 @@ void scaled(const LaneCall& call) {  // word, scale, half
                            static_cast<Element>(values[pair >> 8 & 0xff] * scale)};
   put(call.out, both);
 }
+struct Half {
+  uint16_t bits;
+  explicit Half(float value) : bits(to_half(value)) {}
+};
 struct Bf16 {
   uint16_t bits;
   explicit Bf16(float value) {
@@ -65,14 +70,11 @@ void to_scaled(const LaneCall& call) {  // old word, two numbers, scale, half
 }
 
 void toward_zero(const LaneCall& call) {  // v_cvt_pkrtz
-  _Float16 both[2];
+  uint16_t both[2];
   for (uint32_t i = 0; i < 2; ++i) {
     const float value = operand<float>(call.in, i);
-    both[i] = static_cast<_Float16>(value);
-    if (std::isfinite(value) && std::fabs(static_cast<float>(both[i])) > std::fabs(value)) {
-      uint16_t bits = std::bit_cast<uint16_t>(both[i]);
-      both[i] = std::bit_cast<_Float16>(static_cast<uint16_t>(bits - 1));  // one towards zero
-    }
+    both[i] = to_half(value);
+    if (std::isfinite(value) && std::fabs(from_half(both[i])) > std::fabs(value)) --both[i];  // one towards zero
   }
   put(call.out, both);
 }
@@ -119,8 +121,8 @@ constexpr Rule kRules[] = {
     {.name = "llvm.amdgcn.cvt.pk.bf8.f32", .alone = &from_floats<true>},
     {.name = "llvm.amdgcn.cvt.scalef32.pk.f32.fp8", .alone = &scaled<false, float>},
     {.name = "llvm.amdgcn.cvt.scalef32.pk.f32.bf8", .alone = &scaled<true, float>},
-    {.name = "llvm.amdgcn.cvt.scalef32.pk.f16.fp8", .alone = &scaled<false, _Float16>},
-    {.name = "llvm.amdgcn.cvt.scalef32.pk.f16.bf8", .alone = &scaled<true, _Float16>},
+    {.name = "llvm.amdgcn.cvt.scalef32.pk.f16.fp8", .alone = &scaled<false, Half>},
+    {.name = "llvm.amdgcn.cvt.scalef32.pk.f16.bf8", .alone = &scaled<true, Half>},
     {.name = "llvm.amdgcn.cvt.scalef32.pk.bf16.fp8", .alone = &scaled<false, Bf16>},
     {.name = "llvm.amdgcn.cvt.scalef32.pk.bf16.bf8", .alone = &scaled<true, Bf16>},
     {.name = "llvm.amdgcn.cvt.scalef32.pk.fp8.f32", .alone = &to_scaled<false>},

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <iterator>
 
+#include "element.hpp"
 #include "fault.hpp"
 #include "fp8.hpp"
 #include "intrinsic.hpp"
@@ -26,9 +27,9 @@ float from_bf16(const char* at) {
   return value;
 }
 float from_half(const char* at) {
-  _Float16 value;
-  std::memcpy(&value, at, sizeof value);
-  return static_cast<float>(value);
+  uint16_t bits;
+  std::memcpy(&bits, at, sizeof bits);
+  return emulator::from_half(bits);
 }
 float from_float(const char* at) {
   float value;

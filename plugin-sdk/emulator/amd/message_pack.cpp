@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "message_pack.hpp"
 
+#include <utility>
+
 #include "fault.hpp"
 
 namespace attnrt::emulator::amd {
@@ -56,9 +58,10 @@ Packed Reader::map(uint64_t count, int depth) {
   out.kind = Packed::map;
   if (count > rest_.size()) throw TextFault("the metadata ends in the middle of a map");
   for (uint64_t i = 0; i < count; ++i) {
-    const Packed key = value(depth + 1);
+    Packed key = value(depth + 1);
     if (key.kind != Packed::text) throw TextFault("a key of the metadata is no string");
-    out.members.emplace_back(key.string, value(depth + 1));
+    out.keys.push_back(std::move(key.string));
+    out.items.push_back(value(depth + 1));
   }
   return out;
 }
@@ -116,8 +119,8 @@ Packed Reader::value(int depth) {
 }  // namespace
 
 const Packed* Packed::find(std::string_view key) const {
-  for (const auto& [name, member] : members)
-    if (name == key) return &member;
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    if (keys[i] == key) return &items[i];
   return nullptr;
 }
 uint64_t Packed::number_of(std::string_view key, uint64_t otherwise) const {

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace attnrt::emulator::amd {
@@ -16,8 +15,8 @@ struct Packed {
   enum Kind { nothing, number, text, list, map } kind = nothing;
   uint64_t integer = 0;  ///< numbers and booleans; floating-point numbers are 0
   std::string string;
-  std::vector<Packed> items;                            ///< of a list
-  std::vector<std::pair<std::string, Packed>> members;  ///< of a map
+  std::vector<Packed> items;      ///< of a list; of a map the values
+  std::vector<std::string> keys;  ///< of a map, one for each of its values
 
   /// NULL = there is none.
   const Packed* find(std::string_view key) const;

@@ -261,7 +261,7 @@ typedef struct attnrt_problem {
   uint32_t q_dtype;          /* ATTNRT_FP32 ... */
   uint32_t kv_dtype;         /* as stored in the cache */
   uint32_t out_dtype;
-  uint32_t kv_layouts;       /* acceptable ATTNRT_KV_* (mask); at create: the one chosen */
+  uint32_t kv_layouts;       /* acceptable ATTNRT_KV_* (mask); supports: those on the sheet; create: the one chosen */
   uint32_t block_size;       /* tokens a kernel block; 0 = not fixed (selection) or no cache */
   uint32_t num_heads;        /* 32 */
   uint32_t num_kv_heads;     /* 8; MLA latent: 1 */

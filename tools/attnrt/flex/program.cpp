@@ -59,8 +59,6 @@ std::shared_ptr<const Flex> read_flex(const FlexFlags& flags) {
   return std::make_shared<const Flex>(*text, flags.buffers, flags.program);
 }
 
-bool is_flex_buffer(std::string_view name) { return name.substr(0, 5) == "flex."; }
-
 FlexArrays::FlexArrays(const Flex& program, const Safetensors& file) {
   std::vector<std::string> names;
   for (const std::string& buffer : program.buffers()) names.push_back("flex." + buffer);

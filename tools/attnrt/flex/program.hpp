@@ -36,8 +36,6 @@ class FlexArrays {
   std::vector<Array> arrays_;
   FlexBuffers buffers_;
 };
-/// Is a tensor of a file a program's buffer, by its name?
-bool is_flex_buffer(std::string_view name);
 
 }  // namespace attnrt::cli
 #endif

@@ -4,7 +4,6 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "failure.hpp"
-#include "flex/program.hpp"
 #include "nearest.hpp"
 
 namespace attnrt::cli {
@@ -108,6 +107,7 @@ const std::vector<RunName>& metadata_names() {
 }
 
 bool is_extra(std::string_view name) { return name.substr(0, 6) == "extra."; }
+bool is_flex_buffer(std::string_view name) { return name.substr(0, 5) == "flex."; }
 
 RunNames::RunNames(const Safetensors& file)
     : tensors_(resolve(file.path(), "tensor", file.header().tensors, tensor_names())),

@@ -28,6 +28,9 @@ const std::vector<RunName>& metadata_names();
 /// Whether a name is the file's own business: it begins with "extra.".
 bool is_extra(std::string_view name);
 
+/// Whether a tensor is a buffer of the flex program: it begins with "flex.".
+bool is_flex_buffer(std::string_view name);
+
 /// Finds things in a file by their name here, however the file spells them.
 class RunNames {
  public:

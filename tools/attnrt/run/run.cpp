@@ -13,6 +13,7 @@
 #include "run/chunked.hpp"
 #include "run/compare.hpp"
 #include "run/metadata.hpp"
+#include "run/names.hpp"
 #include "run/score_size.hpp"
 #include "verbs.hpp"
 
