@@ -2,7 +2,7 @@
 #include "measured_rank.hpp"
 
 #include <algorithm>
-#include <cstdio>
+#include <charconv>
 
 namespace attnrt::core {
 namespace {
@@ -33,13 +33,16 @@ const Verdict* first_choice(const Choice& choice, const Candidate& c) {
   return first;
 }
 
+/// A number with so many digits, in the C locale whatever the host's.
+std::string digits(double n, std::chars_format format, int precision) {
+  char text[64];
+  const auto end = std::to_chars(text, text + sizeof text, n, format, precision).ptr;
+  return {text, end};
+}
+
 std::string ratio_text(const Timing& slow, const Timing& fast) {
-  char text[32];
   const double ratio = static_cast<double>(slow.median) / static_cast<double>(std::max<int64_t>(1, fast.median));
-  std::snprintf(text, sizeof text, ratio < 10 ? "%.1f" : "%.0f", ratio);
-  // A host's locale may write a comma.
-  std::replace(text, text + sizeof text, ',', '.');
-  return text;
+  return digits(ratio, std::chars_format::fixed, ratio < 10 ? 1 : 0);
 }
 
 }  // namespace
@@ -92,15 +95,10 @@ const Verdict* by_design(const Choice& choice) {
 
 std::string time_text(int64_t ns) {
   const auto value = static_cast<double>(ns);
-  char text[32];
-  if (ns < 1'000'000)
-    std::snprintf(text, sizeof text, "%.0f us", value / 1e3);
-  else if (ns < 1'000'000'000)
-    std::snprintf(text, sizeof text, ns < 100'000'000 ? "%.3g ms" : "%.0f ms", value / 1e6);
-  else
-    std::snprintf(text, sizeof text, "%.2f s", value / 1e9);
-  std::replace(text, text + sizeof text, ',', '.');
-  return text;
+  const auto fixed = std::chars_format::fixed;
+  if (ns < 1'000'000) return digits(value / 1e3, fixed, 0) + " us";
+  if (ns < 100'000'000) return digits(value / 1e6, std::chars_format::general, 3) + " ms";
+  return ns < 1'000'000'000 ? digits(value / 1e6, fixed, 0) + " ms" : digits(value / 1e9, fixed, 2) + " s";
 }
 
 std::string measured_text(const Choice& choice) {

@@ -2,6 +2,7 @@
 #include "recorded_timings.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "attnrt/base_size.hpp"
@@ -14,6 +15,13 @@ namespace {
 
 constexpr double kLongest = 1e6;  // seconds
 
+/// A number in the C locale, whatever the host's.
+std::string text(double n) {
+  char out[32];
+  const auto end = std::to_chars(out, out + sizeof out, n, std::chars_format::general, 6).ptr;
+  return {out, end};
+}
+
 Status check_timing(const attnrt_timing& t, const std::string& where) {
   if (t.struct_size < sizeof(attnrt_timing))
     return invalid(where + ".struct_size is " + std::to_string(t.struct_size) + ", wanted at least " +
@@ -24,8 +32,8 @@ Status check_timing(const attnrt_timing& t, const std::string& where) {
     return invalid(where + " has " + std::to_string(t.rounds) + " rounds of " + std::to_string(t.num_workers) +
                    " workers, wanted 1 to 65536 of both");
   if (!(t.low > 0 && t.low <= t.seconds && t.seconds <= t.high && t.high < kLongest))
-    return invalid(where + ": low, seconds and high are " + std::to_string(t.low) + ", " + std::to_string(t.seconds) +
-                   ", " + std::to_string(t.high) + ", wanted ascending numbers above 0");
+    return invalid(where + ": low, seconds and high are " + text(t.low) + ", " + text(t.seconds) + ", " + text(t.high) +
+                   ", wanted ascending numbers above 0");
   return {};
 }
 

@@ -150,6 +150,11 @@ std::vector<TunedTable> Tuned::on(const std::string& cpu) const {
 
 Status Tuned::record(const CacheFolder& cache, const std::vector<TunedTable>& tables) {
   Status later;
+  if (tables.empty()) {
+    const auto text = cache.read(kFile);
+    const auto old = text ? parse(*text, kFile) : std::vector<TunedTable>{};
+    return old || old.error().code != ATTNRT_UNAVAILABLE ? Status{} : old.error();
+  }
   Status written = cache.rewrite(kFile, [&](const std::optional<std::string>& text) {
     std::vector<TunedTable> all;
     if (text) {

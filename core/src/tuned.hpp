@@ -44,8 +44,8 @@ struct Tuned {
   static std::string print(const std::vector<TunedTable>& tables);
   /// The tables of one CPU, those that selection may read.
   std::vector<TunedTable> on(const std::string& cpu) const;
-  /// Puts tables in the place of those for the same backend, build and CPU. A broken file is replaced. UNAVAILABLE: a
-  /// later attnrt wrote it, FAILED: it cannot be written.
+  /// Puts tables in the place of those for the same backend, build and CPU. A broken file is replaced. Without
+  /// tables nothing is written. UNAVAILABLE: a later attnrt wrote it, FAILED: it cannot be written.
   static Status record(const CacheFolder& cache, const std::vector<TunedTable>& tables);
 };
 

@@ -99,6 +99,22 @@ TEST_CASE("a tuning is kept, told by select and doctor, and stale for another bu
   CHECK(bytes_of(file) == "{\"version\": 7}");
 }
 
+TEST_CASE("what could not be kept is told before anything is measured") {
+  const Outcome invariant = attnrt_program("tune", "VLLM_BATCH_INVARIANT=1");
+  CHECK(invariant.status == 2);
+  CHECK_THAT(invariant.err, Contains("VLLM_BATCH_INVARIANT is set"));
+  const Outcome nowhere = attnrt_program("tune", "-u HOME -u XDG_CACHE_HOME");
+  CHECK(nowhere.status == 1);
+  CHECK_THAT(nowhere.err, Contains("there is no cache folder"));
+  const Scratch scratch("tune-later");
+  const std::string cache = scratch.file("attnrt");
+  std::filesystem::create_directories(cache);
+  put(cache + "/tuned.json", "{\"version\": 7}");
+  const Outcome later = attnrt_program("tune", "XDG_CACHE_HOME=" + scratch.file(""));
+  CHECK(later.status == 1);
+  CHECK_THAT(later.err, Contains("version is 7, wanted 1: a later attnrt wrote it"));
+}
+
 TEST_CASE("what tune does not understand is usage") {
   const auto said = [](const std::string& flags) {
     const Outcome outcome = attnrt_program("tune " + flags);
@@ -107,6 +123,7 @@ TEST_CASE("what tune does not understand is usage") {
   };
   CHECK_THAT(said("--dtype fp8_e4m3"), Contains("--dtype is 'fp8_e4m3', wanted"));
   CHECK_THAT(said("--phase later"), Contains("--phase is 'later', wanted"));
+  CHECK_THAT(said("--dtype ,"), Contains("--dtype or --phase is empty"));
   CHECK_THAT(said("--seconds soon"), Contains("--seconds is 'soon', wanted"));
   CHECK_THAT(said("--backend NOBODY"), Contains("Unknown attention backend: 'NOBODY'"));
   CHECK_THAT(said("-ac.rank fast"), Contains("is 'fast', wanted table or measured"));

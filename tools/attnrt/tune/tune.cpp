@@ -137,14 +137,28 @@ void print_report(const json::object& report, bool kept) {
         "  ", 4, fmt::format("{}: {} instead of {}", text_at(c, "class"), text_at(c, "variant"), text_at(c, "before")));
 }
 
+/// Throws Failure or Error, before minutes are spent, where what is measured could not be kept.
+void want_keepable(Runtime& runtime, const TuneCase& c) {
+  runtime.record(std::vector<attnrt_timing>{});
+  BenchWish wish;
+  wish.phase = c.phase;
+  const Choice choice = runtime.try_select(bench_problem(runtime, c.shape, c.dtype, wish));
+  if (choice.problem().determinism >= ATTNRT_DETERMINISM_BATCH_INVARIANT)
+    throw Failure(
+        "VLLM_BATCH_INVARIANT is set, and what is batch-invariant is never ranked by measurement; wanted it unset, or "
+        "--dry-run");
+}
+
 int tune(const GlobalFlags& global, const TuneFlags& flags) {
   const std::vector<TuneCase> grid = wanted_grid(flags);
+  if (grid.empty()) throw Failure("--dtype or --phase is empty, wanted at least one of each");
   const double budget = flags.seconds ? number(*flags.seconds, 0) : kUsualSeconds;
   Runtime runtime = open_runtime(global);
   const auto threads = flags.threads ? static_cast<uint32_t>(whole(*flags.threads, 1, 1024)) : 0;
   const attnrt_executor* pool = runtime.executor(threads);
   const std::vector<std::string> backends = items_of(flags.backends);
   for (const std::string& name : backends) runtime.show(name);  // throws for one that is not loaded
+  if (!flags.dry_run) want_keepable(runtime, grid.front());
   Progress progress(global.quiet, grid.size());
   std::vector<Tuned> tuned;
   const auto start = Clock::now();
