@@ -46,9 +46,11 @@ TuneContest tune_contest(Runtime& runtime, const TuneCase& c, const std::vector<
                          const attnrt_executor* pool, double seconds) {
   TuneContest out;
   const auto start = Clock::now();
+  const std::vector<BenchWish> wishes = entrants(runtime, c, backends);
+  if (wishes.empty()) return out;
   const BenchData data(c.shape, c.dtype);
   std::vector<std::unique_ptr<BenchSetup>> setups;
-  for (const BenchWish& wish : entrants(runtime, c, backends)) {
+  for (const BenchWish& wish : wishes) {
     auto setup = std::make_unique<BenchSetup>(runtime, data, wish, pool);
     const std::size_t slash = wish.variant.find('/');
     out.contenders.push_back(
