@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-bash tools/setup.sh
+bash tools/setup.sh --build
 cmake --preset release -DATTNRT_TRITON=OFF >/dev/null # kernels for GPUs take minutes
 cmake --build --preset release --target attnrt_cli attnrt_probe cpu_attn flex # what is shown; no emulator, no soak test
 

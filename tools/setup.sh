@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian 12 packages that the build and the tests need and this machine lacks. Needs root or sudo, and the
-# network, only where something is missing.
+# Installs the Debian 12 packages that the build and the tests need and this machine lacks; with --build those of the
+# build alone. Needs root or sudo, and the network, only where something is missing.
 set -euo pipefail
 
 packages=(
@@ -11,14 +11,28 @@ packages=(
   libspdlog-dev    # the command line's log
   libcli11-dev     # the command line
   libdnnl-dev libdnnl2 # CPU_ATTN/onednn, loaded when it is used
-  catch2 python3 python3-jsonschema # the tests
-  python3-venv                      # Triton, which compiles triton_attn's kernels
-  clang libclang-rt-14-dev          # the fuzz targets, and a second compiler's opinion
+  python3
 )
+case "${1:-}" in
+  "")
+    packages+=(
+      catch2 python3-jsonschema  # the tests
+      python3-venv               # Triton, which compiles triton_attn's kernels
+      clang libclang-rt-14-dev   # the fuzz targets, and a second compiler's opinion
+      openmpi-bin libopenmpi-dev # examples/mpi
+    )
+    ;;
+  --build) ;;
+  *)
+    echo "setup: '$1' is not understood, wanted --build or nothing" >&2
+    exit 2
+    ;;
+esac
 # Of bookworm-security. Where a machine does not have that suite, what needs them is left out with a sentence.
 optional=(
   llvm-22 # llc, by which the HIP emulator compiles AMD's kernels
 )
+if [[ ${1:-} == --build ]]; then optional=(); fi
 
 missing=()
 for package in "${packages[@]}" "${optional[@]}"; do
