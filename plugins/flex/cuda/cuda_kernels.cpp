@@ -10,6 +10,7 @@
 #include "../../flash_attn/arguments.hpp"
 #include "attnrt/fork.hpp"
 #include "attnrt/plugin.hpp"
+#include "kernel_cache.hpp"
 #include "kernel_text.hpp"
 #include "print_cuda.hpp"
 
@@ -18,19 +19,40 @@ namespace {
 
 using sdk::say;
 
-/// What was compiled, by source, architecture and form. Never destroyed: devices know its addresses.
+using Image = std::shared_ptr<const std::string>;
+
+/// What a file of the cache is known by: everything that the result depends on.
+std::string key_of(const std::string& source, uint32_t arch, Target target) {
+  std::string key =
+      say("NVRTC ", Nvrtc::get().version(), target == Target::ptx ? " ptx " : " cubin ", arch, "\n", source);
+  for (const Header& header : kernel_text()) key += say("\n", header.name, "\n", header.text);
+  return key;
+}
+
+/// From the cache's file, or compiled and kept there.
+Image make_image(const std::string& source, uint32_t arch, Target target) {
+  const KernelCache files(KernelCache::place());
+  const std::string key = key_of(source, arch, target);
+  if (std::optional<std::string> kept = files.read(key)) return std::make_shared<const std::string>(std::move(*kept));
+  auto made = std::make_shared<const std::string>(Nvrtc::get().compile(source, kernel_text(), arch, target));
+  files.write(key, *made);
+  return made;
+}
+
+/// What was compiled, by source, architecture and form. Never destroyed: the driver may be gone by then.
 class Compiled {
  public:
-  const std::string& get(const std::string& source, uint32_t arch, Target target) {
-    const auto key = std::tuple(source, arch, target);
-    {
-      const sdk::LoadLock lock;
-      if (const auto found = made_.find(key); found != made_.end()) return *found->second;
-    }
+  Image get(const std::string& source, uint32_t arch, Target target) {
+    const Key key(source, arch, target);
+    if (Image found = find(key)) return found;
     // Without the lock: it takes seconds. Two threads may do it twice, the first one's is kept.
-    auto fresh = std::make_unique<std::string>(Nvrtc::get().compile(source, kernel_text(), arch, target));
+    Image fresh = make_image(source, arch, target);
     const sdk::LoadLock lock;
-    return *made_.try_emplace(key, std::move(fresh)).first->second;
+    Entry& entry = made_.try_emplace(key, Entry{std::move(fresh), 0}).first->second;
+    entry.used = ++time_;
+    const Image out = entry.image;
+    give_back();
+    return out;
   }
   static Compiled& all() {
     static constinit sdk::Once<Compiled*> one;
@@ -38,7 +60,35 @@ class Compiled {
   }
 
  private:
-  std::map<std::tuple<std::string, uint32_t, Target>, std::unique_ptr<const std::string>> made_;
+  using Key = std::tuple<std::string, uint32_t, Target>;
+  struct Entry {
+    Image image;
+    uint64_t used;
+  };
+
+  Image find(const Key& key) {
+    const sdk::LoadLock lock;
+    const auto found = made_.find(key);
+    if (found == made_.end()) return nullptr;
+    found->second.used = ++time_;
+    return found->second.image;
+  }
+
+  // Those that no op has, but for the latest.
+  void give_back() {
+    std::vector<std::map<Key, Entry>::iterator> idle;
+    for (auto it = made_.begin(); it != made_.end(); ++it)
+      if (it->second.image.use_count() == 1) idle.push_back(it);
+    if (idle.size() <= kKeptKernels) return;
+    std::sort(idle.begin(), idle.end(), [](auto a, auto b) { return a->second.used > b->second.used; });
+    for (std::size_t i = kKeptKernels; i < idle.size(); ++i) {
+      gpu::Device::unload(idle[i]->second.image->data());
+      made_.erase(idle[i]);
+    }
+  }
+
+  std::map<Key, Entry> made_;
+  uint64_t time_ = 0;
 };
 
 template <const auto& members>
@@ -118,9 +168,9 @@ CudaKernels::CudaKernels(gpu::Device& device, const attnrt_problem& p, const Pro
 
 void CudaKernels::add(gpu::Device& device, gpu::KernelImage image, const std::string& source) {
   const auto load = [&](Target target) {
-    const std::string& made = Compiled::all().get(source, device.arch(), target);
-    image.image = reinterpret_cast<const unsigned char*>(made.data());
-    image.image_size = made.size();
+    const Image& made = held_.emplace_back(Compiled::all().get(source, device.arch(), target));
+    image.image = reinterpret_cast<const unsigned char*>(made->data());
+    image.image_size = made->size();
     image.ptx = target == Target::ptx;
     device.load({image.image, image.symbol, image.warps * device.warp_size(), image.shared_bytes});
   };

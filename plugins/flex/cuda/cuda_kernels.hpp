@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// cuda_kernels.hpp: the kernels of one problem under one program, compiled and loaded. What was compiled stays for the
-// life of the process, under its source, so that layers, and problems that differ in other things, share it.
+// cuda_kernels.hpp: the kernels of one problem under one program, compiled and loaded. What was compiled stays under
+// its source, so that layers, and problems that differ in other things, share it: as long as an op has it, and behind
+// that the latest kKeptKernels of a process; files keep it for other processes (kernel_cache.hpp).
 #ifndef ATTNRT_FLEX_CUDA_CUDA_KERNELS_HPP
 #define ATTNRT_FLEX_CUDA_CUDA_KERNELS_HPP
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,7 +17,10 @@
 
 namespace attnrt::flex {
 
-/// [thread-safe after construction]
+/// Kernels without an op that a process keeps, compiled and loaded.
+constexpr std::size_t kKeptKernels = 128;
+
+/// Outlives what launches its kernels. [thread-safe after construction]
 class CudaKernels {
  public:
   /// Compiles and loads; throws sdk::Error. `program`: without a mask or a score it has none of them. The kernels that
@@ -31,6 +36,7 @@ class CudaKernels {
   void add(gpu::Device& device, gpu::KernelImage image, const std::string& source);
 
   std::vector<gpu::KernelImage> images_;
+  std::vector<std::shared_ptr<const std::string>> held_;  ///< what they point to
 };
 
 /// The source of a kernel that serves blocks of a shape: the constants, the program, and `kernel`, a file of

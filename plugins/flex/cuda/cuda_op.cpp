@@ -60,11 +60,12 @@ CudaFlexOp::CudaFlexOp(const sdk::CreateInfo& info) : CudaFlexOp(info, Made(info
 CudaFlexOp::CudaFlexOp(const sdk::CreateInfo& info, Made made)
     : AttentionOp(with_problem(info, made.program->problem), made.kernels.table(), "attention"),
       program_(std::move(made.program)),
+      kernels_(std::move(made.kernels)),
       by_head_(masks_by_head(program_->program)),
       tiles_{{&few(), {}}, {&many(), {}}} {
   if (!has_mask()) return;
   for (Tiles& tiles : tiles_)
-    tiles.find = {device_, made.kernels.block_mask(tiles.shape->rows), "block_mask", flash::kAttentionMembers};
+    tiles.find = {device_, kernels_.block_mask(tiles.shape->rows), "block_mask", flash::kAttentionMembers};
 }
 
 int64_t CudaFlexOp::heads_of(const Shape& shape) const {

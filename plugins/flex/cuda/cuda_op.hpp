@@ -70,6 +70,7 @@ class CudaFlexOp : public flash::AttentionOp {
   std::size_t argument_bytes() const { return FlexArguments::bytes(program_->program.buffers.size()); }
 
   const std::unique_ptr<const CudaProgram> program_;
+  const CudaKernels kernels_;
   const bool by_head_;  ///< does the mask differ by head?
   Tiles tiles_[2];      ///< for few rows and for many
 };
