@@ -2,8 +2,8 @@
 """The attention of an engine that serves three requests of different lengths at once, with numpy alone.
 
 Every step is one batch: each request prefills its prompt in its first step, then decodes a token a step until it is
-done and its blocks go back. What a model would compute (q, k, v of each layer) is noise here. At the end the last output
-row of each request is computed once more, by one call over the whole sequence, and must agree.
+done and its blocks go back. What a model would compute (q, k, v of each layer) is noise here. At the end the last
+output row of each request is computed once more, by one call over the whole sequence, and must agree.
 """
 
 import attnrt

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a decode call costs from Python beside the same call in a loop in C: Plan.run with arrays of numpy and tensors of
-torch, and a binding by ctypes. One thread; the median of rounds in which all take turns.
+"""What a decode call costs from Python beside the same call in a loop in C: Plan.run with arrays of numpy and tensors
+of torch, and a binding by ctypes. One thread; the median of rounds in which all take turns.
 
     python python/bench/overhead.py       # compiles c_calls.cpp against the installed package; c++ is needed
 """
