@@ -80,6 +80,7 @@ step "install beside ${torch_and_others[*]}" environment torch "${torch_and_othe
 step "tests with numpy alone" unittest python/tests numpy 'test_*.py'
 step "an engine that links the package" link_engine
 step "examples/python/decode_loop.py" "$folder/numpy/bin/python" examples/python/decode_loop.py
+step "examples/python/flex_masks.py" "$folder/numpy/bin/python" examples/python/flex_masks.py
 step "tests beside torch" unittest python/tests torch 'test_*.py'
 step "torch tensors, transformers, ONNX's and PyTorch's tests" unittest python/tests/clients torch 'test_*.py'
 step "examples/python/embed_sentences.py" "$folder/torch/bin/python" examples/python/embed_sentences.py

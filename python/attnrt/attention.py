@@ -7,7 +7,7 @@ import os
 import threading
 from typing import Any, Dict, Optional, Tuple, Union
 
-from attnrt._attnrt import Op, PackedPlan, Problem, Runtime, describe
+from attnrt._attnrt import Op, PackedPlan, Problem, Program, Runtime, describe
 from attnrt.errors import InvalidError
 
 _lock = threading.Lock()
@@ -38,7 +38,7 @@ def default_runtime() -> Runtime:
 
 
 def _problem(runtime: Runtime, key: tuple) -> Problem:
-    num_heads, num_kv_heads, head_size, head_size_v, dtype, kv_dtype, causal, window, softcap, features = key
+    num_heads, num_kv_heads, head_size, head_size_v, dtype, kv_dtype, causal, window, softcap, features, program = key
     problem = runtime.decoder(num_heads, num_kv_heads, head_size, dtype).with_kv_layouts("contiguous")
     problem = problem.with_causal("always" if causal else "never")
     if head_size_v != head_size:
@@ -49,6 +49,8 @@ def _problem(runtime: Runtime, key: tuple) -> Problem:
         problem = problem.with_window(*window) if isinstance(window, tuple) else problem.with_window(window)
     if softcap:
         problem = problem.with_softcap(softcap)
+    if program:
+        problem = problem.with_program(Program(program))
     return problem.with_features(features) if features else problem
 
 
@@ -63,8 +65,11 @@ def _plan(runtime: Runtime, key: tuple, num_threads: int) -> PackedPlan:
         op_key = (runtime, key)
         op = _ops.get(op_key)
         if op is None:
-            made = runtime.op(runtime.select(_problem(runtime, key)))
-            op = _ops.setdefault(op_key, made)
+            op = runtime.op(runtime.select(_problem(runtime, key)))
+            with _lock:
+                while len(_ops) >= _MOST_PLANS:
+                    del _ops[next(iter(_ops))]  # plans keep theirs
+                _ops[op_key] = op
         while len(plans) >= _MOST_PLANS:
             del plans[next(iter(plans))]
         executor = None if num_threads == 1 else runtime.executor(num_threads)
@@ -101,6 +106,7 @@ def attention(
     sinks: Any = None,
     alibi_slopes: Any = None,
     mask: Any = None,
+    flex: Any = None,
     query_start_loc: Any = None,
     kv_start_loc: Any = None,
     kv_starts: Any = None,
@@ -126,6 +132,7 @@ def attention(
     sinks: [num_heads] one more logit in the denominator.
     alibi_slopes: [num_heads] fp32.
     mask: [batch or 1, num_heads or 1, query_len or 1, kv_len or 1] bool (true is seen) or a number that is added.
+    flex: a mask and a score of your own, an attnrt.flex.Flex.
     kv_starts, kv_lens: [batch] the keys of each request that exist, [kv_starts, kv_starts + kv_lens): padding on
         either side. Positions begin at kv_starts.
     out: what is written, as q with v's head_size; None makes one.
@@ -155,10 +162,14 @@ def attention(
         )
         if given
     )
-    key = (shape[-2], k_shape[-2], shape[-1], v_shape[-1], dtype, kv_dtype, causal, window, softcap, features)
+    program = flex.text if flex is not None else ""
+    key = (shape[-2], k_shape[-2], shape[-1], v_shape[-1], dtype, kv_dtype, causal, window, softcap, features, program)
     plan = _plan(runtime or default_runtime(), key, num_threads)
     if out is None:
         out = _empty(q, shape[:-1] + (v_shape[-1],))
     lse = _empty(q, shape[:-1], "float32") if return_lse else None
-    plan.run(q, k, v, out, lse, sinks, alibi_slopes, mask, query_start_loc, kv_start_loc, kv_starts, kv_lens, scale)
+    buffers = None if flex is None else flex.buffers
+    plan.run(
+        q, k, v, out, lse, sinks, alibi_slopes, mask, query_start_loc, kv_start_loc, kv_starts, kv_lens, scale, buffers
+    )
     return (out, lse) if return_lse else out

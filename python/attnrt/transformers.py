@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple, Optional, Tuple
 
 import torch
@@ -89,6 +90,7 @@ def forward(
     softcap: Optional[float] = None,
     s_aux: Optional[torch.Tensor] = None,
     position_bias: Optional[torch.Tensor] = None,
+    num_threads: Optional[int] = None,
     **kwargs: Any,
 ) -> Tuple[torch.Tensor, None]:
     """The attention of one layer: query [B, H, Q, D], key and value [B, Hkv, K, D], a mask as mask() makes it or one
@@ -144,7 +146,7 @@ def forward(
         mask=dense,
         kv_starts=kv_starts,
         kv_lens=kv_lens,
-        num_threads=torch.get_num_threads(),
+        num_threads=torch.get_num_threads() if num_threads is None else num_threads,
     )
     return out, None
 
@@ -170,10 +172,11 @@ def _lie_alike(k: torch.Tensor, v: torch.Tensor) -> bool:
     return apart[0] == apart[1] and apart[0] >= k.shape[1]
 
 
-def register(name: str = "attnrt") -> None:
+def register(name: str = "attnrt", num_threads: Optional[int] = None) -> None:
     """Makes `name` an attn_implementation of transformers: the attention and the mask function that belongs to it,
-    without which padded batches and sliding windows would get no mask."""
+    without which padded batches and sliding windows would get no mask. num_threads: of attention, 0 = as many as the
+    process may use; None = torch.get_num_threads() at each call."""
     from transformers import AttentionInterface, AttentionMaskInterface
 
-    AttentionInterface.register(name, forward)
+    AttentionInterface.register(name, forward if num_threads is None else partial(forward, num_threads=num_threads))
     AttentionMaskInterface.register(name, mask)

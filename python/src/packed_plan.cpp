@@ -126,7 +126,7 @@ void requests_of(std::vector<PackedRequest>& requests, const Rows& q, const Rows
 
 }  // namespace
 
-void PackedPlan::prepare(int32_t tokens, int32_t rows) {
+void PackedPlan::prepare(int32_t tokens, int32_t rows, const attnrt_flex_buffers* flex) {
   int32_t longest_query = 0, longest = 1;
   for (const PackedRequest& r : wanted_)
     longest_query = std::max(longest_query, r.query_len), longest = std::max(longest, r.kv_len);
@@ -152,6 +152,7 @@ void PackedPlan::prepare(int32_t tokens, int32_t rows) {
     request.kv_start = r.kv_start;
     batch_->add(request);
   }
+  batch_->set_flex(flex);
   plan_->update(*batch_, pool_);
 }
 
@@ -178,6 +179,14 @@ void PackedPlan::run(const Call& call) {
   args.q = q_rows.get(), args.k = k_rows.get(), args.v = v_rows.get(), args.out = out_rows.get();
   args.lse = lse.get() ? lse_rows.get() : nullptr;
   args.sinks = sinks.get(), args.alibi_slopes = alibi_slopes.get(), args.dense_mask = mask.get();
+  std::vector<Operand> buffers;
+  std::vector<const attnrt_tensor*> pointers;
+  if (!call.flex.is_none()) {
+    buffers.reserve(nb::len(call.flex));
+    for (nb::handle buffer : nb::iter(call.flex)) pointers.push_back(buffers.emplace_back(buffer, "a buffer").get());
+  }
+  const attnrt_flex_buffers flex{sizeof flex, static_cast<uint32_t>(pointers.size()), pointers.data(), nullptr};
+  args.flex = call.flex.is_none() ? nullptr : &flex;
   const int32_t tokens = narrowed("query tokens", q_rows.shape[0]), rows = narrowed("rows of k", k_rows.shape[0]);
   struct Busy {
     bool& flag;
@@ -185,11 +194,11 @@ void PackedPlan::run(const Call& call) {
     ~Busy() { flag = false; }
   } busy(busy_);
   nb::gil_scoped_release released;
-  if (!current_ || wanted_ != planned_) {
+  if (!current_ || wanted_ != planned_ || args.flex) {
     current_ = false;
-    prepare(tokens, rows);
+    prepare(tokens, rows, args.flex ? &flex : nullptr);
     planned_ = wanted_;
-    current_ = true;
+    current_ = !args.flex;  // which are gone after this call
   }
   plan_->run(args, pool_);
 }
@@ -206,19 +215,21 @@ void bind_packed_plan(nb::module_& m) {
           "run",
           [](PackedPlan& self, nb::handle q, nb::handle k, nb::handle v, nb::handle out, nb::handle lse,
              nb::handle sinks, nb::handle alibi_slopes, nb::handle dense_mask, nb::handle query_start_loc,
-             nb::handle kv_start_loc, nb::handle kv_starts, nb::handle kv_lens, std::optional<double> scale) {
+             nb::handle kv_start_loc, nb::handle kv_starts, nb::handle kv_lens, std::optional<double> scale,
+             nb::handle flex) {
             self.run({q, k, v, out, lse, sinks, alibi_slopes, dense_mask, query_start_loc, kv_start_loc, kv_starts,
-                      kv_lens, scale});
+                      kv_lens, flex, scale});
           },
           nb::arg("q"), nb::arg("k"), nb::arg("v"), nb::arg("out"), nb::arg("lse") = nb::none(),
           nb::arg("sinks") = nb::none(), nb::arg("alibi_slopes") = nb::none(), nb::arg("dense_mask") = nb::none(),
           nb::arg("query_start_loc") = nb::none(), nb::arg("kv_start_loc") = nb::none(),
           nb::arg("kv_starts") = nb::none(), nb::arg("kv_lens") = nb::none(), nb::arg("scale") = nb::none(),
+          nb::arg("flex") = nb::none(),
           nb::sig(
               "def run(self, q: object, k: object, v: object, out: object, lse: object = None, sinks: object = None, "
               "alibi_slopes: object = None, dense_mask: object = None, query_start_loc: object = None, "
               "kv_start_loc: object = None, kv_starts: object = None, kv_lens: object = None, "
-              "scale: float | None = None) -> None"));
+              "scale: float | None = None, flex: Sequence[object] | None = None) -> None"));
   m.def(
       "describe",
       [](nb::handle tensor, const char* name) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "attnrt/flex.hpp"
 #include "bind.hpp"
 #include "operand.hpp"
 
@@ -20,8 +21,8 @@ struct PackedRequest {
 
 /// Tensors are [batch, length, heads, size], or [tokens, heads, size] with offsets for each request. A batch of keys
 /// may have any stride that is a multiple of its rows': the rows between requests are left alone. The plan is updated
-/// only where the lengths are others than those of the call before, so that the layers of a model share one update. One
-/// thread at a time.
+/// only where the lengths are others than those of the call before, so that the layers of a model share one update, or
+/// where a program's buffers are given, whose contents it reads. One thread at a time.
 class PackedPlan {
  public:
   PackedPlan(Op op, nb::object executor)
@@ -34,12 +35,13 @@ class PackedPlan {
   struct Call {
     nb::handle q, k, v, out, lse, sinks, alibi_slopes, dense_mask;
     nb::handle query_start_loc, kv_start_loc, kv_starts, kv_lens;
+    nb::handle flex;  // the tensors of the program's buffers, in its order
     std::optional<double> scale;
   };
   void run(const Call& call);
 
  private:
-  void prepare(int32_t tokens, int32_t rows);
+  void prepare(int32_t tokens, int32_t rows, const attnrt_flex_buffers* flex);
 
   Op op_;
   float usual_scale_;

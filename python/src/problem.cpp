@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <mutex>
+#include <unordered_map>
 
 #include "attnrt/dtype.hpp"
+#include "attnrt/flex.hpp"
 #include "attnrt/say.hpp"
 #include "bind.hpp"
 #include "names.hpp"
@@ -20,9 +26,34 @@ std::string text(const Problem& p) {
                   ", features=", nb::repr(words_of(features, p.features)).c_str(), ")");
 }
 
+/// A program that lives as long as the process, since problems, choices and errors refer to it; equal ones are one.
+const Flex& kept(Flex program) {
+  static std::mutex mutex;
+  static std::unordered_map<std::string, std::unique_ptr<const Flex>> programs;
+  const std::string text = program.text();
+  const std::lock_guard lock(mutex);
+  auto& place = programs[text];
+  if (!place) place = std::make_unique<const Flex>(std::move(program));
+  return *place;
+}
+
+void bind_flex(nb::module_& m) {
+  nb::class_<Flex>(m, "Program", "A mask and a score as text (docs/flex.md), parsed. Immutable.")
+      .def(nb::init<const std::string&, const std::vector<std::string>&, const std::string&>(), nb::arg("text"),
+           nb::arg("buffers") = std::vector<std::string>(), nb::arg("name") = "flex",
+           nb::sig("def __init__(self, text: str, buffers: Sequence[str] = (), name: str = 'flex') -> None"),
+           "buffers: declarations beside those of the text, 'doc=i32[num_tokens]'. Raises InvalidError with line and "
+           "column.")
+      .def_prop_ro(
+          "buffers", [](const Flex& f) { return nb::tuple(nb::cast(f.buffers())); },
+          nb::sig("def buffers(self) -> tuple[str, ...]"), "Their names, in the order in which tensors are given.")
+      .def("text", &Flex::text, nb::arg("simplified") = false, "simplified: as kernels run it.");
+}
+
 }  // namespace
 
 void bind_problem(nb::module_& m) {
+  bind_flex(m);
   nb::class_<Problem>(m, "Problem",
                       "What a model needs of attention. Made by Runtime.decoder, encoder and mla; each with_ method "
                       "returns a changed copy.")
@@ -37,6 +68,14 @@ void bind_problem(nb::module_& m) {
       .def("with_alibi", &Problem::with_alibi, "Linear position bias: each run gives alibi_slopes.")
       .def("with_dense_mask", &Problem::with_dense_mask,
            "A mask or bias for each query and key: each run gives dense_mask.")
+      .def(
+          "with_program",
+          [](const Problem& p, const Flex& program) {
+            Problem changed(p);
+            kept(Flex(program.text())).give(changed);
+            return changed;
+          },
+          nb::arg("program"), "A mask and a score of the user's: each run gives the tensors of its buffers.")
       .def("with_lse", &Problem::with_lse, "Runs may ask for the log-sum-exp of each row.")
       .def(
           "with_kv_dtype",

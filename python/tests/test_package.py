@@ -42,7 +42,19 @@ class Package(unittest.TestCase):
                 self.assertIsNotNone(node.returns, node.name)
                 for argument in node.args.args + node.args.kwonlyargs:
                     self.assertFalse(argument.arg.startswith("arg"), f"{node.name} has an argument without a name")
-        for name in ("Runtime", "Choice", "Op", "Plan", "Batch", "KvCache", "Limits", "Problem", "Tensor", "Executor"):
+        for name in (
+            "Runtime",
+            "Choice",
+            "Op",
+            "Plan",
+            "Batch",
+            "KvCache",
+            "Limits",
+            "Problem",
+            "Tensor",
+            "Executor",
+            "Program",
+        ):
             self.assertIn(name, known)
 
     def test_a_fork_computes(self):
