@@ -35,11 +35,13 @@ void refuse_kernel(const attnrt_problem& p, const char* kernel, const sdk::Diag&
                                       p.head_size_v, " on compute capability ", p.arch / 10, ".", p.arch % 10));
 }
 
-const gpu::KernelImage* find_row_kernel(const char* kernel, const attnrt_problem& p, uint32_t arch) {
-  return kernel_table().find({kernel, arch, static_cast<int32_t>(p.q_dtype), -1, -1, 0, 0, 0, -1});
+const gpu::KernelImage* find_row_kernel(const gpu::KernelTable& table, const char* kernel, const attnrt_problem& p,
+                                        uint32_t arch) {
+  return table.find({kernel, arch, static_cast<int32_t>(p.q_dtype), -1, -1, 0, 0, 0, -1});
 }
 
-CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(gpu::Device::open(info.device)) {
+CacheOp::CacheOp(const sdk::CreateInfo& info, const gpu::KernelTable& table)
+    : problem_(info.problem), device_(gpu::Device::open(info.device)) {
   const uint32_t arch = device_.arch();
   if (arch != problem_.arch)
     throw sdk::Error(ATTNRT_UNAVAILABLE,
@@ -47,10 +49,10 @@ CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(
                               ", wanted the problem's ", problem_.arch / 10, ".", problem_.arch % 10,
                               "; where devices differ CUDA_DEVICE_ORDER=PCI_BUS_ID keeps their order"));
   if (sdk::is_paged(problem_.kv_layouts))  // it copies rows of any dtype
-    write_kv_ = {device_, kernel_table().find({"write_kv", arch, -1, -1, -1, 0, 0, 0, -1}), "write_kv",
-                 kWriteKvMembers};
+    write_kv_ = {device_, table.find({"write_kv", arch, -1, -1, -1, 0, 0, 0, -1}), "write_kv", kWriteKvMembers};
   if (problem_.features & ATTNRT_FEATURE_LSE)
-    merge_states_ = {device_, find_row_kernel("merge_states", problem_, arch), "merge_states", kMergeStatesMembers};
+    merge_states_ = {device_, find_row_kernel(table, "merge_states", problem_, arch), "merge_states",
+                     kMergeStatesMembers};
 }
 
 bool CacheOp::writes_pairs(const attnrt_tensor* out) {
