@@ -2,6 +2,7 @@
 //
 // FLEX_ATTENTION on an emulated device of CUDA's: the programs of the page, requests that differ, what holds beside a
 // program, and captured runs whose masks change under them. The conformance kit has the rest.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <deque>
 #include <fstream>
@@ -131,6 +132,7 @@ class Trial {
     attnrt_batch batch = launch_->batch();
     batch.num_seqs = static_cast<int32_t>(lens.size());
     batch.num_tokens = starts.back();
+    batch.max_seq_len = *std::max_element(lens.begin(), lens.end());
     batch.query_start_loc = launch_->shelf().put(starts);
     batch.seq_lens = launch_->shelf().put(lens);
     batch.query_start_loc_host = batch.query_start_loc_host ? starts.data() : nullptr;
