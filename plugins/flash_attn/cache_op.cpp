@@ -18,9 +18,10 @@ void refuse_dtypes(const attnrt_problem& p, const sdk::Diag& diag) {
   if (p.out_dtype != p.q_dtype)
     diag.add(ATTNRT_WHY_DTYPE, sdk::say("out_dtype is ", sdk::dtype_name(p.out_dtype), ", wanted the q_dtype ",
                                         sdk::dtype_name(p.q_dtype)));
-  if (p.kv_dtype != p.q_dtype && p.kv_dtype != ATTNRT_FP8_E4M3)
+  // Which caches of 8 bits there are is the sheet's affair.
+  if (p.kv_dtype != p.q_dtype && sdk::dtype_bytes(p.kv_dtype) > 1)
     diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted the q_dtype ",
-                                                 sdk::dtype_name(p.q_dtype), " or fp8_e4m3"));
+                                                 sdk::dtype_name(p.q_dtype), " where a number has 16 bits or more"));
   if (p.kv_dtype == p.q_dtype && (p.features & (ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES)))
     diag.add(ATTNRT_WHY_KV_CACHE_DTYPE,
              sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted fp8_e4m3 where there are scales"));
