@@ -3,7 +3,7 @@
 # Builds and runs the tests: the plain build, the core with its loader, bad plugins, forks and threads under the address and
 # undefined-behaviour sanitizers and under the thread sanitizer, and, where clang has libFuzzer, the fuzz targets for 20 s
 # each, in one CTest run whose closing line comes last. --all has everything under the sanitizers, the dense grids and
-# the emulated 10.0 and 12.0 (label all) and, where clang++ is installed, clang.
+# the emulated 10.0, 12.0 and gfx950 (label all) and, where clang++ is installed, clang.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,7 +14,7 @@ case "${1:-}" in
   "") ;;
   --all)
     presets=(dev asan tsan)
-    archs=("-DATTNRT_TRITON_ARCHS=80;90;100;120")
+    archs=("-DATTNRT_TRITON_ARCHS=80;90;100;120" "-DATTNRT_ROCM_ARCHS=gfx942;gfx950")
     select=()
     if command -v clang++ >/dev/null; then presets+=(clang); fi
     ;;

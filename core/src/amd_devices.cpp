@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "amd_devices.hpp"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -11,11 +12,14 @@
 #include <string_view>
 #include <system_error>
 
+#include "attnrt/fork.hpp"
 #include "file_text.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
 namespace {
+
+constexpr unsigned kMostNodes = 1024;
 
 struct Node {
   uint64_t number = 0, unique_id = 0;
@@ -31,23 +35,44 @@ uint64_t property(std::string_view text, std::string_view key) {
   return value;
 }
 
-/// The GPUs among the nodes of the topology, in the order of their numbers, which is HIP's. A node's target version is
-/// 90402 for gfx942; processors have none.
+/// What a node's properties say. Its target version is 90402 for gfx942; processors have none.
+Node read_node(uint64_t number, std::string_view text) {
+  Node node;
+  node.number = number;
+  node.unique_id = property(text, "unique_id ");
+  // Digits of the name read as hexadecimal: 11, 0, 0 is gfx1100 and 0x1100.
+  const uint64_t version = property(text, "gfx_target_version "), major = version / 10000;
+  node.arch = static_cast<uint32_t>((major / 10 << 4 | major % 10) << 8 | (version / 100 % 100) << 4 | version % 100);
+  return node;
+}
+
+/// The GPUs among the nodes of the topology, in the order of their numbers, which is HIP's.
 std::vector<Node> read_nodes(const std::filesystem::path& folder, std::error_code& error) {
   std::vector<Node> out;
   for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    Node node;
+    uint64_t number = 0;
     const std::string name = it->path().filename().string();
-    std::from_chars(name.data(), name.data() + name.size(), node.number);
-    const std::string text = read_text(it->path() / "properties").value_or("");
-    node.unique_id = property(text, "unique_id ");
-    // Digits of the name read as hexadecimal: 11, 0, 0 is gfx1100 and 0x1100.
-    const uint64_t version = property(text, "gfx_target_version "), major = version / 10000;
-    node.arch = static_cast<uint32_t>((major / 10 << 4 | major % 10) << 8 | (version / 100 % 100) << 4 | version % 100);
+    std::from_chars(name.data(), name.data() + name.size(), number);
+    const Node node = read_node(number, read_text(it->path() / "properties").value_or(""));
     if (node.arch) out.push_back(node);
   }
   std::sort(out.begin(), out.end(), [](const Node& a, const Node& b) { return a.number < b.number; });
   return out;
+}
+
+/// Asks a library in the place of HIP for its nodes. "" or why it cannot be asked.
+std::string ask_stand_in(const std::filesystem::path& file, std::vector<Node>& nodes, bool& answers) {
+  const sdk::LoadLock lock;
+  void* const library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library) return "ATTNRT_HIP_DRIVER is " + file.string() + ", which cannot be loaded";
+  const auto node_at = reinterpret_cast<const char* (*)(unsigned)>(dlsym(library, "attnrt_kfd_node"));
+  answers = node_at != nullptr;
+  for (unsigned i = 0; answers && i < kMostNodes; ++i) {
+    const char* const text = node_at(i);
+    if (!text) break;
+    if (const Node node = read_node(i, text); node.arch) nodes.push_back(node);
+  }
+  return "";
 }
 
 const Node* find(const std::vector<Node>& nodes, std::string_view word) {
@@ -103,7 +128,11 @@ std::vector<DeviceReport> amd_devices(const VisibleDevices& visible, const AmdPl
     return out;
   };
   std::error_code error;
-  std::vector<Node> nodes = read_nodes(places.nodes, error);
+  std::vector<Node> nodes;
+  bool played = false;
+  if (!places.stand_in.empty())
+    if (std::string why = ask_stand_in(places.stand_in, nodes, played); !why.empty()) return absent(std::move(why));
+  if (!played) nodes = read_nodes(places.nodes, error);
   if (error) return absent("/sys/class/kfd (the amdgpu driver) not found");
   if (nodes.empty()) return absent("the driver lists none");
   const struct {
@@ -117,7 +146,7 @@ std::vector<DeviceReport> amd_devices(const VisibleDevices& visible, const AmdPl
     choose(nodes, *filter.list);
     if (nodes.empty()) return absent(std::string(filter.name) + " is '" + *filter.list + "', which names none");
   }
-  if (std::string why = unreachable(places.device); !why.empty()) return absent(std::move(why));
+  if (std::string why = played ? "" : unreachable(places.device); !why.empty()) return absent(std::move(why));
   for (const Node& node : nodes)
     out.push_back({{ATTNRT_DEVICE_ROCM, static_cast<int32_t>(out.size()), node.arch, 0},
                    true,

@@ -16,6 +16,9 @@ namespace attnrt::core {
 struct AmdPlaces {
   std::filesystem::path nodes = "/sys/class/kfd/kfd/topology/nodes";
   std::filesystem::path device = "/dev/kfd";
+  /// A library in the place of HIP: where it has attnrt_kfd_node, its answers are the nodes and there is no device to
+  /// open. Empty: none. docs/decisions/0072 says why it is asked so.
+  std::filesystem::path stand_in;
 };
 
 /// The devices that HIP numbers from 0 here: ROCR_VISIBLE_DEVICES chooses among all (indices, or GPU- and the unique id),

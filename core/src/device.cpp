@@ -202,7 +202,9 @@ std::vector<DeviceReport> detect_devices(const VisibleDevices& visible) {
   out.push_back({{ATTNRT_DEVICE_CPU, 0, 0, isa}, true, cpu_name(), sets.empty() ? "baseline instructions only" : sets,
                  cpu_vendor()});
   detect_cuda(out, visible.cuda);
-  for (DeviceReport& r : amd_devices(visible)) out.push_back(std::move(r));
+  AmdPlaces places;
+  if (const char* const stand_in = secure_getenv("ATTNRT_HIP_DRIVER")) places.stand_in = stand_in;
+  for (DeviceReport& r : amd_devices(visible, places)) out.push_back(std::move(r));
   return out;
 }
 

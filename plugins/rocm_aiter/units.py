@@ -49,7 +49,7 @@ def latent_shape(arch, q, kv, even):
 def is_few(unit):
     """Of the smaller set: each kernel, dtype and feature at least once."""
     constant = unit.constant
-    if unit.q == "fp16" and unit.kv in ("e4m3", "e4m3fnuz", "e5m2") or unit.kv == "e5m2" and unit.q != "e5m2":
+    if unit.q == "fp16" and unit.kv in ("e4m3", "e4m3fnuz", "e5m2"):
         return False
     if unit.kernel == "attention":
         return constant["HEAD_V"] == 128 or (constant["HEAD_V"] == 256 and not unit.even)

@@ -141,7 +141,7 @@ TEST_CASE("AMD's devices are those of the kernel's topology that the variables o
   node("10", "simd_count 1024\ngfx_target_version 90500\nunique_id 4660\n");
   node("9", "simd_count 192\ngfx_target_version 110000\nunique_id 0\n");
   std::ofstream(scratch.path() / "kfd") << "";
-  const AmdPlaces places{scratch.path() / "nodes", scratch.path() / "kfd"};
+  const AmdPlaces places{scratch.path() / "nodes", scratch.path() / "kfd", {}};
   const auto archs = [&](const VisibleDevices& visible) {
     std::vector<uint32_t> out;
     for (const DeviceReport& r : amd_devices(visible, places)) {
@@ -172,12 +172,39 @@ TEST_CASE("AMD's devices are those of the kernel's topology that the variables o
     CHECK_FALSE(found[0].present);
     CHECK(found[0].sentence == row.sentence);
   }
-  const auto locked = amd_devices({}, {scratch.path() / "nodes", scratch.path() / "nothing"});
+  const auto locked = amd_devices({}, {scratch.path() / "nodes", scratch.path() / "nothing", {}});
   REQUIRE(locked.size() == 1);
   CHECK_THAT(locked[0].sentence, Contains("nothing cannot be opened (No such file or directory), wanted read and write "
                                           "access: membership of the group render"));
-  CHECK(amd_devices({}, {scratch.path() / "nowhere", {}})[0].sentence ==
+  CHECK(amd_devices({}, {scratch.path() / "nowhere", {}, {}})[0].sentence ==
         "no ROCm device: /sys/class/kfd (the amdgpu driver) not found");
+}
+
+TEST_CASE("AMD's devices are those of a library in the place of HIP, where it tells of any") {
+  const Scratch scratch;
+  std::filesystem::create_directories(scratch.path() / "nodes" / "1");
+  std::ofstream(scratch.path() / "nodes" / "1" / "properties") << "gfx_target_version 90402\n";
+  std::ofstream(scratch.path() / "kfd") << "";
+  AmdPlaces places{scratch.path() / "nodes", scratch.path() / "kfd", ATTNRT_TEST_FIXTURES "/fixture_kfd.so"};
+  const auto archs = [&](const VisibleDevices& visible) {
+    std::vector<uint32_t> out;
+    for (const DeviceReport& r : amd_devices(visible, places)) out.push_back(r.present ? r.device.arch : 0);
+    return out;
+  };
+  using List = std::vector<uint32_t>;
+  CHECK(archs({}) == List{0x90a, 0x950});
+  CHECK(archs({.cuda = {}, .hip = "1", .rocr = {}}) == List{0x950});
+  places.device = scratch.path() / "nothing";  // which nobody opens for devices that are played
+  CHECK(archs({}) == List{0x90a, 0x950});
+
+  places = {scratch.path() / "nodes", scratch.path() / "kfd", ATTNRT_TEST_FIXTURES "/fixture_first.so"};
+  CHECK(archs({}) == List{0x942});  // a library that says nothing of nodes, as ROCm's own does: the kernel's are
+  places.stand_in = scratch.path() / "gone.so";
+  const auto absent = amd_devices({}, places);
+  REQUIRE(absent.size() == 1);
+  CHECK_FALSE(absent[0].present);
+  CHECK(absent[0].sentence ==
+        "no ROCm device: ATTNRT_HIP_DRIVER is " + places.stand_in.string() + ", which cannot be loaded");
 }
 
 // Run with the folder of the built libnvidia-ml.so.1 in LD_LIBRARY_PATH.

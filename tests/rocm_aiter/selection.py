@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Selection for AMD's devices with the sheets of the built plugin: what the priority table chooses, and what each of its
-switches changes.
+"""Selection for an AMD device with the sheets of the built plugin: what the priority table chooses, what each of its
+switches changes, and that a cache of 8 bits has the format that the device multiplies.
 
-    selection.py ATTNRT PLUGIN
+    selection.py ATTNRT PLUGIN ARCH
 """
 import json
 import os
@@ -23,9 +23,7 @@ CASES = [
     ("--mm-prefix", {}, ATTN),
     ("--tree-mask", {}, None),
     ("--block-size 544", {}, FA),  # 17 of its blocks
-    ("--kv-cache-dtype fp8_e4m3fnuz", {}, FA),
-    ("--kv-cache-dtype fp8", {}, FA),  # the one that gfx942 multiplies
-    ("--kv-cache-dtype fp8_e4m3", {}, None),
+    ("--kv-cache-dtype fp8", {}, FA),  # whichever the device multiplies
     ("--attn-type encoder_only", {}, ATTN),
     ("--attn-type encoder_decoder", {}, UNIFIED),
     ("--mla", {}, MLA),
@@ -50,24 +48,34 @@ CASES = [
     ("--mla", {"VLLM_ATTENTION_BACKEND": TRITON_MLA}, TRITON_MLA),
 ]
 
+# Whose formats of 8 bits the device multiplies.
+STORED = {"gfx942": ("fp8_e4m3fnuz",), "gfx950": ("fp8_e4m3", "fp8_e5m2")}
 
-def chosen(attnrt, plugin, flags, environment):
+
+def cases_of_bytes(arch):
+    """Of the formats that some device multiplies, those of this one are served by every backend, and the others by none."""
+    for dtype in sorted({dtype for formats in STORED.values() for dtype in formats}):
+        for flags, backend in ("", FA), ("--head-size 72", UNIFIED), ("--head-size 96", ATTN), ("--mla", MLA), ("--mla --sparse", SPARSE):
+            yield f"{flags} --kv-cache-dtype {dtype}".strip(), {}, backend if dtype in STORED[arch] else None
+
+
+def chosen(attnrt, plugin, arch, flags, environment):
     """(the backend, or None, what was told)."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("VLLM_", "ATTNRT_"))}
-    run = subprocess.run([attnrt, "--plugin-path", plugin, "select", "--device", "rocm:gfx942", "--json", *flags.split()],
+    run = subprocess.run([attnrt, "--plugin-path", plugin, "select", "--device", f"rocm:{arch}", "--json", *flags.split()],
                          capture_output=True, text=True, env=clean | environment)
     return json.loads(run.stdout)["backend"], run.stdout + run.stderr
 
 
 def main():
-    attnrt, plugin = sys.argv[1:]
-    wrong = 0
-    for flags, environment, wanted in CASES:
-        got, text = chosen(attnrt, plugin, flags, environment)
-        if got != wanted:
+    attnrt, plugin, arch = sys.argv[1:]
+    cases, wrong = [*CASES, *cases_of_bytes(arch)], 0
+    for flags, environment, wanted in cases:
+        got, text = chosen(attnrt, plugin, arch, flags, environment)
+        if got != wanted or (got and f'"variant": "{arch}' not in text):
             wrong += 1
-            print(f"select {flags} with {environment} chose {got}, wanted {wanted}\n{text[:1200]}")
-    print(f"{len(CASES)} questions, {wrong} wrong answers")
+            print(f"select {flags} with {environment} chose {got}, wanted {wanted} of {arch}\n{text[:1200]}")
+    print(f"{len(cases)} questions, {wrong} wrong answers")
     sys.exit(1 if wrong else 0)
 
 
