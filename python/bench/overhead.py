@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a decode call costs from Python beside the same call in a loop in C: Plan.run with arrays of numpy and tensors
-of torch, and a binding by ctypes. One thread; the median of rounds in which all take turns.
+of torch, and a binding by ctypes. One thread, by its time on the processor; the median of rounds in which all take
+turns.
 
     python python/bench/overhead.py       # compiles c_calls.cpp against the installed package; c++ is needed
 """
@@ -33,9 +34,9 @@ def in_turn(kinds):
     times = {name: [] for name in kinds}
     for _ in range(ROUNDS):
         for name, calls in kinds.items():
-            begin = time.perf_counter()
+            begin = time.thread_time()
             calls(CALLS)
-            times[name].append((time.perf_counter() - begin) / CALLS * 1e6)
+            times[name].append((time.thread_time() - begin) / CALLS * 1e6)
     return {name: statistics.median(values) for name, values in times.items()}
 
 
