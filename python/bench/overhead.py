@@ -16,7 +16,7 @@ import time
 import attnrt
 import numpy as np
 
-HEADS, SIZE, CALLS, ROUNDS = 1, 64, 4000, 15
+HEADS, SIZE, CALLS, ROUNDS = 1, 64, 1000, 9
 
 
 def c_library(folder):
