@@ -6,14 +6,9 @@
 # in a virtual environment, made once and shared by all trees of this user: its place is told by ATTNRT_CUDA_CACHE and the
 # requirements' hash. Sets the variables to its path and to the Python that drives it, or the first to nothing, with a message that
 # says why: without a compiler the plugin is left out and all else builds.
-set(attnrt_cache_home "$ENV{XDG_CACHE_HOME}")
-if(NOT attnrt_cache_home AND NOT "$ENV{HOME}" STREQUAL "")
-  set(attnrt_cache_home "$ENV{HOME}/.cache")
-endif()
-if(NOT attnrt_cache_home)
-  set(attnrt_cache_home "${PROJECT_BINARY_DIR}/cache")
-endif()
-set(ATTNRT_CUDA_CACHE "${attnrt_cache_home}/attnrt/cuda" CACHE PATH
+include(python_environment)
+attnrt_cache_folder(cache cuda)
+set(ATTNRT_CUDA_CACHE "${cache}" CACHE PATH
     "Where the build keeps what nvcc compiled, and its nvcc where no toolkit is installed, shared between trees")
 
 function(attnrt_cuda_compiler nvcc_variable python_variable)

@@ -17,7 +17,7 @@ case "${1:-}" in
   "")
     packages+=(
       catch2 python3-jsonschema  # the tests
-      python3-venv               # Triton, which compiles triton_attn's kernels
+      python3-venv python3-dev   # Triton, which compiles triton_attn's kernels; the Python package
       clang libclang-rt-14-dev   # the fuzz targets, and a second compiler's opinion
       openmpi-bin libopenmpi-dev # examples/mpi
     )

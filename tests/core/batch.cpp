@@ -154,7 +154,31 @@ TEST_CASE("batches without a cache, of cross attention, with flags of each reque
   CHECK(dense.view().max_seq_len == 2);
   CHECK_THAT(refused([&] { dense.add({5, -1}); }), Contains("request 2 has seq_len -1, wanted 0 to max_seq_len 64"));
 
+  // Rows that lie unused before and between requests: a padded batch, a cache with room for more keys.
+  dense.clear();
+  attnrt::Request request{1, 5};
+  request.kv_start = 3;
+  dense.add(request);
+  dense.add({2, 4});
+  request.kv_start = 40;
+  dense.add(request);
+  CHECK(all(dense.view().kv_start_loc, 4) == std::vector<int32_t>{3, 8, 40, 45});
+  CHECK(all(dense.view().kv_lens, 3) == std::vector<int32_t>{5, 4, 5});
+  dense.clear();
+  CHECK(dense.view().kv_lens == nullptr);
+  dense.add({5, 5});
+  CHECK_THAT(refused([&] {
+               dense.add(request = {1, 5, {}, -1, {}, 0, 4});
+             }),
+             Contains("request 1 has kv_start 4, wanted at least 5, where the one before ends"));
+  CHECK_THAT(refused([&] {
+               dense.add(request = {1, 5, {}, -1, {}, 0, 46});
+             }),
+             Contains("request 1 has 5 keys, wanted at most 4 of max_kv_tokens 50"));
+  CHECK_THAT(refused([&] { dense.add(request = {1, 5, {}, -1, {}, 0, -2}); }), Contains("request 1 has kv_start -2"));
+
   attnrt::Batch cross(paged(), room());
+  CHECK_THAT(refused([&] { cross.add({1, 4, {4}, -1, {}, 0, 0}); }), Contains("request 0 has kv_start 0, wanted -1"));
   cross.add({2, 9, {1, 2, 3}, 33});
   cross.add({1, 4, {4}});
   CHECK(all(cross.view().kv_lens, 2) == std::vector<int32_t>{33, 4});

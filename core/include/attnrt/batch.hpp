@@ -23,6 +23,8 @@ struct Request {
   int32_t kv_len = -1;            ///< visible keys where they are not seq_len (cross attention), else -1
   std::optional<bool> causal{};   ///< with ATTNRT_CAUSAL_PER_REQUEST, where unset means causal
   int32_t window_prefix_len = 0;  ///< with the feature WINDOW_PREFIX: keys seen outside the window
+  int32_t kv_start = -1;          ///< without a cache: its first row of k and v where rows lie unused between requests,
+                                  ///< else -1 (right behind the keys of the one before)
 };
 
 /// An attnrt_batch with its arrays: offsets, maxima, host copies and slots follow from the requests. Everything is
@@ -82,7 +84,7 @@ class Batch {
                                            " sequence lengths and ", block_table.size(), " block ids in rows of ",
                                            width, ", wanted a length and a row for each"));
     const auto request = [&](std::size_t r) {
-      return Request{query_lens[r], seq_lens[r], {block_table.data() + r * row, row}, -1, {}, 0};
+      return Request{query_lens[r], seq_lens[r], {block_table.data() + r * row, row}, -1, {}, 0, -1};
     };
     int64_t tokens = 0, keys = 0;
     for (std::size_t r = 0; r < count; ++r) {
@@ -167,6 +169,12 @@ class Batch {
     if (q.window_prefix_len != 0 && !window_prefix_)
       fail("has window_prefix_len ", q.window_prefix_len, ", wanted a problem with the feature WINDOW_PREFIX");
     const int64_t own = keys_of(q);
+    if (q.kv_start != -1) {
+      if (block_size_ != 0) fail("has kv_start ", q.kv_start, ", wanted -1: its keys lie in blocks of a cache");
+      if (q.kv_start < keys)
+        fail("has kv_start ", q.kv_start, ", wanted at least ", keys, ", where the one before ends");
+      keys = q.kv_start;
+    }
     if (block_size_ == 0) {
       if (!q.blocks.empty()) fail("has ", q.blocks.size(), " blocks, wanted none: the op has no cache");
       if (keys + own > limits_.max_kv_tokens)
@@ -188,12 +196,13 @@ class Batch {
     query_start_loc_.push_back(query_start_loc_.back() + q.query_len);
     seq_lens_.push_back(q.seq_len);
     kv_lens_.push_back(keys_of(q));
-    own_kv_lens_ |= q.kv_len >= 0;
+    own_kv_lens_ |= q.kv_len >= 0 || q.kv_start >= 0;
     causal_.push_back(q.causal.value_or(true));
     window_prefix_lens_.push_back(q.window_prefix_len);
     max_query_len_ = std::max(max_query_len_, q.query_len);
     max_seq_len_ = std::max(max_seq_len_, q.seq_len);
     if (block_size_ == 0) {
+      if (q.kv_start >= 0) kv_start_loc_.back() = q.kv_start;  // kv_lens tell where the one before ends
       kv_start_loc_.push_back(kv_start_loc_.back() + keys_of(q));
       return;
     }
