@@ -117,7 +117,7 @@ json::object report_json(const std::vector<Tuned>& tuned, const json::array& cho
           {"classes", std::move(classes)}};
 }
 
-void print_report(const json::object& report, bool kept) {
+void print_report(const json::value& report, bool kept) {
   for (const json::value& c : array_at(report, "classes")) {
     fmt::print("{}\n", text_at(c, "class"));
     for (const json::value& v : array_at(c, "variants"))
@@ -180,7 +180,7 @@ int tune(const GlobalFlags& global, const TuneFlags& flags) {
     chosen = chosen_json(before, taken(runtime, tuned));
   }
   const double other_cpus = disturbed / std::max(1e-9, last);
-  const json::object report = report_json(tuned, chosen, pool->num_workers, last, other_cpus);
+  const json::value report = report_json(tuned, chosen, pool->num_workers, last, other_cpus);
   flags.as_json ? print_json(report) : print_report(report, !flags.dry_run);
   if (other_cpus > kDisturbed && !global.quiet)
     tell(fmt::format("attnrt: other processes had {:.1f} CPUs meanwhile; times of a quiet machine are worth more\n",
