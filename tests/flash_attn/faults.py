@@ -26,6 +26,7 @@ import units  # noqa: E402
 # What the machine or the comparison says.
 NUMBER = ", wanted "  # "out is 0.5, wanted 0.25 within 0.001"
 RACE, FLIGHT, UNWRITTEN, WAITS = "race: ", "a copy of warp", "which nobody wrote", "waits for ever"
+UNALIGNED = "wanted a multiple of"
 OUTSIDE, STORED_OUTSIDE = "a read of 16 bytes at", "a write of 4 bytes at"
 PRODUCT = "accumulators of a wgmma in flight were written"
 PROXY = "without fence.proxy.async"
@@ -63,6 +64,8 @@ FAULTS = [
     ("one key too many is fetched", "few", "attention.cuh", "key >= begin && key < end;", "key >= begin && key <= end;", NUMBER),
     ("copies are not waited for at the end", "few", "attention.cuh", "wait_copies<0>();\n    softmax", "softmax", "",
      "the last groups are empty: all tiles were waited for in the loop"),
+    ("rows at odd places copied by sixteen bytes", "many", "copy.cuh", "if (aligned) {", "if (true) {", UNALIGNED),
+    ("results at odd places stored by pairs", "wgmma", "epilogue.cuh", "if (g.flags & kAlignedOut) {", "if (true) {", UNALIGNED),
     # barriers
     ("no barrier between tiles", "many", "attention.cuh", "wait_copies<Shape::kStages - 2>();\n      __syncthreads();", "wait_copies<Shape::kStages - 2>();", FLIGHT),
     ("no barrier behind the queries", "many", "attention.cuh", "wait_copies<Shape::kStages - 1>();\n    __syncthreads();", "wait_copies<Shape::kStages - 1>();", UNWRITTEN),

@@ -41,6 +41,7 @@ struct Problem {
   int cp_size = 1, cp_rank = 0, cp_interleave = 1;
   int splits = 1;
   bool e4m3 = false;      ///< K and V are bytes, with scales of requests and heads
+  bool aligned = true;    ///< false: q and out begin at odd elements, and copies go element by element
   bool latent = false;    ///< V is the first columns of K
   bool decisive = false;  ///< all values are 1, one late key has most of the weight: out is 1 to a quarter of a step
 

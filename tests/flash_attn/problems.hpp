@@ -19,6 +19,12 @@ inline std::vector<Problem> problems(const std::string& kind) {
     all.push_back({.name = "causal", .requests = latent, .heads = 16, .head_size = 576, .head_size_v = 512});
     all.push_back(
         {.name = "splits", .requests = {{1, 300}}, .heads = 16, .head_size = 576, .head_size_v = 512, .splits = 2});
+    all.push_back({.name = "unaligned",
+                   .requests = {{2, 70}},
+                   .heads = 3,
+                   .head_size = 576,
+                   .head_size_v = 512,
+                   .aligned = false});
     for (Problem& p : all) p.latent = true;
   } else {
     all.push_back({.name = "causal", .requests = mixed, .heads = 6, .kv_heads = 2, .sinks = true});
@@ -49,6 +55,7 @@ inline std::vector<Problem> problems(const std::string& kind) {
                    .cp_size = 2,
                    .cp_rank = 1,
                    .cp_interleave = 4});
+    all.push_back({.name = "unaligned", .requests = {{3, 70}}, .heads = 2, .kv_heads = 2, .aligned = false});
     all.push_back({.name = "decisive", .requests = {{1, 70}}, .decisive = true});
   }
   for (Problem& p : all) {

@@ -138,13 +138,15 @@ class Trial {
     blocks_ += blocks_ % 2;
     const auto tokens = static_cast<std::size_t>(p_.tokens()), heads = static_cast<std::size_t>(p_.heads);
     AttentionArguments& a = a_;
-    a.q_ptr = machine_.put(p_.q);
+    std::vector<uint16_t> q = p_.q, out(p_.out.size() + 1, 0x7fff);
+    if (!p_.aligned) q.insert(q.begin(), 0);
+    a.q_ptr = machine_.put(q) + (p_.aligned ? 0 : 2);
     a.q_rope_ptr = a.q_ptr + 2 * 512;
     a.q_stride_head = a.q_rope_stride_head = p_.head_size,
     a.q_stride_token = a.q_rope_stride_token = int64_t{p_.head_size} * p_.heads;
     a.k_ptr = put_keys(p_.k, p_.head_size, a.k_stride_block, a.k_stride_slot, a.k_stride_head);
     a.v_ptr = p_.latent ? 0 : put_keys(p_.v, p_.head_size_v, a.v_stride_block, a.v_stride_slot, a.v_stride_head);
-    a.out_ptr = machine_.put(std::vector<uint16_t>(p_.out.size(), 0x7fff));
+    a.out_ptr = machine_.put(out) + (p_.aligned ? 0 : 2);
     a.out_stride_head = p_.head_size_v, a.out_stride_token = int64_t{p_.head_size_v} * p_.heads;
     a.lse_ptr = machine_.put(std::vector<float>(tokens * heads, NAN));
     a.lse_stride_token = p_.heads, a.lse_stride_head = 1;
@@ -166,9 +168,9 @@ class Trial {
     a.head_size_v = p_.head_size_v;
     a.sixteens = std::max(1, p_.block_size / 16), a.num_splits = p_.splits;
     a.cp_size = p_.cp_size, a.cp_rank = p_.cp_rank, a.cp_interleave = p_.cp_interleave;
-    a.flags = kLse | kAligned | kAlignedOut | (p_.causal ? kCausal : 0) | (p_.block_size ? kPaged : 0) |
-              (p_.sinks ? kSinks : 0) | (p_.alibi ? kAlibi : 0) | (p_.cp_size > 1 ? kKvLens : 0) |
-              (p_.e4m3 ? kKScale | kVScale : 0);
+    a.flags = kLse | (p_.aligned ? kAligned | kAlignedOut : 0) | (p_.causal ? kCausal : 0) |
+              (p_.block_size ? kPaged : 0) | (p_.sinks ? kSinks : 0) | (p_.alibi ? kAlibi : 0) |
+              (p_.cp_size > 1 ? kKvLens : 0) | (p_.e4m3 ? kKScale | kVScale : 0);
   }
 
   std::string judge() {

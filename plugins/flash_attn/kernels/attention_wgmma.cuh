@@ -43,6 +43,8 @@ class WarpgroupAttention {
   using Rules = typename Shape::Rules;
   static constexpr int kTile = Shape::kTile, kStages = Shape::kStages;
   static constexpr int kBytes = kStoredBytes<Shape::kStored>;  // of an element of K and V
+  // Copies whose addresses are live at once: bytes pass through registers, of which the widest heads leave fewer.
+  static constexpr int kUnrolled = kBytes == 2 || Shape::kHeadQk > 192 ? 2 : 4;
   using QLayout = PanelLayout<Shape::kHeadQk, Shape::kRows>;
   using KLayout = PanelLayout<Shape::kHeadQk, kTile>;
   using VLayout = PanelLayout<Shape::kHeadV, kTile>;
@@ -115,7 +117,7 @@ class WarpgroupAttention {
   template <class Layout>
   __device__ void fetch(const Keys& keys, const Rows& rows, unsigned to, int t) const {
     const bool aligned = g_.flags & kAligned;
-#pragma unroll(kBytes == 2 ? 2 : 4)
+#pragma unroll(kUnrolled)
     for (int i = thread_; i < kTile * Layout::kPieces; i += Shape::kGroupThreads) {
       const int row = i / Layout::kPieces, piece = i % Layout::kPieces, key = (first_ + t) * kTile + row;
       const bool there = key >= begin_ && key < end_;
