@@ -81,7 +81,7 @@ FAULTS = [
      "inline int32_t floor_mod(int32_t a, int32_t b) {\n  if (b != 0 && b != -1) return a % b;", ["meaning"]),
     ("a load one behind the end", LOAD, "std::clamp<int64_t>(indices[d], 0, view.shape[d] - 1)",
      "std::clamp<int64_t>(indices[d], 0, view.shape[d])", ["text"]),
-    ("min that loses NaN", MEANING, "return b != b ? b : smaller(a, b);", "return smaller(a, b);", ["meaning"]),
+    ("min that loses NaN", MEANING, "return a != a || a < b ? a : b;", "return a < b ? a : b;", ["meaning"]),
     # ---- text
     ("more is less", PARSER, "const bool turned = at.is(\">\") || at.is(\">=\");", "const bool turned = false;",
      [PARSER]),
@@ -113,7 +113,7 @@ FAULTS = [
      "varies[i] = node.op == Op::kv_idx;", [CODE]),
     ("a descending index taken for an ascending one", CODE, "!varies[a] ? turned(b) : int8_t{0}",
      "!varies[a] ? step_of(program, varies, b) : int8_t{0}", [CODE]),
-    ("a row of a table that changes with the key", CODE, "if (varies[node.operands[k]]) next.step = 0;", "", [CODE]),
+    ("a row of a table that changes with the key", CODE, "if (varies[node.operands[k]]) next.step = 0;", ";", [CODE]),
     # ---- the op, on the kernels
     ("a window one key wider", BUILTINS, "(match.is(term, Op::lt) ? 1 : 0)", "0", [BUILTINS]),
     ("a softcap of two numbers", BUILTINS, " || match.operand(quotient, 1) != cap ||", " ||", [BUILTINS]),
@@ -167,14 +167,11 @@ class Build:
         run(words, self.folder)
 
     def link(self, name, out, replaced):
-        """replaced: an object of the build, the mutant's in its place; one of a library stands before that."""
-        words = list(self.links[name])
+        """replaced: an object of the build, the mutant's in its place. Mutants come first: a linker takes the first of
+        the inline functions of one name."""
+        words = [word for word in self.links[name] if word not in replaced]
         words[words.index("-o") + 1] = str(out)
-        for old, new in replaced.items():
-            if old in words:
-                words[words.index(old)] = str(new)
-            else:
-                words.insert(words.index("-o"), str(new))
+        words[1:1] = map(str, replaced.values())
         run(words, self.folder)
 
 
