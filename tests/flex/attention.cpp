@@ -109,6 +109,7 @@ class Batch {
   attnrt_problem problem{};
   float softcap = 0, scale = 0.25f;
   bool causal = false;
+  int32_t window_left = -1;
   std::function<void()> changes;  ///< between two updates of one plan; empty: there is one update
 
   /// Buffers of the program in its order.
@@ -158,7 +159,8 @@ class Batch {
     p.block_size = paged_ ? kBlock : 0;
     p.num_heads = kQueryHeads, p.num_kv_heads = kKvHeads;
     p.head_size_qk = p.head_size_v = kHead;
-    p.window_left = p.window_right = -1;
+    p.window_left = window_left, p.window_right = -1;
+    if (window_left >= 0) p.features |= ATTNRT_FEATURE_SLIDING_WINDOW;
     p.softcap = softcap;
     p.causal = causal ? ATTNRT_CAUSAL_ALWAYS : ATTNRT_CAUSAL_NEVER;
     p.provides = ATTNRT_HOST_LENGTHS;
@@ -234,6 +236,7 @@ class Batch {
             if (softcap > 0) s = double{softcap} * std::tanh(s / double{softcap});
             const Pair pair{static_cast<int32_t>(r), h, position, j, static_cast<float>(s)};
             if (!evaluator.visible(pair) || (causal && j > position)) continue;
+            if (window_left >= 0 && position - j > window_left) continue;
             s = program_.score == Program::kNone ? s : double{evaluator.score(pair)};
             if (s == -HUGE_VAL) continue;
             scores.push_back(s), seen.push_back(j);
@@ -443,6 +446,30 @@ TEST_CASE("a program that equals a built-in has its bits") {
     REQUIRE(built_in.run(*variant) == "");
     CHECK(written.out() == built_in.out());
   }
+}
+
+TEST_CASE("what only looks like a built-in stays a program") {
+  for (const attnrt_variant* variant : variants())
+    for (const char* text : {"score: 2.0 * tanh(score / 3.0)", "score: 2.0 * tanh(3.0 / score)",
+                             "score: score + 0.05 * f32(q_idx - kv_idx)", "score: score - 0.05 * f32(kv_idx - q_idx)",
+                             "score: score + 0.05 * f32(kv_idx - q_idx + 7)", "mask: q_idx - kv_idx < -3",
+                             "mask: q_idx + kv_idx < 90", "mask: q_idx - kv_idx < 20 || kv_idx < 3"}) {
+      INFO(variant->name << ": " << text);
+      Batch batch(text, {{100, 100}}, false);
+      REQUIRE(batch.run(*variant) == "");
+      batch.check();
+    }
+}
+
+TEST_CASE("of the problem's window and the program's the narrower holds") {
+  for (const attnrt_variant* variant : variants())
+    for (const int32_t window : {5, 60}) {
+      Batch batch("mask: q_idx - kv_idx <= 20 && kv_idx <= q_idx", {{100, 100}, {1, 90}}, true);
+      batch.causal = true;
+      batch.window_left = window;
+      REQUIRE(batch.run(*variant) == "");
+      batch.check();
+    }
 }
 
 TEST_CASE("random programs, on the CPU") {

@@ -53,6 +53,10 @@ TEST_CASE("causal, window and documents are partial at their borders alone") {
   const Blocks causal = blocks_of(parsed("mask: kv_idx <= q_idx"), nullptr, grid);
   CHECK(causal.count(Visibility::unknown) == 32);
   CHECK(causal.count(Visibility::full) == 32 * 31 / 2);
+  // Queries 2,048 to 4,095 alone: 16 rows of 17 to 32 blocks, the last of which is the border.
+  const Blocks late = blocks_of(parsed("mask: kv_idx <= q_idx"), nullptr, {2048, 2048, 4096, 128, 128});
+  CHECK(late.count(Visibility::unknown) == 16);
+  CHECK(late.count(Visibility::full) == 16 * 16 + 16 * 15 / 2);
   const Blocks window = blocks_of(parsed("mask: kv_idx <= q_idx && q_idx - kv_idx < 256"), nullptr, grid);
   CHECK(window.count(Visibility::full) == 31);
   CHECK(window.count(Visibility::unknown) == 32 + 30);

@@ -81,9 +81,10 @@ FAULTS = [
      "inline int32_t floor_mod(int32_t a, int32_t b) {\n  if (b != 0 && b != -1) return a % b;", ["meaning"]),
     ("a load one behind the end", LOAD, "std::clamp<int64_t>(indices[d], 0, view.shape[d] - 1)",
      "std::clamp<int64_t>(indices[d], 0, view.shape[d])", ["text"]),
-    ("min that loses NaN", MEANING, "return b != b ? b : smaller(a, b);", "return smaller(a, b);", ["meaning"]),
+    ("min that loses NaN", MEANING, "return a != a || a < b ? a : b;", "return a < b ? a : b;", ["meaning"]),
     # ---- text
-    ("more is less", PARSER, "const bool turned = at.is(\">\") || at.is(\">=\");", "const bool turned = false;", [PARSER]),
+    ("more is less", PARSER, "const bool turned = at.is(\">\") || at.is(\">=\");", "const bool turned = false;",
+     [PARSER]),
     ("operands printed without parentheses", PRINT, "return word && text[0] != '-' ? text : say(\"(\", text, \")\");",
      "return text;", [PRINT]),
     ("the right operand printed first", PRINT, "operand(node, 0), \" \", about.symbol, \" \", operand(node, 1)",
@@ -112,15 +113,16 @@ FAULTS = [
      "varies[i] = node.op == Op::kv_idx;", [CODE]),
     ("a descending index taken for an ascending one", CODE, "!varies[a] ? turned(b) : int8_t{0}",
      "!varies[a] ? step_of(program, varies, b) : int8_t{0}", [CODE]),
-    ("a row of a table that changes with the key", CODE, "if (varies[node.operands[k]]) next.step = 0;", "", [CODE]),
+    ("a row of a table that changes with the key", CODE, "if (varies[node.operands[k]]) next.step = 0;", ";", [CODE]),
     # ---- the op, on the kernels
     ("a window one key wider", BUILTINS, "(match.is(term, Op::lt) ? 1 : 0)", "0", [BUILTINS]),
     ("a softcap of two numbers", BUILTINS, " || match.operand(quotient, 1) != cap ||", " ||", [BUILTINS]),
     ("the sign of ALiBi", BUILTINS, "distance.q != (plus ? -1 : 1)", "distance.q != (plus ? 1 : -1)", [BUILTINS]),
     ("the wider of two windows", PROGRAM, "window < 0 ? by : std::min(window, by)",
      "window < 0 ? by : std::max(window, by)", [PROGRAM]),
-    ("heads that have one mask", PROGRAM, "by_head_ = dependences(program_)[static_cast<std::size_t>(program_.mask)] & kOnH;",
-     "by_head_ = false;", [PROGRAM]),
+    ("heads that have one mask", PROGRAM,
+     "by_head_ = dependences(program_)[static_cast<std::size_t>(program_.mask)] & kOnH;", "by_head_ = false;",
+     [PROGRAM]),
     ("a partial tile taken for a full one", OP, "return cpu::PairProgram::Seen::kSome;",
      "return cpu::PairProgram::Seen::kAll;", [OP]),
     ("a score skipped where nothing is hidden", OP, "if (!call.has_mask && !call.has_score)", "if (!call.has_mask)",
@@ -165,14 +167,11 @@ class Build:
         run(words, self.folder)
 
     def link(self, name, out, replaced):
-        """replaced: an object of the build, the mutant's in its place; one of a library stands before that."""
-        words = list(self.links[name])
+        """replaced: an object of the build, the mutant's in its place. Mutants come first: a linker takes the first of
+        the inline functions of one name."""
+        words = [word for word in self.links[name] if word not in replaced]
         words[words.index("-o") + 1] = str(out)
-        for old, new in replaced.items():
-            if old in words:
-                words[words.index(old)] = str(new)
-            else:
-                words.insert(words.index("-o"), str(new))
+        words[1:1] = map(str, replaced.values())
         run(words, self.folder)
 
 

@@ -87,8 +87,9 @@ def main():
     import torch
     torch.set_grad_enabled(False)
     print(f"PyTorch {torch.__version__}\n")
-    print("| program | dtype | threads | tokens | head size | attnrt ms | torch ms | ratio | built-in | ready | torch's |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
+    columns = ["program", "dtype", "threads", "tokens", "head size", "attnrt ms", "torch ms", "ratio", "built-in",
+               "ready", "torch's"]
+    print(f"| {' | '.join(columns)} |\n| {' | '.join('---' for _ in columns)} |", flush=True)
     grid = [(dtype, int(threads), int(tokens), int(head_size))
             for dtype in a.dtypes.split(",") for threads in a.threads.split(",")
             for tokens in a.tokens.split(",") for head_size in a.head_sizes.split(",")]
