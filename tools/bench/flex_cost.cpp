@@ -4,15 +4,19 @@
 // eight programs, and CPU_ATTN beside it, in turn, where a program equals a feature of that. Lists are words between
 // commas. Prints a JSON line a program and one for a block mask, asserts nothing.
 //   ms_median     of the rounds, one call: one request of TOKENS queries and keys, 32 query heads, 8 KV heads
+//   cpu_ms        the same in the process's CPU time, which other programs on the machine disturb less; with one thread
+//                 alone, for workers that wait count too
 //   prepare_ms    from the text to a plan that is ready to run: parsed, selected, created, its tiles known
 //   first_ms      that and the first run, less ms_median: what a first call costs more than the next
-//   builtin_ms    CPU_ATTN's median in the same rounds
+//   builtin_ms    CPU_ATTN's median in the same rounds; of_builtin: the median of the rounds' ratios, by CPU time where
+//                 there is one thread
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <memory>
 #include <random>
@@ -32,6 +36,19 @@ constexpr uint32_t kHeads = 32, kKvHeads = 8;
 double now_ms() {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
+double cpu_ms() { return 1e3 * static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+/// What calls took.
+struct Times {
+  std::vector<double> wall, cpu;
+  template <class Call>
+  void add(Call&& call) {
+    const double start = now_ms(), cpu_start = cpu_ms();
+    call();
+    cpu.push_back(cpu_ms() - cpu_start);
+    wall.push_back(now_ms() - start);
+  }
+};
 double median(std::vector<double> of) {
   std::sort(of.begin(), of.end());
   return of[of.size() / 2];
@@ -145,11 +162,7 @@ class Ready {
     batch_.add({shape.tokens, shape.tokens});
     plan_.update(batch_, shape.pool);
   }
-  double run() {
-    const double start = now_ms();
-    plan_.run(args_, shape_.pool);
-    return now_ms() - start;
-  }
+  void run() const { plan_.run(args_, shape_.pool); }
   std::string name() const { return choice_.backend() + "/" + choice_.variant(); }
 
  private:
@@ -171,34 +184,36 @@ void measure(const attnrt::Runtime& runtime, Shape& shape, const Program& progra
   attnrt::Problem problem = shape.problem(runtime);
   flex.give(problem);
   Ready ours(runtime, shape, problem, &flex);
-  const double prepared = now_ms() - start, first = ours.run();
-  std::vector<double> times, builtin_times;
+  const double prepared = now_ms() - start;
+  Times first, times, builtin_times;
+  first.add([&] { ours.run(); });
   std::unique_ptr<Ready> builtin;
   if (program.builtin) {
     builtin = std::make_unique<Ready>(runtime, shape, program.builtin(shape.problem(runtime)), nullptr);
     builtin->run();
   }
   for (int i = 0; i < rounds; ++i) {
-    if (builtin) builtin_times.push_back(builtin->run());
-    times.push_back(ours.run());
+    if (builtin) builtin_times.add([&] { builtin->run(); });
+    times.add([&] { ours.run(); });
   }
-  const double ms = median(times);
+  const bool alone = shape.pool->num_workers == 1;
   std::printf(
-      "{\"peer\": \"attnrt\", \"program\": \"%s\", \"dtype\": \"%s\", \"threads\": %d, \"seq\": %d, "
-      "\"head_size\": %u, \"variant\": \"%s\", \"ms_median\": %.2f, \"ms_best\": %.2f, \"prepare_ms\": %.2f, "
-      "\"first_ms\": %.2f",
+      "{\"peer\": \"attnrt\", \"program\": \"%s\", \"dtype\": \"%s\", \"threads\": %d, \"seq\": %d, \"head_size\": %u, "
+      "\"variant\": \"%s\", \"ms_median\": %.2f, \"prepare_ms\": %.2f, \"first_ms\": %.2f",
       program.name,
       shape.dtype == ATTNRT_FP32   ? "fp32"
       : shape.dtype == ATTNRT_BF16 ? "bf16"
                                    : "fp16",
-      shape.pool->num_workers, shape.tokens, shape.head_size, ours.name().c_str(), ms,
-      *std::min_element(times.begin(), times.end()), prepared, prepared + first - ms);
+      shape.pool->num_workers, shape.tokens, shape.head_size, ours.name().c_str(), median(times.wall), prepared,
+      prepared + first.wall[0] - median(times.wall));
+  if (alone) std::printf(", \"cpu_ms\": %.2f", median(times.cpu));
   if (builtin) {
-    // Of neighbours in time: the machine's speed may change from round to round.
+    const auto& mine = alone ? times.cpu : times.wall;
+    const auto& theirs = alone ? builtin_times.cpu : builtin_times.wall;
     std::vector<double> ratios;
-    for (std::size_t i = 0; i < times.size(); ++i) ratios.push_back(times[i] / builtin_times[i]);
+    for (std::size_t i = 0; i < mine.size(); ++i) ratios.push_back(mine[i] / theirs[i]);
     std::printf(", \"builtin\": \"%s\", \"builtin_ms\": %.2f, \"of_builtin\": %.3f", builtin->name().c_str(),
-                median(builtin_times), median(ratios));
+                median(builtin_times.wall), median(ratios));
   }
   std::printf("}\n");
   std::fflush(stdout);
@@ -221,22 +236,22 @@ void measure_block_mask() {
   const attnrt::flex::BlockGrid grid{0, tokens, tokens, 128, 128};
   std::vector<attnrt::flex::Visibility> seen(static_cast<std::size_t>(grid.rows() * grid.columns()));
   attnrt::flex::BufferRanges ranges;
-  std::vector<double> times;
-  for (int round = 0; round < 9; ++round) {
-    const double start = now_ms();
-    ranges.fill(program.buffers[0], view);
-    attnrt::flex::RegionAnalysis analysis(program, &ranges);
-    attnrt::flex::find_blocks(analysis, grid, {}, seen.data());
-    times.push_back(now_ms() - start);
-  }
+  Times times;
+  for (int round = 0; round < 9; ++round)
+    times.add([&] {
+      ranges.fill(program.buffers[0], view);
+      attnrt::flex::RegionAnalysis analysis(program, &ranges);
+      attnrt::flex::find_blocks(analysis, grid, {}, seen.data());
+    });
   const auto count = [&](attnrt::flex::Visibility of) {
     return static_cast<long>(std::count(seen.begin(), seen.end(), of));
   };
   std::printf(
-      "{\"block_mask\": \"16 documents, causal, blocks of 128\", \"seq\": %d, \"ms_median\": %.2f, \"full\": %ld, "
+      "{\"block_mask\": \"16 documents, causal, blocks of 128\", \"seq\": %d, \"ms_median\": %.2f, \"cpu_ms\": %.2f, "
+      "\"full\": %ld, "
       "\"partial\": %ld, \"empty\": %ld}\n",
-      tokens, median(times), count(attnrt::flex::Visibility::full), count(attnrt::flex::Visibility::unknown),
-      count(attnrt::flex::Visibility::empty));
+      tokens, median(times.wall), median(times.cpu), count(attnrt::flex::Visibility::full),
+      count(attnrt::flex::Visibility::unknown), count(attnrt::flex::Visibility::empty));
   std::fflush(stdout);
 }
 

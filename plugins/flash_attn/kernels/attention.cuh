@@ -96,15 +96,17 @@ class Attention {
     commit_copies();
     // Where tiles are left out, the next one to be fetched walks ahead of the one in work, each in the place of its
     // turn.
-    int wanted = first;
-    if (Rules::kSparse) first = wanted = next_tile(rules, first, end);
-    for (int ahead = 0; ahead < Shape::kStages - 1; ++ahead) {
+    int walked = first;
+    if (Rules::kSparse) first = walked = next_tile(rules, first, end);
+    const auto fetch = [&](int t, int turn) {
+      const int wanted = Rules::kSparse ? walked : t;
       if (wanted < end) {
-        fetch_keys(tile, keys, wanted, place_of(ahead, wanted), reach_begin, reach_end);
-        wanted = next_tile(rules, wanted + 1, end);
+        fetch_keys(tile, keys, wanted, place_of(turn, wanted), reach_begin, reach_end);
+        if (Rules::kSparse) walked = next_tile(rules, wanted + 1, end);
       }
       commit_copies();
-    }
+    };
+    for (int ahead = 0; ahead < Shape::kStages - 1; ++ahead) fetch(first + ahead, ahead);
     wait_copies<Shape::kStages - 1>();
     __syncthreads();
     unsigned q[Shape::kKeepsQ ? Shape::kHeadQk / 16 : 1][4];
@@ -119,11 +121,7 @@ class Attention {
     for (int t = first, turn = 0; t < end; t = next_tile(rules, t + 1, end), ++turn) {
       wait_copies<Shape::kStages - 2>();
       __syncthreads();
-      if (wanted < end) {
-        fetch_keys(tile, keys, wanted, place_of(turn + Shape::kStages - 1, wanted), reach_begin, reach_end);
-        wanted = next_tile(rules, wanted + 1, end);
-      }
-      commit_copies();
+      fetch(t + Shape::kStages - 1, turn + Shape::kStages - 1);
       if (!works) continue;
       float scores[kSpan / 8][4] = {};
       multiply_keys(scores, q, place_of(turn, t));

@@ -95,7 +95,7 @@ RowCode::RowCode(const Program& program, int root) : program_(program) {
         if (varies[node.operands[k]]) next.step = 0;
     }
     next.divisor = divisor_of(program, node);
-    next.to = slot[i] = take();
+    next.to = slot[i] = take();  // before its operands give theirs back: it has a slot of its own
     for (unsigned k = 0; k < node.num_operands; ++k) {
       const uint16_t operand = node.operands[k];
       const Op op = program.nodes[operand].op;

@@ -43,17 +43,17 @@ class RowRun {
   static uint32_t bits_of(int32_t x) { return static_cast<uint32_t>(x); }
   static uint32_t bits_of(bool x) { return x; }
 
-  // `to` may be a slot that an operand has: a lane is read before it is written.
+  // `to` is no operand's slot (row_code.cpp), so that a compiler needs no loop for slots that overlap.
   template <class F>
   void integers(const RowInstruction& i, F&& f) {
     const uint32_t *a = slots_[i.operands[0]].lanes, *b = slots_[i.operands[i.num_operands > 1]].lanes;
-    uint32_t* to = slots_[i.to].lanes;
+    uint32_t* __restrict to = slots_[i.to].lanes;
     for (int lane = 0; lane < kRowKeys; ++lane) to[lane] = bits_of(f(as_integer(a[lane]), as_integer(b[lane])));
   }
   template <class F>
   void reals(const RowInstruction& i, F&& f) {
     const uint32_t *a = slots_[i.operands[0]].lanes, *b = slots_[i.operands[i.num_operands > 1]].lanes;
-    uint32_t* to = slots_[i.to].lanes;
+    uint32_t* __restrict to = slots_[i.to].lanes;
     for (int lane = 0; lane < kRowKeys; ++lane) to[lane] = bits_of(f(float_of(a[lane]), float_of(b[lane])));
   }
   template <class F, class G>
@@ -76,7 +76,7 @@ class RowRun {
   template <class F>
   void divide(const RowInstruction& i, F&& f) {
     const uint32_t* a = slots_[i.operands[0]].lanes;
-    uint32_t* to = slots_[i.to].lanes;
+    uint32_t* __restrict to = slots_[i.to].lanes;
     const int32_t by = i.divisor;
     if ((by & (by - 1)) == 0) {
       const int bits = __builtin_ctz(static_cast<uint32_t>(by));
@@ -211,7 +211,7 @@ class RowRun {
 
   void select(const RowInstruction& i) {
     const uint32_t *a = slots_[i.operands[0]].lanes, *b = slots_[i.operands[1]].lanes, *c = slots_[i.operands[2]].lanes;
-    uint32_t* to = slots_[i.to].lanes;
+    uint32_t* __restrict to = slots_[i.to].lanes;
     for (int lane = 0; lane < kRowKeys; ++lane) to[lane] = a[lane] ? b[lane] : c[lane];
   }
 
@@ -249,7 +249,7 @@ class RowRun {
   static int64_t clamped(int64_t index, int64_t size) { return index < 0 ? 0 : index < size ? index : size - 1; }
 
   template <class T, class F>
-  static void read_in_order(const T* data, int step, uint32_t* to, F&& bits) {
+  static void read_in_order(const T* data, int step, uint32_t* __restrict to, F&& bits) {
     if (step > 0)
       for (int lane = 0; lane < kRowKeys; ++lane) to[lane] = bits(data[lane]);
     else
@@ -270,7 +270,7 @@ class RowRun {
         offsets[lane] = static_cast<Offset>(offsets[lane] + static_cast<Offset>(high < 0 ? 0 : high) * stride);
       }
     }
-    uint32_t* to = slots_[i.to].lanes;
+    uint32_t* __restrict to = slots_[i.to].lanes;
     for (int lane = 0; lane < kRowKeys; ++lane) to[lane] = bits(data[offsets[lane]]);
   }
 

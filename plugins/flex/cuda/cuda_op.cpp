@@ -129,10 +129,12 @@ void CudaFlexOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) {
   FlexArguments a{};
   a.attention = arguments();
   for (std::size_t i = 0; i < program.buffers.size(); ++i) a.buffers[i] = FlexBuffer(views[i]);
+  // A run that was captured keeps its kernel, whichever a later batch would have, unless the problem alone decides.
+  const bool one =
+      op.problem_.graph_level == ATTNRT_GRAPH_NEVER || op.problem_.determinism >= ATTNRT_DETERMINISM_BATCH_INVARIANT;
   for (const int which : {0, 1}) {
     const Shape& shape = *op.tiles_[which].shape;
-    // A run that was captured keeps its kernel, whichever a later batch would have.
-    if (op.problem_.graph_level == ATTNRT_GRAPH_NEVER && &shape != &op.shape_for(*this)) continue;
+    if (one && &shape != &op.shape_for(*this)) continue;
     op.set_block_mask(a, *this, which);
     gpu::Grid grid = op.blocks(shape, *this);
     if (!op.by_head_) grid.y = 1;

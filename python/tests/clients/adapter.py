@@ -87,6 +87,7 @@ class Case:
             mask=self.mask,
             kv_lens=self.kv_lens,
             runtime=runtime(variant),
+            num_threads=1,
         )
         return out.transpose(0, 2, 1, 3)[..., : self.value_size]
 

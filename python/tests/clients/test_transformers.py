@@ -10,6 +10,7 @@ import torch
 import transformers
 
 attnrt.transformers.register()
+torch.set_num_threads(1)  # the models are so small that threads would do nothing but wait for each other
 
 SIZES = {
     "vocab_size": 128,
@@ -133,6 +134,12 @@ class Transformers(unittest.TestCase):
         seen = inputs["attention_mask"].bool()
         right, out = (model(**inputs).last_hidden_state[seen] for model in (eager, ours))
         torch.testing.assert_close(out, right, atol=2e-6, rtol=1e-5)
+
+    def test_two_threads(self):
+        torch.set_num_threads(2)
+        self.addCleanup(torch.set_num_threads, 1)
+        eager, ours = models(DECODERS["llama"]())
+        self.equal_where_seen(eager, ours, prompts(3, 21, (0, 5, 20)))
 
     def test_half_precision(self):
         def check(eager, ours):
