@@ -25,6 +25,11 @@ Result<AttentionConfig> parse_attention_config(std::string_view text, const Prio
       config.backend = at.text();
     } else if (key == "mla_prefill_backend") {
       config.mla_prefill_backend = at.text();
+    } else if (key == "rank") {
+      const std::string rank = at.text();
+      config.by_measurement = rank == "measured";
+      if (!config.by_measurement && rank != "table")
+        at.fail("is '" + rank + "', wanted table or measured" + did_you_mean(rank, {"table", "measured"}));
     } else if (key == "pin") {
       for (const auto& pin : at.object()) {
         const std::string plugin(pin.key().data(), pin.key().size());
@@ -38,7 +43,7 @@ Result<AttentionConfig> parse_attention_config(std::string_view text, const Prio
       config.values[key] = at.scalar();
     } else {
       std::vector<std::string> wanted(known.begin(), known.end());
-      wanted.insert(wanted.begin(), {"backend", "mla_prefill_backend", "pin"});
+      wanted.insert(wanted.begin(), {"backend", "mla_prefill_backend", "pin", "rank"});
       root.fail("unknown key '" + key + "', wanted one of " + join(wanted) + did_you_mean(key, wanted));
     }
   }

@@ -10,10 +10,11 @@
 
 namespace attnrt::core {
 
-/// The JSON object behind --attention-config: a backend for decode (or all), one for MLA prefill, pinned
-/// files, and the keys that the priority table's switches listen to.
+/// The JSON object behind --attention-config: a backend for decode (or all), one for MLA prefill, who ranks
+/// them, pinned files, and the keys that the priority table's switches listen to.
 struct AttentionConfig {
   std::optional<std::string> backend, mla_prefill_backend;
+  bool by_measurement = false;  ///< "rank": "measured"
   std::map<std::string, std::string> values;
   std::map<std::string, std::string> pins;  ///< plugin name -> "sha256:..." that its file must have
 };

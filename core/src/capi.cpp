@@ -13,6 +13,7 @@
 #include "flex/print.hpp"
 #include "json_text.hpp"
 #include "reasons.hpp"
+#include "recorded_timings.hpp"
 #include "report.hpp"
 #include "runtime.hpp"
 #include "words.hpp"
@@ -231,6 +232,15 @@ attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const 
     const Inspection& file = catalog->registry->file_of(*entry).inspection;
     return runtime->runtime->record(
         {{file.name, file.build_id, entry->name, variant, kind, today(), result, passed != 0, false, emulated}});
+  });
+}
+
+attnrt_status attnrt_record_timings(attnrt_runtime* runtime, const attnrt_timing* timings, uint32_t count) {
+  return guarded([&]() -> Status {
+    if (!runtime || (count && !timings)) return null_argument("record_timings: runtime or timings");
+    Runtime& rt = *runtime->runtime;
+    const auto tables = recorded_timings(*rt.catalog(), cpu_text(rt.machine().front()), timings, count);
+    return tables ? rt.record(*tables) : tables.error();
   });
 }
 

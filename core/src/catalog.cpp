@@ -61,7 +61,42 @@ ResolvedSwitch resolve(const Switch& s, const Registry& registry) {
   return out;
 }
 
+/// The times of a table, where it is of the build that is loaded.
+void add_times(const TunedTable& table, const Registry& registry, std::vector<TunedTimes>& out) {
+  const BackendEntry* backend = registry.find(table.backend);
+  if (!backend || registry.file_of(*backend).inspection.build_id != table.build_id) return;
+  for (const TunedEntry& e : table.entries)
+    for (uint32_t v = 0; v < backend->table->num_variants; ++v) {
+      const attnrt_variant* variant = backend->table->variants[v];
+      if (e.variant != variant->name) continue;
+      auto of_class = std::find_if(out.begin(), out.end(),
+                                   [&e](const TunedTimes& t) { return t.problem_class == e.problem_class; });
+      if (of_class == out.end()) of_class = out.insert(out.end(), TunedTimes{e.problem_class, {}});
+      of_class->times.push_back({variant, e.layout, e.timing, table.date});
+    }
+}
+
 }  // namespace
+
+const Timing* TunedTimes::find(const attnrt_variant* variant, uint32_t layout) const {
+  for (const Time& t : times)
+    if (t.variant == variant && t.layout == layout) return &t.timing;
+  return nullptr;
+}
+
+std::string TunedTimes::date_of(const attnrt_variant* variant) const {
+  for (const Time& t : times)
+    if (t.variant == variant) return t.date;
+  return "";
+}
+
+const TunedTimes* Catalog::tuned_for(const attnrt_problem& problem) const {
+  if (tuned.empty()) return nullptr;
+  const auto wanted = tuned_class(problem);
+  for (const TunedTimes& t : tuned)
+    if (wanted && t.problem_class == *wanted) return &t;
+  return nullptr;
+}
 
 bool ResolvedSwitch::touches(const BackendEntry* backend) const {
   return std::find(exclude.begin(), exclude.end(), backend) != exclude.end() ||
@@ -111,7 +146,7 @@ bool Catalog::is_verified(const attnrt_variant* variant, const attnrt_problem& p
 
 std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> registry,
                                             std::shared_ptr<const PriorityTable> table, const Ledger& ledger,
-                                            CpuVendor cpu_vendor) {
+                                            CpuVendor cpu_vendor, const std::vector<TunedTable>& tuned) {
   auto catalog = std::make_shared<Catalog>();
   catalog->cpu_vendor = cpu_vendor;
   for (const Rule& rule : table->rules) catalog->rankings.push_back(rank(rule.order, *registry, *table));
@@ -126,6 +161,7 @@ std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> regi
         if (device && ledger.find(registry->file_of(b).inspection.build_id, b.name, variant->name, e.device) == &e)
           catalog->verified.push_back({variant, device->type, device->arch, device->isa});
       }
+  for (const TunedTable& t : tuned) add_times(t, *registry, catalog->tuned);
   catalog->registry = std::move(registry);
   catalog->table = std::move(table);
   return catalog;

@@ -7,6 +7,7 @@
 #include "ledger.hpp"
 #include "priority.hpp"
 #include "registry.hpp"
+#include "tuned.hpp"
 #include "variant_order.hpp"
 
 namespace attnrt::core {
@@ -33,6 +34,22 @@ struct ResolvedSwitch {
   bool touches(const BackendEntry* backend) const;
 };
 
+/// What was measured of loaded variants on the problems of one class, on this machine.
+struct TunedTimes {
+  TunedClass problem_class;
+  struct Time {
+    const attnrt_variant* variant;
+    uint32_t layout;
+    Timing timing;
+    std::string date;
+  };
+  std::vector<Time> times;
+  /// NULL = not measured with this layout.
+  const Timing* find(const attnrt_variant* variant, uint32_t layout) const;
+  /// "2026-12-01"; "" = not measured.
+  std::string date_of(const attnrt_variant* variant) const;
+};
+
 /// Registry and table as one immutable snapshot, names resolved, so that a selection compares no strings.
 struct Catalog {
   std::shared_ptr<const Registry> registry;
@@ -50,7 +67,10 @@ struct Catalog {
     uint64_t isa;  ///< of a CPU's level, else 0
   };
   std::vector<Verified> verified;
+  std::vector<TunedTimes> tuned;
 
+  /// What was measured of problems like this one; NULL = nothing.
+  const TunedTimes* tuned_for(const attnrt_problem& problem) const;
   bool is_verified(const attnrt_variant* variant, const attnrt_problem& problem) const;
   /// Is this backend ("NAME" or "NAME/variant") loaded? Error: the table knows the name but no loaded plugin offers it
   /// (UNSUPPORTED, with the state of the file that would, or "not installed"), or nobody knows it (INVALID, with the
@@ -62,8 +82,10 @@ struct Catalog {
   const VariantOrder& variants_of(const BackendEntry& backend, const attnrt_problem& problem) const;
 };
 
+/// `tuned`: the tables of this machine's CPU; those of other builds than the loaded ones are left out.
 std::shared_ptr<const Catalog> make_catalog(std::shared_ptr<const Registry> registry,
                                             std::shared_ptr<const PriorityTable> table, const Ledger& ledger = {},
-                                            CpuVendor cpu_vendor = CpuVendor::any);
+                                            CpuVendor cpu_vendor = CpuVendor::any,
+                                            const std::vector<TunedTable>& tuned = {});
 
 }  // namespace attnrt::core

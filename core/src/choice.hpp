@@ -19,8 +19,8 @@ const char* source_name(Source source);
 struct Override {
   Source source = Source::automatic;
   std::string value;
-  std::string origin;   ///< for people: "--attention-backend", "VLLM_ATTENTION_BACKEND"
-  bool strict = true;   ///< one that cannot be honoured is an error, else a warning
+  std::string origin;  ///< for people: "--attention-backend", "VLLM_ATTENTION_BACKEND"
+  bool strict = true;  ///< one that cannot be honoured is an error, else a warning
 };
 
 /// The value of each switch of the table, in order; `set` tells who set it ("" = nobody, the preset holds).
@@ -34,6 +34,7 @@ struct Verdict {
   Match match;
   const std::string* unavailable = nullptr;  ///< the state's own sentence
   const Switch* disabled = nullptr;
+  const Timing* timing = nullptr;              ///< measured here, on problems like this one; NULL = it was not
   const std::string* disabled_name = nullptr;  ///< the variable or key that set the switch
   bool ok() const noexcept { return match.ok() && !unavailable && !disabled; }
   int count() const noexcept { return match.count() + (unavailable ? 1 : 0) + (disabled ? 1 : 0); }
@@ -55,16 +56,18 @@ struct Choice {
   bool attention_free = false;
   const BackendEntry* backend = nullptr;
   const attnrt_variant* variant = nullptr;
-  bool verified = false;  ///< the ledger knows that these kernels passed on this kind of device
+  bool verified = false;              ///< the ledger knows that these kernels passed on this kind of device
   Source source = Source::automatic;  ///< who decided
   Override wish;                      ///< what was wished for, source automatic = nothing
   bool honoured = false;
-  std::string wish_reasons;           ///< why it was not, "" = it was
+  std::string wish_reasons;  ///< why it was not, "" = it was
   const Rule* rule = nullptr;
+  const TunedTimes* tuned = nullptr;  ///< what was measured of problems like this one; NULL = nothing
+  bool by_measurement = false;        ///< backends are ranked by it, not by the rule alone
   std::vector<Candidate> candidates;  ///< in rank order
   std::vector<Verdict> verdicts;
   std::vector<std::string> warnings;
-  Status status;                      ///< why there is no winner; OK = there is one
+  Status status;                          ///< why there is no winner; OK = there is one
   std::shared_ptr<const Choice> prefill;  ///< MLA asked for both phases
 };
 

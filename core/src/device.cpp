@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device.hpp"
 
-#include <dlfcn.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -9,13 +8,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <filesystem>
 #include <string_view>
 
 #include "amd_devices.hpp"
 #include "attnrt/cpu_isa.hpp"
-#include "attnrt/fork.hpp"
 #include "cpu_vendor.hpp"
+#include "cuda_devices.hpp"
 #include "file_text.hpp"
 #include "spelling/nearest.hpp"
 #include "words.hpp"
@@ -39,110 +37,6 @@ CpuVendor cpu_vendor() {
   }
 #endif
   return CpuVendor::any;
-}
-
-/// The functions of NVML that are asked; it tells names and compute capabilities without creating a CUDA context, which
-/// would break a later fork.
-struct Nvml {
-  int (*init)() = nullptr;
-  int (*get_count)(unsigned*) = nullptr;
-  int (*get_handle)(unsigned, void**) = nullptr;
-  int (*get_handle_by_uuid)(const char*, void**) = nullptr;
-  int (*get_uuid)(void*, char*, unsigned) = nullptr;
-  int (*get_name)(void*, char*, unsigned) = nullptr;
-  int (*get_capability)(void*, int*, int*) = nullptr;
-  int (*get_driver_version)(char*, unsigned) = nullptr;  ///< may be NULL: it only distinguishes drivers
-
-  /// "" or what is missing.
-  std::string load() {
-    const sdk::LoadLock lock;
-    // What stands in for the driver answers for its devices too. Plugins heed it whatever the engine says.
-    const char* const stand_in = secure_getenv("ATTNRT_CUDA_DRIVER");
-    const bool given = stand_in && *stand_in;
-    void* library = dlopen(given ? stand_in : "libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (!library && given) return std::string("ATTNRT_CUDA_DRIVER is ") + stand_in + ", which cannot be loaded";
-    if (!library) return "libnvidia-ml.so.1 (part of the NVIDIA driver) not found";
-    const auto find = [library](auto*& function, const char* name) {
-      function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
-      return function != nullptr;
-    };
-    if (!find(init, "nvmlInit_v2") || !find(get_count, "nvmlDeviceGetCount_v2") ||
-        !find(get_handle, "nvmlDeviceGetHandleByIndex_v2") || !find(get_handle_by_uuid, "nvmlDeviceGetHandleByUUID") ||
-        !find(get_uuid, "nvmlDeviceGetUUID") || !find(get_name, "nvmlDeviceGetName") ||
-        !find(get_capability, "nvmlDeviceGetCudaComputeCapability"))
-      return std::string(given ? stand_in : "libnvidia-ml.so.1") + " lacks a function of NVML's version 2";
-    find(get_driver_version, "nvmlSystemGetDriverVersion");
-    return "";
-  }
-
-  /// The device of one word of CUDA_VISIBLE_DEVICES: an index, a UUID or its first letters; NULL = there is none.
-  void* handle_of(std::string_view word, unsigned count) const {
-    void* handle = nullptr;
-    unsigned index = 0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), index);
-    if (error == std::errc{} && end == word.data() + word.size())
-      return index < count && get_handle(index, &handle) == 0 ? handle : nullptr;
-    if (word.starts_with("GPU-"))
-      for (unsigned i = 0; i < count; ++i)
-        if (char uuid[96] = ""; get_handle(i, &handle) == 0 && get_uuid(handle, uuid, sizeof uuid) == 0 &&
-                                std::string_view(uuid).starts_with(word))
-          return handle;
-    return word.starts_with("MIG-") && get_handle_by_uuid(std::string(word).c_str(), &handle) == 0 ? handle : nullptr;
-  }
-};
-
-/// The devices that CUDA numbers from 0 here: all, or those of CUDA_VISIBLE_DEVICES up to its first wrong word.
-std::vector<void*> visible_devices(const Nvml& nvml, unsigned count, const std::optional<std::string>& visible) {
-  std::vector<void*> out;
-  if (!visible) {
-    for (unsigned i = 0; i < count; ++i) {
-      void* handle = nullptr;
-      out.push_back(nvml.get_handle(i, &handle) == 0 ? handle : nullptr);
-    }
-    return out;
-  }
-  for (std::size_t begin = 0; begin <= visible->size();) {
-    const std::size_t end = std::min(visible->find(',', begin), visible->size());
-    std::string_view word = std::string_view(*visible).substr(begin, end - begin);
-    while (word.starts_with(' ')) word.remove_prefix(1);
-    while (word.ends_with(' ')) word.remove_suffix(1);
-    void* handle = nvml.handle_of(word, count);
-    if (!handle) break;
-    out.push_back(handle);
-    begin = end + 1;
-  }
-  return out;
-}
-
-void detect_cuda(std::vector<DeviceReport>& out, const std::optional<std::string>& visible) {
-  const auto absent = [&out](std::string why) {
-    DeviceReport r;
-    r.device.type = ATTNRT_DEVICE_CUDA;
-    r.sentence = std::move(why);
-    out.push_back(std::move(r));
-  };
-  Nvml nvml{};
-  if (std::string missing = nvml.load(); !missing.empty()) return absent("no CUDA device: " + missing);
-  unsigned count = 0;
-  if (const int error = nvml.init())
-    return absent("no CUDA device: nvmlInit_v2 answered " + std::to_string(error) + ", wanted 0");
-  if (nvml.get_count(&count) != 0 || count == 0) return absent("no CUDA device: the driver counts none");
-  const std::vector<void*> handles = visible_devices(nvml, count, visible);
-  if (handles.empty()) return absent("no CUDA device: CUDA_VISIBLE_DEVICES is '" + *visible + "', which names none");
-  char version[80] = "";
-  const std::string driver =
-      nvml.get_driver_version && nvml.get_driver_version(version, sizeof version) == 0 ? std::string(", driver ") + version : "";
-  for (std::size_t i = 0; i < handles.size(); ++i) {
-    char name[96] = "";
-    int major = 0, minor = 0;
-    if (!handles[i] || nvml.get_name(handles[i], name, sizeof name) ||
-        nvml.get_capability(handles[i], &major, &minor)) {
-      absent("CUDA device " + std::to_string(i) + " gives no name or compute capability");
-      continue;
-    }
-    out.push_back({{ATTNRT_DEVICE_CUDA, static_cast<int32_t>(i), static_cast<uint32_t>(major * 10 + minor), 0},
-                   true, name, "compute capability " + std::to_string(major) + "." + std::to_string(minor) + driver});
-  }
 }
 
 // Named levels mean "a CPU with all up to this one", so that a question reads as people ask it.
@@ -201,7 +95,7 @@ std::vector<DeviceReport> detect_devices(const VisibleDevices& visible) {
   const std::string sets = join(names_of(words::isa, isa));
   out.push_back({{ATTNRT_DEVICE_CPU, 0, 0, isa}, true, cpu_name(), sets.empty() ? "baseline instructions only" : sets,
                  cpu_vendor()});
-  detect_cuda(out, visible.cuda);
+  for (DeviceReport& r : cuda_devices(visible.cuda)) out.push_back(std::move(r));
   AmdPlaces places;
   if (const char* const stand_in = secure_getenv("ATTNRT_HIP_DRIVER")) places.stand_in = stand_in;
   for (DeviceReport& r : amd_devices(visible, places)) out.push_back(std::move(r));

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "absence.hpp"
+#include "measured_rank.hpp"
 #include "other_kind.hpp"
 #include "problem.hpp"
 #include "reasons.hpp"
@@ -57,12 +58,15 @@ std::string why_sentence(const Choice& choice) {
   if (!choice.backend) return choice.status.text;
   const std::string rule = choice.rule ? "rule \"" + choice.rule->name + "\" of " + choice.catalog->table->file
                                        : "no rule of " + choice.catalog->table->file + " fits, names in order";
+  if (choice.by_measurement)
+    return "the first valid backend by what was measured here (rank=measured), ties by " + rule;
   return "the first valid backend by " + rule;
 }
 
 /// Whose order the variants of the chosen backend are tried in; "" = there is one alone.
 std::string variants_sentence(const Choice& choice) {
   if (choice.backend->table->num_variants < 2) return "";
+  if (const std::string measured = measured_text(choice); !measured.empty()) return measured;
   const VariantOrder& order = choice.catalog->variants_of(*choice.backend, choice.problem);
   if (!order.rule) return "in the order of their plugin, verified ones first";
   std::vector<std::string> names;
@@ -125,7 +129,10 @@ json::array candidates_json(const Choice& choice) {
       json::array reasons;
       for (const Refusal& r : refusals_of(choice, v))
         reasons.push_back({{"code", why_code(r.why)}, {"text", r.text}, {"detail", r.detail}});
-      variants.push_back({{"name", v.variant->name}, {"valid", v.ok()}, {"reasons", std::move(reasons)}});
+      variants.push_back({{"name", v.variant->name},
+                          {"valid", v.ok()},
+                          {"measured_ns", v.timing ? json::value(v.timing->median) : json::value(nullptr)},
+                          {"reasons", std::move(reasons)}});
     }
     const PluginFile* file = c.slot->backend ? &choice.catalog->registry->file_of(*c.slot->backend) : c.slot->file;
     out.push_back({{"backend", c.slot->name},
@@ -189,15 +196,16 @@ std::string explain_text(const Choice& choice, bool all) {
       const Verdict& v = choice.verdicts[i];
       const bool winner = choice.variant == v.variant;
       if (v.ok() && c.count == 1) continue;
-      out += wrap("          " + pad(v.variant->name, 16) + " ",
-                  v.ok() ? (winner ? "chosen" : "valid") : reasons_line(refusals_of(choice, v)));
+      out +=
+          wrap("          " + pad(v.variant->name, 16) + " ",
+               v.ok() ? (winner ? "chosen" : "valid") + (v.timing ? ", " + time_text(v.timing->median) + " here" : "")
+                      : reasons_line(refusals_of(choice, v)));
     }
   }
   if (!others.empty())
-    out +=
-        wrap("        " + std::to_string(others.size()) + " ",
-             std::string(others.size() == 1 ? "backend" : "backends") +
-                 " of other families or devices: " + join(others));
+    out += wrap(
+        "        " + std::to_string(others.size()) + " ",
+        std::string(others.size() == 1 ? "backend" : "backends") + " of other families or devices: " + join(others));
   if (choice.catalog)
     for (const std::string& file : unknown_plugins(*choice.catalog->registry, *choice.catalog->table))
       out += wrap("  not loaded  ", file);
@@ -240,6 +248,7 @@ json::object choice_json(const Choice& choice) {
           {"override", std::move(wish)},
           {"rule", std::move(rule)},
           {"variant_rule", std::move(variant_rule)},
+          {"measured", text_or_null(choice.backend ? measured_text(choice) : "")},
           {"potential_backends", strings(potential_backends(choice))},
           {"warnings", strings(choice.warnings)},
           {"problem", problem_json(choice)},

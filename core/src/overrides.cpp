@@ -33,6 +33,7 @@ Wishes wishes(const Options& options, const AttentionConfig& config, const std::
       out.notes.push_back("VLLM_ATTENTION_BACKEND=" + *env + " has no effect: " + wish.origin + " asks for " +
                           wish.value);
   }
+  out.by_measurement = config.by_measurement;
   if (config.mla_prefill_backend && !is_auto(*config.mla_prefill_backend))
     out.prefill = {Source::argument, *config.mla_prefill_backend, "--attention-config.mla_prefill_backend", true};
   return out;

@@ -33,18 +33,20 @@ Choice share_cache(const std::shared_ptr<const Catalog>& catalog, const attnrt_p
     problem.phase = ATTNRT_PHASE_DECODE;
     problem.kv_layouts = layouts;
     problem.block_size = block_size;
-    Choice decode = select(catalog, problem, wishes.decode, switches);
+    Choice decode = select(catalog, problem, wishes.decode, switches, wishes.by_measurement);
     if (!decode.backend) return decode;
     problem.phase = ATTNRT_PHASE_PREFILL;
     problem.kv_layouts = decode.problem.kv_layouts;
     problem.block_size = decode.block_size;
-    Choice prefill = select(catalog, problem, wishes.decode.strict ? wishes.decode : Override{}, switches);
+    Choice prefill =
+        select(catalog, problem, wishes.decode.strict ? wishes.decode : Override{}, switches, wishes.by_measurement);
     if (prefill.backend && !same_cache(decode, prefill))
       prefill.status = {ATTNRT_UNSUPPORTED,
-                       prefill.backend->name + " keeps its cache otherwise than " + decode.backend->name};
-    attach(decode, std::move(prefill), std::string("prefill on the cache of ") + decode.backend->name + " (" +
-                                           (decode.kv_layout.id ? decode.kv_layout.id : "none") + ", block size " +
-                                           std::to_string(decode.block_size) + ")");
+                        prefill.backend->name + " keeps its cache otherwise than " + decode.backend->name};
+    attach(decode, std::move(prefill),
+           std::string("prefill on the cache of ") + decode.backend->name + " (" +
+               (decode.kv_layout.id ? decode.kv_layout.id : "none") + ", block size " +
+               std::to_string(decode.block_size) + ")");
     return decode;
   };
   Choice first = attempt(asked.kv_layouts, asked.block_size);
@@ -65,7 +67,8 @@ Result<Choice> select_phases(std::shared_ptr<const Catalog> catalog, attnrt_prob
     choice.warnings.insert(choice.warnings.end(), wishes.notes.begin(), wishes.notes.end());
     return choice;
   };
-  if (is_attention_free(problem)) return noted(select(std::move(catalog), problem, wishes.decode, switches));
+  if (is_attention_free(problem))
+    return noted(select(std::move(catalog), problem, wishes.decode, switches, wishes.by_measurement));
   const bool mla = problem.family == ATTNRT_FAMILY_MLA, shared = !mla && problem.phase == kBoth;
   const bool both = mla && (problem.phase == ATTNRT_PHASE_MIXED || problem.phase == kBoth);
   if (both || shared) problem.phase = ATTNRT_PHASE_DECODE;
@@ -73,11 +76,12 @@ Result<Choice> select_phases(std::shared_ptr<const Catalog> catalog, attnrt_prob
   const auto whole = complete(problem);
   if (!whole) return whole.error();
   if (shared && sdk::is_paged(whole->kv_layouts)) return noted(share_cache(catalog, *whole, wishes, switches));
-  Choice choice = select(catalog, *whole, is_mla_prefill(*whole) ? wishes.prefill : wishes.decode, switches);
+  Choice choice =
+      select(catalog, *whole, is_mla_prefill(*whole) ? wishes.prefill : wishes.decode, switches, wishes.by_measurement);
   if (both && choice.backend) {
     const auto half = complete(mla_prefill_half(*whole));
     if (!half) return half.error();
-    attach(choice, select(catalog, *half, wishes.prefill, switches), "MLA prefill");
+    attach(choice, select(catalog, *half, wishes.prefill, switches, wishes.by_measurement), "MLA prefill");
   }
   return noted(std::move(choice));
 }

@@ -6,8 +6,9 @@ namespace attnrt::core {
 
 /// Who wished for what, and what there is to say about wishes that do not count.
 struct Wishes {
-  Override decode;   ///< or the only backend
-  Override prefill;  ///< MLA's prefill half
+  Override decode;              ///< or the only backend
+  Override prefill;             ///< MLA's prefill half
+  bool by_measurement = false;  ///< backends are to be ranked by what was measured here
   std::vector<std::string> notes;
 };
 

@@ -6,6 +6,7 @@
 #include "absence.hpp"
 #include "attnrt/attnrt.h"
 #include "remedy.hpp"
+#include "tuned_findings.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
@@ -235,6 +236,7 @@ json::object doctor_json(const Catalog& catalog, const Options& options, const s
     const bool harmless = f.state == State::unavailable || f.state == State::shadowed || f.state == State::replaced;
     find(harmless ? "note" : "warning", f.path.string() + " is " + state_name(f.state) + ": " + f.sentence, remedy(f));
   }
+  json::array tuned = tuned_json(catalog, Tuned::read(cache), machine.front(), find);
   if (registry.backends.empty())
     find("error", "no backend is loaded",
          "put a plugin such as cpu_attn.so into one of the folders above, or set ATTNRT_PLUGIN_PATH");
@@ -247,6 +249,7 @@ json::object doctor_json(const Catalog& catalog, const Options& options, const s
           {"environment", std::move(environment)},
           {"devices", std::move(devices)},
           {"plugins", plugins_json(registry)},
+          {"tuned", std::move(tuned)},
           {"findings", std::move(findings)}};
 }
 

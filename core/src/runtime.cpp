@@ -50,9 +50,10 @@ Status Runtime::rescan() {
   const Probe probe = options_.probe == ATTNRT_PROBE_NEVER ? Probe() : [this](const std::vector<Judged>& files) {
     return recall_or_probe(files, options_, machine_text(machine_), cache_folder(), host_->log());
   };
-  auto registry = scan(options_, machine_, host_->log(), probe, config_.pins, before ? before->registry.get() : nullptr);
+  auto registry =
+      scan(options_, machine_, host_->log(), probe, config_.pins, before ? before->registry.get() : nullptr);
   auto catalog = make_catalog(std::move(registry), std::make_shared<PriorityTable>(std::move(*table)), ledger(),
-                              machine_.front().vendor);
+                              machine_.front().vendor, tuned_here());
   const StateLock lock;
   catalog_.swap(catalog);  // the old one is destroyed when the lock is gone
   return {};
@@ -77,12 +78,35 @@ Status Runtime::forgive(const std::string& plugin) {
 /// What was verified here, and what shipped with the library.
 Ledger Runtime::ledger() const { return Ledger::read(shipped_ledger(), cache_folder()); }
 
-Status Runtime::record(const std::vector<LedgerEntry>& entries) {
-  const CacheFolder cache = cache_folder();
+/// What was measured on this CPU. A file that is not used is told once.
+std::vector<TunedTable> Runtime::tuned_here() const {
+  const Tuned tuned = Tuned::read(cache_folder());
+  if (!tuned.fault.empty()) {
+    const std::string text = "what attnrt tune measured is not used: " + tuned.fault;
+    host_->log().once(ATTNRT_LOG_WARNING, text, text);
+  }
+  return tuned.on(cpu_text(machine_.front()));
+}
+
+/// Why nothing can be recorded; OK = it can.
+Status Runtime::unkept(const CacheFolder& cache) const {
   if (cache.path().empty())
     return {ATTNRT_UNAVAILABLE,
             "record: there is no cache folder, wanted options.cache_folder, XDG_CACHE_HOME or HOME"};
   if (!cache.refusal().empty()) return {ATTNRT_UNAVAILABLE, "record: the cache folder is not used: " + cache.refusal()};
+  return {};
+}
+
+Status Runtime::record(const std::vector<TunedTable>& tables) {
+  const CacheFolder cache = cache_folder();
+  if (Status no = unkept(cache); !no.ok()) return no;
+  if (Status failed = Tuned::record(cache, tables); !failed.ok()) return failed;
+  return rescan();
+}
+
+Status Runtime::record(const std::vector<LedgerEntry>& entries) {
+  const CacheFolder cache = cache_folder();
+  if (Status no = unkept(cache); !no.ok()) return no;
   if (Status failed = Ledger::record(cache, entries); !failed.ok()) return failed;
   return rescan();
 }

@@ -27,6 +27,8 @@ class Runtime {
   Ledger ledger() const;
   /// Writes into the local ledger and ranks anew. UNAVAILABLE: there is no cache folder to keep it in.
   Status record(const std::vector<LedgerEntry>& entries);
+  /// Keeps what was measured on this machine and ranks anew. UNAVAILABLE: there is no cache folder to keep it in.
+  Status record(const std::vector<TunedTable>& tables);
   Status force(const std::string& backend);
   Status push_force(const std::string& backend);
   Status pop_force();
@@ -45,7 +47,9 @@ class Runtime {
  private:
   Runtime(Options options, std::shared_ptr<const Host> host);
   Status known(const std::string& backend) const;
+  Status unkept(const CacheFolder& cache) const;
   Result<PriorityTable> read_table() const;
+  std::vector<TunedTable> tuned_here() const;
   void log_choice(const Choice& choice) const;
 
   Options options_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "attnrt/diag.hpp"
+#include "measured_rank.hpp"
 #include "problem.hpp"
 #include "reasons.hpp"
 #include "words.hpp"
@@ -67,6 +68,7 @@ void add_candidate(Choice& choice, const Slot& slot, const std::vector<ActiveSwi
       choice.verdicts.push_back(verdict);
     }
     candidate.count = slot.backend->table->num_variants;
+    rank_variants(choice, candidate);
   }
   choice.candidates.push_back(candidate);
 }
@@ -105,21 +107,18 @@ uint32_t usual_block(const attnrt_sizes& sizes) {
 bool settle(Choice& choice) {
   attnrt_problem& p = choice.problem;
   const attnrt_caps& caps = *choice.variant->caps;
-  constexpr uint32_t preference[] = {ATTNRT_KV_NATIVE,     ATTNRT_KV_NHD,       ATTNRT_KV_HND,
-                                     ATTNRT_KV_PACKED,     ATTNRT_KV_XPACKED,   ATTNRT_KV_MLA_LATENT,
-                                     ATTNRT_KV_FP8_DS_MLA, ATTNRT_KV_CONTIGUOUS};
   sdk::DiagSink ignored(sdk::DiagSink::Keep::count);
-  const uint32_t acceptable = p.kv_layouts & caps.kv_layouts;
   const uint32_t block = p.block_size ? p.block_size : usual_block(*caps.block_sizes);
-  for (const uint32_t layout : preference) {
-    if (!(acceptable & layout)) continue;
+  for (uint32_t left = p.kv_layouts & caps.kv_layouts; const uint32_t layout = first_layout(left);
+       left = without_first_layout(left)) {
     const bool paged = sdk::is_paged(layout);
     p.kv_layouts = layout;
     p.block_size = paged ? sdk::kernel_block(*caps.block_sizes, block) : 0;
     choice.block_size = paged ? block : 0;
     choice.kv_layout = {};
     choice.kv_layout.struct_size = paged ? sizeof(attnrt_kv_layout) : 0;
-    if (!paged || choice.variant->kv_layout(choice.variant, &p, &choice.kv_layout, ignored.get()) == ATTNRT_OK) return true;
+    if (!paged || choice.variant->kv_layout(choice.variant, &p, &choice.kv_layout, ignored.get()) == ATTNRT_OK)
+      return true;
   }
   choice.kv_layout = {};
   choice.block_size = 0;
@@ -228,7 +227,7 @@ void report_idle_switches(Choice& choice, const std::vector<ActiveSwitch>& activ
 }  // namespace
 
 Choice select(std::shared_ptr<const Catalog> catalog, const attnrt_problem& problem, const Override& wish,
-              const std::vector<SwitchValue>& values) {
+              const std::vector<SwitchValue>& values, bool by_measurement) {
   Choice choice;
   choice.catalog = std::move(catalog);
   choice.problem = problem;
@@ -241,7 +240,14 @@ Choice select(std::shared_ptr<const Catalog> catalog, const attnrt_problem& prob
     return choice;
   }
   auto active = active_switches(*choice.catalog, values);
+  choice.tuned = choice.catalog->tuned_for(problem);
   rank_candidates(choice, active);
+  choice.by_measurement = by_measurement && choice.tuned;
+  if (choice.by_measurement)
+    rank_backends(choice);
+  else if (by_measurement)
+    choice.warnings.push_back(
+        "rank=measured changes nothing here: no measurement of this machine speaks for this problem");
   report_idle_switches(choice, active, values);
 
   if (wish.source != Source::automatic) {

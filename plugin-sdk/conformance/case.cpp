@@ -47,7 +47,7 @@ std::string text(const Case& c) {
                   {ATTNRT_FEATURE_SPLIT_Q, " split_q"}};
   for (const auto& feature : features)
     if (p.features & feature.bit) out += feature.name;
-  if (p.flex) out += say(" program '", flex_case(p).name, "'");
+  if (p.features & ATTNRT_FEATURE_FLEX) out += say(" program '", flex_case(p).name, "'");
   if (c.lse) out += " lse";
   const Placement& where = c.placement;
   out += say(" workers ", where.workers, where.direct ? " direct" : "", where.strided ? " strided" : "");

@@ -116,21 +116,21 @@ const FlexCase& flex_case(const attnrt_problem& problem) {
 }
 
 FlexTensors::FlexTensors(const FlexCase& flex, Shelf& shelf) {
-  constexpr attnrt_dtype types[] = {{0, 32, 1}, {2, 32, 1}};
+  constexpr attnrt_dtype types[] = {{0, 32, 1}, {2, 32, 1}, {2, 16, 1}, {4, 16, 1}, {6, 8, 1}};  // by flex::Element
   const bool on_host = shelf.memory().device().type == ATTNRT_DEVICE_CPU;
+  const attnrt_device host{ATTNRT_DEVICE_CPU, 0};
   for (std::size_t i = 0; i < flex.words.size(); ++i) {
-    const attnrt_dtype type = types[flex.program.buffers[i].element == flex::Element::f32];
+    const attnrt_dtype type = types[static_cast<std::size_t>(flex.program.buffers[i].element)];
     const flex::BufferView& view = flex.views[i];
     const uint32_t* const data = shelf.put(flex.words[i]);
-    if (flex.program.buffers[i].extents.size() == 1) {
-      tensors_.push_back(shelf.tensor(data, type, {view.shape[0]}));
-      copies_.emplace_back(const_cast<void*>(view.data), attnrt_device{ATTNRT_DEVICE_CPU, 0}, type,
-                           std::initializer_list<int64_t>{view.shape[0]});
-    } else {
-      tensors_.push_back(shelf.tensor(data, type, {view.shape[0], view.shape[1]}));
-      copies_.emplace_back(const_cast<void*>(view.data), attnrt_device{ATTNRT_DEVICE_CPU, 0}, type,
-                           std::initializer_list<int64_t>{view.shape[0], view.shape[1]});
-    }
+    const auto give = [&](std::initializer_list<int64_t> shape) {
+      tensors_.push_back(shelf.tensor(data, type, shape));
+      copies_.emplace_back(const_cast<void*>(view.data), host, type, shape);
+    };
+    const std::size_t rank = flex.program.buffers[i].extents.size();
+    if (rank == 0) give({});
+    if (rank == 1) give({view.shape[0]});
+    if (rank == 2) give({view.shape[0], view.shape[1]});
     host_.push_back(copies_.back().get());
   }
   buffers_ = {sizeof buffers_, static_cast<uint32_t>(tensors_.size()), tensors_.data(),

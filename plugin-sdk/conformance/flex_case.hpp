@@ -22,7 +22,7 @@ struct FlexCase {
   flex::Program program;
   std::string canonical;
   attnrt_flex_program bytes{};               ///< of `canonical`: what problem.flex points to
-  std::vector<std::vector<uint32_t>> words;  ///< the elements of each buffer, all of 32 bits
+  std::vector<std::vector<uint32_t>> words;  ///< the elements of each buffer, one behind the other
   std::vector<flex::BufferView> views;       ///< of the words
 };
 
@@ -31,7 +31,7 @@ const FlexCase& flex_case(uint64_t seed);
 /// The one that a problem of such a case names.
 const FlexCase& flex_case(const attnrt_problem& problem);
 
-/// A program's buffers as tensors of a call, on the device of a shelf. Lives as long as the shelf is used.
+/// A program's buffers, of at most two dimensions, as tensors of a call on the device of a shelf. Lives as long as the shelf is used.
 class FlexTensors {
  public:
   FlexTensors(const FlexCase& flex, Shelf& shelf);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <deque>
+#include <type_traits>
 
 #include "attnrt/check.hpp"
 #include "conformance/grid.hpp"
@@ -148,8 +149,8 @@ class Prover {
   RequestData chunk(const RequestData& whole, int32_t first, int32_t last) const {
     const attnrt_problem& p = case_.problem;
     RequestData r = whole;
-    const auto cut = [](const std::vector<float>& rows, int64_t step, int64_t begin, int64_t end) {
-      return rows.empty() ? rows : std::vector<float>(rows.begin() + begin * step, rows.begin() + end * step);
+    const auto cut = [](const auto& rows, int64_t step, int64_t begin, int64_t end) {
+      return rows.empty() ? rows : std::decay_t<decltype(rows)>(rows.begin() + begin * step, rows.begin() + end * step);
     };
     r.query_len = last - first;
     r.seq_len = r.num_keys = last;
@@ -160,6 +161,7 @@ class Prover {
     r.v_given = cut(whole.v_given, int64_t{p.num_kv_heads} * p.head_size_v, 0, last);
     r.k_row_scale = cut(whole.k_row_scale, p.num_kv_heads, 0, last);
     r.v_row_scale = cut(whole.v_row_scale, p.num_kv_heads, 0, last);
+    r.sparse_indices = cut(whole.sparse_indices, p.sparse_topk, first, last);
     return r;
   }
 
@@ -240,6 +242,7 @@ Findings check_invariance(const attnrt_variant& variant, Memory& memory, const I
     // Enough heads for the work to be split in different ways, few enough to be quick.
     if (p.num_heads > 16 || p.head_size_qk < 64) continue;
     const bool decoder = p.attn_type == ATTNRT_ATTN_DECODER && (variant.caps->features & ATTNRT_FEATURE_CAUSAL);
+    const uint32_t topk = p.sparse_topk;
     shape(p, decoder);
     // A cache of 8 bits has turns of its own, or the plain ones would take them all.
     const bool narrow = quantises(p);
@@ -255,6 +258,10 @@ Findings check_invariance(const attnrt_variant& variant, Memory& memory, const I
     if (variant.caps->features & ATTNRT_FEATURE_LSE) {  // the finest measure there is
       p.features |= ATTNRT_FEATURE_LSE;
       c.lse = true;
+    }
+    if (topk && !admitted(variant, p)) {  // by a sheet that serves chosen keys alone
+      p.features |= ATTNRT_FEATURE_SPARSE_TOPK;
+      p.sparse_topk = topk;
     }
     if (!admitted(variant, p)) continue;
     ++done;

@@ -231,6 +231,7 @@ Findings check_merge_states(const attnrt_variant& variant, Memory& memory, const
     const uint32_t kind = 1u << (p.out_dtype + (p.family == ATTNRT_FAMILY_MLA ? 8 : 0));
     p.features = (p.features & kept) | ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_LSE;
     p.causal = ATTNRT_CAUSAL_ALWAYS;
+    p.flex = nullptr;
     p.window_left = p.window_right = -1;
     p.cp_size = p.cp_rank = p.cp_interleave = p.sparse_topk = 0;
     if (!(options.q_dtypes >> p.q_dtype & 1u) || (seen & kind) || p.attn_type != ATTNRT_ATTN_DECODER ||

@@ -2,6 +2,7 @@
 #include "conformance/problem_change.hpp"
 
 #include "attnrt/check.hpp"
+#include "conformance/flex_case.hpp"
 
 namespace attnrt::conformance {
 namespace {
@@ -12,8 +13,7 @@ uint32_t one_of(Random& random, int64_t bits) { return 1u << random.below(bits);
 }  // namespace
 
 void imply_features(attnrt_problem& p) {
-  constexpr uint64_t causality =
-      ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_CAUSAL_PER_REQUEST;
+  constexpr uint64_t causality = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_CAUSAL_PER_REQUEST;
   p.features &= ~causality;
   p.features |= p.causal == ATTNRT_CAUSAL_ALWAYS  ? ATTNRT_FEATURE_CAUSAL
                 : p.causal == ATTNRT_CAUSAL_NEVER ? ATTNRT_FEATURE_NON_CAUSAL
@@ -94,6 +94,8 @@ void change(attnrt_problem& p, Random& random) {
   }
   if (sdk::is_paged(p.kv_layouts) && p.block_size == 0) p.block_size = 16;
   if (!sdk::is_paged(p.kv_layouts)) p.block_size = 0;
+  // Not drawn: that would give all later problems other numbers.
+  if ((p.features & ATTNRT_FEATURE_FLEX) && !p.flex) p.flex = &flex_case(uint64_t{p.num_heads}).bytes;
   imply_features(p);
 }
 

@@ -144,7 +144,7 @@ Operands make_operands(const Case& c) {
       o.alibi_slopes.push_back(std::min(slope, bound));
     }
   make_scales(p, o, random);
-  if (p.flex) o.flex = &flex_case(p);
+  if (p.features & ATTNRT_FEATURE_FLEX) o.flex = &flex_case(p);
   if (p.features & ATTNRT_FEATURE_BLOCK_SPARSE)
     o.block_sparse = {sizeof(attnrt_block_sparse), 16, 2, 4, static_cast<uint32_t>(random.below(2)), 0};
   if (p.features & (ATTNRT_FEATURE_DENSE_MASK | ATTNRT_FEATURE_TREE_MASK)) {

@@ -28,15 +28,17 @@ gpu::KernelQuery attention_wanted(const char* kernel, const attnrt_problem& p, u
 }
 
 // The image of at least so many rows, the largest there is where none has them.
-const gpu::KernelImage* find_rows(const char* kernel, const attnrt_problem& p, uint32_t arch, uint32_t rows) {
+const gpu::KernelImage* find_rows(const gpu::KernelTable& table, const char* kernel, const attnrt_problem& p,
+                                  uint32_t arch, uint32_t rows) {
   for (; rows > 1; rows /= 2)
-    if (const gpu::KernelImage* found = kernel_table().find(attention_wanted(kernel, p, arch, rows))) return found;
-  return kernel_table().find(attention_wanted(kernel, p, arch, 0));
+    if (const gpu::KernelImage* found = table.find(attention_wanted(kernel, p, arch, rows))) return found;
+  return table.find(attention_wanted(kernel, p, arch, 0));
 }
 
 }  // namespace
 
-void AttentionOp::refuse(const attnrt_problem& p, const char* many, const sdk::Diag& diag) {
+void AttentionOp::refuse(const attnrt_problem& p, const gpu::KernelTable& table, const char* many,
+                         const sdk::Diag& diag) {
   refuse_dtypes(p, diag);
   if (p.mla_kv_lora && (p.mla_nope + p.mla_rope != p.head_size_qk || p.mla_v != p.head_size_v))
     diag.add(ATTNRT_WHY_HEAD_SIZE,
@@ -46,19 +48,20 @@ void AttentionOp::refuse(const attnrt_problem& p, const char* many, const sdk::D
     diag.add(ATTNRT_WHY_ALIBI, "ALiBi is asked for on a context-parallel rank, wanted one of the two");
   if (diag.count()) return;
   for (const char* kernel : {kFewKernel, many})
-    if (!kernel_table().find(attention_wanted(kernel, p, p.arch, 0))) return refuse_kernel(p, kernel, diag);
+    if (!table.find(attention_wanted(kernel, p, p.arch, 0))) return refuse_kernel(p, kernel, diag);
 }
 
-AttentionOp::AttentionOp(const sdk::CreateInfo& info, const char* many)
-    : CacheOp(info),
+AttentionOp::AttentionOp(const sdk::CreateInfo& info, const gpu::KernelTable& table, const char* many)
+    : CacheOp(info, table),
       group_(static_cast<int32_t>(problem_.num_heads / problem_.num_kv_heads)),
       invariant_(problem_.determinism >= ATTNRT_DETERMINISM_BATCH_INVARIANT),
       decodes_(problem_.phase == ATTNRT_PHASE_DECODE) {
   const uint32_t arch = device_.arch();
   const auto rows = static_cast<uint32_t>(group_) * std::max(1u, decodes_ ? problem_.decode_query_len : 1u);
-  few_ = make_shape(find_rows(kFewKernel, problem_, arch, std::min(rows, kManyRows)), kFewKernel);
-  many_ = make_shape(find_rows(many, problem_, arch, kManyRows), many);
-  merge_splits_ = {device_, find_row_kernel("merge_splits", problem_, arch), "merge_splits", kMergeSplitsMembers};
+  few_ = make_shape(find_rows(table, kFewKernel, problem_, arch, std::min(rows, kManyRows)), kFewKernel);
+  many_ = make_shape(find_rows(table, many, problem_, arch, kManyRows), many);
+  merge_splits_ = {device_, find_row_kernel(table, "merge_splits", problem_, arch), "merge_splits",
+                   kMergeSplitsMembers};
 }
 
 AttentionOp::Shape AttentionOp::make_shape(const gpu::KernelImage* image, const char* kernel) const {
@@ -66,6 +69,7 @@ AttentionOp::Shape AttentionOp::make_shape(const gpu::KernelImage* image, const 
   shape.attention = {device_, image, kernel, kAttentionMembers};
   const auto rows = static_cast<int32_t>(image->block_m), heads = std::min(group_, rows);
   shape.tile = static_cast<int32_t>(image->tile);
+  shape.rows = image->block_m;
   shape.tokens = rows / heads;
   shape.head_tiles = (group_ + heads - 1) / heads;
   shape.pitch = image->head_size_v;
@@ -131,12 +135,25 @@ void AttentionOp::Plan::update(const attnrt_batch& batch, attnrt_stream stream) 
 }
 
 void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const {
+  const Call call = prepare(plan, args);
+  if (!call.shape) return;
+  call.shape->attention.launch(device_.driver(), call.grid, &call.arguments, device_stream(stream));
+  finish(plan, call, stream);
+}
+
+gpu::Grid AttentionOp::blocks(const Shape& shape, const Plan& plan) const {
+  return {static_cast<uint32_t>(plan.num_tokens_ / shape.tokens + plan.num_seqs_),
+          problem_.num_kv_heads * static_cast<uint32_t>(shape.head_tiles), 1};
+}
+
+AttentionOp::Call AttentionOp::prepare(const Plan& plan, const attnrt_run_args& args) const {
   want_absent("run", "out_scale", args.out_scale);
   want_absent("run", "out_block_scale", args.out_block_scale);
   want_dense("sinks", args.sinks, 1);
   want_dense("alibi_slopes", args.alibi_slopes, 1);
-  if (plan.num_seqs_ == 0 || plan.num_tokens_ == 0) return;
-  AttentionArguments a = plan.arguments_;
+  Call call{plan.arguments_, nullptr, {}};
+  if (plan.num_seqs_ == 0 || plan.num_tokens_ == 0) return call;
+  AttentionArguments& a = call.arguments;
   const bool paged = a.flags & kPaged;
   const attnrt_tensor& k = paged ? *args.k_cache : *args.k;
   const attnrt_tensor& v = paged ? *args.v_cache : *args.v;
@@ -178,11 +195,15 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   if (args.v_scale) a.v_scale_stride_head = step(args.v_scale, 1);
   const Shape& shape = shape_for(plan);
   a.num_splits = num_splits(shape, plan);
-  const gpu::Grid grid{static_cast<uint32_t>(plan.num_tokens_ / shape.tokens + plan.num_seqs_),
-                       problem_.num_kv_heads * static_cast<uint32_t>(shape.head_tiles),
-                       static_cast<uint32_t>(a.num_splits)};
-  shape.attention.launch(device_.driver(), grid, &a, device_stream(stream));
-  if (a.num_splits > 1) merge_splits(merge_splits_, a, shape.pitch, plan.num_tokens_, stream);
+  call.shape = &shape;
+  call.grid = blocks(shape, plan);
+  call.grid.z = static_cast<uint32_t>(a.num_splits);
+  return call;
+}
+
+void AttentionOp::finish(const Plan& plan, const Call& call, attnrt_stream stream) const {
+  const AttentionArguments& a = call.arguments;
+  if (a.num_splits > 1) merge_splits(merge_splits_, a, call.shape->pitch, plan.num_tokens_, stream);
 }
 
 }  // namespace attnrt::flash

@@ -14,15 +14,18 @@
 #include "../gpu/batch_buffers.hpp"
 #include "../gpu/splits.hpp"
 #include "cache_op.hpp"
+#include "images.hpp"
 
 namespace attnrt::flash {
 
 /// [thread-safe]
 class AttentionOp : public CacheOp {
  public:
-  explicit AttentionOp(const sdk::CreateInfo& info) : AttentionOp(info, kManyKernel) {}
+  explicit AttentionOp(const sdk::CreateInfo& info) : AttentionOp(info, kernel_table(), kManyKernel) {}
 
-  static void supports(const attnrt_problem& problem, const sdk::Diag& diag) { refuse(problem, kManyKernel, diag); }
+  static void supports(const attnrt_problem& problem, const sdk::Diag& diag) {
+    refuse(problem, kernel_table(), kManyKernel, diag);
+  }
 
   attnrt_workspace workspace(const attnrt_limits& limits) const;
 
@@ -30,6 +33,11 @@ class AttentionOp : public CacheOp {
    public:
     Plan(const AttentionOp& op, const attnrt_limits& limits, const attnrt_memory& memory);
     void update(const attnrt_batch& batch, attnrt_stream stream);
+
+   protected:
+    /// All that does not depend on a call.
+    const AttentionArguments& arguments() const { return arguments_; }
+    int32_t max_seq_len() const { return max_seq_len_; }
 
    private:
     friend class AttentionOp;
@@ -44,18 +52,38 @@ class AttentionOp : public CacheOp {
   void run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const;
 
  protected:
-  /// `many`: the kernel of many rows.
-  AttentionOp(const sdk::CreateInfo& info, const char* many);
-  static void refuse(const attnrt_problem& problem, const char* many, const sdk::Diag& diag);
-
- private:
+  /// A kernel and how it divides rows among blocks.
   struct Shape {
     int32_t tile = 0, tokens = 0, head_tiles = 0;  ///< keys a step, tokens a block, blocks of a KV head's query heads
+    uint32_t rows = 0;                             ///< a block
     uint32_t pitch = 0;                            ///< of partial rows
     gpu::Launcher attention;
   };
-  Shape make_shape(const gpu::KernelImage* image, const char* kernel) const;
+  /// A run before it is launched.
+  struct Call {
+    AttentionArguments arguments;
+    const Shape* shape;  ///< NULL: there is nothing to do
+    gpu::Grid grid;
+  };
+
+  /// `table`: where its kernels are found; `many`: the one of many rows.
+  AttentionOp(const sdk::CreateInfo& info, const gpu::KernelTable& table, const char* many);
+  static void refuse(const attnrt_problem& problem, const gpu::KernelTable& table, const char* many,
+                     const sdk::Diag& diag);
+
+  /// Throws INVALID where operands are not what the kernels take.
+  Call prepare(const Plan& plan, const attnrt_run_args& args) const;
+  /// What follows the launch of a call's kernel: joins its splits.
+  void finish(const Plan& plan, const Call& call, attnrt_stream stream) const;
+
+  const Shape& few() const { return few_; }
+  const Shape& many() const { return many_; }
+  /// The blocks of a plan's batch along rows and along heads.
+  gpu::Grid blocks(const Shape& shape, const Plan& plan) const;
   const Shape& shape_for(const Plan& plan) const;
+
+ private:
+  Shape make_shape(const gpu::KernelImage* image, const char* kernel) const;
   int32_t num_splits(const Shape& shape, const Plan& plan) const;
   int64_t capacity(const attnrt_limits& limits) const;
   uint32_t pitch() const { return std::max(few_.pitch, many_.pitch); }
@@ -71,8 +99,10 @@ class AttentionOp : public CacheOp {
 /// The same with the products of warpgroups for many rows. [thread-safe]
 class WarpgroupAttentionOp : public AttentionOp {
  public:
-  explicit WarpgroupAttentionOp(const sdk::CreateInfo& info) : AttentionOp(info, kManyKernel) {}
-  static void supports(const attnrt_problem& problem, const sdk::Diag& diag) { refuse(problem, kManyKernel, diag); }
+  explicit WarpgroupAttentionOp(const sdk::CreateInfo& info) : AttentionOp(info, kernel_table(), kManyKernel) {}
+  static void supports(const attnrt_problem& problem, const sdk::Diag& diag) {
+    refuse(problem, kernel_table(), kManyKernel, diag);
+  }
 
  private:
   static constexpr const char* kManyKernel = "attention_wgmma";

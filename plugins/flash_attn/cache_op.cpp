@@ -18,9 +18,10 @@ void refuse_dtypes(const attnrt_problem& p, const sdk::Diag& diag) {
   if (p.out_dtype != p.q_dtype)
     diag.add(ATTNRT_WHY_DTYPE, sdk::say("out_dtype is ", sdk::dtype_name(p.out_dtype), ", wanted the q_dtype ",
                                         sdk::dtype_name(p.q_dtype)));
-  if (p.kv_dtype != p.q_dtype && p.kv_dtype != ATTNRT_FP8_E4M3)
+  // Which caches of 8 bits there are is the sheet's affair.
+  if (p.kv_dtype != p.q_dtype && sdk::dtype_bytes(p.kv_dtype) > 1)
     diag.add(ATTNRT_WHY_KV_CACHE_DTYPE, sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted the q_dtype ",
-                                                 sdk::dtype_name(p.q_dtype), " or fp8_e4m3"));
+                                                 sdk::dtype_name(p.q_dtype), " where a number has 16 bits or more"));
   if (p.kv_dtype == p.q_dtype && (p.features & (ATTNRT_FEATURE_KV_SCALES | ATTNRT_FEATURE_PER_HEAD_SCALES)))
     diag.add(ATTNRT_WHY_KV_CACHE_DTYPE,
              sdk::say("kv_dtype is ", sdk::dtype_name(p.kv_dtype), ", wanted fp8_e4m3 where there are scales"));
@@ -34,11 +35,13 @@ void refuse_kernel(const attnrt_problem& p, const char* kernel, const sdk::Diag&
                                       p.head_size_v, " on compute capability ", p.arch / 10, ".", p.arch % 10));
 }
 
-const gpu::KernelImage* find_row_kernel(const char* kernel, const attnrt_problem& p, uint32_t arch) {
-  return kernel_table().find({kernel, arch, static_cast<int32_t>(p.q_dtype), -1, -1, 0, 0, 0, -1});
+const gpu::KernelImage* find_row_kernel(const gpu::KernelTable& table, const char* kernel, const attnrt_problem& p,
+                                        uint32_t arch) {
+  return table.find({kernel, arch, static_cast<int32_t>(p.q_dtype), -1, -1, 0, 0, 0, -1});
 }
 
-CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(gpu::Device::open(info.device)) {
+CacheOp::CacheOp(const sdk::CreateInfo& info, const gpu::KernelTable& table)
+    : problem_(info.problem), device_(gpu::Device::open(info.device)) {
   const uint32_t arch = device_.arch();
   if (arch != problem_.arch)
     throw sdk::Error(ATTNRT_UNAVAILABLE,
@@ -46,10 +49,10 @@ CacheOp::CacheOp(const sdk::CreateInfo& info) : problem_(info.problem), device_(
                               ", wanted the problem's ", problem_.arch / 10, ".", problem_.arch % 10,
                               "; where devices differ CUDA_DEVICE_ORDER=PCI_BUS_ID keeps their order"));
   if (sdk::is_paged(problem_.kv_layouts))  // it copies rows of any dtype
-    write_kv_ = {device_, kernel_table().find({"write_kv", arch, -1, -1, -1, 0, 0, 0, -1}), "write_kv",
-                 kWriteKvMembers};
+    write_kv_ = {device_, table.find({"write_kv", arch, -1, -1, -1, 0, 0, 0, -1}), "write_kv", kWriteKvMembers};
   if (problem_.features & ATTNRT_FEATURE_LSE)
-    merge_states_ = {device_, find_row_kernel("merge_states", problem_, arch), "merge_states", kMergeStatesMembers};
+    merge_states_ = {device_, find_row_kernel(table, "merge_states", problem_, arch), "merge_states",
+                     kMergeStatesMembers};
 }
 
 bool CacheOp::writes_pairs(const attnrt_tensor* out) {

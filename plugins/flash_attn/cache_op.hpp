@@ -8,7 +8,6 @@
 #include "arguments.hpp"
 #include "attnrt/kv_layout.hpp"
 #include "attnrt/plugin.hpp"
-#include "images.hpp"
 
 namespace attnrt::flash {
 
@@ -20,7 +19,8 @@ void refuse_dtypes(const attnrt_problem& problem, const sdk::Diag& diag);
 void refuse_kernel(const attnrt_problem& problem, const char* kernel, const sdk::Diag& diag);
 
 /// The image of a kernel that serves one row a block, for rows of a problem's q; NULL: there is none. [thread-safe]
-const gpu::KernelImage* find_row_kernel(const char* kernel, const attnrt_problem& problem, uint32_t arch);
+const gpu::KernelImage* find_row_kernel(const gpu::KernelTable& table, const char* kernel,
+                                        const attnrt_problem& problem, uint32_t arch);
 
 /// The flags of a problem's causality. [thread-safe]
 constexpr int32_t causality_flags(const attnrt_problem& p) {
@@ -30,7 +30,8 @@ constexpr int32_t causality_flags(const attnrt_problem& p) {
 /// [thread-safe]
 class CacheOp {
  public:
-  explicit CacheOp(const sdk::CreateInfo& info);
+  /// `table`: has write_kv, merge_states and what the op itself takes.
+  CacheOp(const sdk::CreateInfo& info, const gpu::KernelTable& table);
 
   /// The blocks that all backends share. [thread-safe]
   static attnrt_kv_layout kv_layout(const attnrt_problem& problem) { return sdk::affine_layout(problem, 256); }

@@ -27,14 +27,14 @@ void LatentOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
 }
 
 LatentOp::LatentOp(const sdk::CreateInfo& info)
-    : CacheOp(info), invariant_(problem_.determinism >= ATTNRT_DETERMINISM_BATCH_INVARIANT) {
+    : CacheOp(info, kernel_table()), invariant_(problem_.determinism >= ATTNRT_DETERMINISM_BATCH_INVARIANT) {
   const gpu::KernelImage* const image = find_latent(problem_, device_.arch());
   attend_ = {device_, image, "latent_wgmma", kAttentionMembers};
   const auto heads = static_cast<int32_t>(problem_.num_heads), rows = static_cast<int32_t>(image->block_m);
   tile_ = static_cast<int32_t>(image->tile);
   tokens_ = rows / std::min(heads, rows);
   head_tiles_ = (heads + rows - 1) / rows;
-  merge_splits_ = {device_, find_row_kernel("merge_splits", problem_, device_.arch()), "merge_splits",
+  merge_splits_ = {device_, find_row_kernel(kernel_table(), "merge_splits", problem_, device_.arch()), "merge_splits",
                    kMergeSplitsMembers};
 }
 

@@ -11,6 +11,7 @@
 #include "../gpu/batch_buffers.hpp"
 #include "../gpu/splits.hpp"
 #include "cache_op.hpp"
+#include "images.hpp"
 
 namespace attnrt::flash {
 

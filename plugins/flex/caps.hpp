@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// caps.hpp: the capability sheets of flex: those of cpu_attn's kernels, and a program.
+// caps.hpp: the capability sheets of flex: those of cpu_attn's kernels, and a program; cuda/caps.hpp has CUDA's.
 #ifndef ATTNRT_FLEX_CAPS_HPP
 #define ATTNRT_FLEX_CAPS_HPP
 #include "../cpu_attn/caps.hpp"

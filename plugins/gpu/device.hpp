@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // device.hpp: one device of a driver with its primary context, and the modules that were loaded into it. Modules are
-// loaded when an op is created and stay: a load inside `run` would stop the device, and fail while a graph is captured.
+// loaded when an op is created and stay until `unload`: a load inside `run` would stop the device, and fail while a
+// graph is captured.
 #ifndef ATTNRT_GPU_DEVICE_HPP
 #define ATTNRT_GPU_DEVICE_HPP
 #include <unistd.h>
@@ -87,17 +88,37 @@ class Device {
       throw sdk::Error(ATTNRT_UNAVAILABLE, sdk::say(image.symbol, " wants ", image.shared_bytes,
                                                     " bytes of shared memory a block, the device has ", shared_bytes_));
     const sdk::LoadLock lock;
-    const auto found = functions_.find(image.data);
-    if (found != functions_.end()) return found->second;
+    const auto found = loaded_.find(image.data);
+    if (found != loaded_.end()) return found->second.function;
     const Current current(*this);
     const BesideCaptures beside(driver_);
     sdk::GpuModule module = nullptr;
     want(driver_, &sdk::GpuCallNames::module_load, driver_.module_load(&module, image.data));
     try {
-      return functions_.emplace(image.data, function_of(module, image)).first->second;
+      return loaded_.emplace(image.data, Loaded{module, function_of(module, image)}).first->second.function;
     } catch (...) {
       driver_.module_unload(module);
       throw;
+    }
+  }
+
+  /// Unloads an image from every device that has it, before its memory is given back: what is loaded is known by its
+  /// address. No op uses it any more. What a driver answers is not told: nothing depends on it. [thread-safe]
+  static void unload(const void* image) noexcept {
+    const sdk::LoadLock lock;
+    if (!devices_) return;
+    for (auto& [which, device] : *devices_) {
+      const auto found = device->loaded_.find(image);
+      if (found == device->loaded_.end()) continue;
+      const sdk::GpuModule module = found->second.module;
+      device->loaded_.erase(found);
+      if (device->process_ != getpid()) continue;
+      try {
+        const Current current(*device);
+        const BesideCaptures beside(device->driver_);
+        device->driver_.module_unload(module);
+      } catch (const sdk::Error&) {
+      }
     }
   }
 
@@ -105,6 +126,11 @@ class Device {
   Device& operator=(const Device&) = delete;
 
  private:
+  struct Loaded {
+    sdk::GpuModule module;
+    Function function;
+  };
+
   // Calls that take memory or load code are let through while another thread captures in the mode that forbids them to
   // all threads: they touch no stream.
   class BesideCaptures {
@@ -172,7 +198,7 @@ class Device {
   const int32_t type_;
   sdk::GpuContext context_ = nullptr;
   uint32_t arch_ = 0, shared_bytes_ = 0, multiprocessors_ = 0, warp_size_ = 0;
-  std::map<const void*, Function> functions_;
+  std::map<const void*, Loaded> loaded_;  ///< by the image's address
 
   // Under the LoadLock, for which a fork waits. Never destroyed: the driver may be gone by then.
   using Devices = std::map<std::pair<const GpuDriver*, int32_t>, std::unique_ptr<Device>>;

@@ -74,8 +74,16 @@ class Launcher {
         std::memcpy(block.bytes + move.to, from + move.from, 4);
     }
     std::memset(block.bytes + size_ - appended_, 0, appended_);
-    std::size_t size = size_;
-    void* extra[] = {sdk::kGpuLaunchBuffer, block.bytes, sdk::kGpuLaunchBufferSize, &size, driver.launch_end};
+    launch_block(driver, grid, block.bytes, size_, stream);
+  }
+
+  /// The same with arguments that lie as the kernel wants them, for one whose parameters are a struct that the host has
+  /// too. `block` is not written.
+  void launch_block(const GpuDriver& driver, Grid grid, const void* block, std::size_t size,
+                    sdk::GpuStream stream) const {
+    if (!grid.x || !grid.y || !grid.z) return;
+    void* extra[] = {sdk::kGpuLaunchBuffer, const_cast<void*>(block), sdk::kGpuLaunchBufferSize, &size,
+                     driver.launch_end};
     const Device::Current current(*device_);
     want(driver, &sdk::GpuCallNames::launch,
          driver.launch(function_.handle, grid.x, grid.y, grid.z, function_.threads, 1, 1, function_.shared_bytes,

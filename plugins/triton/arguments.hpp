@@ -41,8 +41,8 @@ enum Flag : int32_t {
 
 #define ATTNRT_MERGE_SPLITS_ARGUMENTS(P, F, I, L)                                                                     \
   P(out_ptr) P(lse_ptr) P(partial_ptr) P(partial_lse_ptr) P(query_start_loc_ptr) P(num_seqs_ptr) P(sinks_ptr)         \
-  P(sinks_q_ptr) I(flags) I(num_heads) I(head_size_v) I(num_splits) L(out_stride_token) L(out_stride_head)            \
-  L(lse_stride_token) L(lse_stride_head)
+  P(sinks_q_ptr) I(flags) I(num_heads) I(head_size_v) I(num_splits) I(first_token) L(out_stride_token)               \
+  L(out_stride_head) L(lse_stride_token) L(lse_stride_head)
 
 #define ATTNRT_WRITE_KV_ARGUMENTS(P, F, I, L)                                                                         \
   P(k_ptr) P(v_ptr) P(slot_mapping_ptr) P(k_cache_ptr) P(v_cache_ptr) P(k_scale_ptr) P(v_scale_ptr) I(flags)          \
@@ -63,9 +63,9 @@ enum Flag : int32_t {
 #define ATTNRT_MLA_DECODE_ARGUMENTS(P, F, I, L)                                                                       \
   P(partial_ptr) P(partial_lse_ptr) P(q_ptr) P(q_rope_ptr) P(kv_ptr) P(query_start_loc_ptr) P(seq_lens_ptr)           \
   P(kv_lens_ptr) P(causal_ptr) P(block_table_ptr) P(sparse_indices_ptr) P(k_scale_ptr) P(num_seqs_ptr)                \
-  F(softmax_scale) I(flags) I(num_heads) I(block_size) I(num_splits) I(sparse_topk) L(q_stride_token)                 \
-  L(q_stride_head) L(q_rope_stride_token) L(q_rope_stride_head) L(kv_stride_block) L(kv_stride_slot)                  \
-  L(block_table_stride) L(sparse_stride_token) L(k_scale_stride_request)
+  F(softmax_scale) I(flags) I(num_heads) I(block_size) I(num_splits) I(sparse_topk) I(first_token)                    \
+  L(q_stride_token) L(q_stride_head) L(q_rope_stride_token) L(q_rope_stride_head) L(kv_stride_block)                  \
+  L(kv_stride_slot) L(block_table_stride) L(sparse_stride_token) L(k_scale_stride_request)
 
 ATTNRT_GPU_ARGUMENTS(AttentionArguments, ATTNRT_ATTENTION_ARGUMENTS, kAttentionMembers);
 ATTNRT_GPU_ARGUMENTS(MergeSplitsArguments, ATTNRT_MERGE_SPLITS_ARGUMENTS, kMergeSplitsMembers);

@@ -208,7 +208,7 @@ void AttentionOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stre
   const gpu::Grid grid{static_cast<uint32_t>(plan.num_tokens_ / shape.tokens + plan.num_seqs_),
                        static_cast<uint32_t>(a.num_kv_heads * shape.head_tiles), static_cast<uint32_t>(a.num_splits)};
   shape.attention.launch(device_.driver(), grid, &a, device_stream(stream));
-  if (a.num_splits > 1) merge_splits(shape.merge_splits, a, args, plan.num_tokens_, stream);
+  if (a.num_splits > 1) merge_splits(shape.merge_splits, a, args, 0, plan.num_tokens_, stream);
 }
 
 }  // namespace attnrt::triton

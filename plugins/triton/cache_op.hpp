@@ -67,16 +67,17 @@ class CacheOp {
     a.partial_ptr = pointer(memory.scratch);
     a.partial_lse_ptr = a.partial_ptr + static_cast<uint64_t>(parts) * problem_.num_heads * pitch * sizeof(float);
   }
-  /// Merges the parts that a kernel with these arguments made.
+  /// Merges the parts that a kernel with these arguments made of `tokens` tokens from `first_token` on.
   template <class Arguments>
-  void merge_splits(const gpu::Launcher& launcher, const Arguments& a, const attnrt_run_args& args, int32_t tokens,
-                    attnrt_stream stream) const {
+  void merge_splits(const gpu::Launcher& launcher, const Arguments& a, const attnrt_run_args& args, int32_t first_token,
+                    int32_t tokens, attnrt_stream stream) const {
     MergeSplitsArguments m{};
     m.partial_ptr = a.partial_ptr;
     m.partial_lse_ptr = a.partial_lse_ptr;
     m.query_start_loc_ptr = a.query_start_loc_ptr;
     m.num_seqs_ptr = a.num_seqs_ptr;
     m.num_splits = a.num_splits;
+    m.first_token = first_token;
     m.flags = a.flags & (kSinks | kSinksQDtype);
     launch_merge(launcher, m, args, tokens, stream);
   }

@@ -7,6 +7,8 @@ namespace attnrt::triton {
 namespace {
 
 constexpr int64_t kSplitTokens = 2048;  ///< tokens times parts, where a batch may choose
+// Partial rows (tokens times parts times heads) of one slice: 4,096 programs, which fill every device, and 134 MB.
+constexpr int64_t kMostRows = int64_t{1} << 16;
 
 // Attends to all keys, or to those that an indexer chose.
 const char* kernel_of(const attnrt_problem& p) { return p.sparse_topk ? "mla_sparse" : "mla_decode"; }
@@ -42,7 +44,9 @@ LatentOp::LatentOp(const sdk::CreateInfo& info)
 // There is always at least one part a token: all results go through merge_splits.
 int64_t LatentOp::capacity(const attnrt_limits& limits) const {
   const int64_t tokens = limits.max_tokens;
-  return invariant_ ? tokens * kInvariantSplits : std::max(tokens, std::min(tokens * kMaxSplits, kSplitTokens));
+  const int64_t wanted =
+      invariant_ ? tokens * kInvariantSplits : std::max(tokens, std::min(tokens * kMaxSplits, kSplitTokens));
+  return std::min(wanted, std::max<int64_t>(kMostRows / problem_.num_heads, kInvariantSplits));
 }
 
 attnrt_workspace LatentOp::workspace(const attnrt_limits& limits) const {
@@ -77,7 +81,7 @@ int32_t LatentOp::num_splits(const Shape& shape, const Plan& plan) const {
   if (invariant_) return kInvariantSplits;
   const int32_t keys = problem_.sparse_topk ? plan.arguments_.sparse_topk : plan.max_seq_len_;
   return gpu::splits_that_fill(plan.multiprocessors_, int64_t{plan.num_tokens_} * shape.head_tiles, keys, shape.tile,
-                               plan.capacity_ / plan.num_tokens_);
+                               std::max<int64_t>(plan.capacity_ / plan.num_tokens_, 1));
 }
 
 void LatentOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream stream) const {
@@ -111,11 +115,14 @@ void LatentOp::run(const Plan& plan, const attnrt_run_args& args, attnrt_stream 
     a.sparse_indices_ptr = pointer(args.sparse_indices);
     a.sparse_stride_token = args.sparse_indices->strides[0];
   }
-  const auto tokens = static_cast<uint32_t>(plan.num_tokens_);
-  shape.decode.launch(device_.driver(),
-                      {tokens * static_cast<uint32_t>(shape.head_tiles), 1, static_cast<uint32_t>(a.num_splits)}, &a,
-                      device_stream(stream));
-  merge_splits(merge_splits_, a, args, plan.num_tokens_, stream);
+  const int64_t slice = plan.capacity_ / a.num_splits;
+  for (int64_t first = 0; first < plan.num_tokens_; first += slice) {
+    const auto tokens = static_cast<int32_t>(std::min(slice, plan.num_tokens_ - first));
+    a.first_token = static_cast<int32_t>(first);
+    const gpu::Grid grid{static_cast<uint32_t>(tokens * shape.head_tiles), 1, static_cast<uint32_t>(a.num_splits)};
+    shape.decode.launch(device_.driver(), grid, &a, device_stream(stream));
+    merge_splits(merge_splits_, a, args, a.first_token, tokens, stream);
+  }
 }
 
 }  // namespace attnrt::triton

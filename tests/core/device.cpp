@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names of devices, and what a driver's management library tells.
 #include "device.hpp"
+
+#include <dlfcn.h>
+
 #include "amd_devices.hpp"
 #include "attnrt/cpu_isa.hpp"
 #include "cpu_vendor.hpp"
+#include "cuda_devices.hpp"
+#include "cuda_helper.hpp"
 
 #include "scratch.hpp"
 
@@ -233,7 +238,7 @@ TEST_CASE("a GPU that the driver tells of is there, one that is only named stays
     const char* visible;
     std::vector<uint32_t> archs;
   } lists[] = {{"0", {90}},         {"2,0", {120, 90}}, {" 1 , 7,0", {80}}, {"GPU-cc,GPU-aabb", {120, 80}},
-               {"GPU-aabb-2", {80}}, {"MIG-dddd-4", {90}}, {"", {}},           {"-1", {}},
+               {"GPU-aabb-2", {80}}, {"MIG-dddd-4", {80}}, {"", {}},           {"-1", {}},
                {"none", {}},        {"1x", {}}};
   for (const auto& list : lists) {
     CAPTURE(list.visible);
@@ -252,6 +257,7 @@ TEST_CASE("a GPU that the driver tells of is there, one that is only named stays
     const char *step, *fragment;
   } failures[] = {{"init", "no CUDA device: nvmlInit_v2 answered 9, wanted 0"},
                   {"none", "no CUDA device: the driver counts none"},
+                  {"emptymig", "no CUDA device: GPUs are in MIG mode and have no instance"},
                   {"handle", "CUDA device 0 gives no name or compute capability"}};
   for (const auto& failure : failures) {
     const EnvironmentVariable step("FIXTURE_NVML", failure.step);
@@ -260,4 +266,65 @@ TEST_CASE("a GPU that the driver tells of is there, one that is only named stays
     CHECK(absent.sentence == failure.fragment);
     CHECK_THAT(parse_device("cuda:0", detect_devices()).error().text, Contains(failure.fragment));
   }
+}
+
+TEST_CASE("a GPU in MIG mode is its instances, and to an older driver the first one alone", "[.][driver]") {
+  using List = std::vector<std::string>;
+  const auto devices = [](const std::optional<std::string>& visible = {}) {
+    List out;
+    for (const DeviceReport& r : cuda_devices(visible)) {
+      CHECK(r.device.id == static_cast<int32_t>(out.size()));
+      out.push_back(r.name + " " + std::to_string(r.device.arch));
+    }
+    return out;
+  };
+  const std::string first = "Fake A100 MIG 3g.20gb 80", second = "Fake A100 MIG 4g.20gb 80";
+  const EnvironmentVariable now("FIXTURE_NVML", "mig");
+  CHECK(devices() == List{"Fake H100 90", first, second, "Fake 5090 120"});
+  CHECK(devices("3,2") == List{"Fake 5090 120", second});
+  CHECK(devices("MIG-eeee-6,0") == List{second, "Fake H100 90"});
+  const EnvironmentVariable before("FIXTURE_NVML", "oldmig");
+  CHECK(devices() == List{first});
+}
+
+// Run with the folder of the built libcuda.so.1 in LD_LIBRARY_PATH, on a machine without NVML.
+TEST_CASE("without NVML CUDA tells its devices in another process, and never starts in this one", "[.][compute]") {
+  const auto found = cuda_devices(std::nullopt);
+  CAPTURE(found[0].sentence);
+  REQUIRE(found.size() == 2);
+  CHECK(found[0].present);
+  CHECK(found[0].name == "Fake A10 of a container");
+  CHECK(found[0].sentence == "compute capability 8.6, as CUDA says");
+  CHECK(found[1].device.arch == 90);
+  CHECK(found[1].device.id == 1);
+  void* const library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+  REQUIRE(library);
+  CHECK(*static_cast<int*>(dlsym(library, "fixture_cuda_started")) == 0);
+
+  const std::string before = "no CUDA device: libnvidia-ml.so.1 (part of the NVIDIA driver) not found, and asking CUDA in "
+                             "another process failed: ";
+  const struct {
+    const char *answer, *why;
+  } failures[] = {{"100", "cuInit answered 100, wanted 0"}, {"mute", "it ended without a word"}};
+  for (const auto& failure : failures) {
+    const EnvironmentVariable answer("FIXTURE_CUDA", failure.answer);
+    const auto absent = cuda_devices(std::nullopt);
+    REQUIRE(absent.size() == 1);
+    CHECK_FALSE(absent[0].present);
+    CHECK(absent[0].sentence == before + failure.why);
+  }
+}
+
+TEST_CASE("what a helper says of CUDA's devices is read as it is, or refused with its words") {
+  std::vector<HelperDevice> devices;
+  CHECK(read_cuda_answer("device 9 0 NVIDIA H200\ndevice 12 1 \x1b[31mGB10\n", devices) == "");
+  REQUIRE(devices.size() == 2);
+  CHECK(devices[0].name == "NVIDIA H200");
+  CHECK(devices[1].minor == 1);
+  CHECK(devices[1].name.find('\x1b') == std::string::npos);
+  for (const char* said : {"device nine 0 X\n", "gpu 9 0 X\n", "device 9\n"})
+    CHECK_THAT(read_cuda_answer(said, devices), Contains("it said '"));
+  devices.clear();
+  CHECK(read_cuda_answer("", devices) == "it ended without a word");
+  CHECK(read_cuda_answer("failed cuInit answered 802, wanted 0\n", devices) == "cuInit answered 802, wanted 0");
 }

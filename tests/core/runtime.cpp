@@ -325,6 +325,8 @@ TEST_CASE("NULL is refused by every call, and freed by every free") {
                                    attnrt_show(rt, "CPU_ATTN", nullptr),
                                    attnrt_doctor(nullptr, &text),
                                    attnrt_doctor(rt, nullptr),
+                                   attnrt_record_timings(nullptr, nullptr, 0),
+                                   attnrt_record_timings(rt, nullptr, 1),
                                    attnrt_problem_init(nullptr, "cpu", &p),
                                    attnrt_problem_init(rt, "cpu", nullptr),
                                    attnrt_select(nullptr, &p, &choice),

@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -108,6 +109,7 @@ class Batch {
   attnrt_problem problem{};
   float softcap = 0, scale = 0.25f;
   bool causal = false;
+  std::function<void()> changes;  ///< between two updates of one plan; empty: there is one update
 
   /// Buffers of the program in its order.
   template <class T>
@@ -134,6 +136,8 @@ class Batch {
     const auto n = static_cast<int64_t>(data.size());
     give(std::move(data), {n}, attnrt_dtype{0, 32, 1});
   }
+
+  int32_t* integers(std::size_t buffer) { return static_cast<int32_t*>(tensors_[buffer]->data); }
 
   /// Runs a variant; the sentence of what refused, or nothing.
   std::string run(const attnrt_variant& variant) {
@@ -195,8 +199,6 @@ class Batch {
     if (!paged_) b.kv_start_loc = b.kv_start_loc_host = kv_start_.data();
     if (paged_) b.block_table = table_.data(), b.block_table_stride = b.block_table_width = width_;
     b.flex = &buffers;
-    std::string refused;
-    if (variant.plan_update(plan, &b, nullptr, &sink.diag)) refused = sink.text;
     attnrt_run_args a{};
     a.struct_size = sizeof a;
     a.scale = scale;
@@ -204,7 +206,12 @@ class Batch {
     (paged_ ? a.k_cache : a.k) = paged_ ? &k_cache_->tensor : &k_->tensor;
     (paged_ ? a.v_cache : a.v) = paged_ ? &v_cache_->tensor : &v_->tensor;
     a.flex = &buffers;
-    if (refused.empty() && variant.run(plan, &a, nullptr, &sink.diag)) refused = sink.text;
+    std::string refused;
+    for (int step = 0; step < (changes ? 2 : 1) && refused.empty(); ++step) {
+      if (step) changes();
+      if (variant.plan_update(plan, &b, nullptr, &sink.diag) || variant.run(plan, &a, nullptr, &sink.diag))
+        refused = sink.text;
+    }
     variant.plan_destroy(plan);
     variant.destroy(op);
     return refused;
@@ -453,6 +460,22 @@ TEST_CASE("random programs, on the CPU") {
       batch.give(buffers.table, {5, 41}, attnrt::sdk::to_dlpack(ATTNRT_FP32));
       batch.give(buffers.seen, {64}, attnrt_dtype{6, 8, 1});
       batch.give(std::vector<int32_t>{buffers.shift}, {}, attnrt_dtype{0, 32, 1});
+      REQUIRE(batch.run(*variant) == "");
+      batch.check();
+    }
+}
+
+TEST_CASE("an update reads what its buffers hold then") {
+  for (const attnrt_variant* variant : variants())
+    for (const bool paged : {false, true}) {
+      INFO(variant->name);
+      Batch batch("buffer doc: i32[n]\nmask: doc[q_idx] == doc[kv_idx]", {{300, 300}, {1, 280}}, paged);
+      std::vector<int32_t> documents(300);
+      for (std::size_t i = 0; i < documents.size(); ++i) documents[i] = static_cast<int32_t>(i / 64);
+      batch.give(documents);
+      batch.changes = [&] {
+        for (int32_t i = 0; i < 300; ++i) batch.integers(0)[i] = (i + 90) / 128;
+      };
       REQUIRE(batch.run(*variant) == "");
       batch.check();
     }

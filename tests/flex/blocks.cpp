@@ -77,3 +77,17 @@ TEST_CASE("causal, window and documents are partial at their borders alone") {
     }
   CHECK(documents.seen == wanted);
 }
+
+TEST_CASE("a block mask that the caller gives as a buffer has no partial block") {
+  const BlockGrid grid{0, 1024, 2048, 128, 128};
+  RandomPrograms random(8);
+  uint8_t given[8][16];
+  for (auto& row : given)
+    for (uint8_t& seen : row) seen = random.below(3) == 0;
+  const BufferView view{given, {8, 16}, {16, 1}};
+  const Blocks blocks =
+      blocks_of(parsed("buffer seen: bool[m, n]; mask: seen[q_idx // 128, kv_idx // 128]"), &view, grid);
+  for (std::size_t r = 0; r < 8; ++r)
+    for (std::size_t c = 0; c < 16; ++c)
+      CHECK(blocks.seen[r * 16 + c] == (given[r][c] ? Visibility::full : Visibility::empty));
+}

@@ -111,7 +111,8 @@ TEST_CASE("rows read buffers of every dtype, in order, backwards, with strides a
       {"fp16", halves}, {"bf16", halves}, {"bool", truths}, {"i32", wholes}, {"f32", reals}};
   for (const Evaluators& with : evaluators())
     for (const auto& [dtype, data] : dtypes)
-      for (const char* index : {"kv_idx", "kv_idx + 2", "3 - kv_idx", "kv_idx * 3 % 8", "q_idx", "kv_idx - 1000"})
+      for (const char* index :
+           {"kv_idx", "kv_idx + 2", "3 - kv_idx", "2 - (q_idx - -kv_idx)", "kv_idx * 3 % 8", "q_idx", "kv_idx - 1000"})
         for (const int64_t stride : {1, 2}) {
           const Program program = parsed(std::string("buffer a: ") + dtype + "[n]\nscore: f32(a[" + index + "])");
           const BufferView view{data, {8 / stride}, {stride}};
@@ -125,4 +126,59 @@ TEST_CASE("rows read buffers of every dtype, in order, backwards, with strides a
               FAIL(with.name << " " << dtype << "[" << index << "] " << k);
           }
         }
+}
+
+TEST_CASE("rows read long buffers in both directions, from one end to behind the other") {
+  std::vector<float> reals(300);
+  for (std::size_t i = 0; i < reals.size(); ++i) reals[i] = static_cast<float>(i);
+  const BufferView view{reals.data(), {3, 100}, {100, 1}};
+  for (const Evaluators& with : evaluators())
+    for (const char* index :
+         {"kv_idx", "kv_idx - 10", "99 - kv_idx", "-kv_idx + 64", "63 - kv_idx", "q_idx + 50 - kv_idx"}) {
+      const Program program = parsed(std::string("buffer a: f32[3, 100]\nscore: score + a[h, ") + index + "]");
+      const RowCode code(program, program.score);
+      Scratch scratch(code);
+      for (const int32_t h : {0, 2, 7}) {
+        std::vector<float> made(150);
+        with.rows->score({&code.view(), &view, 0, h, 2, 0, 150}, made.data(), scratch.data());
+        for (int32_t k = 0; k < 150; ++k) {
+          INFO(with.name << " a[" << h << ", " << index << "] " << k);
+          CHECK(made[static_cast<std::size_t>(k)] == Evaluator(program, &view).score({0, h, 2, k, 0}));
+        }
+      }
+    }
+}
+
+TEST_CASE("rows divide by constants as pairs do") {
+  const int32_t divisors[] = {1,         2, 3,  7,  64,       1000, 65535, 65536, 1 << 30, (1 << 30) + 1,
+                              INT32_MAX, 0, -1, -3, INT32_MIN};
+  for (const Evaluators& with : evaluators())
+    for (const int32_t by : divisors)
+      for (const int32_t first : {0, INT32_MAX - 150, INT32_MIN, -75, (1 << 30) - 60, -(1 << 30) - 60}) {
+        Builder builder({});
+        const int key = builder.apply(Op::add, {builder.leaf(Op::kv_idx), builder.leaf(Op::q_idx)});
+        const int divisor = builder.constant(Type::i32, Value::of(by));
+        const int both =
+            builder.apply(Op::bit_xor, {builder.apply(Op::floor_div, {key, divisor}),
+                                        builder.apply(Op::shift_left, {builder.apply(Op::mod, {key, divisor}),
+                                                                       builder.constant(Type::i32, Value::of(3))})});
+        // Of an i32 a score holds 24 bits: in two halves.
+        for (const int32_t shift : {0, 16}) {
+          const int part = builder.apply(
+              Op::bit_and, {builder.apply(Op::shift_right, {both, builder.constant(Type::i32, Value::of(shift))}),
+                            builder.constant(Type::i32, Value::of(0xffff))});
+          Builder copy = builder;
+          const Program program = copy.finish(Program::kNone, copy.apply(Op::to_f32, {part}));
+          const RowCode code(program, program.score);
+          Scratch scratch(code);
+          std::vector<float> made(130);
+          with.rows->score({&code.view(), nullptr, 0, 0, first, 0, 130}, made.data(), scratch.data());
+          for (int32_t k = 0; k < 130; ++k) {
+            const float wanted = Evaluator(program, nullptr).score({0, 0, first, k, 0});
+            if (made[static_cast<std::size_t>(k)] != wanted)
+              FAIL(with.name << ": " << first << " + " << k << " by " << by << " gives "
+                             << made[static_cast<std::size_t>(k)] << ", wanted " << wanted);
+          }
+        }
+      }
 }

@@ -97,6 +97,36 @@ TEST_CASE("errors name line and column, what was seen and what was wanted") {
         "flex:1:8: buffer a has the extent '0', wanted a number from 1 on, or a name");
   CHECK(error_of("mask: true $") == "flex:1:12: saw '$', wanted 'mask:', 'score:', 'let' or 'buffer'");
   CHECK(error_of("mask: q_idx < 3 and true").find("saw 'and'") != std::string::npos);
+  CHECK(error_of("score: -99999999999") == "flex:1:9: saw '99999999999', wanted an integer of 32 bits");
+  CHECK(error_of("mask: (true") == "flex:1:12: saw the end, wanted ')'");
+  CHECK(error_of("score: min 3") == "flex:1:12: saw '3', wanted '('");
+  CHECK(error_of("mask: true ? false; true") == "flex:1:19: saw ';', wanted ':'");
+  CHECK(error_of("let 3 = 4; mask: true") == "flex:1:5: saw '3', wanted a name");
+  CHECK(error_of("let a 4; mask: true") == "flex:1:7: saw '4', wanted '='");
+  CHECK(error_of("buffer a: i32[-1]\nmask: true") == "flex:1:15: saw '-', wanted a size or its name");
+  CHECK(error_of("buffer a: i32[3\nmask: true") == "flex:2:1: saw 'mask', wanted ']'");
+  CHECK(error_of("buffer a i32\nmask: true") == "flex:1:10: saw 'i32', wanted ':'");
+  CHECK(error_of("buffer a: i32\nbuffer a: f32; mask: true") == "flex:2:8: buffer a is declared twice, wanted once");
+  CHECK(error_of("buffer a: i32[1, 2, 3, 4, 5]\nmask: true") ==
+        "flex:1:8: buffer a has 5 dimensions, wanted at most 4");
+  CHECK(error_of("score: sin(true)") == "flex:1:8: sin has operands of type bool, wanted numbers");
+  CHECK(error_of("mask: (1.5 & 2.5) == 0") ==
+        "flex:1:12: & has operands of type f32, f32, wanted i32, or bool and bool");
+}
+
+TEST_CASE("errors repeat what was typed as one printable line of bounded length") {
+  CHECK(error_of("mask: \x01") == "flex:1:7: saw '?', wanted a number, a name or '('");
+  CHECK(error_of("mask: \u00e9") == "flex:1:7: saw '\u00e9', wanted a number, a name or '('");
+  const std::string name(64, 'a'), mask = "; mask: true";
+  const std::string refused = "the name '" + name + "' has 64 characters, wanted at most 63";
+  CHECK(error_of("let " + name + " = 1" + mask) == "flex:1:5: " + refused);
+  CHECK(error_of("buffer " + name + ": i32" + mask) == "flex:1:8: " + refused);
+  CHECK(error_of("buffer a: i32[" + name + "]" + mask) == "flex:1:15: " + refused);
+  CHECK(error_of("let " + name.substr(1) + " = 1" + mask) == "no error");
+  CHECK(error_of("mask: " + std::string(4000, 'x')).size() < 300);
+  std::string many;
+  for (int i = 0; i < 30; ++i) many += "let a" + std::to_string(i) + " = 1\n";
+  CHECK(error_of(many + "mask: c").find(", a26 and 10 more") != std::string::npos);
 }
 
 TEST_CASE("limits of a program") {
@@ -128,6 +158,13 @@ TEST_CASE("declarations of the command line") {
 }
 
 TEST_CASE("what is printed is read back as the same program") {
+  // Levels count: what is printed has no more of them than what was read.
+  for (const std::string& text : {"mask: " + std::string(61, '!') + "(q_idx < 3)", std::string("score: score * -inf"),
+                                  std::string("score: -(-(-score)) - -(7)")}) {
+    const Program program = parsed(text);
+    INFO(core::print_flex(program));
+    CHECK(parsed(core::print_flex(program)) == program);
+  }
   RandomPrograms random(5);
   for (int i = 0; i < 200; ++i) {
     const Program program = random.next();

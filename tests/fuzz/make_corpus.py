@@ -130,3 +130,18 @@ for i in range(12):
     put("match", f"small_{i}", bytes(random.choice((0, 0, 1, 2, 3, 7, 255)) for _ in range(160)))
     put("batch", f"any_{i}", random.randbytes(240))
     put("batch", f"small_{i}", bytes(random.choice((1, 1, 2, 3, 5, 9, 17)) for _ in range(240)))
+
+# ---- programs of FLEX_ATTENTION: those of docs/flex.md, canonical forms, errors; bytes that become programs
+examples = (root / "docs" / "flex.md").read_text().split("```flex\n")[1:]
+for i, example in enumerate(examples):
+    put("flex_text", f"example_{i}", example.split("```")[0])
+nodes = '["q_idx"],["kv_idx"],["sub",0,1],["i32",[-3]],["lt",2,3],["f32",["-inf"]],["score"],["where",4,5,6]'
+put("flex_text", "canonical", '{"flex":1,"buffers":[],"nodes":[' + nodes + '],"mask":4,"score":7}')
+put("flex_text", "canonical_cut", '{"flex":1,"buffers":[{"name":"a","dtype":"i32","extents":[3,"n"]}],"nodes":[["load",0')
+put("flex_text", "deep", "mask: " + "!" * 62 + "true")
+put("flex_text", "control", "mask: \x01\n\xff")
+put("flex_text", "long", "mask: " + "a" * 4000)
+put("flex_text", "casts", "buffer t0: bool[3, n, 4, 5]\nscore: f32(bool(i32(-7 // 2) >> 1)) - -inf * nan + 0x1F % .5")
+for i in range(8):
+    put("flex_ranges", f"any_{i}", random.randbytes(700))
+    put("flex_ranges", f"ordered_{i}", bytes([i % 3, *(random.choice((0, 5, 9, 40, 201)) for _ in range(36)), 7]) + random.randbytes(400))

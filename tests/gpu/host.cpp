@@ -289,6 +289,42 @@ TEST_CASE("sequences that a kernel could not address are refused before there is
   CHECK(refused.words() == "limits.max_seq_len is 4194304 with block_size 1024, wanted a product below 4294967296");
 }
 
+TEST_CASE("latent attention takes bounded scratch: a batch of more tokens has the bits of its requests alone") {
+  const Watch watch;
+  const Plugin plugin(watch.table());
+  conformance::GpuMemory memory(driver(), 0, true);
+  for (const uint32_t determinism : {ATTNRT_DETERMINISM_NONE, ATTNRT_DETERMINISM_BATCH_INVARIANT}) {
+    attnrt_problem p = latent_problem(determinism);
+    p.num_heads = 128;
+    const conformance::Rig rig(plugin.variant("TRITON_MLA"), memory, p);
+    REQUIRE(rig.op());
+    const attnrt_limits limits{sizeof(limits), 1, 256, 8192, 4096, 4096, 0, 1 << 16, 256, 0};
+    attnrt_workspace sizes{};
+    sizes.struct_size = sizeof sizes;
+    Sink sink;
+    REQUIRE(rig.variant().workspace(rig.op(), &limits, &sizes, sink.get()) == ATTNRT_OK);
+    CHECK(sizes.scratch_bytes == uint64_t{65536} * 513 * sizeof(float));
+    if (determinism == ATTNRT_DETERMINISM_NONE) continue;
+
+    const Batch batch(rig, {{20, 20}, {20, 33}});  // whose 33rd token is the first of another slice
+    watch.take(plugin);
+    REQUIRE(batch.launch->update());
+    REQUIRE(batch.launch->run());
+    CHECK(watch.take(plugin).size() == 4);  // both kernels for each of two slices
+    batch.launch->collect();
+    REQUIRE(batch.launch->outcome().faults.empty());
+    for (std::size_t i = 0; i < batch.pointers.size(); ++i) {
+      conformance::Launch alone(rig, batch.operands, {batch.pointers[i]}, true, batch.c.placement);
+      REQUIRE(alone.update());
+      REQUIRE(alone.run());
+      alone.collect();
+      CHECK(alone.outcome().faults.empty());
+      CHECK(alone.outcome().bytes[0] == batch.launch->outcome().bytes[i]);
+      CHECK(alone.outcome().lse[0] == batch.launch->outcome().lse[i]);
+    }
+  }
+}
+
 TEST_CASE("plan_update and run load nothing, allocate nothing on the device and do not wait") {
   const Plugin plugin;
   conformance::GpuMemory memory(driver(), 0, true);

@@ -14,6 +14,7 @@
 #include <sstream>
 #include <string>
 
+#include "conformance/availability.hpp"
 #include "conformance/fenced_memory.hpp"
 #include "naive_plugin.hpp"
 
@@ -129,4 +130,25 @@ TEST_CASE("each fault is caught by its check") {
   }
   // What four threads make of one batch is no two times the same, and never good.
   CHECK_FALSE(caught("concurrency", variant_of(naive_shared_plans(), 0)).empty());
+}
+
+TEST_CASE("a variant for other architectures than the device's is told apart from one that admits nothing") {
+  constexpr uint32_t ranges[] = {80, 89, 100, 100, 120, UINT32_MAX};
+  attnrt_caps caps = *variant_of(naive_correct(), 0).caps;
+  caps.device_type = ATTNRT_DEVICE_CUDA;
+  caps.arch_ranges = ranges;
+  caps.num_arch_ranges = 3;
+  attnrt_variant variant = variant_of(naive_correct(), 0);
+  variant.caps = &caps;
+  HostMemory memory;
+  const auto why = [&](uint32_t arch) {
+    GridOptions options;
+    options.arch = arch;
+    return unavailable_here(variant, memory, options);
+  };
+  CHECK(why(90) ==
+        "the device is cuda:9.0, the variant's sheet wants cuda:8.0 to cuda:8.9, cuda:10.0, cuda:12.0 and above");
+  for (const uint32_t arch : {80u, 86u, 89u, 100u, 120u, 121u}) CHECK(why(arch) == "");
+  caps.num_arch_ranges = 0;
+  CHECK(why(90) == "");
 }

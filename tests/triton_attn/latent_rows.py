@@ -43,9 +43,9 @@ def check(kernels, options):
     causal = options.get("causal", True)
     flags = FLAG["causal"] * causal + FLAG["lse"] + FLAG["k_scale"] * bool(kv_dtype)
     out, lse = np.full((tokens + 2, heads, LATENT), 77, dtype), np.full((tokens + 2, heads), 77, np.float32)
+    together = options.get("slice", tokens + 2)
     arguments = {
-        "out_ptr": out, "lse_ptr": lse, "partial_ptr": np.full((tokens + 2, heads, splits, LATENT), np.nan, np.float32),
-        "partial_lse_ptr": np.full((tokens + 2, heads, splits), np.nan, np.float32), "q_ptr": q,
+        "out_ptr": out, "lse_ptr": lse, "q_ptr": q,
         "query_start_loc_ptr": loc, "seq_lens_ptr": np.array([n for _, n in lengths], np.int32),
         "num_seqs_ptr": np.array([len(lengths)], np.int32), "kv_ptr": cache, "block_table_ptr": table,
         "k_scale_ptr": kv_scale, "softmax_scale": float(scale), "num_heads": heads, "head_size_v": LATENT,
@@ -73,9 +73,13 @@ def check(kernels, options):
         flags |= FLAG["sinks"]
     arguments["flags"] = flags
     arguments["q_rope_ptr"] = Array(q, LATENT)
-    launch(getattr(kernels, options["kernel"]), ((tokens + 2) * -(-heads // 16), 1, splits), arguments,
-           {"HEAD_V": LATENT, "ROPE": ROPE, "BLOCK_M": 16, "TILE": 16, "KV_FP8": FP8.get(kv_dtype, 0)})
-    launch(kernels.merge_splits, (tokens + 2, heads), arguments, {"HEAD_V": LATENT, "UNROLL": 4})
+    for first in range(0, tokens + 2, together):  # slices of tokens, whose partial results share one place
+        count = min(together, tokens + 2 - first)
+        arguments |= {"first_token": first, "partial_ptr": np.full((together, heads, splits, LATENT), np.nan, np.float32),
+                      "partial_lse_ptr": np.full((together, heads, splits), np.nan, np.float32)}
+        launch(getattr(kernels, options["kernel"]), (count * -(-heads // 16), 1, splits), arguments,
+               {"HEAD_V": LATENT, "ROPE": ROPE, "BLOCK_M": 16, "TILE": 16, "KV_FP8": FP8.get(kv_dtype, 0)})
+        launch(kernels.merge_splits, (count, heads), arguments, {"HEAD_V": LATENT, "UNROLL": 4})
     if not ((out[tokens:] == 77).all() and (lse[tokens:] == 77).all()):
         return "rows past the batch were written"
     unit = {"fp32": 64 * 2.0 ** -24, "fp16": 2.0 ** -11}[options["dtype"]]
@@ -121,5 +125,8 @@ def cases(dense):
                                                             (64, 64, lengths[2], "e4m3fnuz"))):
         yield {"kernel": "mla_sparse", "dtype": "fp16", "kv_dtype": kv_dtype, "heads": (16, 5, 20)[index],
                "block_size": block, "lengths": batch, "splits": index + 1, "topk": topk, "seed": 90 + index}
+    for kernel, topk in (("mla_decode", 0), ("mla_sparse", 40)):  # slices of two tokens, the last one of rows past the batch
+        yield {"kernel": kernel, "dtype": "fp16", "heads": 20, "block_size": 16, "lengths": ((2, 33), (3, 9), (1, 5)),
+               "splits": 3, "topk": topk, "slice": 2, "seed": 95}
     yield {"kernel": "mla_decode", "dtype": "fp32", "heads": 4, "block_size": 16, "lengths": ((2, 9), (1, 4)),
            "kv_lens": (30, 0), "causal": False, "splits": 2, "seed": 99}

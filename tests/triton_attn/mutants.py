@@ -50,6 +50,9 @@ FAULTS = [
     ("merge_states.py", "seen = total != 0", "seen = total > 0", "'merge_states'", "NaN taken for no key"),
     ("latent.py", "score = tl.dot(q_rope, k_rope.T, score, input_precision=\"ieee\") * scale", "score *= scale",
      "'mla_decode'", "the rotary part left out"),
+    ("mla_decode.py", "token = first_token + place", "token = place", "'slice'", "each slice taken for the first"),
+    ("merge_splits.py", "token = first_token + tl.program_id(0)", "token = tl.program_id(0)", "'slice'",
+     "each slice merged into the rows of the first"),
 ]
 
 

@@ -5,6 +5,7 @@
 // ("library PATH"), what became of it ("verdict STATE SENTENCE") and how the child ended ("end ..."); a plugin that
 // crashes, hangs or exits leaves the last stage behind. Destructors run after the verdict, as a stage. IDENTITY is the
 // file's state on disk (file_identity.hpp) when the host judged it. Started by the core's probe.cpp.
+// attnrt-probe --cuda: initialises CUDA and tells its devices (cuda_list.hpp). Started by the core's cuda_helper.cpp.
 #include <fenv.h>
 #include <limits.h>
 #include <link.h>
@@ -20,7 +21,9 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 
+#include "cuda_list.hpp"
 #include "device.hpp"
 #include "file_identity.hpp"
 #include "loader.hpp"
@@ -182,8 +185,9 @@ void probe_plugin(int descriptor, void* arg) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "--cuda") return attnrt::probe::list_cuda(3);
   if (argc != 3) {
-    std::fprintf(stderr, "usage: attnrt-probe FILE.so IDENTITY (verdicts go to descriptor 3)\n");
+    std::fprintf(stderr, "usage: attnrt-probe FILE.so IDENTITY, or attnrt-probe --cuda (answers go to descriptor 3)\n");
     return 2;
   }
   return attnrt::probe::supervise(3, &probe_plugin, argv);

@@ -34,6 +34,12 @@ void print_report(const json::value& report) {
   for (const json::value& plugin : array_at(report, "plugins"))
     print_wrapped(fmt::format("  {}  {}  ", text_at(plugin, "file"), text_at(plugin, "state")), 4,
                   text_at(plugin, "sentence"));
+  if (!array_at(report, "tuned").empty()) fmt::print("\nTuned\n");
+  for (const json::value& table : array_at(report, "tuned"))
+    print_wrapped(fmt::format("  {}  {}  ", text_at(table, "backend"), text_at(table, "state")), 4,
+                  fmt::format("{}, build {}, {} timings, {} threads, {}", text_at(table, "date"),
+                              text_at(table, "build_id").substr(0, 12), text_at(table, "timings"),
+                              text_at(table, "workers"), text_at(table, "cpu")));
   fmt::print("\nFindings\n");
   if (array_at(report, "findings").empty()) fmt::print("  Nothing is wrong.\n");
   for (const json::value& finding : array_at(report, "findings")) {

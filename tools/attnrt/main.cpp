@@ -37,6 +37,7 @@ Examples:
   attnrt run tests/data/minilm_encoder_l3.safetensors
   attnrt run layer.safetensors --chunk 16 --output out.safetensors
   attnrt bench --case prefill_2048 --plot bench.svg
+  attnrt tune --dtype bf16
   attnrt verify build/my_attn.so --quick)";
 
 int interpret(std::vector<std::string> arguments) {
@@ -55,6 +56,7 @@ int interpret(std::vector<std::string> arguments) {
   add_select(app, action);
   add_run(app, action);
   add_bench(app, action);
+  add_tune(app, action);
   add_flex(app, action);
   add_doctor(app, action);
   add_docs(app, action);
@@ -83,9 +85,7 @@ int interpret(std::vector<std::string> arguments) {
 }
 
 /// The library's statuses as the program's: what the caller got wrong is usage.
-int exit_status(const Error& error) {
-  return error.status() == ATTNRT_INVALID ? kUsage : kCheckFailed;
-}
+int exit_status(const Error& error) { return error.status() == ATTNRT_INVALID ? kUsage : kCheckFailed; }
 
 /// One line on standard error, whatever the sentence quotes; the status.
 int complain(int status, std::string_view sentence) noexcept {

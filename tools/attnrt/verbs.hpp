@@ -18,6 +18,7 @@ void add_select(CLI::App& app, Action& action);
 void add_run(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
 void add_flex(CLI::App& app, Action& action);
+void add_tune(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 void add_docs(CLI::App& app, Action& action);
 void add_forgive(CLI::App& app, Action& action);

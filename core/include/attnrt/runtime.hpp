@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "attnrt/attnrt.h"
 #include "attnrt/error.hpp"
@@ -168,6 +169,10 @@ class Runtime {
   void record(const std::string& backend, const std::string& variant, const std::string& device,
               const std::string& result, bool passed) {
     check(attnrt_record(runtime_.get(), backend.c_str(), variant.c_str(), device.c_str(), result.c_str(), passed));
+  }
+  /// Keeps what was measured on this machine's CPU and ranks variants by it; see attnrt_record_timings.
+  void record(const std::vector<attnrt_timing>& timings) {
+    check(attnrt_record_timings(runtime_.get(), timings.data(), static_cast<uint32_t>(timings.size())));
   }
   /// Looks at the plugin folders again; selections and ops of other threads go on undisturbed.
   void rescan() { check(attnrt_rescan(runtime_.get())); }

@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 
+#include "attnrt/diag.hpp"
 #include "attnrt/flex/builder.hpp"
 #include "attnrt/flex/canonical.hpp"
 #include "token.hpp"
@@ -20,6 +21,8 @@ using flex::Type;
 using sdk::say;
 constexpr int kNone = flex::Program::kNone;
 constexpr int64_t kLargest = std::numeric_limits<int32_t>::max();
+/// Of what an error repeats: characters of the text, and names that it could have meant.
+constexpr std::size_t kMostQuoted = 80, kMostKnown = 20;
 
 constexpr std::string_view kReserved[] = {"buffer", "let",    "mask", "score", "b",   "h",
                                           "q_idx",  "kv_idx", "true", "false", "inf", "nan"};
@@ -90,10 +93,11 @@ class FlexParser {
   }
   int unexpected(const std::string& wanted) {
     const FlexToken& at = tokens_.now();
-    return fail(
-        at, say("saw ", at.kind == FlexToken::Kind::end ? std::string("the end") : say("'", std::string(at.text), "'"),
-                ", wanted ", wanted));
+    return fail(at, say("saw ", at.kind == FlexToken::Kind::end ? std::string("the end") : quoted(at.text), ", wanted ",
+                        wanted));
   }
+  /// As a sentence can hold it, whatever was typed.
+  static std::string quoted(std::string_view text) { return say("'", sdk::printable(text, kMostQuoted), "'"); }
   bool take(std::string_view symbol) {
     if (!tokens_.now().is(symbol)) return false;
     tokens_.advance();
@@ -121,9 +125,16 @@ class FlexParser {
     return ok();
   }
 
+  bool fits(const FlexToken& name) {
+    return name.text.size() <= flex::kMaxNameLength ||
+           fail(name, say("the name ", quoted(name.text), " has ", name.text.size(), " characters, wanted at most ",
+                          flex::kMaxNameLength)) != kNone;
+  }
+
   bool new_name(std::string& out) {
     const FlexToken at = tokens_.now();
     if (at.kind != FlexToken::Kind::name) return unexpected("a name") != kNone;
+    if (!fits(at)) return false;
     out = at.text;
     if (is_reserved(out)) return fail(at, say("'", out, "' has a meaning of its own, wanted another name")) != kNone;
     tokens_.advance();
@@ -143,7 +154,7 @@ class FlexParser {
       flex::Extent extent;
       if (at.kind == FlexToken::Kind::integer && at.integer <= kLargest)
         extent.size = static_cast<int32_t>(at.integer);
-      else if (at.kind == FlexToken::Kind::name)
+      else if (at.kind == FlexToken::Kind::name && fits(at))
         extent.symbol = at.text;
       else
         return unexpected("a size or its name") != kNone;
@@ -244,6 +255,9 @@ class FlexParser {
     } else if (minus && operand.kind == FlexToken::Kind::real) {
       tokens_.advance();
       out = builder_->constant(Type::f32, flex::Value::of(-operand.real));
+    } else if (minus && operand.is("inf")) {
+      tokens_.advance();
+      out = builder_->constant(Type::f32, flex::Value::of(-std::numeric_limits<float>::infinity()));
     } else if (const int node = unary(); node != kNone) {
       out = at.is("+") ? node : made(at, builder_->apply(minus ? Op::neg : Op::logical_not, {node}));
     }
@@ -306,17 +320,20 @@ class FlexParser {
       if (!want("(") || !list(")", operands)) return kNone;
       return made(at, builder_->apply(about->op, operands));
     }
-    return fail(at, say("'", name, "' is not known, wanted b, h, q_idx, kv_idx, score, a function, a buffer or a let",
+    return fail(at, say(quoted(name), " is not known, wanted b, h, q_idx, kv_idx, score, a function, a buffer or a let",
                         known()));
   }
 
-  // ": doc, window", what the program itself has named.
+  // ": doc, window", what the program itself has named; the first of many.
   std::string known() const {
     std::string out;
-    const auto add = [&](const std::string& name) { out += say(out.empty() ? ": " : ", ", name); };
+    std::size_t count = 0;
+    const auto add = [&](const std::string& name) {
+      if (++count <= kMostKnown) out += say(out.empty() ? ": " : ", ", name);
+    };
     for (const flex::Buffer& buffer : buffers_) add(buffer.name);
     for (const auto& let : lets_) add(let.first);
-    return out;
+    return count > kMostKnown ? say(out, " and ", count - kMostKnown, " more") : out;
   }
 
   FlexTokens tokens_;

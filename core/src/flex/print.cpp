@@ -85,7 +85,12 @@ class FlexPrinter {
     // -(7) is the operator and -7 the constant.
     if (node.op == Op::neg && program_.nodes[node.operands[0]].op == Op::constant)
       return say("-(", texts_[node.operands[0]], ")");
-    if (*about.symbol) return say(about.symbol, operand(node, 0));
+    if (*about.symbol) {
+      // One unary operator in another: parentheses would count as levels that the program does not have.
+      const Node& inner = program_.nodes[node.operands[0]];
+      const bool unary = *info(inner.op).symbol && inner.num_operands == 1 && uses_[node.operands[0]] == 1;
+      return say(about.symbol, unary ? texts_[node.operands[0]] : operand(node, 0));
+    }
     const bool load = node.op == Op::load;
     std::string out = load ? program_.buffers[node.bits].name : about.name;
     if (load && node.num_operands == 0) return out;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "token.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
+
+#include "attnrt/diag.hpp"
 
 namespace attnrt::core {
 namespace {
@@ -75,13 +78,13 @@ void FlexTokens::advance() {
     read_number();
   } else {
     now_.kind = FlexToken::Kind::wrong;
-    now_.text = text_.substr(at_, 1);
+    now_.text = text_.substr(at_, std::max<std::size_t>(sdk::detail::printable_character(text_.substr(at_, 4)), 1));
     for (const std::string_view symbol : kSymbols)
       if (now_.kind == FlexToken::Kind::wrong && text_.substr(at_, symbol.size()) == symbol) {
         now_.kind = FlexToken::Kind::symbol;
         now_.text = symbol;
       }
-    now_.text = text_.substr(at_, now_.text.size());
+    now_.text = text_.substr(at_, now_.text.size());  // a symbol's text is that of the table above
   }
   at_ += now_.text.size();
 }

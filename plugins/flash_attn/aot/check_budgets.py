@@ -18,7 +18,7 @@ import units
 
 BUDGETS = pathlib.Path(__file__).with_name("budgets.txt")
 HEADER = "# kernel/architecture/dtypes/constants registers shared_bytes; written by check_budgets.py --write\n"
-MATRIX = {"attention": "mma.sync", "attention_wgmma": "wgmma.mma_async"}
+MATRIX = {"attention": "mma.sync", "attention_wgmma": "wgmma.mma_async", "latent_wgmma": "wgmma.mma_async"}
 REGISTERS = 64 * 1024  # of a multiprocessor
 
 

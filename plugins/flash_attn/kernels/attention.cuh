@@ -15,7 +15,7 @@
 //             before it meets v
 //   heads     padded with zeros to kHeadQk and kHeadV, which are constants; head sizes are multiples of 8
 //   shared    (kRows * kHeadQk + kStages * kTile * (kHeadQk + kHeadV)) * 2 bytes
-//   own rules a class in the place of StandardRules (mask.cuh) brings other masks and scores
+//   own rules a class in the place of StandardRules (mask.cuh) brings other masks and scores, and may leave tiles out
 #ifndef ATTNRT_FLASH_ATTENTION_CUH
 #define ATTNRT_FLASH_ATTENTION_CUH
 #include "copy.cuh"
@@ -71,7 +71,7 @@ class Attention {
     if (!tile.find<Shape::kRows>(g_)) return;
     const Keys keys(g_, tile);
     const Spans spans(g_, tile, keys);
-    const Rules rules(g_, spans);
+    const Rules rules(g_, spans, tile);
 
     // Which keys any row sees, and which all rows see: tokens ascend, and so do their intervals.
     const int reach_begin = spans.low(tile.first_token), reach_end = spans.high(tile.last_token);
@@ -94,10 +94,19 @@ class Attention {
 
     fetch_queries(tile);
     commit_copies();
-    for (int ahead = 0; ahead < Shape::kStages - 1; ++ahead) {
-      if (first + ahead < end) fetch_keys(tile, keys, first + ahead, reach_begin, reach_end);
+    // Where tiles are left out, the next one to be fetched walks ahead of the one in work, each in the place of its
+    // turn.
+    int walked = first;
+    if (Rules::kSparse) first = walked = next_tile(rules, first, end);
+    const auto fetch = [&](int t, int turn) {
+      const int wanted = Rules::kSparse ? walked : t;
+      if (wanted < end) {
+        fetch_keys(tile, keys, wanted, place_of(turn, wanted), reach_begin, reach_end);
+        if (Rules::kSparse) walked = next_tile(rules, wanted + 1, end);
+      }
       commit_copies();
-    }
+    };
+    for (int ahead = 0; ahead < Shape::kStages - 1; ++ahead) fetch(first + ahead, ahead);
     wait_copies<Shape::kStages - 1>();
     __syncthreads();
     unsigned q[Shape::kKeepsQ ? Shape::kHeadQk / 16 : 1][4];
@@ -109,21 +118,21 @@ class Attention {
     float sums[Shape::kHeadV / 8][4] = {};
     Softmax softmax;
     const bool works = row_warp_ * 16 < tile.live_rows;
-    for (int t = first; t < end; ++t) {
+    for (int t = first, turn = 0; t < end; t = next_tile(rules, t + 1, end), ++turn) {
       wait_copies<Shape::kStages - 2>();
       __syncthreads();
-      if (t + Shape::kStages - 1 < end) fetch_keys(tile, keys, t + Shape::kStages - 1, reach_begin, reach_end);
-      commit_copies();
+      fetch(t + Shape::kStages - 1, turn + Shape::kStages - 1);
       if (!works) continue;
       float scores[kSpan / 8][4] = {};
-      multiply_keys(scores, q, t);
+      multiply_keys(scores, q, place_of(turn, t));
       const int key = t * kTile + key_warp_ * kSpan + lane_ % 4 * 2;
       const bool masked = t * kTile < full_begin || (t + 1) * kTile > full_end;
       judge(rules, rows, scores, scale, key, masked);
+      hide(rules, rows, scores, key, t);
       float fade[2];
       if (softmax.rise(scores, fade)) Softmax::scale(sums, fade);
       softmax.exponentiate(scores);
-      multiply_values(sums, scores, t);
+      multiply_values(sums, scores, place_of(turn, t));
     }
     wait_copies<0>();
     softmax.gather();
@@ -142,10 +151,10 @@ class Attention {
 
  private:
   __device__ int row_of(int half) const { return row_warp_ * 16 + half * 8 + lane_ / 4; }
-  __device__ unsigned k_tile(int tile) const {
-    return stages_ + tile % Shape::kStages * (Shape::kKBytes + Shape::kVBytes);
-  }
-  __device__ unsigned v_tile(int tile) const { return k_tile(tile) + Shape::kKBytes; }
+  // Tile t is the turn-th that is visited.
+  static __device__ int place_of(int turn, int t) { return (Rules::kSparse ? turn : t) % Shape::kStages; }
+  __device__ unsigned k_tile(int place) const { return stages_ + place * (Shape::kKBytes + Shape::kVBytes); }
+  __device__ unsigned v_tile(int place) const { return k_tile(place) + Shape::kKBytes; }
 
   __device__ void fetch_queries(const RowTile& tile) const {
     constexpr int pieces = QLayout::kPieces;
@@ -160,8 +169,8 @@ class Attention {
     }
   }
 
-  // Keys and values of a tile. Where both have one width a thread serves the same places of both.
-  __device__ void fetch_keys(const RowTile& tile, const Keys& keys, int t, int begin, int end) const {
+  // Keys and values of tile t. Where both have one width a thread serves the same places of both.
+  __device__ void fetch_keys(const RowTile& tile, const Keys& keys, int t, int place, int begin, int end) const {
     const bool aligned = g_.flags & kAligned;
     const auto piece_of = [&](unsigned to, const char* from, int size, int piece, bool there, long long element) {
       there &= piece * 8 < size;
@@ -177,10 +186,10 @@ class Attention {
         int slot;
         keys.find(g_, key, there, block, slot);
         if (key_too)
-          piece_of(k_tile(t) + QLayout::place(row, piece), g_.k_ptr, g_.head_size_qk, piece, there,
+          piece_of(k_tile(place) + QLayout::place(row, piece), g_.k_ptr, g_.head_size_qk, piece, there,
                    block * g_.k_stride_block + slot * g_.k_stride_slot + tile.kv_head * g_.k_stride_head);
         if (value_too)
-          piece_of(v_tile(t) + VLayout::place(row, piece), g_.v_ptr, g_.head_size_v, piece, there,
+          piece_of(v_tile(place) + VLayout::place(row, piece), g_.v_ptr, g_.head_size_v, piece, there,
                    block * g_.v_stride_block + slot * g_.v_stride_slot + tile.kv_head * g_.v_stride_head);
       }
     };
@@ -197,8 +206,8 @@ class Attention {
   }
 
   template <int kKept>
-  __device__ void multiply_keys(float (&scores)[kSpan / 8][4], const unsigned (&q)[kKept][4], int t) const {
-    const unsigned tile = k_tile(t);
+  __device__ void multiply_keys(float (&scores)[kSpan / 8][4], const unsigned (&q)[kKept][4], int place) const {
+    const unsigned tile = k_tile(place);
     const auto multiply = [&](const unsigned(&a)[4], int d) {
 #pragma unroll
       for (int n = 0; n < kSpan / 16; ++n) {
@@ -221,8 +230,9 @@ class Attention {
     }
   }
 
-  __device__ void multiply_values(float (&sums)[Shape::kHeadV / 8][4], const float (&p)[kSpan / 8][4], int t) const {
-    const unsigned tile = v_tile(t);
+  __device__ void multiply_values(float (&sums)[Shape::kHeadV / 8][4], const float (&p)[kSpan / 8][4],
+                                  int place) const {
+    const unsigned tile = v_tile(place);
 #pragma unroll
     for (int n = 0; n < kSpan / 16; ++n) {
       const unsigned a[4] = {Element::pack(p[2 * n][0], p[2 * n][1]), Element::pack(p[2 * n][2], p[2 * n][3]),

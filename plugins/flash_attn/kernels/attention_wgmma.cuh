@@ -163,7 +163,7 @@ class WarpgroupAttention {
   // ---- a warpgroup that reads
 
   __device__ void attend(const RowTile& tile, const Keys& keys, const Spans& spans, int reader) const {
-    const Rules rules(g_, spans);
+    const Rules rules(g_, spans, tile);
     typename Rules::Row rows[2];
     const int first_row = reader * 64 + warp_ * 16 + lane_ / 4;
 #pragma unroll

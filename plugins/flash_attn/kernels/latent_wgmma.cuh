@@ -130,7 +130,7 @@ class LatentAttention {
   // ---- a warpgroup that reads
 
   __device__ void attend(const RowTile& tile, const Keys& keys, const Spans& spans, int reader) const {
-    const Rules rules(g_, spans);
+    const Rules rules(g_, spans, tile);
     typename Rules::Row rows[2];
     const int first_row = warp_ * 16 + lane_ / 4;
 #pragma unroll

@@ -3,7 +3,9 @@
 // mask.cuh: which keys a row sees and what bends its scores (data sheet)
 //   masks     causality, sliding window, context parallelism: each leaves a row one interval of keys [low, high)
 //   scores    softcap, then ALiBi, in fp32; s = cap * tanh(s / cap) by one exponential, good to a few ulp
-//   own       a kernel with masks or scores of its own (flex) brings a class in the place of StandardRules
+//   own       a kernel with masks or scores of its own (flex) brings a class in the place of StandardRules, which may
+//   also
+//             leave tiles of keys out
 #ifndef ATTNRT_FLASH_MASK_CUH
 #define ATTNRT_FLASH_MASK_CUH
 #include "request.cuh"
@@ -16,7 +18,8 @@ __device__ inline float exp2_approx(float x) {
   return y;
 }
 
-constexpr float kLog2e = 1.4426950408889634f, kLn2 = 0.6931471805599453f, kInfinity = __builtin_huge_valf();
+constexpr float kLog2e = 1.4426950408889634f, kLn2 = 0.6931471805599453f,
+                kInfinity = __builtin_bit_cast(float, 0x7f800000);
 
 /// The intervals of keys that tokens of one tile see.
 class Spans {
@@ -64,7 +67,11 @@ struct StandardRules {
     float slope;  ///< of ALiBi
   };
 
-  __device__ StandardRules(const AttentionArguments& g, const Spans& spans) : g_(g), spans_(spans) {}
+  __device__ StandardRules(const AttentionArguments& g, const Spans& spans, const RowTile&) : g_(g), spans_(spans) {}
+
+  /// May tiles be left out, or hide keys beyond the rows' intervals? Then there are also `next(tile, end)`, the first
+  /// tile from `tile` on that a row sees, `partial(tile)`, and `hide`, which takes the keys of such a tile away.
+  static constexpr bool kSparse = false;
 
   __device__ Row row(const Keys& keys, int token, int head, bool live) const {
     Row row{spans_.low(token), spans_.high(token), keys.first_position + token, 0.f};
@@ -73,10 +80,16 @@ struct StandardRules {
   }
   __device__ bool seen(const Row& row, int key) const { return key >= row.low && key < row.high; }
 
-  /// Products of q and k become scores in powers of two; `scale`: of the products, times log2(e) where nothing is bent.
-  /// `key`: of the lane's first column; a fragment's columns lie 8 keys further each.
+  /// Products of q and k become scores in powers of two; `scale`: of the products, times unit(). `key`: of the lane's
+  /// first column; a fragment's columns lie 8 keys further each.
   template <int kTiles>
   __device__ void bend(const Row (&rows)[2], float (&scores)[kTiles][4], float scale, int key) const {
+    soften(rows, scores, scale, key);
+    if (kBent) each(scores, [&](float s, int, int) { return s * kLog2e; });
+  }
+  /// The same but for the last step: what softcap and ALiBi leave of them.
+  template <int kTiles>
+  __device__ void soften(const Row (&rows)[2], float (&scores)[kTiles][4], float scale, int key) const {
     each(scores, [&](float s, int, int) { return s * scale; });
     if (!kBent) return;
     if (g_.softcap > 0)
@@ -88,7 +101,6 @@ struct StandardRules {
       each(scores, [&](float s, int half, int column) {
         return s + rows[half].slope * static_cast<float>(key + column - rows[half].position);
       });
-    each(scores, [&](float s, int, int) { return s * kLog2e; });
   }
   __device__ static constexpr float unit() { return kBent ? 1.f : kLog2e; }
 
@@ -104,6 +116,22 @@ __device__ void judge(const Rules& rules, const typename Rules::Row (&rows)[2], 
   rules.bend(rows, scores, scale, key);
   if (masked)
     each(scores, [&](float s, int half, int column) { return rules.seen(rows[half], key + column) ? s : -kInfinity; });
+}
+
+/// What a tile hides beyond the rows' intervals: -inf too.
+template <class Rules, int kTiles>
+__device__ void hide(const Rules& rules, const typename Rules::Row (&rows)[2], float (&scores)[kTiles][4], int key,
+                     int tile) {
+  if constexpr (Rules::kSparse) {
+    if (rules.partial(tile)) rules.hide(rows, scores, key);
+  }
+}
+
+/// The first tile from `tile` on that is visited; `end` or more where none is left before it.
+template <class Rules>
+__device__ int next_tile(const Rules& rules, int tile, int end) {
+  if constexpr (Rules::kSparse) return rules.next(tile, end);
+  return tile;
 }
 
 }  // namespace attnrt::flash

@@ -2,8 +2,8 @@
 //
 // softmax.cuh: online softmax (Milakov and Gimelshein, arXiv:1805.02867) over fragments (data sheet)
 //   state     of two rows a lane: the level that exponents count from, and this lane's part of the denominator
-//   rescale   only where a maximum rises more than 2^8 above the level (FlashAttention-4's idea): until then
-//             probabilities are up to 256, which 16 bits hold as exactly as those up to 1
+//   rescale   only where a maximum of the warp's rows rises: its key has the probability 1, which 16 bits hold exactly.
+//             A level that lags behind (FlashAttention-4) saves products and rounds the key that decides a row
 //   bits      of a row depend on its own scores alone: where a neighbour rescales, its factor is 1
 //   empty     rows that have seen nothing have the level -inf and the sum 0; a tile that is masked changes nothing
 #ifndef ATTNRT_FLASH_SOFTMAX_CUH
@@ -23,7 +23,6 @@ __device__ inline float row_sum(float x) {
 }
 
 struct Softmax {
-  static constexpr float kGrowth = 8;
   float level[2] = {-kInfinity, -kInfinity};
   float total[2] = {0, 0};
 
@@ -39,7 +38,7 @@ struct Softmax {
 #pragma unroll
       for (int n = 0; n < kTiles; ++n) top = fmaxf(top, fmaxf(scores[n][2 * half], scores[n][2 * half + 1]));
       top = row_max(top);
-      next[half] = top > level[half] + kGrowth ? top : level[half];
+      next[half] = fmaxf(top, level[half]);
       rises |= next[half] != level[half];
     }
     if (!__any_sync(~0u, rises)) return false;

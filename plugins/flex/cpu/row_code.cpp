@@ -6,14 +6,31 @@
 namespace attnrt::flex {
 namespace {
 
-/// Is a node the key's position plus something that is the same for all keys of a row?
-bool ascends(const Program& program, const std::vector<bool>& varies, uint16_t number) {
+/// What a node changes by from key to key: 1 or -1; 0 where it may be anything.
+int8_t step_of(const Program& program, const std::vector<bool>& varies, uint16_t number) {
   const Node& node = program.nodes[number];
-  if (node.op == Op::kv_idx) return true;
-  if (node.op != Op::add && node.op != Op::sub) return false;
   const uint16_t a = node.operands[0], b = node.operands[1];
-  return (ascends(program, varies, a) && !varies[b]) ||
-         (node.op == Op::add && !varies[a] && ascends(program, varies, b));
+  const auto turned = [&](uint16_t operand) { return static_cast<int8_t>(-step_of(program, varies, operand)); };
+  switch (node.op) {
+    case Op::kv_idx:
+      return 1;
+    case Op::neg:
+      return turned(a);
+    case Op::add:
+      return !varies[b] ? step_of(program, varies, a) : !varies[a] ? step_of(program, varies, b) : int8_t{0};
+    case Op::sub:
+      return !varies[b] ? step_of(program, varies, a) : !varies[a] ? turned(b) : int8_t{0};
+    default:
+      return 0;
+  }
+}
+
+/// RowInstruction::divisor of a node.
+int32_t divisor_of(const Program& program, const Node& node) {
+  if (node.op != Op::floor_div && node.op != Op::mod) return 0;
+  const Node& by = program.nodes[node.operands[1]];
+  const int32_t value = by.op == Op::constant && by.type == Type::i32 ? Value{by.bits}.integer() : 0;
+  return value > 0 && value <= kMostDivisor ? value : 0;
 }
 
 }  // namespace
@@ -73,10 +90,12 @@ RowCode::RowCode(const Program& program, int root) : program_(program) {
     if (node.op == Op::load) {
       next.buffer = static_cast<uint16_t>(node.bits);
       next.element = program.buffers[node.bits].element;
-      next.ascending = ascends(program, varies, node.operands[node.num_operands - 1]);
-      for (unsigned k = 0; k + 1 < node.num_operands; ++k) next.ascending = next.ascending && !varies[node.operands[k]];
+      next.step = step_of(program, varies, node.operands[node.num_operands - 1]);
+      for (unsigned k = 0; k + 1 < node.num_operands; ++k)
+        if (varies[node.operands[k]]) next.step = 0;
     }
-    next.to = slot[i] = take();
+    next.divisor = divisor_of(program, node);
+    next.to = slot[i] = take();  // before its operands give theirs back: it has a slot of its own
     for (unsigned k = 0; k < node.num_operands; ++k) {
       const uint16_t operand = node.operands[k];
       const Op op = program.nodes[operand].op;

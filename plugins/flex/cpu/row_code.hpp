@@ -31,10 +31,13 @@ struct RowInstruction {
   uint16_t buffer = 0;  ///< of a load
   Element element = Element::i32;
   uint8_t num_operands = 0;
-  bool ascending = false;  ///< of a load: its last index is the key's position plus something of the row
+  int8_t step = 0;      ///< of a load: what its last index changes by from key to key, 1 or -1; 0: it may be anywhere
+  int32_t divisor = 0;  ///< of // and % of i32: the constant behind it, from 1 to kMostDivisor; 0: it is none
 };
 
 constexpr uint16_t kNoSlot = 0xffff;
+/// Twice it is an i32: what is left by a quotient that is one off.
+constexpr int32_t kMostDivisor = 1 << 30;
 
 /// A node that does not depend on the key, and the slot that holds its value for all keys of a row; kNoSlot where no
 /// instruction reads it.

@@ -43,17 +43,17 @@ class RowRun {
   static uint32_t bits_of(int32_t x) { return static_cast<uint32_t>(x); }
   static uint32_t bits_of(bool x) { return x; }
 
-  // `to` may be a slot that an operand has: a lane is read before it is written.
+  // `to` is no operand's slot (row_code.cpp), so that a compiler needs no loop for slots that overlap.
   template <class F>
   void integers(const RowInstruction& i, F&& f) {
     const uint32_t *a = slots_[i.operands[0]].lanes, *b = slots_[i.operands[i.num_operands > 1]].lanes;
-    uint32_t* to = slots_[i.to].lanes;
+    uint32_t* __restrict to = slots_[i.to].lanes;
     for (int lane = 0; lane < kRowKeys; ++lane) to[lane] = bits_of(f(as_integer(a[lane]), as_integer(b[lane])));
   }
   template <class F>
   void reals(const RowInstruction& i, F&& f) {
     const uint32_t *a = slots_[i.operands[0]].lanes, *b = slots_[i.operands[i.num_operands > 1]].lanes;
-    uint32_t* to = slots_[i.to].lanes;
+    uint32_t* __restrict to = slots_[i.to].lanes;
     for (int lane = 0; lane < kRowKeys; ++lane) to[lane] = bits_of(f(float_of(a[lane]), float_of(b[lane])));
   }
   template <class F, class G>
@@ -71,6 +71,27 @@ class RowRun {
     const auto r = static_cast<int32_t>(static_cast<uint32_t>(a) -
                                         static_cast<uint32_t>(quotient(a, b)) * static_cast<uint32_t>(b));
     return b == 0 ? 0 : r;
+  }
+  /// f(quotient, remainder) by the instruction's divisor.
+  template <class F>
+  void divide(const RowInstruction& i, F&& f) {
+    const uint32_t* a = slots_[i.operands[0]].lanes;
+    uint32_t* __restrict to = slots_[i.to].lanes;
+    const int32_t by = i.divisor;
+    if ((by & (by - 1)) == 0) {
+      const int bits = __builtin_ctz(static_cast<uint32_t>(by));
+      for (int lane = 0; lane < kRowKeys; ++lane)
+        to[lane] = bits_of(f(as_integer(a[lane]) >> bits, as_integer(a[lane]) & (by - 1)));
+      return;
+    }
+    // The product is less than 2^-20 off: its floor is the quotient or the number beside it.
+    const double inverse = 1.0 / by;
+    for (int lane = 0; lane < kRowKeys; ++lane) {
+      const auto near = static_cast<int32_t>(__builtin_floor(static_cast<double>(as_integer(a[lane])) * inverse));
+      const auto left = as_integer(a[lane] - static_cast<uint32_t>(near) * static_cast<uint32_t>(by));
+      const int32_t more = left < 0 ? -1 : left >= by ? 1 : 0;
+      to[lane] = bits_of(f(near + more, left - more * by));
+    }
   }
   static int32_t to_integer(float x) {
     const float low = x < -2147483648.0f ? -2147483648.0f : x, inside = low < 2147483520.0f ? low : 2147483520.0f;
@@ -94,10 +115,12 @@ class RowRun {
       case Op::div:
         return reals(i, [](float a, float b) { return a / b; });
       case Op::floor_div:
+        if (i.divisor) return divide(i, [](int32_t q, int32_t) { return q; });
         return either(
             i, [](int32_t a, int32_t b) { return quotient(a, b); },
             [](float a, float b) { return __builtin_floorf(a / b); });
       case Op::mod:
+        if (i.divisor) return divide(i, [](int32_t, int32_t r) { return r; });
         return either(
             i, [](int32_t a, int32_t b) { return remainder(a, b); },
             [](float a, float b) { return a - b * __builtin_floorf(a / b); });
@@ -188,7 +211,7 @@ class RowRun {
 
   void select(const RowInstruction& i) {
     const uint32_t *a = slots_[i.operands[0]].lanes, *b = slots_[i.operands[1]].lanes, *c = slots_[i.operands[2]].lanes;
-    uint32_t* to = slots_[i.to].lanes;
+    uint32_t* __restrict to = slots_[i.to].lanes;
     for (int lane = 0; lane < kRowKeys; ++lane) to[lane] = a[lane] ? b[lane] : c[lane];
   }
 
@@ -207,27 +230,48 @@ class RowRun {
   void read_row(const RowInstruction& i, F&& bits) {
     const BufferView& view = call_.views[i.buffer];
     const int rank = i.num_operands;
-    uint32_t* to = slots_[i.to].lanes;
     const auto* data = static_cast<const T*>(view.data);
-    const auto at = [&](int d, int lane) {
-      const int64_t index = as_integer(slots_[i.operands[d]].lanes[lane]), last = view.shape[d] - 1;
-      return (index < 0 ? 0 : index > last ? last : index) * view.strides[d];
-    };
-    if (i.ascending) {
-      for (int d = 0; d + 1 < rank; ++d) data += at(d, 0);
-      const int64_t first = as_integer(slots_[i.operands[rank - 1]].lanes[0]);
-      if (first >= 0 && first + kRowKeys <= view.shape[rank - 1] && view.strides[rank - 1] == 1) {
-        for (int lane = 0; lane < kRowKeys; ++lane) to[lane] = bits(data[first + lane]);
-        return;
+    int64_t farthest = 0;
+    for (int d = 0; d < rank; ++d)
+      farthest += (view.shape[d] - 1) * (view.strides[d] < 0 ? -view.strides[d] : view.strides[d]);
+    if (i.step != 0 && view.strides[rank - 1] == 1) {
+      for (int d = 0; d + 1 < rank; ++d)
+        data += clamped(as_integer(slots_[i.operands[d]].lanes[0]), view.shape[d]) * view.strides[d];
+      const int64_t first = as_integer(slots_[i.operands[rank - 1]].lanes[0]), last = first + i.step * (kRowKeys - 1);
+      if ((first < last ? first : last) >= 0 && (first < last ? last : first) < view.shape[rank - 1])
+        return read_in_order(data + first, i.step, slots_[i.to].lanes, bits);
+    }
+    if (farthest <= INT32_MAX)
+      gather<int32_t>(i, view, static_cast<const T*>(view.data), bits);
+    else
+      gather<int64_t>(i, view, static_cast<const T*>(view.data), bits);
+  }
+  static int64_t clamped(int64_t index, int64_t size) { return index < 0 ? 0 : index < size ? index : size - 1; }
+
+  template <class T, class F>
+  static void read_in_order(const T* data, int step, uint32_t* __restrict to, F&& bits) {
+    if (step > 0)
+      for (int lane = 0; lane < kRowKeys; ++lane) to[lane] = bits(data[lane]);
+    else
+      for (int lane = 0; lane < kRowKeys; ++lane) to[lane] = bits(data[-lane]);
+  }
+
+  /// Elements from anywhere. Offset: a type that holds the farthest one's.
+  template <class Offset, class T, class F>
+  void gather(const RowInstruction& i, const BufferView& view, const T* data, F&& bits) {
+    Offset offsets[kRowKeys] = {};
+    for (int d = 0; d < i.num_operands; ++d) {
+      const uint32_t* index = slots_[i.operands[d]].lanes;
+      const int64_t most = view.shape[d] - 1;
+      const auto last = static_cast<int32_t>(most < INT32_MAX ? most : INT32_MAX);
+      const auto stride = static_cast<Offset>(view.strides[d]);
+      for (int lane = 0; lane < kRowKeys; ++lane) {
+        const int32_t at = as_integer(index[lane]), high = at < last ? at : last;
+        offsets[lane] = static_cast<Offset>(offsets[lane] + static_cast<Offset>(high < 0 ? 0 : high) * stride);
       }
-      for (int lane = 0; lane < kRowKeys; ++lane) to[lane] = bits(data[at(rank - 1, lane)]);
-      return;
     }
-    for (int lane = 0; lane < kRowKeys; ++lane) {
-      int64_t offset = 0;
-      for (int d = 0; d < rank; ++d) offset += at(d, lane);
-      to[lane] = bits(data[offset]);
-    }
+    uint32_t* __restrict to = slots_[i.to].lanes;
+    for (int lane = 0; lane < kRowKeys; ++lane) to[lane] = bits(data[offsets[lane]]);
   }
 
   void read(const RowInstruction& i) {

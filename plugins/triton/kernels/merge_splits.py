@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Joins the parts that attention and mla_decode leave of each row, and adds the sink.
 
-Grid      x: num_tokens (an upper bound: tokens past query_start_loc[num_seqs] return at once), y: num_heads.
+Grid      x: num_tokens of a slice that starts at first_token (an upper bound: tokens past query_start_loc[num_seqs]
+          return at once), y: num_heads.
 Reads     partial [T, Hq, num_splits, HEAD_V], each divided by its own denominator, and partial_lse [T, Hq, num_splits],
-          natural log, -inf = that part saw nothing.
+          natural log, -inf = that part saw nothing; T counted within the slice.
 Writes    out = sum_i exp(lse_i - lse) partial_i in ascending i, in fp32, then in out's dtype; with the flag LSE lse.
           A row that saw nothing: out 0, lse the sink or -inf.
 Dtypes    partials fp32; out and sinks_q fp16, bf16, fp32.
@@ -16,15 +17,15 @@ from shared import LSE, SINKS, SINKS_Q_DTYPE
 
 @triton.jit
 def merge_splits(out_ptr, lse_ptr, partial_ptr, partial_lse_ptr, query_start_loc_ptr, num_seqs_ptr, sinks_ptr,
-                 sinks_q_ptr, flags, num_heads, head_size_v, num_splits,  #
+                 sinks_q_ptr, flags, num_heads, head_size_v, num_splits, first_token,  #
                  out_stride_token, out_stride_head, lse_stride_token, lse_stride_head,  #
                  HEAD_V: tl.constexpr, UNROLL: tl.constexpr):
-    token = tl.program_id(0)
+    token = first_token + tl.program_id(0)
     head = tl.program_id(1)
     if token >= tl.load(query_start_loc_ptr + tl.load(num_seqs_ptr)):
         return
     columns = tl.arange(0, HEAD_V)
-    place = (token.to(tl.int64) * num_heads + head) * num_splits
+    place = (tl.program_id(0).to(tl.int64) * num_heads + head) * num_splits
     top = float("-inf")
     total = 0.0
     if (flags & SINKS) != 0:

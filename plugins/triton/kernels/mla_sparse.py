@@ -2,7 +2,7 @@
 """Attention of absorbed queries over chosen latent rows: DeepSeek's sparse attention, whose indexer picks the keys of each
 token (DeepSeek-V3.2-Exp, 2025).
 
-Grid      x: num_tokens * ceil(num_heads / BLOCK_M), y: 1, z: num_splits, as mla_decode.
+Grid      x: num_tokens * ceil(num_heads / BLOCK_M), y: 1, z: num_splits, a slice of tokens as mla_decode.
 Indices   sparse_indices [T, topk]: positions in the token's own request, in any order, none twice; -1 = none. One behind
           what the token sees (causality, kv_lens) counts as none. Only chosen keys are read.
 Keys      in tiles of TILE columns of the indices; program z takes the z-th part of the tiles and writes partial
@@ -21,14 +21,15 @@ from shared import K_SCALE, LOG2E, block_of, reciprocal_of, scale_of
 @triton.jit
 def mla_sparse(partial_ptr, partial_lse_ptr, q_ptr, q_rope_ptr, kv_ptr, query_start_loc_ptr, seq_lens_ptr,
                kv_lens_ptr, causal_ptr, block_table_ptr, sparse_indices_ptr, k_scale_ptr, num_seqs_ptr, softmax_scale,
-               flags, num_heads, block_size, num_splits, sparse_topk,  #
+               flags, num_heads, block_size, num_splits, sparse_topk, first_token,  #
                q_stride_token, q_stride_head, q_rope_stride_token, q_rope_stride_head, kv_stride_block, kv_stride_slot,
                block_table_stride, sparse_stride_token, k_scale_stride_request,  #
                HEAD_V: tl.constexpr, ROPE: tl.constexpr, BLOCK_M: tl.constexpr, TILE: tl.constexpr,
                KV_FP8: tl.constexpr):
     num_seqs = tl.load(num_seqs_ptr)
     head_tiles = (num_heads + BLOCK_M - 1) // BLOCK_M
-    token = tl.program_id(0) // head_tiles
+    place = tl.program_id(0) // head_tiles  # within the slice
+    token = first_token + place
     if num_seqs <= 0:
         return
     if token >= tl.load(query_start_loc_ptr + num_seqs):
@@ -67,5 +68,5 @@ def mla_sparse(partial_ptr, partial_lse_ptr, q_ptr, q_rope_ptr, kv_ptr, query_st
         number = tl.load(table + index, mask=there, other=0).to(tl.int64)
         line = kv_ptr + number * kv_stride_block + (key - index * block_size).to(tl.int64) * kv_stride_slot
         top, total, acc = add_tile(line, there, q, q_rope, scale, (top, total, acc), HEAD_V, ROPE, KV_FP8, True)
-    store_part(partial_ptr, partial_lse_ptr, num_seqs_ptr, row, head, num_heads, num_splits, part, kv_scale,
-               (top, total, acc), HEAD_V)
+    store_part(partial_ptr, partial_lse_ptr, num_seqs_ptr, place.to(tl.int64), head, num_heads, num_splits, part,
+               kv_scale, (top, total, acc), HEAD_V)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <spdlog/fmt/fmt.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -18,33 +17,13 @@
 #include "failure.hpp"
 #include "mirror.hpp"
 #include "model_problem.hpp"
-#include "streams.hpp"
+#include "progress.hpp"
 #include "verbs.hpp"
 
 namespace attnrt::cli {
 namespace {
 
 namespace json = boost::json;
-
-/// Where the measurement stands, on standard error: one line that changes, or a line each where no terminal shows it.
-class Progress {
- public:
-  Progress(bool quiet, std::size_t steps) : quiet_(quiet), live_(::isatty(STDERR_FILENO) == 1), steps_(steps) {}
-  ~Progress() {
-    if (!quiet_ && live_) tell("\r\033[K");
-  }
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-  void step(const std::string& what) {
-    ++at_;
-    if (quiet_) return;
-    tell(fmt::format("{}[{}/{}] {}{}", live_ ? "\r\033[K" : "", at_, steps_, what, live_ ? "" : "\n"));
-  }
-
- private:
-  bool quiet_, live_;
-  std::size_t steps_, at_ = 0;
-};
 
 bool is_cpu(const std::string& device) { return device == "cpu" || device.starts_with("cpu:"); }
 

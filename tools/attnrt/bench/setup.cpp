@@ -40,6 +40,7 @@ attnrt_problem bench_problem(const Runtime& runtime, const BenchCase& c, uint32_
   if (c.alibi) p.features |= ATTNRT_FEATURE_ALIBI;
   p.kv_layouts = wish.layout;
   p.block_size = wish.layout == ATTNRT_KV_CONTIGUOUS ? 0 : wish.block_size;
+  if (wish.phase) p.phase = *wish.phase;
   if (wish.layout == ATTNRT_KV_CONTIGUOUS) p.phase = ATTNRT_PHASE_PREFILL;
   if (c.shared_prefix > 0 && c.hint) p.features |= ATTNRT_FEATURE_COMMON_PREFIX;
   if (c.uncompressed()) {

@@ -18,7 +18,8 @@ struct BenchWish {
   uint32_t layout = 0;      ///< one ATTNRT_KV_*, 0 = whatever selection chooses
   uint32_t block_size = 0;  ///< 0 = what the variant likes best
   std::optional<uint32_t> kv_dtype;
-  std::string device = "cpu";  ///< as --device says it
+  std::optional<uint32_t> phase;  ///< one ATTNRT_PHASE_*; nothing = what the case is of, mixed with a cache
+  std::string device = "cpu";     ///< as --device says it
 };
 
 /// The problem that a case poses.
@@ -48,6 +49,8 @@ class BenchSetup {
     return out_.data();
   }
   std::string variant() const { return choice_.backend() + "/" + choice_.variant(); }
+  /// The problem as the choice settled it.
+  attnrt_problem problem() const { return choice_.problem(); }
   const std::string& layout_id() const noexcept { return layout_id_; }
   uint32_t block_size() const noexcept { return choice_.problem().block_size; }
   uint32_t kv_dtype() const noexcept { return choice_.problem().kv_dtype; }

@@ -82,7 +82,7 @@ class Planner {
         if (!backend.empty() && name != backend) continue;
         if (first) add(text_at(plugin, "path"), "", "", "image", "one export, note equals table, query is pure");
         first = false;
-        add_variants(text_at(plugin, "path"), name, variant, state == "loaded", found);
+        add_variants(text_at(plugin, "path"), name, variant, found);
       }
     }
     if (!variant.empty() && !found && idle.empty())
@@ -117,9 +117,7 @@ class Planner {
                           flags_.seed, isa_});
   }
 
-  // What a driver that is played refuses to serve is tried, so that the refusal shows.
-  void add_variants(const std::string& file, const std::string& backend, const std::string& wanted, bool served,
-                    bool& found) {
+  void add_variants(const std::string& file, const std::string& backend, const std::string& wanted, bool& found) {
     const json::value sheet = json::parse(runtime_.show(backend));
     for (const json::value& variant : array_at(sheet, "variants")) {
       const std::string name = text_at(variant, "name");
@@ -130,7 +128,7 @@ class Planner {
         plan_.skips.push_back({backend, name, "a device of " + played + " is emulated"});
         continue;
       }
-      if (served && text_at(variant, "usable") != "true") {
+      if (!flags_.plays() && text_at(variant, "usable") != "true") {
         plan_.skips.push_back({backend, name, list_at(variant, "why_not")});
         continue;
       }

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "attnrt/diag.hpp"
 #include "attnrt/flex/builder.hpp"
 
 namespace attnrt::flex {
@@ -65,7 +66,8 @@ class CanonicalReader {
   }
   bool ended() { return at_ == text_.size() || refuse("wanted the end"); }
   bool refuse(const std::string& why) {
-    if (error_.empty()) error_ = sdk::say("the canonical form of a flex program has an error at byte ", at_, ": ", why);
+    if (error_.empty())
+      error_ = sdk::say("the canonical form of a flex program has an error at byte ", at_, ": ", sdk::printable(why));
     return false;
   }
   const std::string& error() const { return error_; }
