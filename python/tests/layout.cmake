@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Puts the package together as pip does (pyproject.toml: wheel.install-dir and install.components) from what a build tree
-# has, and runs the tests of the package as a whole with it: parts find each other from where they lie, wherever that is.
+# Puts the package together as pip does (pyproject.toml: wheel.install-dir and install.components) from what a build
+# tree has, and runs the tests of the package as a whole with it: parts find each other from where they lie, wherever
+# that is.
 cmake_minimum_required(VERSION 3.22)
 
 function(must)
@@ -26,6 +27,6 @@ foreach(component IN LISTS components)
 endforeach()
 file(GLOB sources ${SOURCE}/attnrt/*.py ${SOURCE}/attnrt/py.typed)
 file(COPY ${sources} DESTINATION ${WORK}/attnrt)
-must(${CMAKE_COMMAND} -E env --unset=ATTNRT_PLUGIN_PATH --unset=ATTNRT_PRIORITY PYTHONPATH=${WORK} PYTHONDONTWRITEBYTECODE=1
-     ATTNRT_TEST_INSTALLED=1 ${PYTHON} -m unittest discover -s ${SOURCE}/tests -p test_package.py)
+must(${CMAKE_COMMAND} -E env --unset=ATTNRT_PLUGIN_PATH --unset=ATTNRT_PRIORITY PYTHONPATH=${WORK}
+     PYTHONDONTWRITEBYTECODE=1 ATTNRT_TEST_INSTALLED=1 ${PYTHON} -m unittest discover -s ${SOURCE}/tests -p test_package.py)
 file(REMOVE_RECURSE ${WORK})
