@@ -10,7 +10,8 @@ import unittest
 
 import attnrt
 
-INSTALLED = os.path.isdir(attnrt.get_include())
+INSTALLED = os.path.isdir(attnrt.get_include()) or "ATTNRT_TEST_INSTALLED" in os.environ
+MAIN = "from attnrt._installation import main; main()"
 
 
 def python(code):
@@ -78,14 +79,14 @@ class Package(unittest.TestCase):
         ):
             self.assertTrue(os.path.isfile(path), path)
         program = os.path.join(os.path.dirname(sys.executable), "attnrt")
+        if not os.path.isfile(program):  # which pip makes
+            program = os.path.join(os.path.dirname(attnrt.__file__), "bin", "attnrt")
         listed = subprocess.run([program, "list"], capture_output=True, text=True, check=True).stdout
         self.assertIn("CPU_ATTN", listed)
-        self.assertEqual(
-            python(
-                "import attnrt; print([f['path'] for f in attnrt.Runtime(read_environment=False).list()['files']])"
-            ).count(attnrt.get_plugin_path() + os.sep + "cpu_attn.so"),
-            1,
-        )
+        self.assertIn("--explain", python("import sys; sys.argv = ['attnrt', 'select', '--help']\n" + MAIN))
+        plugins = attnrt.Runtime(read_environment=False).list()["plugins"]
+        paths = [plugin["path"] for plugin in plugins if plugin["state"] == "loaded"]
+        self.assertIn(os.path.join(attnrt.get_plugin_path(), "cpu_attn.so"), paths)
 
 
 if __name__ == "__main__":
