@@ -20,6 +20,7 @@ gpu::KernelQuery decode_wanted(const attnrt_problem& p, uint32_t arch, int32_t e
 }  // namespace
 
 void LatentOp::supports(const attnrt_problem& p, const sdk::Diag& diag) {
+  if (p.family != ATTNRT_FAMILY_MLA) return;  // the sheet refuses it; kernels of other rows are no reason of this op
   refuse_dtypes(p, diag);
   if (diag.count()) return;
   refuse_missing(p, diag);
