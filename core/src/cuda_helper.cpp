@@ -23,7 +23,7 @@ namespace attnrt::core {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::chrono::seconds kLongest{20};
+constexpr std::chrono::seconds kCudaPatience{20};
 constexpr std::size_t kMostSaid = 64 << 10;
 
 /// Starts the helper with descriptor 3 at `to`, and nothing else of this process but its environment.
@@ -52,7 +52,7 @@ int start(const std::filesystem::path& program, int to, pid_t& pid) {
 
 /// What comes until the other end closes; false where that does not happen in time.
 bool listen(int from, std::string& said) {
-  const Clock::time_point end = Clock::now() + kLongest;
+  const Clock::time_point end = Clock::now() + kCudaPatience;
   char buffer[4096];
   while (Clock::now() < end && said.size() < kMostSaid) {
     pollfd wait{from, POLLIN, 0};
