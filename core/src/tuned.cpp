@@ -15,7 +15,7 @@ namespace {
 constexpr const char* kFile = "tuned.json";
 constexpr int64_t kVersion = 1;
 constexpr std::size_t kMaxTables = 64;
-constexpr int64_t kLongest = 1'000'000'000'000'000;  // ns, eleven days
+constexpr int64_t kMostNanoseconds = 1'000'000'000'000'000;  // ns, eleven days
 
 uint32_t word(const JsonReader& at, const Words& words) {
   const std::string name = at.text();
@@ -37,8 +37,8 @@ std::string name(const JsonReader& at) {
 TunedEntry read_variant(const JsonReader& in, const TunedClass& problem_class) {
   in.allow({"name", "layout", "rounds", "median_ns", "low_ns", "high_ns"});
   TunedEntry e{problem_class, name(in.at("name")), word(in.at("layout"), words::kv_layouts), {}};
-  e.timing = {in.at("median_ns").integer(1, kLongest), in.at("low_ns").integer(1, kLongest),
-              in.at("high_ns").integer(1, kLongest), size(in.at("rounds"), 1)};
+  e.timing = {in.at("median_ns").integer(1, kMostNanoseconds), in.at("low_ns").integer(1, kMostNanoseconds),
+              in.at("high_ns").integer(1, kMostNanoseconds), size(in.at("rounds"), 1)};
   if (in.ok() && (e.timing.low > e.timing.median || e.timing.median > e.timing.high))
     in.fail("low_ns, median_ns and high_ns are not in this order");
   return e;
