@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 namespace json = boost::json;
 namespace {
 
-constexpr const char* kFile = "ledger.json";
+constexpr const char* kLedgerFile = "ledger.json";
 constexpr uint64_t kMaxLedgerBytes = 16 << 20;
 
 /// The lists of a ledger's file.
@@ -77,7 +77,7 @@ std::optional<Device> parse_device_kind(const std::string& kind) {
 Ledger Ledger::read(const fs::path& shipped, const CacheFolder& cache) {
   Ledger ledger;
   if (const auto text = read_regular_file(shipped, kMaxLedgerBytes)) ledger.entries_ = parse(*text, false);
-  if (const auto text = cache.read(kFile)) {
+  if (const auto text = cache.read(kLedgerFile)) {
     std::vector<LedgerEntry> local = parse(*text, true);
     ledger.entries_.insert(ledger.entries_.end(), local.begin(), local.end());
   }
@@ -96,7 +96,7 @@ const LedgerEntry* Ledger::find(const std::string& build_id, const std::string& 
 }
 
 Status Ledger::record(const CacheFolder& cache, const std::vector<LedgerEntry>& entries) {
-  Status written = cache.rewrite(kFile, [&entries](const std::optional<std::string>& text) {
+  Status written = cache.rewrite(kLedgerFile, [&entries](const std::optional<std::string>& text) {
     std::vector<LedgerEntry> all = text ? parse(*text, true) : std::vector<LedgerEntry>{};
     for (const LedgerEntry& e : entries) {
       std::erase_if(all, [&e](const LedgerEntry& old) { return same_kernel(old, e); });

@@ -13,7 +13,7 @@
 namespace attnrt::core {
 namespace {
 
-constexpr double kLongestSeconds = 1e6;
+constexpr double kMostSeconds = 1e6;  // seconds
 
 /// A number in the C locale, whatever the host's.
 std::string text(double n) {
@@ -31,7 +31,7 @@ Status check_timing(const attnrt_timing& t, const std::string& where) {
   if (t.rounds == 0 || t.num_workers == 0 || t.num_workers > 65536 || t.rounds > 65536)
     return invalid(where + " has " + std::to_string(t.rounds) + " rounds of " + std::to_string(t.num_workers) +
                    " workers, wanted 1 to 65536 of both");
-  if (!(t.low > 0 && t.low <= t.seconds && t.seconds <= t.high && t.high < kLongestSeconds))
+  if (!(t.low > 0 && t.low <= t.seconds && t.seconds <= t.high && t.high < kMostSeconds))
     return invalid(where + ": low, seconds and high are " + text(t.low) + ", " + text(t.seconds) + ", " + text(t.high) +
                    ", wanted ascending numbers above 0");
   return {};

@@ -12,12 +12,12 @@ namespace attnrt::core {
 namespace json = boost::json;
 namespace {
 
-constexpr const char* kFile = "tuned.json";
+constexpr const char* kTunedFile = "tuned.json";
 constexpr int64_t kVersion = 1;
 constexpr std::size_t kMaxTables = 64;
-constexpr int64_t kLongestNs = 1'000'000'000'000'000;  // eleven days
+constexpr int64_t kMostNanoseconds = 1'000'000'000'000'000;  // ns, eleven days
 
-uint32_t word(const JsonReader& at, const Words& words) {
+uint32_t word_of(const JsonReader& at, const Words& words) {
   const std::string name = at.text();
   if (const auto value = value_of(words, name)) return static_cast<uint32_t>(*value);
   std::vector<std::string> wanted;
@@ -36,9 +36,9 @@ std::string name(const JsonReader& at) {
 
 TunedEntry read_variant(const JsonReader& in, const TunedClass& problem_class) {
   in.allow({"name", "layout", "rounds", "median_ns", "low_ns", "high_ns"});
-  TunedEntry e{problem_class, name(in.at("name")), word(in.at("layout"), words::kv_layouts), {}};
-  e.timing = {in.at("median_ns").integer(1, kLongestNs), in.at("low_ns").integer(1, kLongestNs),
-              in.at("high_ns").integer(1, kLongestNs), size(in.at("rounds"), 1)};
+  TunedEntry e{problem_class, name(in.at("name")), word_of(in.at("layout"), words::kv_layouts), {}};
+  e.timing = {in.at("median_ns").integer(1, kMostNanoseconds), in.at("low_ns").integer(1, kMostNanoseconds),
+              in.at("high_ns").integer(1, kMostNanoseconds), size(in.at("rounds"), 1)};
   if (in.ok() && (e.timing.low > e.timing.median || e.timing.median > e.timing.high))
     in.fail("low_ns, median_ns and high_ns are not in this order");
   return e;
@@ -57,8 +57,8 @@ TunedTable read_table(const JsonReader& in) {
   for (std::size_t i = 0, n = classes.size(); i < n && in.ok(); ++i) {
     const JsonReader c = classes.at(i);
     c.allow({"family", "phase", "dtype", "head_size", "gqa_group", "variants"});
-    const TunedClass key{word(c.at("family"), words::families), word(c.at("phase"), words::phases),
-                         word(c.at("dtype"), words::dtypes), size(c.at("head_size"), 1), size(c.at("gqa_group"), 0)};
+    const TunedClass key{word_of(c.at("family"), words::families), word_of(c.at("phase"), words::phases),
+                         word_of(c.at("dtype"), words::dtypes), size(c.at("head_size"), 1), size(c.at("gqa_group"), 0)};
     const JsonReader variants = c.at("variants");
     for (std::size_t j = 0, m = variants.size(); j < m && in.ok(); ++j)
       table.entries.push_back(read_variant(variants.at(j), key));
@@ -131,9 +131,9 @@ std::string Tuned::print(const std::vector<TunedTable>& tables) {
 
 Tuned Tuned::read(const CacheFolder& cache) {
   Tuned out;
-  const auto text = cache.read(kFile);
+  const auto text = cache.read(kTunedFile);
   if (!text) return out;
-  auto tables = parse(*text, (cache.path() / kFile).string());
+  auto tables = parse(*text, (cache.path() / kTunedFile).string());
   if (tables)
     out.tables = std::move(*tables);
   else
@@ -151,14 +151,14 @@ std::vector<TunedTable> Tuned::on(const std::string& cpu) const {
 Status Tuned::record(const CacheFolder& cache, const std::vector<TunedTable>& tables) {
   Status later;
   if (tables.empty()) {
-    const auto text = cache.read(kFile);
-    const auto old = text ? parse(*text, kFile) : std::vector<TunedTable>{};
+    const auto text = cache.read(kTunedFile);
+    const auto old = text ? parse(*text, kTunedFile) : std::vector<TunedTable>{};
     return old || old.error().code != ATTNRT_UNAVAILABLE ? Status{} : old.error();
   }
-  Status written = cache.rewrite(kFile, [&](const std::optional<std::string>& text) {
+  Status written = cache.rewrite(kTunedFile, [&](const std::optional<std::string>& text) {
     std::vector<TunedTable> all;
     if (text) {
-      auto old = parse(*text, kFile);
+      auto old = parse(*text, kTunedFile);
       if (!old && old.error().code == ATTNRT_UNAVAILABLE) {
         later = old.error();
         return *text;

@@ -12,7 +12,7 @@ namespace attnrt::core {
 namespace json = boost::json;
 namespace {
 
-constexpr const char* kFile = "verdicts.json";
+constexpr const char* kVerdicts = "verdicts.json";
 constexpr std::size_t kMaxVerdicts = 1024;
 
 std::string text_of(const json::object& entry, const char* key) {
@@ -32,7 +32,7 @@ Verdicts::Verdicts(CacheFolder folder, std::string machine)
     : folder_(std::move(folder)),
       machine_(std::move(machine)),
       host_(inspect(core_file()).build_id),
-      known_(parse(folder_.read(kFile))) {}
+      known_(parse(folder_.read(kVerdicts))) {}
 
 std::string Verdicts::key_of(const Judged& file) const {
   return file.inspection.build_id + "/" + file.identity.text() + "/" + host_ + "/" + machine_;
@@ -98,7 +98,7 @@ void Verdicts::remember(const Judged& file, const Loaded& verdict) {
 
 void Verdicts::save() {
   if (fresh_.empty()) return;
-  [[maybe_unused]] const Status ignored = folder_.rewrite(kFile, [this](const std::optional<std::string>& text) {
+  [[maybe_unused]] const Status ignored = folder_.rewrite(kVerdicts, [this](const std::optional<std::string>& text) {
     Entries all = parse(text);
     // A file has one verdict: what was remembered of an earlier state of it is dropped.
     std::erase_if(all, [this](const auto& old) {
@@ -121,7 +121,7 @@ std::size_t Verdicts::forgive(const std::string& name) {
   };
   if (std::none_of(known_.begin(), known_.end(), named)) return 0;
   std::size_t forgiven = 0;
-  const Status failed = folder_.rewrite(kFile, [&](const std::optional<std::string>& text) {
+  const Status failed = folder_.rewrite(kVerdicts, [&](const std::optional<std::string>& text) {
     Entries all = parse(text);
     forgiven = std::erase_if(all, named);
     return print(all);
