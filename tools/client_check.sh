@@ -1,22 +1,32 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# client_check.sh [--bench]: the Python package as its users meet it. Makes environments of its own under build/clients
-# (PyPI is needed the first time), installs the package with pip and runs
+# client_check.sh [--bench] [--wheel FILE]: the Python package as its users meet it. Makes environments of its own under
+# build/clients (PyPI is needed the first time), builds the wheel (or takes FILE, an attnrt-*.whl), installs it with pip
+# and runs
 #   the package's tests with numpy alone, the program and an engine that links the package's library;
 #   the tests with torch and transformers, and the examples;
 #   the grid of PyTorch's SDPA and the node tests of ONNX's Attention.
 # It prints a table of what held; the exit status is 1 where something did not. --bench adds the figures of
 # docs/python.md.
 set -uo pipefail
+bench=0
+wheel=
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --bench) bench=1 ;;
+    --wheel)
+      wheel=$(realpath -e -- "${2:-}") || exit 2
+      shift
+      ;;
+    *)
+      echo "client_check: '$1' is not understood, wanted --bench or --wheel FILE" >&2
+      exit 2
+      ;;
+  esac
+  shift
+done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-case "${1:-}" in
-  "" | --bench) ;;
-  *)
-    echo "client_check: '$1' is not understood, wanted --bench or nothing" >&2
-    exit 2
-    ;;
-esac
 
 folder=$PWD/build/clients
 logs=$folder/logs
@@ -72,9 +82,11 @@ link_engine() {
 
 unittest() { (cd "$1" && "$folder/$2/bin/python" -B -m unittest discover -v -p "$3"); }
 
-[[ -x $folder/build/bin/pip ]] || python3 -m venv "$folder/build" || exit 1
-step "pip wheel ./python" build_wheel
-wheel=$(ls "$folder"/wheel/attnrt-*.whl) || exit 1
+if [[ -z $wheel ]]; then
+  [[ -x $folder/build/bin/pip ]] || python3 -m venv "$folder/build" || exit 1
+  step "pip wheel ./python" build_wheel
+  wheel=$(ls "$folder"/wheel/attnrt-*.whl) || exit 1
+fi
 step "install beside ${numpy_alone[*]}" environment numpy "${numpy_alone[@]}"
 step "install beside ${torch_and_others[*]}" environment torch "${torch_and_others[@]}"
 step "tests with numpy alone" unittest python/tests numpy 'test_*.py'
@@ -84,7 +96,7 @@ step "examples/python/flex_masks.py" "$folder/numpy/bin/python" examples/python/
 step "tests beside torch" unittest python/tests torch 'test_*.py'
 step "torch tensors, transformers, ONNX's and PyTorch's tests" unittest python/tests/clients torch 'test_*.py'
 step "examples/python/embed_sentences.py" "$folder/torch/bin/python" examples/python/embed_sentences.py
-if [[ ${1:-} == --bench ]]; then
+if [[ $bench == 1 ]]; then
   for figure in overhead models; do
     step "python/bench/$figure.py" "$folder/torch/bin/python" python/bench/$figure.py
     cat "$logs/python_bench_${figure}_py.log"
