@@ -42,6 +42,7 @@ endif()
 # time, for reading the headers is most of the work there. APART: files with names of their own that another file has too.
 function(attnrt_together target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "APART")
+  set_target_properties(${target} PROPERTIES ATTNRT_APART "${arg_APART}") # which the test core.together reads
   if(ATTNRT_TESTS AND NOT ATTNRT_CORE_ONLY)
     return()
   endif()
