@@ -85,8 +85,8 @@ class Package(unittest.TestCase):
         self.assertIn("CPU_ATTN", listed)
         self.assertIn("--explain", python("import sys; sys.argv = ['attnrt', 'select', '--help']\n" + MAIN))
         plugins = attnrt.Runtime(read_environment=False).list()["plugins"]
-        paths = [plugin["path"] for plugin in plugins if plugin["state"] == "loaded"]
-        self.assertIn(os.path.join(attnrt.get_plugin_path(), "cpu_attn.so"), paths)
+        paths = [os.path.realpath(plugin["path"]) for plugin in plugins if plugin["state"] == "loaded"]
+        self.assertIn(os.path.realpath(os.path.join(attnrt.get_plugin_path(), "cpu_attn.so")), paths)
 
 
 if __name__ == "__main__":
