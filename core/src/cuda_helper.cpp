@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,10 +13,9 @@
 #include <sstream>
 
 #include "descriptor.hpp"
+#include "helper_process.hpp"
 #include "probe.hpp"
 #include "words.hpp"
-
-extern char** environ;
 
 namespace attnrt::core {
 namespace {
@@ -25,30 +23,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kCudaPatience{20};
 constexpr std::size_t kMostSaid = 64 << 10;
-
-/// Starts the helper with descriptor 3 at `to`, and nothing else of this process but its environment.
-int start(const std::filesystem::path& program, int to, pid_t& pid) {
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawnattr_init(&attributes);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, to, 3);
-  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addclosefrom_np(&actions, 4);
-  sigset_t none, all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  const char* const words[] = {program.c_str(), "--cuda", nullptr};
-  const int error = posix_spawn(&pid, program.c_str(), &actions, &attributes, const_cast<char* const*>(words), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  return error;
-}
 
 /// What comes until the other end closes; false where that does not happen in time.
 bool listen(int from, std::string& said) {
@@ -69,7 +43,7 @@ bool listen(int from, std::string& said) {
 
 /// A driver may hold a process that the system then cannot end: it is not waited for longer than a second.
 void end(pid_t pid) {
-  kill(pid, SIGKILL);
+  kill(-pid, SIGKILL);
   for (int i = 0; i < 200 && waitpid(pid, nullptr, WNOHANG) == 0; ++i) poll(nullptr, 0, 5);
 }
 
@@ -100,7 +74,8 @@ std::string ask_cuda(std::vector<HelperDevice>& devices) {
   pid_t pid = 0;
   {
     const Descriptor to(ends[1]);
-    if (const int error = start(program.path, to.get(), pid)) return std::strerror(error);
+    const std::string words[] = {"--cuda"};
+    if (std::string why = start_helper(program.path, words, to.get(), pid); !why.empty()) return why;
   }
   std::string said;
   const bool in_time = listen(from.get(), said);

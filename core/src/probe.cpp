@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,11 +14,10 @@
 #include <memory>
 
 #include "descriptor.hpp"
+#include "helper_process.hpp"
 #include "search.hpp"
 #include "trust.hpp"
 #include "words.hpp"
-
-extern char** environ;
 
 namespace attnrt::core {
 namespace {
@@ -81,30 +79,10 @@ class Helper {
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return std::strerror(errno);
     from_ = Descriptor(ends[0]);
     const Descriptor to(ends[1]);
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, to.get(), 3);  // the plugin may print: verdicts have their own descriptor
-    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addclosefrom_np(&actions, 4);
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setpgroup(&attributes, 0);  // so that its children end with it
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    const std::string identity = file.identity.text();
-    const char* const words[] = {program.c_str(), file.path.c_str(), identity.c_str(), nullptr};
-    const int error =
-        posix_spawn(&pid_, program.c_str(), &actions, &attributes, const_cast<char* const*>(words), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    if (error) pid_ = 0;
-    return error ? std::strerror(error) : "";
+    const std::string words[] = {file.path.string(), file.identity.text()};
+    const std::string why = start_helper(program, words, to.get(), pid_);
+    if (!why.empty()) pid_ = 0;
+    return why;
   }
 
   int descriptor() const { return open_ ? from_.get() : -1; }
