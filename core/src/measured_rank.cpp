@@ -2,7 +2,8 @@
 #include "measured_rank.hpp"
 
 #include <algorithm>
-#include <charconv>
+
+#include "number_text.hpp"
 
 namespace attnrt::core {
 namespace {
@@ -33,16 +34,9 @@ const Verdict* first_choice(const Choice& choice, const Candidate& c) {
   return first;
 }
 
-/// A number with so many digits, in the C locale whatever the host's.
-std::string digits(double n, std::chars_format format, int precision) {
-  char text[64];
-  const auto end = std::to_chars(text, text + sizeof text, n, format, precision).ptr;
-  return {text, end};
-}
-
 std::string ratio_text(const Timing& slow, const Timing& fast) {
   const double ratio = static_cast<double>(slow.median) / static_cast<double>(std::max<int64_t>(1, fast.median));
-  return digits(ratio, std::chars_format::fixed, ratio < 10 ? 1 : 0);
+  return number_text(ratio, std::chars_format::fixed, ratio < 10 ? 1 : 0);
 }
 
 }  // namespace
@@ -96,9 +90,9 @@ const Verdict* by_design(const Choice& choice) {
 std::string time_text(int64_t ns) {
   const auto value = static_cast<double>(ns);
   const auto fixed = std::chars_format::fixed;
-  if (ns < 1'000'000) return digits(value / 1e3, fixed, 0) + " us";
-  if (ns < 100'000'000) return digits(value / 1e6, std::chars_format::general, 3) + " ms";
-  return ns < 1'000'000'000 ? digits(value / 1e6, fixed, 0) + " ms" : digits(value / 1e9, fixed, 2) + " s";
+  if (ns < 1'000'000) return number_text(value / 1e3, fixed, 0) + " us";
+  if (ns < 100'000'000) return number_text(value / 1e6, std::chars_format::general, 3) + " ms";
+  return ns < 1'000'000'000 ? number_text(value / 1e6, fixed, 0) + " ms" : number_text(value / 1e9, fixed, 2) + " s";
 }
 
 std::string measured_text(const Choice& choice) {

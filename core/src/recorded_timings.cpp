@@ -2,25 +2,18 @@
 #include "recorded_timings.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "attnrt/base_size.hpp"
 #include "ledger.hpp"
+#include "number_text.hpp"
 #include "problem.hpp"
 #include "words.hpp"
 
 namespace attnrt::core {
 namespace {
 
-constexpr double kMostSeconds = 1e6;  // seconds
-
-/// A number in the C locale, whatever the host's.
-std::string text(double n) {
-  char out[32];
-  const auto end = std::to_chars(out, out + sizeof out, n, std::chars_format::general, 6).ptr;
-  return {out, end};
-}
+constexpr double kMostSeconds = 1e6;
 
 Status check_timing(const attnrt_timing& t, const std::string& where) {
   if (t.struct_size < sizeof(attnrt_timing))
@@ -31,8 +24,10 @@ Status check_timing(const attnrt_timing& t, const std::string& where) {
   if (t.rounds == 0 || t.num_workers == 0 || t.num_workers > 65536 || t.rounds > 65536)
     return invalid(where + " has " + std::to_string(t.rounds) + " rounds of " + std::to_string(t.num_workers) +
                    " workers, wanted 1 to 65536 of both");
+  constexpr auto general = std::chars_format::general;
   if (!(t.low > 0 && t.low <= t.seconds && t.seconds <= t.high && t.high < kMostSeconds))
-    return invalid(where + ": low, seconds and high are " + text(t.low) + ", " + text(t.seconds) + ", " + text(t.high) +
+    return invalid(where + ": low, seconds and high are " + number_text(t.low, general, 6) + ", " +
+                   number_text(t.seconds, general, 6) + ", " + number_text(t.high, general, 6) +
                    ", wanted ascending numbers above 0");
   return {};
 }
