@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <optional>
-#include <sstream>
 
+#include "comma_list.hpp"
 #include "failure.hpp"
 #include "model_problem.hpp"
 #include "nearest.hpp"
@@ -16,14 +16,6 @@ namespace attnrt::cli {
 namespace {
 
 namespace json = boost::json;
-
-std::vector<std::string> items_of(const std::string& list) {
-  std::vector<std::string> items;
-  std::istringstream text(list);
-  for (std::string item; std::getline(text, item, ',');)
-    if (!item.empty()) items.push_back(item);
-  return items;
-}
 
 /// A batch of one's own, of the model where one is given.
 std::vector<BenchCase> own_case(const BenchFlags& flags, const std::optional<ModelConfig>& model) {

@@ -5,8 +5,8 @@
 #include <chrono>
 #include <map>
 #include <memory>
-#include <sstream>
 
+#include "comma_list.hpp"
 #include "document.hpp"
 #include "failure.hpp"
 #include "progress.hpp"
@@ -29,14 +29,6 @@ struct TuneFlags {
   MaybeSetting seconds, threads;
   bool dry_run = false, as_json = false;
 };
-
-std::vector<std::string> items_of(const std::string& list) {
-  std::vector<std::string> items;
-  std::istringstream text(list);
-  for (std::string item; std::getline(text, item, ',');)
-    if (!item.empty()) items.push_back(item);
-  return items;
-}
 
 std::vector<TuneCase> wanted_grid(const TuneFlags& flags) {
   std::vector<uint32_t> dtypes, phases;
