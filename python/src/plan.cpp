@@ -67,6 +67,18 @@ namespace {
 struct Extras {
   Operand lse, sinks, alibi_slopes, dense_mask, tree_mask, prefix_ranges, q_scale, k_scale, v_scale;
 
+  Extras(nb::handle lse_, nb::handle sinks_, nb::handle alibi_slopes_, nb::handle dense_mask_, nb::handle tree_mask_,
+         nb::handle prefix_ranges_, nb::handle q_scale_, nb::handle k_scale_, nb::handle v_scale_)
+      : lse(lse_, "lse"),
+        sinks(sinks_, "sinks"),
+        alibi_slopes(alibi_slopes_, "alibi_slopes"),
+        dense_mask(dense_mask_, "dense_mask"),
+        tree_mask(tree_mask_, "tree_mask"),
+        prefix_ranges(prefix_ranges_, "prefix_ranges"),
+        q_scale(q_scale_, "q_scale"),
+        k_scale(k_scale_, "k_scale"),
+        v_scale(v_scale_, "v_scale") {}
+
   void give(attnrt_run_args& a) const {
     a.lse = lse.written("lse"), a.sinks = sinks.get(), a.alibi_slopes = alibi_slopes.get();
     a.dense_mask = dense_mask.get(), a.tree_mask = tree_mask.get(), a.prefix_ranges = prefix_ranges.get();
@@ -78,15 +90,7 @@ void run_cached(PlanState& self, nb::handle q, const KvCache& cache, nb::handle 
                 nb::handle sinks, nb::handle alibi_slopes, nb::handle dense_mask, nb::handle tree_mask,
                 nb::handle prefix_ranges, nb::handle q_scale, nb::handle k_scale, nb::handle v_scale) {
   const Operand query(q, "q"), output(out, "out");
-  const Extras extras{Operand(lse, "lse"),
-                      Operand(sinks, "sinks"),
-                      Operand(alibi_slopes, "alibi_slopes"),
-                      Operand(dense_mask, "dense_mask"),
-                      Operand(tree_mask, "tree_mask"),
-                      Operand(prefix_ranges, "prefix_ranges"),
-                      Operand(q_scale, "q_scale"),
-                      Operand(k_scale, "k_scale"),
-                      Operand(v_scale, "v_scale")};
+  const Extras extras(lse, sinks, alibi_slopes, dense_mask, tree_mask, prefix_ranges, q_scale, k_scale, v_scale);
   const attnrt::Tensor k_cache = cache.k(), v_cache = cache.v();
   auto args = sized<attnrt_run_args>();
   args.scale = self.scale_of(scale);
@@ -100,15 +104,7 @@ void run_given(PlanState& self, nb::handle q, nb::handle k, nb::handle v, nb::ha
                nb::handle lse, nb::handle sinks, nb::handle alibi_slopes, nb::handle dense_mask, nb::handle tree_mask,
                nb::handle prefix_ranges, nb::handle q_scale, nb::handle k_scale, nb::handle v_scale) {
   const Operand query(q, "q"), keys(k, "k"), values(v, "v"), output(out, "out");
-  const Extras extras{Operand(lse, "lse"),
-                      Operand(sinks, "sinks"),
-                      Operand(alibi_slopes, "alibi_slopes"),
-                      Operand(dense_mask, "dense_mask"),
-                      Operand(tree_mask, "tree_mask"),
-                      Operand(prefix_ranges, "prefix_ranges"),
-                      Operand(q_scale, "q_scale"),
-                      Operand(k_scale, "k_scale"),
-                      Operand(v_scale, "v_scale")};
+  const Extras extras(lse, sinks, alibi_slopes, dense_mask, tree_mask, prefix_ranges, q_scale, k_scale, v_scale);
   auto args = sized<attnrt_run_args>();
   args.scale = self.scale_of(scale);
   args.q = query.get(), args.k = keys.get(), args.v = values.get(), args.out = output.written("out");
@@ -137,8 +133,7 @@ void bind_plan(nb::module_& m) {
       .def("run", &run_cached, nb::arg("q"), nb::arg("cache"), nb::arg("out"), ATTNRT_EXTRAS_,
            nb::sig("def run(self, q: object, cache: KvCache, out: object, " ATTNRT_EXTRAS_SIGNATURE_),
            "Each layer, over its cache: q [T, num_heads, head_size], out [T, num_heads, head_size_v] is written. The "
-           "rest "
-           "as the problem's features want it; lse fp32 [T, num_heads] is written.")
+           "rest as the problem's features want it; lse fp32 [T, num_heads] is written.")
       .def("run", &run_given, nb::arg("q"), nb::arg("k"), nb::arg("v"), nb::arg("out"), ATTNRT_EXTRAS_,
            nb::sig("def run(self, q: object, k: object, v: object, out: object, " ATTNRT_EXTRAS_SIGNATURE_),
            "Without a cache: k [S, num_kv_heads, head_size], v [S, num_kv_heads, head_size_v].");

@@ -149,6 +149,20 @@ class Transformers(unittest.TestCase):
         # In half precision a router of experts decides by a hair, which turns rounding into another model.
         self.for_each(check, without=("gpt-oss with sinks and a window",))
 
+    def test_a_position_bias(self):
+        torch.manual_seed(5)
+        q, k, v = (torch.randn(2, 4, 7, 16) for _ in range(3))
+        bias, seen = torch.randn(1, 4, 7, 7), torch.ones(2, 1, 7, 7, dtype=torch.bool)
+        seen[0, :, :, :3] = False
+        for mask in None, seen, torch.where(seen, 0.0, -torch.inf):
+            with self.subTest(mask=None if mask is None else mask.dtype):
+                out, _ = attnrt.transformers.forward(
+                    torch.nn.Identity(), q, k, v, mask, is_causal=False, position_bias=bias
+                )
+                hidden = 0 if mask is None else torch.where(seen, 0.0, -torch.inf)
+                wanted = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias + hidden)
+                torch.testing.assert_close(out, wanted.transpose(1, 2), atol=2e-6, rtol=1e-5)
+
     def test_what_is_refused(self):
         _, ours = models(DECODERS["llama"]())
         inputs = prompts(1, 4)
