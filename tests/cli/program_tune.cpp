@@ -55,7 +55,8 @@ TEST_CASE("a tuning is kept, told by select and doctor, and stale for another bu
   const std::string file = scratch.file("cache/attnrt/tuned.json");
   const std::string select = "select --device cpu --dtype fp32 --phase decode --num-heads 8 --num-kv-heads 2 ";
 
-  const Outcome dry = attnrt_program("-q tune --backend CPU_MLA --dtype fp32 --phase decode --seconds 0 --dry-run", home);
+  const Outcome dry =
+      attnrt_program("-q tune --backend CPU_MLA --dtype fp32 --phase decode --seconds 0 --dry-run", home);
   CHECK(dry.status == 0);
   CHECK_THAT(dry.out, Contains("nothing was kept"));
   CHECK_FALSE(std::filesystem::exists(file));

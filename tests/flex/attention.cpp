@@ -6,7 +6,6 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <random>
@@ -16,6 +15,7 @@
 #include "attnrt/cpu_isa.hpp"
 #include "attnrt/flex/canonical.hpp"
 #include "attnrt/plugin.hpp"
+#include "documented_programs.hpp"
 #include "programs.hpp"
 
 using namespace attnrt::flex;
@@ -377,21 +377,6 @@ const std::vector<Written>& programs() {
       {"NaN on hidden keys", "score: kv_idx > q_idx ? sqrt(-1.0) : score\nmask: kv_idx <= q_idx"},
   };
   return table;
-}
-
-/// The blocks of docs/flex.md that begin with ```flex.
-std::vector<std::string> documented_programs() {
-  std::ifstream page(ATTNRT_FLEX_PAGE);
-  std::vector<std::string> out;
-  bool inside = false;
-  for (std::string line; std::getline(page, line);) {
-    if (line == "```flex")
-      out.emplace_back();
-    else if (inside && line != "```")
-      out.back() += line + "\n";
-    inside = line == "```flex" || (inside && line != "```");
-  }
-  return out;
 }
 
 }  // namespace

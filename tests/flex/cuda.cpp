@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <deque>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "../gpu/engine_batch.hpp"
 #include "attnrt/flex/canonical.hpp"
 #include "conformance/judge.hpp"
+#include "documented_programs.hpp"
 #include "flex/parser.hpp"
 
 using namespace attnrt;
@@ -171,21 +171,6 @@ class Trial {
   void* graph_ = nullptr;
 };
 
-/// The blocks of docs/flex.md that begin with ```flex.
-std::vector<std::string> documented_programs() {
-  std::ifstream page(ATTNRT_FLEX_PAGE);
-  std::vector<std::string> out;
-  bool inside = false;
-  for (std::string line; std::getline(page, line);) {
-    if (line == "```flex")
-      out.emplace_back();
-    else if (inside && line != "```")
-      out.back() += line + "\n";
-    inside = line == "```flex" || (inside && line != "```");
-  }
-  return out;
-}
-
 }  // namespace
 
 TEST_CASE("captured runs read the masks of the last update", "[quick]") {
@@ -250,7 +235,7 @@ TEST_CASE("what a problem asks for holds beside its program", "[quick]") {
 TEST_CASE("the examples of docs/flex.md, on an emulated device", "[.][all]") {
   const Plugin plugin;
   conformance::GpuMemory memory(driver(), 0, true);
-  const std::vector<std::string> texts = documented_programs();
+  const std::vector<std::string> texts = attnrt::flex::documented_programs();
   REQUIRE(texts.size() >= 20);
   for (const std::string& text : texts) {
     INFO(text);
