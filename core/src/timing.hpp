@@ -9,14 +9,14 @@
 
 namespace attnrt::core {
 
-/// How long one run takes: the median of so many rounds and the interval that holds the true median with 95 %
+/// How long one run takes: the median of `rounds` rounds and the interval that holds the true median with 95 %
 /// confidence (of fewer than kFullRounds: the range of what was seen). Nanoseconds.
 struct Timing {
   int64_t median = 0, low = 0, high = 0;
   uint32_t rounds = 0;
 };
 
-/// From so many rounds on the order statistics of a sample hold its median with 95 % confidence.
+/// The least number of rounds from which the order statistics of a sample hold its median with 95 % confidence.
 constexpr uint32_t kFullRounds = 6;
 
 /// Is `a` faster than `b` beyond doubt? Where the intervals overlap or the medians are within 2 % they tie; within a

@@ -31,7 +31,8 @@ const FlexCase& flex_case(uint64_t seed);
 /// The one that a problem of such a case names.
 const FlexCase& flex_case(const attnrt_problem& problem);
 
-/// A program's buffers, of at most two dimensions, as tensors of a call on the device of a shelf. Lives as long as the shelf is used.
+/// A program's buffers, of at most two dimensions, as tensors of a call on the device of a shelf. Lives as long as the
+/// shelf is used.
 class FlexTensors {
  public:
   FlexTensors(const FlexCase& flex, Shelf& shelf);

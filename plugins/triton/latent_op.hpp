@@ -7,7 +7,7 @@
 //   rows     of a program are heads of one token, so that a tile of keys serves many of them
 //   masks    causality (also per request); chosen keys and sinks; other masks are refused
 //   scratch  holds 134 MB at most, the parts of 32 tokens with 128 heads where bits are batch-invariant, of 512 else; a
-//            batch of more tokens is served in slices of so many, each by a launch of both kernels
+//            batch of more tokens is served in slices of that size, each by a launch of both kernels
 //   bits     parts of the keys follow from the problem alone where it is batch-invariant; they hold for operands of one
 //            alignment, to 16 bytes or less
 #ifndef ATTNRT_TRITON_LATENT_OP_HPP

@@ -101,7 +101,7 @@ ATTNRT_EXPORT attnrt_status attnrt_priority(attnrt_runtime* runtime, attnrt_text
 ATTNRT_EXPORT attnrt_status attnrt_record(attnrt_runtime* runtime, const char* backend, const char* variant,
                                           const char* device, const char* result, int32_t passed);
 
-/* How long one run of a variant takes on a problem: the median of so many rounds, and the interval in which the true
+/* How long one run of a variant takes on a problem: the median of `rounds` rounds, and the interval in which the true
  * median lies with 95 % confidence. */
 typedef struct attnrt_timing {
   uint32_t struct_size;
@@ -117,8 +117,8 @@ typedef struct attnrt_timing {
 /* Keeps measurements of this machine's CPU in the cache folder, in the place of all that were kept of these backends,
  * and ranks their variants by them from now on, in every process of this user: docs/tuning.md says how. The library
  * itself measures nothing. Problems are sorted into classes of those for which one measurement speaks; INVALID: one for
- * which no ranking is kept, unknown names, times out of order. UNAVAILABLE: no cache folder, or a later version wrote the
- * file. */
+ * which no ranking is kept, unknown names, times out of order. UNAVAILABLE: no cache folder, or a later version wrote
+ * the file. */
 ATTNRT_EXPORT attnrt_status attnrt_record_timings(attnrt_runtime* runtime, const attnrt_timing* timings,
                                                   uint32_t count);
 

@@ -29,7 +29,7 @@ class CudaKernels {
 
   /// attention for few rows and for many, merge_splits, and where the problem needs them merge_states and write_kv.
   gpu::KernelTable table() const { return {images_.data(), static_cast<unsigned>(images_.size())}; }
-  /// The kernel that finds the tiles for the attention of so many rows a block; NULL: there is none.
+  /// The kernel that finds the tiles for the attention kernel whose blocks have `rows` rows; NULL: there is none.
   const gpu::KernelImage* block_mask(uint32_t rows) const;
 
  private:

@@ -34,7 +34,7 @@ struct FlexArguments {
   int64_t block_mask_stride_row, block_mask_stride_head;
   FlexBuffer buffers[kMaxBuffers];  ///< the kernel has those of its program, and one at least
 
-  /// Of a kernel whose program has so many buffers.
+  /// Size of the arguments of a kernel whose program has `num_buffers` buffers.
   static std::size_t bytes(std::size_t num_buffers) {
     return offsetof(FlexArguments, buffers) + std::max<std::size_t>(num_buffers, 1) * sizeof(FlexBuffer);
   }

@@ -8,7 +8,8 @@ namespace {
 
 using sdk::say;
 
-/// A kernel holds a copy of the program for each score of a thread's tile: above so many nodes it calls one instead.
+/// A kernel holds a copy of the program for each score of a thread's tile: above this number of nodes it calls one
+/// function instead.
 constexpr std::size_t kMostCopied = 64;
 /// Registers a row, of which a thread has two.
 constexpr std::size_t kMostKept = 6;
